@@ -1,0 +1,66 @@
+# Two commands matter: `make demo` and `make test`. Both set up everything they need.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+OPENAI2 := .venv-openai2
+UV     := .uv/bin/uv
+export UV_PYTHON_DOWNLOADS ?= never
+export PYTHONDONTWRITEBYTECODE ?=
+
+.PHONY: help demo test test-openai2 lint format types contracts docs notebooks bench lock clean
+.DEFAULT_GOAL := help
+
+help: ## show this list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+$(UV):
+	$(PYTHON) -m venv .uv
+	.uv/bin/pip install --quiet uv
+
+$(READY): pyproject.toml constraints.txt | $(UV)
+	$(UV) venv --quiet --clear --python $(PYTHON) $(VENV)
+	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --constraint constraints.txt --group dev --editable '.[all]'
+	@touch $@
+
+# The same environment with the older major of the openai SDK.
+$(OPENAI2)/.ready: pyproject.toml constraints.txt openai2.txt | $(UV)
+	$(UV) venv --quiet --clear --python $(PYTHON) $(OPENAI2)
+	grep -v '^openai==' constraints.txt > $(OPENAI2)/constraints.txt
+	VIRTUAL_ENV=$(OPENAI2) $(UV) pip install --quiet --constraint $(OPENAI2)/constraints.txt --constraint openai2.txt --group dev --editable '.[all]'
+	@touch $@
+
+demo: $(READY) ## the main job: both frameworks, on the local Kimi server or (with a key) on the real host
+	@$(BIN)/kimi demo $(ARGS)
+
+test: $(READY) ## all tests, no network beyond 127.0.0.1
+	$(BIN)/pytest -n auto $(ARGS)
+
+test-openai2: $(OPENAI2)/.ready ## the same tests on openai 2.x
+	$(OPENAI2)/bin/pytest -n auto $(ARGS)
+
+lint: $(READY) ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(READY) ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(READY) ## mypy, strict
+	$(BIN)/mypy
+
+contracts: $(READY) ## who may import whom
+	$(BIN)/lint-imports
+
+docs: $(READY) ## build the documentation into site/
+	$(BIN)/zensical build --config-file docs/zensical.toml --clean
+
+notebooks: $(READY) ## run every notebook on the local Kimi server
+	$(BIN)/python notebooks/run.py
+
+lock: | $(UV) ## pin the development environment anew
+	$(UV) pip compile --quiet --universal --python-version 3.11 --all-extras --group dev --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml -o constraints.txt
+
+clean: ## remove environments and caches
+	rm -rf $(VENV) $(OPENAI2) .uv site dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
