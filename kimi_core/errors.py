@@ -1,0 +1,287 @@
+"""Every error this package raises.
+
+The tree::
+
+    KimiError
+    ├── ConfigError (ValueError)            found before any I/O: a setting is missing or wrong
+    │   ├── MissingKeyError                 no API key for this host
+    │   ├── UnknownHostError                no such row
+    │   ├── UnknownOptionError (TypeError)  no such option
+    │   └── UnsupportedError                this host or model cannot do what was asked
+    ├── MessageError (ValueError)           found before any I/O: a message or schema cannot be expressed
+    ├── APIError                            the host was asked, and this came of it
+    │   ├── APIConnectionError              no connection, or it broke
+    │   │   └── APITimeoutError             no answer in time
+    │   ├── StreamError                     a stream broke, ended early or carried an error; `.partial` has what came
+    │   ├── DecodeError                     the host answered something that is not its protocol
+    │   └── APIStatusError                  an HTTP error status
+    │       ├── BadRequestError             400, 422: the request is wrong
+    │       │   ├── ContextOverflowError    more tokens than the model takes
+    │       │   └── ContentFilterError      refused as high risk
+    │       ├── AuthenticationError         401: the key is wrong, or of another platform
+    │       ├── PermissionDeniedError       403
+    │       ├── NotFoundError               404: no such model for this account
+    │       ├── ConflictError               409
+    │       ├── RequestTooLargeError        413
+    │       ├── RateLimitError              429: too many requests for now
+    │       │   ├── OverloadedError         429, 503, 529: the engine is busy
+    │       │   └── QuotaExceededError      429, 402, 403: no money or plan left; never retried
+    │       └── InternalServerError         5xx
+    └── OutputError (ValueError)            the answer is not what was asked for; `.text` has it
+        ├── TruncatedError                  cut by the token limit
+        └── StructuredOutputError           not an instance of the schema
+
+What is raised for `APIError` and below also inherits the openai SDK's class of the same meaning, so that
+existing `except openai.RateLimitError` clauses keep working; adapters add their framework's classes
+(`add_base`). Those classes are put together when the first error is raised, since the SDK is not imported before.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, ClassVar, TypeVar, cast
+
+from kimi_core.types import Response
+
+
+class KimiError(Exception):
+    """Base of everything this package raises."""
+
+
+class KimiWarning(UserWarning):
+    """Something the user asked for was left out or done otherwise; the text says what and why."""
+
+
+class ConfigError(KimiError, ValueError):
+    """A setting is missing or wrong. Raised before any I/O."""
+
+
+class MissingKeyError(ConfigError):
+    """No API key was given and none of the host's environment variables is set."""
+
+
+class UnknownHostError(ConfigError):
+    """No row of that name."""
+
+
+class UnknownOptionError(ConfigError, TypeError):
+    """An option of that name does not exist."""
+
+
+class UnsupportedError(ConfigError):
+    """This host or model cannot do what was asked. The message names host, model, option and the way out."""
+
+
+class MessageError(KimiError, ValueError):
+    """A message, file or schema cannot be expressed for this host. Raised before any I/O."""
+
+
+class OutputError(KimiError, ValueError):
+    """The answer is not what was asked for.
+
+    Attributes:
+        text: The raw text (or tool arguments) that did not fit.
+        finish_reason: Why generation ended.
+    """
+
+    def __init__(self, message: str, *, text: str = "", finish_reason: str | None = None) -> None:
+        super().__init__(message)
+        self.text = text
+        self.finish_reason = finish_reason
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore_output, (type(self), str(self), self.text, self.finish_reason)
+
+
+class TruncatedError(OutputError):
+    """The answer was cut by the token limit before it was complete."""
+
+
+class StructuredOutputError(OutputError):
+    """The answer is not an instance of the schema."""
+
+
+class APIError(KimiError):
+    """The host was asked, and it went wrong.
+
+    Attributes:
+        message: What happened, where, and what to do next.
+        host: The host row's name.
+        model: The model id that was sent.
+        status_code: HTTP status; None when there was no answer.
+        type: The host's own error type (`engine_overloaded_error`), if any.
+        code: The host's own error code, if any.
+        request_id: The host's id of the request, for its support.
+        retry_after: Seconds the host asks to wait, if it says so.
+        body: The host's error body, keys redacted.
+        partial: What had arrived of a stream before it broke.
+    """
+
+    is_retryable: ClassVar[bool] = False
+    sdk_name: ClassVar[str] = "APIError"
+    documented: ClassVar[type[APIError] | None] = None
+
+    host: str = ""
+    model: str = ""
+    status_code: int | None = None
+    type: str | None = None
+    code: str | None = None
+    param: str | None = None
+    request_id: str | None = None
+    retry_after: float | None = None
+    body: object = None
+    partial: Response | None = None
+
+    def __init__(self, message: str, **details: Any) -> None:
+        Exception.__init__(self, message)
+        self.message = message
+        self.__dict__.update(details)
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By the documented class, and without the HTTP objects: they hold the key.
+        details = {k: v for k, v in self.__dict__.items() if k not in ("message", "request", "response")}
+        return _restore, (self.documented or type(self), self.message, details)
+
+
+class APIConnectionError(APIError):
+    """No connection to the host, or it broke."""
+
+    is_retryable = True
+    sdk_name = "APIConnectionError"
+
+
+class APITimeoutError(APIConnectionError):
+    """The host did not answer in time."""
+
+    sdk_name = "APITimeoutError"
+
+
+class StreamError(APIError):
+    """A stream broke, ended before it was finished, or carried an error. `partial` has what came."""
+
+
+class DecodeError(APIError):
+    """The host answered something that is not its protocol."""
+
+    sdk_name = "APIError"
+
+
+class APIStatusError(APIError):
+    """The host answered with an HTTP error status."""
+
+    sdk_name = "APIStatusError"
+
+
+class BadRequestError(APIStatusError):
+    """The host refuses the request as it is."""
+
+    sdk_name = "BadRequestError"
+
+
+class ContextOverflowError(BadRequestError):
+    """The conversation has more tokens than the model takes."""
+
+
+class ContentFilterError(BadRequestError):
+    """The host refuses the content as high risk."""
+
+
+class AuthenticationError(APIStatusError):
+    """The key is wrong, or belongs to another platform."""
+
+    sdk_name = "AuthenticationError"
+
+
+class PermissionDeniedError(APIStatusError):
+    """The key may not do this."""
+
+    sdk_name = "PermissionDeniedError"
+
+
+class NotFoundError(APIStatusError):
+    """No such model (for this account) or no such endpoint."""
+
+    sdk_name = "NotFoundError"
+
+
+class ConflictError(APIStatusError):
+    """The host could not take the request just now (409)."""
+
+    is_retryable = True
+    sdk_name = "ConflictError"
+
+
+class RequestTooLargeError(APIStatusError):
+    """The request's body is larger than the host takes (413)."""
+
+
+class RateLimitError(APIStatusError):
+    """Too many requests or tokens for now."""
+
+    is_retryable = True
+    sdk_name = "RateLimitError"
+
+
+class OverloadedError(RateLimitError):
+    """The host's engine is busy."""
+
+
+class QuotaExceededError(RateLimitError):
+    """No money or plan left. Waiting does not help, so it is never retried."""
+
+    is_retryable = False
+
+
+class InternalServerError(APIStatusError):
+    """The host failed."""
+
+    is_retryable = True
+    sdk_name = "InternalServerError"
+
+
+_E = TypeVar("_E", bound=APIError)
+_extra_bases: dict[type[APIError], type[Exception]] = {}
+
+
+def add_base(error: type[APIError], base: type[Exception]) -> None:
+    """Make what is raised for `error` (and for classes below it) a `base` as well.
+
+    An adapter calls this once at import with its framework's class of the same meaning.
+    """
+    _extra_bases[error] = base
+    raised_class.cache_clear()
+
+
+@cache
+def raised_class(error: type[APIError], /) -> type[APIError]:
+    """The class that is really raised for `error`: ours, the SDK's and the frameworks' in one.
+
+    Its name and module are ours, so `except kimi_core.RateLimitError` and tracebacks read as documented.
+    """
+    sdk = sys.modules.get("openai")
+    candidates = [error, *([getattr(sdk, error.sdk_name)] if sdk else [])]
+    candidates += [_extra_bases[ancestor] for ancestor in error.__mro__ if ancestor in _extra_bases][:1]
+    # A base that another one already inherits would break the resolution order.
+    bases = [b for i, b in enumerate(candidates) if not any(issubclass(o, b) for o in candidates[:i])]
+    if len(bases) == 1:
+        return error
+    namespace = {"__module__": error.__module__, "__doc__": error.__doc__, "documented": error}
+    return type(error.__name__, tuple(bases), namespace)
+
+
+def make(error: type[_E], message: str, **details: Any) -> _E:
+    """An instance of what is raised for `error`."""
+    return cast(_E, raised_class(error)(message, **details))  # type: ignore[arg-type]
+
+
+def _restore(error: type[APIError], message: str, details: Mapping[str, Any]) -> APIError:
+    return make(error, message, **details)
+
+
+def _restore_output(error: type[OutputError], message: str, text: str, reason: str | None) -> OutputError:
+    return error(message, text=text, finish_reason=reason)

@@ -1,0 +1,129 @@
+"""Repairs a conversation so that a strict host takes it.
+
+Pure, and one pass over the messages. Frameworks hand over histories that Moonshot refuses: empty assistant turns,
+calls nobody answered, results nobody asked for, turns of another model without their reasoning. A history that
+needs nothing comes back as it is. Every repair is named, so that nothing changes silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from kimi_core.profile import Profile
+from kimi_core.types import Message, Reasoning, ToolCall
+
+NO_RESULT = "[no result was recorded for this call]"
+"""Stands where a call was never answered: `tool_call_id … is not found` otherwise."""
+
+REPAIRS = {
+    "empty": "an assistant message without text and tool calls was left out; the host answers 400 "
+    "`the message at position N with role 'assistant' must not be empty`",
+    "orphan": "a tool result that no call asked for was left out; the host answers 400 `tool_call_id is not found`",
+    "unanswered": f"a tool call without a result was answered with {NO_RESULT!r}",
+    "repeated id": "two calls of one message had the same id; the second got a suffix",
+    "reasoning": "an assistant message with tool calls had no reasoning (it is from another model, or lost it on the "
+    "way); a blank stands in for it, since the host answers 400 `reasoning_content is missing` otherwise",
+}
+"""What can be repaired, in words for the user."""
+
+
+def repair(
+    messages: Sequence[Message], profile: Profile, thinks: bool | None
+) -> tuple[Sequence[Message], tuple[str, ...]]:
+    """Make a conversation acceptable.
+
+    Args:
+        messages: The conversation, oldest first. Not changed.
+        profile: Says whether reasoning is demanded, and what stands in for a missing one.
+        thinks: Whether this call thinks; reasoning is demanded only then.
+
+    Returns:
+        The conversation to send, and the keys of `REPAIRS` that were needed.
+    """
+    blank = profile.host.blank_reasoning if profile.host.reasoning_required and thinks is not False else None
+    if not _needs_repair(messages, blank):
+        return messages, ()
+    repairs: dict[str, None] = {}
+    return tuple(_repaired(messages, blank, repairs)), tuple(repairs)
+
+
+def _needs_repair(messages: Sequence[Message], blank: str | None) -> bool:
+    """Whether any rule is broken. This is what every ordinary call pays, so it is one flat loop."""
+    open_ids: set[str | None] = set()
+    for message in messages:
+        role = message.role
+        if role == "tool":
+            if message.tool_call_id not in open_ids:
+                return True
+            open_ids.discard(message.tool_call_id)
+        elif open_ids:
+            return True
+        elif role == "assistant":
+            calls = message.tool_calls
+            if calls:
+                if blank is not None and not (message.reasoning and message.reasoning.text):
+                    return True
+                open_ids = {call.id for call in calls}
+                if len(open_ids) != len(calls):
+                    return True
+            elif not message.content and not message.partial:
+                return True
+    return bool(open_ids)
+
+
+def _repaired(messages: Sequence[Message], blank: str | None, repairs: dict[str, None]) -> Iterator[Message]:
+    position = 0
+    while position < len(messages):
+        message = messages[position]
+        position += 1
+        if message.role == "tool":
+            repairs["orphan"] = None
+        elif message.role == "assistant" and message.tool_calls:
+            end = position
+            while end < len(messages) and messages[end].role == "tool":
+                end += 1
+            yield from _tool_turn(message, messages[position:end], blank, repairs)
+            position = end
+        elif message.role == "assistant" and not message.content and not message.partial:
+            repairs["empty"] = None
+        else:
+            yield message
+
+
+def _tool_turn(
+    message: Message, results: Sequence[Message], blank: str | None, repairs: dict[str, None]
+) -> Iterator[Message]:
+    """An assistant message with calls, and exactly one result for each of them."""
+    if blank is not None and not (message.reasoning and message.reasoning.text):
+        repairs["reasoning"] = None
+        message = replace(message, reasoning=Reasoning(blank))
+    calls = _unique(message.tool_calls, repairs)
+    yield message if calls is message.tool_calls else replace(message, tool_calls=calls)
+    waiting = list(results)
+    for original, call in zip(message.tool_calls, calls, strict=True):
+        answer = next((r for r in waiting if r.tool_call_id == original.id), None)
+        if answer is None:
+            repairs["unanswered"] = None
+            yield Message("tool", NO_RESULT, tool_call_id=call.id, name=call.name)
+        else:
+            waiting.remove(answer)
+            yield answer if answer.tool_call_id == call.id else replace(answer, tool_call_id=call.id)
+    if waiting:
+        repairs["orphan"] = None
+
+
+def _unique(calls: tuple[ToolCall, ...], repairs: dict[str, None]) -> tuple[ToolCall, ...]:
+    """The calls with ids that differ; the same tuple when they already do."""
+    seen: set[str] = set()
+    unique = []
+    for call in calls:
+        new, n = call.id, 2
+        while new in seen:
+            new, n = f"{call.id}_{n}", n + 1
+        seen.add(new)
+        unique.append(call if new == call.id else replace(call, id=new))
+    if all(a is b for a, b in zip(unique, calls, strict=True)):
+        return calls
+    repairs["repeated id"] = None
+    return tuple(unique)

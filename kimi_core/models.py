@@ -1,0 +1,168 @@
+"""The Kimi models: one row per family, facts that hold on every host.
+
+A new model is one row. Ids die every few weeks, so an unknown id passes through on the nearest family's row.
+What only one host does with a model stands in that host's row (`HostRow.per_model`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ModelRow:
+    """What is known about a model family.
+
+    Attributes:
+        id: The family id that users write.
+        spellings: A regular expression that recognises how hosts write the id (matched anywhere, ignoring case).
+        context: Tokens of prompt and answer together.
+        default_output: Tokens generated when no limit is sent.
+        thinking: Whether it thinks: `toggle` (can be switched), `always` or `never`.
+        efforts: Levels of `reasoning_effort`; empty when it has none.
+        default_effort: The level used when none is sent.
+        keep: Values of `thinking.keep` it takes.
+        media: What it reads beside text.
+        recommended: Sampling values by mode (`thinking`, `instant`). Hosts that pin sampling take no others.
+        retired: When Moonshot's own platform stopped serving it; None while it is live.
+        as_of: When the row was last checked.
+        source: Where its facts come from.
+    """
+
+    id: str
+    spellings: str
+    context: int
+    default_output: int
+    thinking: Literal["toggle", "always", "never"]
+    efforts: tuple[str, ...] = ()
+    default_effort: str | None = None
+    keep: tuple[str, ...] = ()
+    media: frozenset[Literal["image", "video"]] = frozenset({"image", "video"})
+    recommended: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    retired: dt.date | None = None
+    as_of: dt.date = dt.date(2026, 11, 1)
+    source: str = ""
+
+
+# "models-overview": thinking 1.0, instant 0.6, top_p 0.95, n 1, penalties 0; other values answer 400
+# `invalid temperature: only 1 is allowed for this model`.
+_PINNED = {"top_p": 0.95, "n": 1, "presence_penalty": 0, "frequency_penalty": 0}
+_THINKING = {"thinking": {"temperature": 1.0, **_PINNED}}
+_BOTH = {**_THINKING, "instant": {"temperature": 0.6, **_PINNED}}
+
+_OFFICIAL = "platform.kimi.ai models page and chat OpenAPI, 2026-09"
+_SECONDARY = "secondary reports of 2026-10-24; no official page found: unconfirmed"
+_K3_EFFORTS = ("low", "high", "max")
+
+_ROWS = (
+    ModelRow(
+        id="kimi-k3.1-pro",
+        spellings=r"kimi[-_@:/]*k3[.\-p]1(-pro)?(?!.*highspeed)",
+        context=1_048_576,
+        default_output=131_072,
+        thinking="always",
+        efforts=_K3_EFFORTS,
+        default_effort="max",
+        keep=("all",),
+        recommended=_THINKING,
+        source=_SECONDARY,
+    ),
+    ModelRow(
+        id="kimi-k3.1-pro-highspeed",
+        spellings=r"kimi[-_@:/]*k3[.\-p]1-pro-highspeed",
+        context=1_048_576,
+        default_output=131_072,
+        thinking="always",
+        efforts=_K3_EFFORTS,
+        default_effort="max",
+        keep=("all",),
+        recommended=_THINKING,
+        source=_SECONDARY,
+    ),
+    ModelRow(
+        id="kimi-k3",
+        spellings=r"kimi[-_@:/]*k3(?![.\-p]1)",
+        context=1_048_576,
+        default_output=131_072,
+        thinking="always",
+        efforts=_K3_EFFORTS,
+        default_effort="max",
+        keep=("all",),
+        recommended=_THINKING,
+        source=_OFFICIAL,
+    ),
+    ModelRow(
+        id="kimi-k2.7-code",
+        spellings=r"kimi[-_@:/]*k2[.\-p_]?7(-code)?(?!.*highspeed)",
+        context=262_144,
+        default_output=32_768,
+        thinking="always",
+        keep=("all",),
+        recommended=_THINKING,
+        source=_OFFICIAL,
+    ),
+    ModelRow(
+        id="kimi-k2.7-code-highspeed",
+        spellings=r"kimi[-_@:/]*k2[.\-p_]?7-code-highspeed",
+        context=262_144,
+        default_output=32_768,
+        thinking="always",
+        keep=("all",),
+        recommended=_THINKING,
+        source=_OFFICIAL,
+    ),
+    ModelRow(
+        id="kimi-k2.6",
+        spellings=r"kimi[-_@:/]*k2[.\-p_]?6",
+        context=262_144,
+        default_output=32_768,
+        thinking="toggle",
+        keep=("all",),
+        recommended=_BOTH,
+        source=_OFFICIAL,
+    ),
+    ModelRow(
+        id="kimi-k2.5",
+        spellings=r"kimi[-_@:/]*k2[.\-p_]?5",
+        context=262_144,
+        default_output=32_768,
+        thinking="toggle",
+        recommended=_BOTH,
+        retired=dt.date(2026, 8, 31),
+        source=_OFFICIAL,
+    ),
+    ModelRow(
+        id="kimi-k2-thinking",
+        spellings=r"kimi[-_@:/]*k2-thinking",
+        context=262_144,
+        default_output=32_768,
+        thinking="always",
+        media=frozenset(),
+        recommended=_THINKING,
+        retired=dt.date(2026, 5, 25),
+        source=_OFFICIAL,
+    ),
+)
+
+MODELS: dict[str, ModelRow] = {row.id: row for row in _ROWS}
+"""Every known model by its family id, newest first."""
+
+NEAREST = "kimi-k2.6"
+"""The row that an id nobody knows is put on."""
+
+
+def find(model: str, table: Mapping[str, ModelRow] | None = None) -> ModelRow | None:
+    """The row of a model id as any host writes it, or None when no family recognises it.
+
+    Args:
+        model: `kimi-k2.6`, `moonshot/kimi-k2-6`, `moonshotai/Kimi-K2.6`, `accounts/…/kimi-k2p6`, …
+        table: Rows to look in; `MODELS` by default.
+    """
+    rows = MODELS if table is None else table
+    if row := rows.get(model):
+        return row
+    return next((row for row in rows.values() if re.search(row.spellings, model, re.IGNORECASE)), None)

@@ -1,0 +1,182 @@
+"""The one set of words for options, in both frameworks, at construction and per call.
+
+Adapters hand their keyword arguments over as they came; here they become `Options` and changes of `Settings`.
+A word that nobody knows raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
+from typing import Any, TypeAlias
+
+from kimi_core.errors import ConfigError, UnknownOptionError
+from kimi_core.profile import did_you_mean
+from kimi_core.types import Options, Thinking, ToolChoice
+
+ThinkingOption: TypeAlias = bool | Mapping[str, Any] | Thinking | None
+"""None leaves the host's default; True and False switch; a mapping is Moonshot's own `{"type": …, "keep": …}`."""
+
+CONNECTION = (
+    "host",
+    "api_key",
+    "base_url",
+    "timeout",
+    "max_retries",
+    "default_headers",
+    "http_client",
+    "http_async_client",
+    "on_unsupported",
+    "overrides",
+)
+"""Words that say where and how; the rest says what."""
+
+OPTIONS = (*(f.name for f in fields(Options)), "reasoning_effort")
+"""Words that become `Options`."""
+
+_UNSET = Thinking()
+
+ALIASES = {
+    "max_completion_tokens": "max_tokens",
+    "api_base": "base_url",
+    "async_http_client": "http_async_client",
+}
+"""Words of the frameworks and of the host that mean the same."""
+
+
+def parse(given: Mapping[str, Any], base: Options | None = None) -> Options:
+    """Options from words, over others that hold where nothing is given.
+
+    Args:
+        given: Words of `OPTIONS`; None values leave the base's.
+        base: What holds otherwise.
+
+    Raises:
+        ConfigError: A value is not what the word takes.
+    """
+    base = base or Options()
+    changes = {name: value for name, value in given.items() if value is not None}
+    if not changes:
+        return base
+    thinking = parse_thinking(changes.pop("thinking", None), changes.pop("reasoning_effort", None), base.thinking)
+    if "stop" in changes:
+        changes["stop"] = parse_stop(changes["stop"])
+    for name in ("extra_body", "extra_headers"):
+        if name in changes:
+            changes[name] = {**(getattr(base, name) or {}), **changes[name]}
+    return replace(base, thinking=thinking, **changes)
+
+
+def parse_thinking(thinking: ThinkingOption, effort: str | None, base: Thinking = _UNSET) -> Thinking:
+    """The thinking option in any of its forms.
+
+    Raises:
+        ConfigError: It has none of them.
+    """
+    match thinking:
+        case None:
+            parsed = base
+        case bool():
+            parsed = Thinking(enabled=thinking, effort=base.effort)
+        case Thinking():
+            parsed = thinking
+        case Mapping():
+            parsed = _from_mapping(thinking, base)
+        case _:
+            raise ConfigError(
+                f"thinking must be None, True, False or {{'type': 'enabled' | 'disabled', 'keep': 'all'}}, "
+                f"got {thinking!r}."
+            )
+    return replace(parsed, effort=effort) if effort is not None else parsed
+
+
+_TYPES = {"enabled": True, "disabled": False, None: None}
+
+
+def _from_mapping(given: Mapping[str, Any], base: Thinking) -> Thinking:
+    unknown = [key for key in given if key not in ("type", "keep", "effort")]
+    if unknown:
+        raise ConfigError(f"thinking has no key {unknown[0]!r}; it takes 'type', 'keep' and 'effort'.")
+    if given.get("type") not in _TYPES:
+        raise ConfigError(f"thinking type must be 'enabled' or 'disabled', got {given['type']!r}.")
+    return Thinking(_TYPES[given.get("type")], given.get("keep"), given.get("effort", base.effort))
+
+
+def parse_stop(stop: str | Iterable[str]) -> tuple[str, ...]:
+    """One stop sequence or several."""
+    return (stop,) if isinstance(stop, str) else tuple(stop)
+
+
+def parse_tool_choice(choice: Any) -> ToolChoice | None:
+    """A tool choice in any of the forms that users and frameworks write.
+
+    Args:
+        choice: None, `auto`, `none`, `required`, `any`, True (`required`), False (`none`), a tool's name, or
+            OpenAI's `{"type": "function", "function": {"name": …}}` and Anthropic's `{"type": "tool", "name": …}`.
+
+    Raises:
+        ConfigError: It is none of these.
+    """
+    match choice:
+        case None | ToolChoice():
+            return choice
+        case bool():
+            return ToolChoice("required" if choice else "none")
+        case "auto" | "none" | "required":
+            return ToolChoice(choice)
+        case "any":
+            return ToolChoice("required")
+        case str():
+            return ToolChoice("named", choice)
+        case (
+            {"function": {"name": str(name)}}
+            | {"type": "tool", "name": str(name)}
+            | {"type": "function", "name": str(name)}
+        ):
+            return ToolChoice("named", name)
+        case {"type": "auto" | "none" | "any" | "required" as mode}:
+            return parse_tool_choice(mode)
+    raise ConfigError(
+        f"tool_choice must be 'auto', 'none', 'required', a tool's name or a dict naming one, got {choice!r}."
+    )
+
+
+def split(
+    given: Mapping[str, Any], allowed: Iterable[str] = ()
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Sort keyword arguments of a call.
+
+    Args:
+        given: The keyword arguments as they came.
+        allowed: Words the framework uses for itself.
+
+    Returns:
+        Changes of the connection, options, and the framework's own.
+
+    Raises:
+        UnknownOptionError: A word nobody knows; the text names the nearest one.
+    """
+    connection: dict[str, Any] = {}
+    options: dict[str, Any] = {}
+    own: dict[str, Any] = {}
+    allowed = frozenset(allowed)
+    for word, value in given.items():
+        name = ALIASES.get(word, word)
+        if word in allowed:
+            own[word] = value
+        elif name in CONNECTION:
+            connection[name] = value
+        elif name in OPTIONS:
+            options[name] = value
+        else:
+            raise unknown(word, allowed)
+    return connection, options, own
+
+
+def unknown(word: str, allowed: Iterable[str] = ()) -> UnknownOptionError:
+    """The error for a word nobody knows."""
+    known = (*CONNECTION, *OPTIONS, *ALIASES, *allowed)
+    return UnknownOptionError(
+        f"There is no option {word!r}.{did_you_mean(word, known)} "
+        "Fields of the host's API that have no word here go into extra_body={…}."
+    )

@@ -1,0 +1,325 @@
+"""What may be sent: thinking x tool choice x sampling x structured output.
+
+Pure: a request and a profile in, a plan out. What a model or host cannot do is left out and noted; the client
+warns or raises. No message is ever invented in the conversation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kimi_core.errors import ConfigError, MessageError, UnsupportedError
+from kimi_core.hosts import ChoiceMode, Patch
+from kimi_core.profile import Profile, did_you_mean
+from kimi_core.types import OutputFormat, Request, Thinking, Tool, ToolChoice
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something asked for that is not sent as asked, and what to do about it."""
+
+    option: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A request as it may be sent.
+
+    Attributes:
+        request: The request, reduced to what this model takes on this host. `output.method` is decided.
+        profile: The facts it was decided by.
+        patches: Merge patches for the body that say the thinking options.
+        thinks: Whether the model will think; None when nobody knows.
+        must_call: Forcing a tool was not possible: one of these must come back, or the call is repaired.
+        notes: What was left out.
+    """
+
+    request: Request
+    profile: Profile
+    patches: tuple[Patch, ...] = ()
+    thinks: bool | None = None
+    must_call: frozenset[str] = frozenset()
+    notes: tuple[Note, ...] = ()
+
+
+def plan(request: Request, profile: Profile) -> Plan:
+    """Decide how a request goes to this model on this host.
+
+    Raises:
+        ConfigError: Something is wrong whatever the host: a forced tool that is not there, too many stops.
+        UnsupportedError: The answer's shape cannot be had here at all.
+    """
+    draft = _Draft(request, profile)
+    for step in _STEPS:
+        step(draft)
+    return draft.plan()
+
+
+class _Draft:
+    """A plan in the making. Only this module sees it change."""
+
+    def __init__(self, request: Request, profile: Profile) -> None:
+        self.profile = profile
+        self.tools = request.tools
+        self.choice = request.tool_choice
+        self.output = request.output
+        self.options = request.options
+        self.request = request
+        self.patches: list[Patch] = []
+        self.must_call: frozenset[str] = frozenset()
+        self.notes: list[Note] = []
+
+    @property
+    def thinking(self) -> Thinking:
+        return self.options.thinking
+
+    @property
+    def thinks(self) -> bool | None:
+        return self.profile.thinks(self.thinking.enabled)
+
+    def set(self, **changes: Any) -> None:
+        self.options = replace(self.options, **changes)
+
+    def note(self, option: str, why: str) -> None:
+        self.notes.append(Note(option, f"{option} is not sent to {self.profile.where}: {why}"))
+
+    def plan(self) -> Plan:
+        request = replace(
+            self.request, tools=self.tools, tool_choice=self.choice, output=self.output, options=self.options
+        )
+        return Plan(
+            request=request,
+            profile=self.profile,
+            patches=tuple(self.patches),
+            thinks=self.thinks,
+            must_call=self.must_call,
+            notes=tuple(self.notes),
+        )
+
+
+# ------------------------------------------------------------------------------------------ structured output
+
+
+def _output(draft: _Draft) -> None:
+    output = draft.output
+    if output is None or output.method == "text":
+        draft.output = None
+        return
+    method = output.method if output.method != "auto" else _best_method(draft, output)
+    if method not in draft.profile.host.structured:
+        raise UnsupportedError(
+            f"{draft.profile.where} cannot give structured output by {method}. It can by: "
+            f"{', '.join(draft.profile.host.structured) or 'nothing'}; method='auto' chooses."
+        )
+    draft.output = replace(output, method=method)
+    if method == "function_calling":
+        _output_tool(draft, output)
+
+
+def _best_method(draft: _Draft, output: OutputFormat) -> Any:
+    host = draft.profile.host
+    if output.schema is None:
+        return "json_object"
+    fitting = (m for m in host.structured if m != "json_schema" or host.tools_with_output or not draft.tools)
+    return next(fitting, "json_schema")
+
+
+def _output_tool(draft: _Draft, output: OutputFormat) -> None:
+    if output.schema is None:
+        raise ConfigError("Structured output by function_calling needs a schema.")
+    tool = Tool(output.name, output.description, output.schema, output.strict)
+    draft.tools = (*draft.tools, tool)
+    draft.choice = ToolChoice("named", output.name)
+
+
+# ------------------------------------------------------------------------------------------------ tool choice
+
+
+def _tools(draft: _Draft) -> None:
+    limit = draft.profile.host.tool_limit
+    if limit is not None and len(draft.tools) > limit:
+        raise ConfigError(f"{draft.profile.where} takes at most {limit} tools; {len(draft.tools)} were given.")
+    if not draft.profile.host.builtin_tools:
+        for tool in draft.tools:
+            if tool.type == "builtin_function":
+                raise UnsupportedError(f"{draft.profile.where} has no builtin tools such as {tool.name!r}.")
+
+
+def _tool_choice(draft: _Draft) -> None:
+    choice = draft.choice
+    if choice is None or choice.mode in ("auto", "none"):
+        return
+    _check_choice(choice, [t.name for t in draft.tools])
+    if choice.mode in _legal(draft):
+        return
+    if "required" in _legal(draft) and choice.mode == "named":
+        # K3 takes `required` while it thinks, but no name: with one tool on offer they mean the same.
+        draft.tools = tuple(t for t in draft.tools if t.name == choice.name)
+        draft.choice = ToolChoice("required")
+    elif draft.thinking.enabled is None and draft.profile.thinks(False) is False:
+        draft.set(thinking=replace(draft.thinking, enabled=False, keep=None))
+    else:
+        _unforce(draft, choice)
+
+
+def _check_choice(choice: ToolChoice, names: list[str]) -> None:
+    if not names:
+        raise ConfigError(f"tool_choice {choice.name or choice.mode!r} needs tools; none were given.")
+    if choice.mode == "named" and choice.name not in names:
+        hint = did_you_mean(choice.name or "", names)
+        raise ConfigError(f"tool_choice names the tool {choice.name!r}, which is not among {names}.{hint}")
+
+
+def _legal(draft: _Draft) -> frozenset[ChoiceMode]:
+    host = draft.profile.host
+    return host.tool_choices_instant if draft.thinks is False else host.tool_choices_thinking
+
+
+def _unforce(draft: _Draft, choice: ToolChoice) -> None:
+    names = [choice.name] if choice.name else [t.name for t in draft.tools]
+    draft.must_call = frozenset(n for n in names if n)
+    draft.choice = ToolChoice("auto")
+    switchable = draft.profile.thinks(False) is False
+    way_out = "leave thinking unset or off" if switchable else "use a model and host that can switch thinking off"
+    draft.note(
+        f"tool_choice {choice.name or choice.mode!r}",
+        "forcing a tool is incompatible with thinking there. The model decides, the answer is checked and the "
+        f"call repeated once if the tool was not called; to force it, {way_out}.",
+    )
+
+
+# --------------------------------------------------------------------------------------------------- thinking
+
+
+def _thinking(draft: _Draft) -> None:
+    if draft.thinking.effort == "none":
+        draft.set(thinking=replace(draft.thinking, enabled=False, effort=None))
+    _switch(draft)
+    _keep(draft)
+    _effort(draft)
+
+
+def _switch(draft: _Draft) -> None:
+    enabled = draft.thinking.enabled
+    if enabled is None:
+        return
+    host, model = draft.profile.host, draft.profile.model
+    patch = host.thinking_on if enabled else host.thinking_off
+    if not enabled and (patch is None or model.thinking == "always"):
+        why = "the model always thinks" if model.thinking == "always" else "the host has no switch"
+        draft.note("thinking=False", f"{why}; leave thinking unset, or use a model and host that can switch it off.")
+    elif enabled and (patch is None or model.thinking == "never"):
+        draft.note("thinking=True", "the model cannot think there; leave thinking unset.")
+    elif patch:
+        draft.patches.append(patch)
+
+
+def _keep(draft: _Draft) -> None:
+    keep = draft.thinking.keep
+    if keep is None or draft.thinks is False:
+        return
+    patch = draft.profile.host.thinking_keep
+    if keep not in draft.profile.model.keep or patch is None:
+        draft.note(f"thinking keep={keep!r}", "it cannot be said there; leave `keep` out.")
+    elif patch:
+        draft.patches.append(patch)
+
+
+def _effort(draft: _Draft) -> None:
+    effort = draft.thinking.effort
+    if effort is None:
+        return
+    host, model = draft.profile.host, draft.profile.model
+    if host.effort_field is None or not model.efforts:
+        draft.note(f"reasoning_effort={effort!r}", "there are no effort levels; use thinking=True or False instead.")
+        return
+    level = host.effort_words.get(effort, effort)
+    if level not in model.efforts:
+        raise ConfigError(
+            f"{draft.profile.where} has no reasoning_effort {effort!r}; it has {', '.join(model.efforts)}."
+        )
+    draft.patches.append({host.effort_field: level})
+
+
+# --------------------------------------------------------------------------------------------------- sampling
+
+_SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
+
+
+def _sampling(draft: _Draft) -> None:
+    host = draft.profile.host
+    if (draft.options.n or 1) > 1:
+        raise UnsupportedError(f"One call gives one answer; for n={draft.options.n} call several times (batch).")
+    draft.set(n=None)
+    if not host.pinned_sampling:
+        return
+    pinned = draft.profile.model.recommended.get("instant" if draft.thinks is False else "thinking", {})
+    for name in _SAMPLING:
+        value = getattr(draft.options, name)
+        if value is None or name in host.refuses:
+            continue
+        # Even the right value is left out: it becomes the wrong one when the mode changes on the host's side.
+        draft.set(**{name: None})
+        if value != pinned.get(name, value):
+            draft.note(f"{name}={value}", f"the model takes only {pinned[name]:g}; leave it out.")
+
+
+def _refused(draft: _Draft) -> None:
+    for name, advice in draft.profile.host.refuses.items():
+        value = getattr(draft.options, name)
+        if value is not None and not _is_default(name, value):
+            draft.note(f"{name}={value!r}", advice)
+        if value is not None:
+            draft.set(**{name: None})
+
+
+def _is_default(name: str, value: object) -> bool:
+    """Whether a value asks for what happens anyway."""
+    return (name, value) in (("n", 1), ("parallel_tool_calls", True), ("logprobs", False)) or (
+        name in ("presence_penalty", "frequency_penalty") and value == 0
+    )
+
+
+def _stop(draft: _Draft) -> None:
+    stop, host = draft.options.stop, draft.profile.host
+    if not stop:
+        draft.set(stop=None)
+        return
+    if host.stop_limit is not None and len(stop) > host.stop_limit:
+        raise ConfigError(f"{draft.profile.where} takes at most {host.stop_limit} stop sequences, not {len(stop)}.")
+    if host.stop_bytes is not None:
+        for text in stop:
+            if len(text.encode()) > host.stop_bytes:
+                raise ConfigError(
+                    f"{draft.profile.where} takes stop sequences of at most {host.stop_bytes} bytes: {text!r}."
+                )
+
+
+# -------------------------------------------------------------------------------------------------- messages
+
+
+def _messages(draft: _Draft) -> None:
+    messages = draft.request.messages
+    if not messages:
+        raise MessageError("There are no messages to send.")
+    host = draft.profile.host
+    if messages[-1].partial:
+        if host.partial_message is None and host.partial_body is None:
+            raise UnsupportedError(f"{draft.profile.where} cannot continue a partial message.")
+        if draft.output and draft.output.method == "json_object":
+            raise UnsupportedError("A partial message and json_object do not go together (Moonshot's partial mode).")
+
+
+_STEPS: tuple[Callable[[_Draft], None], ...] = (
+    _output,
+    _tools,
+    _tool_choice,
+    _thinking,
+    _sampling,
+    _refused,
+    _stop,
+    _messages,
+)

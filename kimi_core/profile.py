@@ -1,0 +1,114 @@
+"""The merged facts about one model on one host: generic < model < host < host x model < user."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+from typing import Any
+
+from kimi_core import hosts, models
+from kimi_core.errors import ConfigError, KimiWarning, UnknownHostError
+from kimi_core.hosts import HostRow
+from kimi_core.models import ModelRow
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Profile:
+    """What steers the encoding and decoding of a call.
+
+    Attributes:
+        host: The host's row with its patches for this model and the user's.
+        model: The model's row with the same.
+        model_id: What is sent as `model`.
+    """
+
+    host: HostRow
+    model: ModelRow
+    model_id: str
+
+    @property
+    def media(self) -> frozenset[str]:
+        """What can be sent beside text."""
+        return self.model.media if self.host.media is None else self.model.media & self.host.media
+
+    def thinks(self, asked: bool | None) -> bool | None:
+        """Whether a call will think, given what was asked; None when nobody knows."""
+        if self.model.thinking != "toggle":
+            return self.model.thinking == "always"
+        if asked is False and self.host.thinking_off is None:
+            asked = None
+        return self.host.thinking_default if asked is None else asked
+
+    @property
+    def where(self) -> str:
+        """Host and model for messages to the user."""
+        return f"{self.model_id} on {self.host.name}"
+
+
+_HOST_FIELDS = {f.name for f in fields(HostRow)}
+_MODEL_FIELDS = {f.name for f in fields(ModelRow)}
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint for a misspelt word, or nothing."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def find_host(host: str | HostRow) -> HostRow:
+    """The row of a host, by name or as it is.
+
+    Raises:
+        UnknownHostError: No row has that name.
+    """
+    if isinstance(host, HostRow):
+        return host
+    if row := hosts.HOSTS.get(host):
+        return row
+    hint = did_you_mean(host, hosts.HOSTS)
+    raise UnknownHostError(
+        f"There is no host {host!r}.{hint} Known: {', '.join(hosts.HOSTS)}. For any other OpenAI-compatible "
+        "server use host='generic' with base_url=…, or pass a HostRow of your own."
+    )
+
+
+def resolve(host: HostRow, model: str, patch: Mapping[str, Any] | None = None) -> Profile:
+    """Merge what is known about a model on a host.
+
+    Args:
+        host: The host's row.
+        model: A family id, or an id as the host writes it. An unknown one is passed through on the nearest
+            family's row, with one warning.
+        patch: The user's own facts: fields of `HostRow` or `ModelRow`.
+
+    Raises:
+        ConfigError: The patch has a field that no row has.
+    """
+    row = models.find(model)
+    if row is None:
+        _warn_unknown(host.name, model)
+        row = models.MODELS[models.NEAREST]
+    merged = {**host.per_model.get(row.id, {}), **(patch or {})}
+    for name in merged:
+        if name not in _HOST_FIELDS | _MODEL_FIELDS:
+            hint = did_you_mean(name, _HOST_FIELDS | _MODEL_FIELDS)
+            raise ConfigError(f"A profile has no field {name!r}.{hint} See kimi_core.hosts.HostRow and ModelRow.")
+    return Profile(
+        host=replace(host, **{k: v for k, v in merged.items() if k in _HOST_FIELDS}),
+        model=replace(row, **{k: v for k, v in merged.items() if k in _MODEL_FIELDS}),
+        model_id=host.model_ids.get(model, model),
+    )
+
+
+@lru_cache(maxsize=256)
+def _warn_unknown(host: str, model: str) -> None:
+    hint = did_you_mean(model, models.MODELS)
+    warnings.warn(
+        f"No row knows the model {model!r}.{hint} It is sent to {host} as it is, with the facts of "
+        f"{models.NEAREST}; add a ModelRow to kimi_core.models.MODELS, or give overrides={{…}}, to say otherwise.",
+        KimiWarning,
+        stacklevel=4,
+    )

@@ -1,0 +1,79 @@
+"""Reading a structured answer: lenient about its wrapping, strict about what is in it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic_core import from_json
+
+from kimi_core.errors import StructuredOutputError, TruncatedError
+
+_FENCE = re.compile(r"^\s*```[a-zA-Z]*\s*\n(.*?)\n?\s*```\s*$", re.DOTALL)
+
+
+def parse_json(text: str, finish_reason: str | None = None) -> Any:
+    """The JSON value that an answer is.
+
+    A code fence around it is taken off; control characters inside strings are tolerated, since models write them.
+
+    Raises:
+        TruncatedError: The answer was cut by the token limit.
+        StructuredOutputError: It is no JSON. Both carry the raw text.
+    """
+    body = match.group(1) if (match := _FENCE.match(text)) else text
+    try:
+        return json.loads(body, strict=False)
+    except ValueError as error:
+        raise failure(text, finish_reason, f"it is not JSON: {error}") from None
+
+
+def parse_partial(text: str) -> Any:
+    """As much of a JSON value as an unfinished answer holds; None when nothing can be said yet.
+
+    Strings grow from call to call and never shrink, so that a reader sees monotone values.
+    """
+    body = re.sub(r"^\s*```[a-zA-Z]*\s*", "", text)
+    try:
+        return from_json(body, allow_partial="trailing-strings") if body.strip() else None
+    except ValueError:
+        return None
+
+
+def check(value: Any, schema: Mapping[str, Any], text: str, finish_reason: str | None = None) -> Any:
+    """A value that is at least an object with the schema's required keys, for schemas without a class to validate.
+
+    Raises:
+        StructuredOutputError: It is not.
+    """
+    if schema.get("type", "object") != "object":
+        return value
+    if not isinstance(value, dict):
+        raise failure(text, finish_reason, f"it is a JSON {type(value).__name__}, not an object")
+    missing = [key for key in schema.get("required", ()) if key not in value]
+    if missing:
+        raise failure(text, finish_reason, f"required keys are missing: {', '.join(missing)}")
+    return value
+
+
+def failure(text: str, finish_reason: str | None, why: str) -> StructuredOutputError | TruncatedError:
+    """The error for an answer that does not fit."""
+    if finish_reason == "length":
+        return TruncatedError(
+            "The answer was cut by the token limit before it was complete. Thinking counts against max_tokens: "
+            f"raise it (16000 or more), or switch thinking off. It began: {text[:200]!r}",
+            text=text,
+            finish_reason=finish_reason,
+        )
+    return StructuredOutputError(
+        f"The answer does not fit the schema: {why}. The answer: {text[:500]!r}",
+        text=text,
+        finish_reason=finish_reason,
+    )
+
+
+def dump(value: Any) -> str:
+    """JSON text of a value."""
+    return json.dumps(value, ensure_ascii=False)
