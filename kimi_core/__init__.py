@@ -1,0 +1,147 @@
+"""What every Kimi integration needs and no framework knows: neutral types, hosts, models, and the client.
+
+Names that lead to I/O are resolved when first used, so that importing this package stays cheap.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kimi_core._version import __version__
+from kimi_core.errors import (
+    APIConnectionError,
+    APIError,
+    APIStatusError,
+    APITimeoutError,
+    AuthenticationError,
+    BadRequestError,
+    ConfigError,
+    ConflictError,
+    ContentFilterError,
+    ContextOverflowError,
+    DecodeError,
+    InternalServerError,
+    KimiError,
+    KimiWarning,
+    MessageError,
+    MissingKeyError,
+    NotFoundError,
+    OutputError,
+    OverloadedError,
+    PermissionDeniedError,
+    QuotaExceededError,
+    RateLimitError,
+    RequestTooLargeError,
+    StreamError,
+    StructuredOutputError,
+    TruncatedError,
+    UnknownHostError,
+    UnknownOptionError,
+    UnsupportedError,
+)
+from kimi_core.events import (
+    Event,
+    Finished,
+    ReasoningDelta,
+    ResponseBuilder,
+    Started,
+    TextDelta,
+    ToolCallDelta,
+)
+from kimi_core.hosts import HOSTS, ErrorRule, HostRow, Price
+from kimi_core.models import MODELS, ModelRow
+from kimi_core.profile import Profile, resolve
+from kimi_core.settings import Settings, make_settings
+from kimi_core.types import (
+    ImagePart,
+    Message,
+    Options,
+    OutputFormat,
+    Reasoning,
+    Request,
+    Response,
+    TextPart,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    Usage,
+    VideoPart,
+)
+
+if TYPE_CHECKING:
+    from kimi_core.client import AsyncKimiClient, KimiClient
+
+__all__ = [
+    "HOSTS",
+    "MODELS",
+    "APIConnectionError",
+    "APIError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AsyncKimiClient",
+    "AuthenticationError",
+    "BadRequestError",
+    "ConfigError",
+    "ConflictError",
+    "ContentFilterError",
+    "ContextOverflowError",
+    "DecodeError",
+    "ErrorRule",
+    "Event",
+    "Finished",
+    "HostRow",
+    "ImagePart",
+    "InternalServerError",
+    "KimiClient",
+    "KimiError",
+    "KimiWarning",
+    "Message",
+    "MessageError",
+    "MissingKeyError",
+    "ModelRow",
+    "NotFoundError",
+    "Options",
+    "OutputError",
+    "OutputFormat",
+    "OverloadedError",
+    "PermissionDeniedError",
+    "Price",
+    "Profile",
+    "QuotaExceededError",
+    "RateLimitError",
+    "Reasoning",
+    "ReasoningDelta",
+    "Request",
+    "RequestTooLargeError",
+    "Response",
+    "ResponseBuilder",
+    "Settings",
+    "Started",
+    "StreamError",
+    "StructuredOutputError",
+    "TextDelta",
+    "TextPart",
+    "Thinking",
+    "Tool",
+    "ToolCall",
+    "ToolCallDelta",
+    "ToolChoice",
+    "TruncatedError",
+    "UnknownHostError",
+    "UnknownOptionError",
+    "UnsupportedError",
+    "Usage",
+    "VideoPart",
+    "__version__",
+    "make_settings",
+    "resolve",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("KimiClient", "AsyncKimiClient"):
+        from kimi_core import client
+
+        return getattr(client, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,166 @@
+"""From what a host answered to the error that is raised. The only place where API errors are made.
+
+Status first, then the host's own type, then its words: a 500 that mentions "policy" is not a content filter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from kimi_core import errors as err
+from kimi_core.hosts import ErrorRule
+from kimi_core.paths import first
+from kimi_core.profile import Profile
+
+_MESSAGE = ("error.message", "error.metadata.raw", "errors.0.message", "message", "detail", "error", "msg")
+_TYPE = ("error.type", "errors.0.type", "error.name", "type", "title")
+_CODE = ("error.code", "errors.0.code", "code", "statusCode", "status")
+_PARAM = ("error.param", "errors.0.parameter", "param")
+
+_OVERFLOW = (
+    r"exceeded model token limit|token length too long|exceeds? the model|context.?length|context_window|"
+    r"total message size .* exceeds|maximum context length|exceed_context_size"
+)
+_GENERAL = (
+    ErrorRule(
+        error=err.ContentFilterError,
+        status=400,
+        kind="content_filter",
+        advice="The host judged the input or the answer as high risk; rephrase it.",
+    ),
+    ErrorRule(error=err.ContentFilterError, status=400, message="considered high risk"),
+    ErrorRule(
+        error=err.ContextOverflowError,
+        status=400,
+        message=_OVERFLOW,
+        advice="Shorten or summarise the conversation, or use a model with a larger context.",
+    ),
+    ErrorRule(
+        error=err.BadRequestError,
+        status=400,
+        message="reasoning_content is missing",
+        advice="Hand assistant messages back as they came: they carry the reasoning the host wants to see again.",
+    ),
+    ErrorRule(
+        error=err.QuotaExceededError,
+        status=429,
+        message=r"exceeded your current (token )?quota|check your account balance|insufficient balance|"
+        r"recharge your account|please recharge|in arrears",
+        advice="The account has no balance left: recharge it in the host's console. Waiting does not help.",
+    ),
+    ErrorRule(error=err.OverloadedError, status=429, message="overloaded"),
+    ErrorRule(error=err.QuotaExceededError, status=402, advice="The account has no credits left."),
+    ErrorRule(
+        error=err.AuthenticationError,
+        status=401,
+        advice="Check the API key, and that it belongs to this host.",
+    ),
+    ErrorRule(error=err.OverloadedError, status=529),
+    ErrorRule(error=err.OverloadedError, status=503),
+    ErrorRule(error=err.BadRequestError, status=400),
+    ErrorRule(error=err.PermissionDeniedError, status=403),
+    ErrorRule(error=err.NotFoundError, status=404),
+    ErrorRule(error=err.APITimeoutError, status=408),
+    ErrorRule(error=err.ConflictError, status=409),
+    ErrorRule(error=err.RequestTooLargeError, status=413, advice="Send less, or upload large media as files."),
+    ErrorRule(error=err.BadRequestError, status=422),
+    ErrorRule(error=err.RateLimitError, status=429),
+)
+
+
+def error_from_status(status: int, body: Any, headers: Mapping[str, str], profile: Profile) -> err.APIError:
+    """The error for an HTTP error status."""
+    rule = _rule(status, body, profile)
+    error = rule.error if rule else (err.InternalServerError if status >= 500 else err.APIStatusError)
+    made = _make(error, body, profile, status=status, advice=rule.advice if rule else "")
+    made.status_code = status
+    made.request_id = next((found for h in profile.host.id_headers if (found := headers.get(h))), None)
+    made.retry_after = _retry_after(headers)
+    if rule and rule.retry is not None:
+        made.is_retryable = rule.retry  # type: ignore[misc]
+    return made
+
+
+def error_in_frame(frame: Any, profile: Profile) -> err.APIError:
+    """The error for an error object inside a stream, or for a frame that is no answer at all."""
+    if isinstance(frame, dict) and first(frame, ("error", "errors", "message", "detail")) is not None:
+        status = next((s for p in _CODE if (s := _as_status(first(frame, (p,))))), 0)
+        rule = _rule(status, frame, profile) or _by_type(frame, profile)
+        kind = rule.error if rule else err.StreamError
+        return _make(kind, frame, profile, status=status or None, advice=rule.advice if rule else "", inside=True)
+    return err.make(
+        err.DecodeError,
+        f"{profile.where} answered something that is not a chat completion: {str(frame)[:200]!r}. "
+        "Check base_url and host.",
+        host=profile.host.name,
+        model=profile.model_id,
+        body=frame,
+    )
+
+
+def _as_status(code: Any) -> int:
+    """A code that is an HTTP status, else 0."""
+    number = int(code) if str(code).isdigit() else 0
+    return number if 400 <= number < 600 else 0
+
+
+def _rules(profile: Profile) -> Iterator[ErrorRule]:
+    yield from profile.host.errors
+    yield from _GENERAL
+
+
+def _rule(status: int, body: Any, profile: Profile) -> ErrorRule | None:
+    type_, code, message = _said(body)
+    return next((r for r in _rules(profile) if r.status == status and _fits(r, type_, code, message)), None)
+
+
+def _by_type(body: Any, profile: Profile) -> ErrorRule | None:
+    """Inside a stream there is no status: the host's type or its words must do."""
+    type_, code, message = _said(body)
+    return next((r for r in _rules(profile) if (r.kind or r.message) and _fits(r, type_, code, message)), None)
+
+
+def _fits(rule: ErrorRule, type_: str, code: str, message: str) -> bool:
+    by_type = rule.kind is None or any(re.fullmatch(rule.kind, word, re.IGNORECASE) for word in (type_, code))
+    return by_type and (rule.message is None or re.search(rule.message, message, re.IGNORECASE) is not None)
+
+
+def _said(body: Any) -> tuple[str, str, str]:
+    """The host's type, code and words."""
+    if not isinstance(body, dict):
+        return "", "", str(body or "")
+    return str(first(body, _TYPE) or ""), str(first(body, _CODE) or ""), str(first(body, _MESSAGE) or "")
+
+
+def _make(
+    error: type[err.APIError],
+    body: Any,
+    profile: Profile,
+    *,
+    status: int | None,
+    advice: str,
+    inside: bool = False,
+) -> err.APIError:
+    type_, code, words = _said(body)
+    what = f"HTTP {status}" if status and not inside else "an error inside the stream"
+    text = f"{profile.where} answered {what}{f' ({type_})' if type_ else ''}: {words[:2000] or 'no message'}"
+    return err.make(
+        error,
+        f"{text.rstrip('. ')}.{' ' + advice if advice else ''}",
+        host=profile.host.name,
+        model=profile.model_id,
+        type=type_ or None,
+        code=code or None,
+        param=first(body, _PARAM) if isinstance(body, dict) else None,
+        body=body,
+    )
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    said = headers.get("retry-after")
+    try:
+        return max(0.0, float(said)) if said else None
+    except ValueError:
+        return None

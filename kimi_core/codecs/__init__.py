@@ -1,0 +1,63 @@
+"""The shapes that hosts speak: pure functions between neutral types and what goes over the wire.
+
+A codec is chosen by the host's row (`HostRow.codec`). Everything that differs between hosts of one shape is in
+their rows; only another shape is another codec. A request body is any JSON value and a stream's frames are the
+codec's own, so that a shape whose body is an array (Runware's tasks) fits in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from kimi_core.events import Event
+from kimi_core.policy import Plan
+from kimi_core.profile import Profile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireRequest:
+    """A request ready to be sent.
+
+    Attributes:
+        path: Where to, below the host's base URL.
+        body: Any JSON value.
+        headers: Beside those of the host and the user.
+        names: Tool names on the wire -> as the user wrote them, where they differ.
+    """
+
+    path: str
+    body: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
+class StreamDecoder(Protocol):
+    """Turns the frames of one stream into events."""
+
+    def feed(self, frame: Any) -> Iterable[Event]:
+        """Events of one frame."""
+
+    def end(self) -> Iterable[Event]:
+        """Events that were held back until the stream ended. Empty when it ended before it was finished."""
+
+
+class Codec(Protocol):
+    """One shape."""
+
+    def encode(self, plan: Plan, *, stream: bool) -> WireRequest:
+        """A plan as the host reads it."""
+
+    def decode(self, body: Any, wire: WireRequest, profile: Profile, headers: Mapping[str, str]) -> Iterable[Event]:
+        """A whole body as events."""
+
+    def decoder(self, wire: WireRequest, profile: Profile, headers: Mapping[str, str]) -> StreamDecoder:
+        """A decoder for one stream."""
+
+
+def codec(name: str) -> Codec:
+    """The codec of that name."""
+    from kimi_core.codecs.chat import ChatCodec
+
+    return {"chat": ChatCodec}[name]()

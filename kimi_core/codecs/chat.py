@@ -1,0 +1,274 @@
+"""The Chat Completions shape, which nearly every host speaks."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from kimi_core import names, schema
+from kimi_core.codecs import WireRequest
+from kimi_core.codecs.chat_stream import ChatStreamDecoder
+from kimi_core.errors import MessageError, UnsupportedError
+from kimi_core.events import Event
+from kimi_core.paths import merge_patch
+from kimi_core.policy import Plan
+from kimi_core.profile import Profile
+from kimi_core.types import (
+    ImagePart,
+    JsonObject,
+    Message,
+    Options,
+    OutputFormat,
+    Part,
+    TextPart,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    VideoPart,
+)
+
+# Options that every host of this shape writes alike.
+_PLAIN = (
+    "temperature",
+    "top_p",
+    "n",
+    "presence_penalty",
+    "frequency_penalty",
+    "seed",
+    "logprobs",
+    "top_logprobs",
+    "parallel_tool_calls",
+    "prompt_cache_key",
+    "safety_identifier",
+)
+
+
+class ChatCodec:
+    """Encodes and decodes Chat Completions by the facts of a profile."""
+
+    def encode(self, plan: Plan, *, stream: bool) -> WireRequest:
+        """A plan as a request body. The user's `extra_body` is merged last, untouched."""
+        request, profile = plan.request, plan.profile
+        wire_names = _wire_names(plan)
+        encoder = _MessageEncoder(profile, wire_names)
+        body: JsonObject = {"model": profile.model_id, "messages": encoder.messages(_prompted(plan))}
+        body.update(_options(request.options, profile))
+        if request.tools:
+            body["tools"] = [_tool(tool, wire_names, profile) for tool in request.tools]
+        if request.tool_choice:
+            body["tool_choice"] = _tool_choice(request.tool_choice, wire_names)
+        if response_format := _response_format(request.output, profile):
+            body["response_format"] = response_format
+        if stream:
+            body["stream"] = True
+            if profile.host.stream_options:
+                body["stream_options"] = {"include_usage": True}
+        for patch in _patches(plan):
+            body = merge_patch(body, patch)
+        back = {wire: user for user, wire in wire_names.items() if wire != user}
+        return WireRequest(path=profile.host.path, body=body, names=back)
+
+    def decode(self, body: Any, wire: WireRequest, profile: Profile, headers: Mapping[str, str]) -> Iterable[Event]:
+        """A whole body, as the one chunk of a stream that holds everything."""
+        decoder = self.decoder(wire, profile, headers)
+        yield from decoder.feed(body)
+        yield from decoder.end(whole=True)
+
+    def decoder(self, wire: WireRequest, profile: Profile, headers: Mapping[str, str]) -> ChatStreamDecoder:
+        """A decoder for one stream."""
+        return ChatStreamDecoder(profile, wire.names, headers)
+
+
+def _wire_names(plan: Plan) -> Mapping[str, str]:
+    """User's tool name -> name on the wire, for tools on offer and for those the history speaks of."""
+    request, pattern = plan.request, plan.profile.host.tool_names
+    used = dict.fromkeys(tool.name for tool in request.tools)
+    for message in request.messages:
+        for call in message.tool_calls:
+            used[call.name] = None
+    if all(_legal(pattern, name) for name in used):
+        return {}
+    return names.safe_names(tuple(used))
+
+
+@lru_cache(maxsize=4096)
+def _legal(pattern: str, name: str) -> bool:
+    return name.startswith("$") or re.fullmatch(pattern, name) is not None
+
+
+def _patches(plan: Plan) -> Iterable[Mapping[str, Any]]:
+    yield from plan.patches
+    host, request = plan.profile.host, plan.request
+    if host.partial_body and request.messages[-1].partial:
+        yield host.partial_body
+    if request.options.extra_body:
+        yield request.options.extra_body
+
+
+def _options(options: Options, profile: Profile) -> JsonObject:
+    fields = {name: value for name in _PLAIN if (value := getattr(options, name)) is not None}
+    if options.max_tokens is not None:
+        fields[profile.host.max_tokens_field] = options.max_tokens
+    if options.stop:
+        fields["stop"] = list(options.stop)
+    return fields
+
+
+# ---------------------------------------------------------------------------------------------------- messages
+
+
+class _MessageEncoder:
+    """Messages as dicts. What a profile does not allow raises before any I/O."""
+
+    def __init__(self, profile: Profile, wire_names: Mapping[str, str]) -> None:
+        host = profile.host
+        self.profile = profile
+        self.names = wire_names
+        self.reasoning_key = None if host.reasoning_out == "observed" else host.reasoning_out
+        self.default_key = host.reasoning_in[0]
+        self.omit_empty = host.empty_content == "omit"
+
+    def messages(self, messages: Iterable[Message]) -> list[JsonObject]:
+        encoders = {"assistant": self._assistant, "tool": self._tool}
+        return [encoders.get(message.role, self._plain)(message) for message in messages]
+
+    def _plain(self, message: Message) -> JsonObject:
+        content = message.content
+        wire: JsonObject = {
+            "role": message.role,
+            "content": content if type(content) is str else self._parts(content),
+        }
+        if message.name:
+            wire["name"] = message.name
+        return wire
+
+    def _tool(self, message: Message) -> JsonObject:
+        content = message.content
+        return {
+            "role": "tool",
+            "tool_call_id": message.tool_call_id,
+            "content": content if type(content) is str else self._parts(content),
+        }
+
+    def _assistant(self, message: Message) -> JsonObject:
+        wire = self._plain(message)
+        if not message.content:
+            if self.omit_empty:
+                del wire["content"]
+            else:
+                wire["content"] = None
+        reasoning = message.reasoning
+        if reasoning and reasoning.text:
+            wire[self.reasoning_key or reasoning.key or self.default_key] = reasoning.text
+        if message.tool_calls:
+            wire["tool_calls"] = [self._call(call) for call in message.tool_calls]
+        if message.partial and self.profile.host.partial_message:
+            wire.update(self.profile.host.partial_message)
+        return wire
+
+    def _call(self, call: ToolCall) -> JsonObject:
+        name = self.names.get(call.name, call.name)
+        return {
+            "id": call.id,
+            "type": call.type,
+            "function": {"name": name, "arguments": call.arguments or "{}"},
+        }
+
+    def _parts(self, parts: str | tuple[Part, ...]) -> list[JsonObject]:
+        return [self._part(part) for part in parts]  # type: ignore[arg-type]
+
+    def _part(self, part: Part) -> JsonObject:
+        match part:
+            case TextPart():
+                return {"type": "text", "text": part.text}
+            case ImagePart():
+                return {"type": "image_url", "image_url": {"url": self._media("image", part.url)}}
+            case VideoPart():
+                return {"type": "video_url", "video_url": {"url": self._media("video", part.url)}}
+
+    def _media(self, kind: str, url: str) -> str:
+        profile = self.profile
+        if kind not in profile.media:
+            raise UnsupportedError(
+                f"{profile.where} takes no {kind} (it takes: {', '.join(sorted(profile.media)) or 'text only'}). "
+                f"Use a model and host that do, or overrides={{'media': {{'{kind}'}}}} if you know that it does."
+            )
+        scheme = url.partition(":")[0].lower()
+        scheme = "http" if scheme == "https" else scheme
+        if scheme not in profile.host.media_urls:
+            raise UnsupportedError(
+                f"{profile.where} takes no {scheme} URL for an {kind}: {url[:80]!r}. "
+                "Send the file's bytes or path, so that it goes inline as a data: URL"
+                + (", or upload it and send ms://<file id>." if "ms" in profile.host.media_urls else ".")
+            )
+        return url
+
+
+def _prompted(plan: Plan) -> Iterable[Message]:
+    """The messages; with the schema in the prompt where that is the only way to say it (json_object)."""
+    messages, output = plan.request.messages, plan.request.output
+    if output is None or output.method != "json_object" or output.schema is None:
+        return messages
+    text = (
+        "Answer with a single JSON object and nothing else. It must be an instance of this JSON Schema:\n"
+        + json.dumps(dict(output.schema), ensure_ascii=False)
+    )
+    return (Message("system", text), *messages)
+
+
+# ------------------------------------------------------------------------------------------- tools and schemas
+
+
+@lru_cache(maxsize=1024)
+def _normalised(raw: bytes, dialect: Any, what: str) -> Any:
+    """A schema as the host takes it, remembered by its text since tools come again with every call."""
+    shape = schema.tool_parameters if what == "tool" else schema.normalise
+    return shape(from_json(raw), dialect)
+
+
+def _schema(value: Mapping[str, Any], profile: Profile, what: str, label: str) -> Any:
+    try:
+        return _normalised(to_json(value), profile.host.schema, what)
+    except schema.SchemaError as error:
+        raise MessageError(f"The schema of {label} cannot be expressed for {profile.where}: {error}") from error
+
+
+def _tool(tool: Tool, wire_names: Mapping[str, str], profile: Profile) -> JsonObject:
+    if tool.type == "builtin_function":
+        return {"type": tool.type, "function": {"name": tool.name}}
+    function: JsonObject = {"name": wire_names.get(tool.name, tool.name)}
+    if tool.description:
+        function["description"] = tool.description
+    function["parameters"] = _schema(tool.parameters or {}, profile, "tool", f"tool {tool.name!r}")
+    if tool.strict is not None and profile.host.send_strict:
+        function["strict"] = tool.strict
+    return {"type": "function", "function": function}
+
+
+def _tool_choice(choice: ToolChoice, wire_names: Mapping[str, str]) -> Any:
+    if choice.mode != "named":
+        return choice.mode
+    name = choice.name or ""
+    return {"type": "function", "function": {"name": wire_names.get(name, name)}}
+
+
+def _response_format(output: OutputFormat | None, profile: Profile) -> JsonObject | None:
+    if output is None or output.method == "function_calling":
+        return None
+    if output.method == "json_object":
+        return {"type": "json_object"}
+    label = f"the output {output.name!r}"
+    shape: JsonObject = {
+        "name": re.sub(r"[^a-zA-Z0-9_-]+", "_", output.name)[:64] or "output",
+        # Pages differ on what a missing `strict` means, so it is always said.
+        "strict": output.strict,
+        "schema": _schema(output.schema or {}, profile, "output", label),
+    }
+    if output.description:
+        shape["description"] = output.description
+    return {"type": "json_schema", "json_schema": shape}

@@ -1,0 +1,241 @@
+"""Chat Completions chunks (and whole bodies, which are one big chunk) as events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from kimi_core.classify import error_in_frame
+from kimi_core.events import Event, Finished, ReasoningDelta, Started, TextDelta, ToolCallDelta
+from kimi_core.paths import first
+from kimi_core.profile import Profile
+from kimi_core.types import FinishReason, JsonObject, Usage
+
+_REASONS: dict[str, FinishReason] = {
+    "stop": "stop",
+    "length": "length",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+}
+_KNOWN = frozenset({"id", "object", "created", "model", "choices", "usage", "system_fingerprint"})
+
+
+class ChatStreamDecoder:
+    """Decodes one answer. Tolerant by design: hosts disagree on where usage, ids and indexes stand."""
+
+    __slots__ = (
+        "_calls",
+        "_cost",
+        "_extra",
+        "_finish",
+        "_headers",
+        "_keys",
+        "_logprobs",
+        "_profile",
+        "_started",
+        "_usage",
+    )
+
+    def __init__(self, profile: Profile, names: Mapping[str, str], headers: Mapping[str, str]) -> None:
+        self._profile = profile
+        self._headers = headers
+        self._keys = profile.host.reasoning_in
+        self._calls = _Calls(names)
+        self._started = False
+        self._finish: str | None = None
+        self._usage: JsonObject | None = None
+        self._cost: float | None = None
+        self._logprobs: list[Any] = []
+        self._extra: JsonObject = {}
+
+    def feed(self, frame: Any) -> list[Event]:
+        """Events of one chunk.
+
+        Raises:
+            APIError: The chunk is an error object.
+        """
+        events: list[Event] = []
+        choices = frame.get("choices") if type(frame) is dict else None
+        if not choices:
+            self._rare(frame)
+            return events
+        if not self._started:
+            self._start(frame, events)
+        choice = choices[0]
+        delta = choice.get("delta") or choice.get("message") or {}
+        for key in self._keys:
+            text = delta.get(key)
+            if text and type(text) is str:
+                events.append(ReasoningDelta(text, key))
+                break
+        text = delta.get("content")
+        if text:
+            events.append(TextDelta(text if type(text) is str else _joined(text)))
+        calls = delta.get("tool_calls")
+        if calls:
+            self._calls.feed(calls, events)
+        if choice.get("finish_reason") or frame.get("usage") or choice.get("usage") or choice.get("logprobs"):
+            self._ending(frame, choice)
+        return events
+
+    def end(self, *, whole: bool = False) -> list[Event]:
+        """The `Finished` event. A stream without a finish reason was cut and has none; a whole body needs none."""
+        if self._finish is None and not (whole and self._started):
+            return []
+        usage = _usage(self._usage, self._profile) if self._usage else None
+        cost, estimated = self._price(usage)
+        events: list[Event] = list(self._calls.rest())
+        reason = _REASONS.get(self._finish or "", "other")
+        if reason == "stop" and self._calls.seen:
+            # vLLM finishes a named call with `stop`; a turn that calls tools is a tool turn.
+            reason = "tool_calls"
+        events.append(Finished(reason, self._finish, usage, cost, estimated, self._logprobs or None, self._extra))
+        return events
+
+    def _start(self, frame: JsonObject, events: list[Event]) -> None:
+        self._started = True
+        get = frame.get
+        events.append(Started(get("id"), get("model"), get("created"), get("system_fingerprint")))
+
+    def _ending(self, frame: JsonObject, choice: JsonObject) -> None:
+        self._finish = choice.get("finish_reason") or self._finish
+        if logprobs := choice.get("logprobs"):
+            self._logprobs.append(logprobs)
+        self._rare(frame)
+
+    def _rare(self, frame: Any) -> None:
+        """Usage, cost, host's own fields, and errors."""
+        if type(frame) is not dict or frame.get("error") or frame.get("errors") or "choices" not in frame:
+            raise error_in_frame(frame, self._profile)
+        host = self._profile.host
+        # Moonshot sends the same usage in the last choice and in a chunk of its own: last wins, never added.
+        usage = first(frame, host.usage_paths)
+        self._usage = usage if isinstance(usage, dict) else self._usage
+        cost = first(frame, host.cost_paths)
+        self._cost = cost if isinstance(cost, int | float) else self._cost
+        for key, value in frame.items():
+            if key not in _KNOWN and value is not None:
+                self._extra[key] = value
+
+    def _price(self, usage: Usage | None) -> tuple[float | None, bool]:
+        if self._cost is not None:
+            return float(self._cost), False
+        for header in self._profile.host.cost_headers:
+            if said := self._headers.get(header):
+                return float(said), False
+        price = self._profile.host.prices.get(self._profile.model.id)
+        if usage is None or price is None:
+            return None, False
+        cached = usage.cached_tokens or 0
+        fresh = usage.input_tokens - cached
+        return (cached * price.cached + fresh * price.input + usage.output_tokens * price.output) / 1_000_000, True
+
+
+def _joined(parts: Any) -> str:
+    """Text of content that came as parts."""
+    return "".join(part.get("text") or "" for part in parts if isinstance(part, dict))
+
+
+def _usage(raw: JsonObject, profile: Profile) -> Usage:
+    prompt, completion = int(raw.get("prompt_tokens") or 0), int(raw.get("completion_tokens") or 0)
+    cached, reasoning = first(raw, profile.host.cached_paths), first(raw, profile.host.reasoning_paths)
+    return Usage(
+        input_tokens=prompt,
+        output_tokens=completion,
+        total_tokens=int(raw.get("total_tokens") or prompt + completion),
+        cached_tokens=None if cached is None else min(int(cached), prompt),
+        # Seen live: 6001 reasoning tokens of 6000 completion tokens.
+        reasoning_tokens=None if reasoning is None else min(int(reasoning), completion),
+        raw=raw,
+    )
+
+
+class _Calls:
+    """Keeps apart the tool calls of one answer, however the host counts them.
+
+    Seen in the wild: no index at all, index 0 for every call, id and name repeated on every piece, a whole call
+    in one delta, arguments before the name, arguments as an object.
+    """
+
+    __slots__ = ("_names", "_open", "seen")
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self._names = names
+        self._open: list[_Call] = []
+        self.seen = 0
+
+    def feed(self, deltas: list[JsonObject], events: list[Event]) -> None:
+        for delta in deltas:
+            function = delta.get("function") or {}
+            call = self._find(delta.get("index"), delta.get("id"), function.get("name"))
+            call.id = call.id or delta.get("id")
+            call.name = call.name or function.get("name")
+            call.type = delta.get("type") or call.type
+            arguments = function.get("arguments")
+            if arguments:
+                call.pending.append(arguments if type(arguments) is str else json.dumps(arguments, ensure_ascii=False))
+                call.began = True
+            if call.name:
+                event = self._event(call)
+                if event is not None:
+                    events.append(event)
+
+    def rest(self) -> list[Event]:
+        """Calls whose name never came: they are shown, not hidden."""
+        nameless = [call for call in self._open if not call.name]
+        for call in nameless:
+            call.name = ""
+        return [event for call in nameless if (event := self._event(call)) is not None]
+
+    def _find(self, index: int | None, id_: str | None, name: str | None) -> _Call:
+        same = [call for call in self._open if index is None or call.host_index == index]
+        call = same[-1] if same else None
+        if id_ and (known := next((c for c in same if c.id == id_), None)):
+            return known
+        if call is None or self._is_another(call, index, id_, name):
+            call = _Call(index)
+            self._open.append(call)
+        return call
+
+    @staticmethod
+    def _is_another(call: _Call, index: int | None, id_: str | None, name: str | None) -> bool:
+        """Whether a delta that could belong to `call` begins a new one."""
+        if id_ and call.id:
+            return True
+        if not name or not call.name:
+            return False
+        return index is None or call.began
+
+    def _event(self, call: _Call) -> ToolCallDelta | None:
+        arguments = "".join(call.pending)
+        call.pending.clear()
+        if call.index >= 0:
+            return ToolCallDelta(call.index, arguments) if arguments else None
+        call.index = self.seen
+        self.seen += 1
+        name = call.name or ""
+        # Kimi's own form of id, for hosts that give none.
+        return ToolCallDelta(
+            call.index,
+            arguments,
+            call.id or f"functions.{name}:{call.index}",
+            self._names.get(name, name),
+            call.type,
+        )
+
+
+class _Call:
+    """A call in the making."""
+
+    __slots__ = ("began", "host_index", "id", "index", "name", "pending", "type")
+
+    def __init__(self, host_index: int | None) -> None:
+        self.host_index = host_index
+        self.index = -1
+        self.id: str | None = None
+        self.name: str | None = None
+        self.type = "function"
+        self.pending: list[str] = []
+        self.began = False

@@ -1,0 +1,51 @@
+"""The one retry loop.
+
+Only errors that say so themselves (`is_retryable`) are tried again, and only before anything was delivered. A
+host's `Retry-After` is honoured up to a cap; otherwise the pause doubles, with jitter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import tenacity
+from tenacity import RetryCallState, stop_after_attempt, wait_exponential, wait_random
+
+from kimi_core.errors import APIError
+
+T = TypeVar("T")
+
+LONGEST_PAUSE = 60.0
+"""Seconds. A host that asks for more is not waited for."""
+
+_backoff = wait_exponential(multiplier=0.5, max=32) + wait_random(0, 0.5)
+
+
+def _worth_it(state: RetryCallState) -> bool:
+    error = state.outcome.exception() if state.outcome else None
+    return isinstance(error, APIError) and error.is_retryable and (error.retry_after or 0) <= LONGEST_PAUSE
+
+
+def _pause(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    asked = getattr(error, "retry_after", None)
+    return _backoff(state) if asked is None else float(asked)
+
+
+def _options(max_retries: int) -> dict[str, Any]:
+    return {"stop": stop_after_attempt(max_retries + 1), "retry": _worth_it, "wait": _pause, "reraise": True}
+
+
+def call(max_retries: int, attempt: Callable[[], T]) -> T:
+    """Call until it works, an error is final, or the attempts are used up; then raise the last error."""
+    return tenacity.Retrying(**_options(max_retries))(attempt)
+
+
+async def acall(max_retries: int, attempt: Callable[[], Awaitable[T]]) -> T:
+    """The same for coroutines."""
+
+    async def awaited() -> T:  # tenacity awaits coroutine functions only
+        return await attempt()
+
+    return await tenacity.AsyncRetrying(**_options(max_retries))(awaited)

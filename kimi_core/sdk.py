@@ -1,0 +1,130 @@
+"""The openai SDK's clients: made late, shared by all model objects, one set for each event loop.
+
+Both majors (2.x on httpx, 3.x on httpx2) are used through what they have in common; neither HTTP library is
+imported here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Hashable
+from typing import TYPE_CHECKING, Any
+
+from kimi_core._version import __version__
+from kimi_core.settings import Settings
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI, OpenAI
+
+CACHED = 64
+"""How many clients are kept in a process, and in each event loop."""
+
+_lock = threading.Lock()
+_clients: OrderedDict[Hashable, Any] = OrderedDict()
+_loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, OrderedDict[Hashable, Any]] = weakref.WeakKeyDictionary()
+_closers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncIterator[None]] = weakref.WeakKeyDictionary()
+
+
+def client(settings: Settings) -> OpenAI:
+    """The sync client for these settings."""
+    import openai
+
+    with _lock:
+        return _cached(_clients, settings, lambda: _make(openai.OpenAI, settings, settings.http_client))  # type: ignore[no-any-return]
+
+
+async def async_client(settings: Settings) -> AsyncOpenAI:
+    """The async client for these settings in the running event loop. It is closed when the loop is."""
+    import openai
+
+    loop = asyncio.get_running_loop()
+    if loop not in _loops:
+        _forget_closed_loops()
+        _loops[loop] = OrderedDict()
+        _closers[loop] = closer = _close_with_loop(loop)
+        await anext(closer)
+    made = lambda: _make(openai.AsyncOpenAI, settings, settings.http_async_client)  # noqa: E731
+    return _cached(_loops[loop], settings, made)  # type: ignore[no-any-return]
+
+
+def _cached(cache: OrderedDict[Hashable, Any], settings: Settings, make: Callable[[], Any]) -> Any:
+    own = settings.http_async_client if cache is not _clients else settings.http_client
+    secret = settings.api_key.get_secret_value() if settings.api_key else None
+    key = (settings.base_url, secret, id(own) if own is not None else None)
+    found = cache.get(key)
+    if found is None:
+        found = cache[key] = make()
+        if len(cache) > CACHED:
+            cache.popitem(last=False)
+    else:
+        cache.move_to_end(key)
+    return found
+
+
+def _make(cls: Any, settings: Settings, http_client: Any) -> Any:
+    made = cls(
+        base_url=settings.base_url,
+        api_key=settings.api_key.get_secret_value() if settings.api_key else "none",
+        http_client=http_client,
+        max_retries=0,
+    )
+    # The SDK reads OPENAI_ORG_ID, OPENAI_PROJECT_ID and OPENAI_CUSTOM_HEADERS: they are not this host's business.
+    made.organization = made.project = None
+    made._custom_headers = {"User-Agent": f"kimi-adapters/{__version__}"}
+    return made
+
+
+async def _close_with_loop(loop: asyncio.AbstractEventLoop) -> AsyncIterator[None]:
+    """Waits until the loop shuts its asynchronous generators down (as `asyncio.run` does), then closes its clients."""
+    try:
+        yield
+    finally:
+        for made in (_loops.pop(loop, None) or {}).values():
+            if not made.is_closed():
+                await made.close()
+
+
+def _forget_closed_loops() -> None:
+    for loop in [loop for loop in _loops if loop.is_closed()]:
+        _loops.pop(loop, None)
+        _closers.pop(loop, None)
+
+
+def _forget_all() -> None:
+    """A forked process must not share its parent's connections."""
+    global _lock
+    _lock = threading.Lock()
+    _clients.clear()
+    _loops.clear()
+    _closers.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)
+
+
+def response_class() -> Any:
+    """The HTTP library's response class, as the SDK's documentation has it for raw responses."""
+    import openai
+
+    library = next(c.__module__ for c in openai.DefaultHttpxClient.__mro__ if c.__module__.startswith("httpx"))
+    return sys.modules[library.partition(".")[0]].Response
+
+
+def stream_class(*, sync: bool) -> Any:
+    """The SDK's stream of plain JSON values."""
+    import openai
+
+    return openai.Stream[object] if sync else openai.AsyncStream[object]
+
+
+def omitted() -> Any:
+    """The SDK's mark for a header that is not to be sent."""
+    import openai
+
+    return openai.Omit()

@@ -1,0 +1,165 @@
+"""Where to and with what key: everything a client knows before its first call.
+
+The environment is read here, when settings are made, and never again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, TypeAlias
+
+from pydantic import SecretStr
+
+from kimi_core import hosts, profile
+from kimi_core.errors import ConfigError, MissingKeyError
+from kimi_core.hosts import HostRow
+
+OnUnsupported: TypeAlias = Literal["warn", "error", "ignore"]
+"""What happens with an option that this model or host cannot do: one warning, an error, or nothing."""
+
+ApiKey: TypeAlias = str | SecretStr
+
+DEFAULT_HOST = "moonshot"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything about the connection.
+
+    Attributes:
+        host: The host's row.
+        base_url: The address in use.
+        api_key: The key; None where the host needs none.
+        key_from_env: The key came from the environment (then it is not pickled, but read again).
+        timeout: Seconds, or an `openai.Timeout`; None leaves the SDK's default (600 s, 5 s to connect).
+        max_retries: How often a call is repeated when waiting may help.
+        default_headers: Sent with every request, after the host's own.
+        http_client: A client to use instead of the SDK's own, for sync calls.
+        http_async_client: The same for async calls.
+        on_unsupported: What happens with options that cannot be honoured.
+        overrides: The user's own facts about model and host: fields of `HostRow` and `ModelRow`.
+    """
+
+    host: HostRow
+    base_url: str
+    api_key: SecretStr | None = None
+    key_from_env: bool = False
+    timeout: Any = None
+    max_retries: int = 2
+    default_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    http_client: Any = field(default=None, repr=False)
+    http_async_client: Any = field(default=None, repr=False)
+    on_unsupported: OnUnsupported = "warn"
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.http_client is not None or self.http_async_client is not None:
+            raise TypeError("Settings with an http_client of the user's own cannot be pickled.")
+        given = {name: getattr(self, name) for name in _GIVEN}
+        given["api_key"] = None if self.key_from_env or self.api_key is None else self.api_key.get_secret_value()
+        # A row of the table travels by name, so that a newer table is used where it arrives.
+        given["host"] = self.host.name if hosts.HOSTS.get(self.host.name) is self.host else self.host
+        return _restore, (given,)
+
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of `make_settings` that give these settings again."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "key_from_env"}
+
+    def __deepcopy__(self, memo: object) -> Settings:
+        return self  # immutable; HTTP clients are shared on purpose
+
+
+_GIVEN = ("base_url", "timeout", "max_retries", "default_headers", "on_unsupported", "overrides")
+
+
+def _restore(given: dict[str, Any]) -> Settings:
+    return make_settings(**given)
+
+
+def make_settings(
+    *,
+    host: str | HostRow | None = None,
+    api_key: ApiKey | None = None,
+    base_url: str | None = None,
+    timeout: Any = None,
+    max_retries: int = 2,
+    default_headers: Mapping[str, str] | None = None,
+    http_client: Any = None,
+    http_async_client: Any = None,
+    on_unsupported: OnUnsupported = "warn",
+    overrides: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Settle host, address and key, from arguments first and then from the environment.
+
+    A `base_url` that belongs to a known host picks that host's row unless `host` says otherwise. A missing key
+    is no error yet: it is one when the first call is made (`require_key`).
+
+    Raises:
+        UnknownHostError: No row has that name.
+        ConfigError: A value is wrong, or the host's address must be given and was not.
+    """
+    row = _row(host, base_url)
+    _check(max_retries, on_unsupported)
+    url = base_url or _env(row.base_url_env) or row.base_url
+    if not url:
+        raise ConfigError(f"host={row.name!r} has no address of its own: give base_url=…")
+    key, from_env = _key(row, api_key)
+    return Settings(
+        host=row,
+        base_url=url.rstrip("/"),
+        api_key=key,
+        key_from_env=from_env,
+        timeout=timeout,
+        max_retries=max_retries,
+        default_headers=dict(default_headers or {}),
+        http_client=http_client,
+        http_async_client=http_async_client,
+        on_unsupported=on_unsupported,
+        overrides=dict(overrides or {}),
+    )
+
+
+def require_key(given: Settings) -> None:
+    """Raise when the host needs a key and there is none, or the key is of another product.
+
+    Raises:
+        MissingKeyError: Names the argument and the environment variables.
+        ConfigError: The key belongs elsewhere.
+    """
+    row = given.host
+    if given.api_key is None:
+        if row.key_required:
+            names = " or ".join(row.key_env)
+            raise MissingKeyError(f"No API key for {row.title}. Pass api_key=… or set {names}.")
+        return
+    start = next((s for s in row.foreign_keys if given.api_key.get_secret_value().startswith(s)), None)
+    if start and given.base_url == row.base_url:
+        raise ConfigError(f"The API key begins with {start!r}: it is {row.foreign_keys[start]}.")
+
+
+def _row(host: str | HostRow | None, base_url: str | None) -> HostRow:
+    if host is not None:
+        return profile.find_host(host)
+    known = hosts.find_by_url(base_url) if base_url else None
+    return known or hosts.HOSTS[DEFAULT_HOST]
+
+
+def _check(max_retries: int, on_unsupported: str) -> None:
+    if max_retries < 0:
+        raise ConfigError(f"max_retries must not be negative, got {max_retries}.")
+    if on_unsupported not in ("warn", "error", "ignore"):
+        raise ConfigError(f"on_unsupported must be 'warn', 'error' or 'ignore', got {on_unsupported!r}.")
+
+
+def _key(row: HostRow, given: ApiKey | None) -> tuple[SecretStr | None, bool]:
+    if given is not None:
+        text = given.get_secret_value() if isinstance(given, SecretStr) else given
+        return (SecretStr(text), False) if text else (None, False)
+    found = _env(row.key_env)
+    return (SecretStr(found) if found else None), True
+
+
+def _env(names: tuple[str, ...]) -> str | None:
+    return next((value for name in names if (value := os.environ.get(name, "").strip())), None)
