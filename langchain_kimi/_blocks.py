@@ -1,0 +1,62 @@
+"""Kimi's messages as LangChain's standard content blocks.
+
+Registered for the provider, so that `content_blocks`, `output_version="v1"` and v3 events read a message the same
+way. Blocks of a stream carry string indexes: with the host's numbers a text and a tool call would both be 0, and
+LangChain would merge them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages import content as types
+from langchain_core.messages.block_translators import register_translator
+
+from langchain_kimi._convert import PROVIDER
+
+REASONING_INDEX = "lc_rs_0"
+TEXT_INDEX = "lc_txt_0"
+
+
+def register() -> None:
+    """Tell LangChain about the translators. Done once, when this package is imported."""
+    register_translator(PROVIDER, translate, translate_chunk)
+
+
+def translate(message: AIMessage) -> list[types.ContentBlock]:
+    """Blocks of a whole message: reasoning, text, calls."""
+    blocks = _spoken(message)
+    blocks += [{**call, "type": "tool_call"} for call in message.tool_calls]
+    blocks += [{**call, "type": "invalid_tool_call"} for call in message.invalid_tool_calls]
+    return blocks
+
+
+def translate_chunk(message: AIMessageChunk) -> list[types.ContentBlock]:
+    """Blocks of a chunk, with the indexes by which chunks are merged; whole calls once it is the last."""
+    if message.chunk_position == "last":
+        return translate(message)
+    blocks = _spoken(message)
+    for block in blocks:
+        block["index"] = REASONING_INDEX if block["type"] == "reasoning" else TEXT_INDEX
+    for call in message.tool_call_chunks:
+        block = {key: call[key] for key in ("id", "name", "args") if call.get(key) is not None}
+        blocks.append({"type": "tool_call_chunk", **block, "index": f"lc_tc_{call['index']}"})
+    return blocks
+
+
+def _spoken(message: AIMessage) -> list[Any]:
+    if isinstance(message.content, list):
+        return [_standard(block) for block in message.content]
+    blocks: list[Any] = []
+    if reasoning := message.additional_kwargs.get("reasoning_content"):
+        blocks.append({"type": "reasoning", "reasoning": reasoning})
+    if message.content:
+        blocks.append({"type": "text", "text": message.content})
+    return blocks
+
+
+def _standard(block: Any) -> Any:
+    if isinstance(block, str):
+        return {"type": "text", "text": block}
+    return dict(block) if block.get("type") in types.KNOWN_BLOCK_TYPES else {"type": "non_standard", "value": block}

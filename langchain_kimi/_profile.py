@@ -1,0 +1,42 @@
+"""LangChain's model profile, from the core's rows."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from langchain_core.language_models import ModelProfile
+
+from kimi_core.profile import Profile
+
+
+def model_profile(profile: Profile) -> ModelProfile:
+    """What this model can do on this host, in LangChain's words (those that the installed version knows)."""
+    host, model = profile.host, profile.model
+    facts = {
+        "name": model.id,
+        "max_input_tokens": model.context,
+        "max_output_tokens": model.default_output,
+        "text_inputs": True,
+        "image_inputs": "image" in profile.media,
+        "image_url_inputs": "http" in host.media_urls and "image" in profile.media,
+        "video_inputs": "video" in profile.media,
+        "audio_inputs": False,
+        "pdf_inputs": False,
+        "image_tool_message": "image" in profile.media,
+        "pdf_tool_message": False,
+        "text_outputs": True,
+        "image_outputs": False,
+        "audio_outputs": False,
+        "video_outputs": False,
+        "reasoning_output": model.thinking != "never",
+        "reasoning_effort_levels": list(model.efforts) if host.effort_field else [],
+        "reasoning_effort_default": model.default_effort if host.effort_field else None,
+        "tool_calling": True,
+        "tool_call_streaming": True,
+        "tool_choice": True,
+        "structured_output": "json_schema" in host.structured,
+        "temperature": not host.pinned_sampling,
+        "open_weights": model.id.startswith("kimi-k2"),
+    }
+    known = ModelProfile.__annotations__
+    return cast(ModelProfile, {k: v for k, v in facts.items() if k in known and v not in (None, [])})

@@ -1,0 +1,161 @@
+"""Reading structured answers out of LangChain's messages, whole or while they stream."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
+
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.output_parsers.transform import BaseTransformOutputParser
+from langchain_core.outputs import ChatGeneration, Generation
+from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_function
+from langchain_core.utils.pydantic import is_basemodel_subclass
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic.v1 import BaseModel as BaseModelV1
+from typing_extensions import is_typeddict
+
+from kimi_core import structured
+from kimi_core.errors import OutputError
+from kimi_core.types import JsonObject
+from langchain_kimi._errors import as_parser_error
+
+
+def describe(schema: Any) -> JsonObject:
+    """A schema in any of LangChain's forms, as JSON Schema with a name."""
+    if isinstance(schema, type) and issubclass(schema, BaseModel):
+        described = schema.model_json_schema()
+        return {"name": schema.__name__, "description": schema.__doc__ or "", "schema": described}
+    function = convert_to_openai_function(schema)
+    return {
+        "name": function["name"],
+        "description": function.get("description", ""),
+        "schema": convert_to_json_schema(schema),
+    }
+
+
+class AnswerParser(BaseTransformOutputParser[Any]):
+    """Makes an instance of the schema of an answer, whichever way it was given: as text or as a tool call.
+
+    On a stream it yields what is known so far, each time more of it is known, and checks the whole at the end.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    target: Any = None
+    """What the user gave: a pydantic class (v1 or v2), a TypedDict, a JSON schema, or None for any object."""
+
+    tool: str = ""
+    """The tool's name, when the answer comes as a call."""
+
+    @property
+    def _type(self) -> str:
+        return "kimi-answer"
+
+    def parse(self, text: str) -> Any:
+        """An instance of an answer's text."""
+        return self._whole(text, None)
+
+    def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
+        """An instance of a model's answer.
+
+        Raises:
+            OutputParserException: It does not fit; also a `kimi_core.StructuredOutputError` with the raw text
+                and the finish reason, or a `TruncatedError`.
+        """
+        generation = result[0]
+        if not isinstance(generation, ChatGeneration):
+            return self._part(generation.text) if partial else self._whole(generation.text, None)
+        text = _answer(generation.message, self.tool)
+        return self._part(text) if partial else self._whole(text, _reason(generation.message))
+
+    def _transform(self, input: Iterator[str | BaseMessage]) -> Iterator[Any]:
+        reader = _Reader(self)
+        for chunk in input:
+            yield from reader.feed(chunk)
+        yield from reader.end()
+
+    async def _atransform(self, input: AsyncIterator[str | BaseMessage]) -> AsyncIterator[Any]:
+        reader = _Reader(self)
+        async for chunk in input:
+            for parsed in reader.feed(chunk):
+                yield parsed
+        for parsed in reader.end():
+            yield parsed
+
+    def _whole(self, text: str, reason: str | None) -> Any:
+        try:
+            return self._instance(structured.parse_json(text, reason), text, reason)
+        except OutputError as error:
+            raise as_parser_error(error) from error.__cause__
+
+    def _instance(self, value: Any, text: str, reason: str | None) -> Any:
+        try:
+            if is_typeddict(self.target):
+                TypeAdapter(self.target).validate_python(value)
+            elif isinstance(self.target, Mapping):
+                structured.check(value, self.target.get("parameters", self.target), text, reason)
+            return _validated(self.target, value)
+        except ValueError as error:  # pydantic's, v1's and our own
+            if isinstance(error, OutputError):
+                raise
+            raise structured.failure(text, reason, str(error)) from error
+
+    def _part(self, text: str) -> Any:
+        """What an unfinished answer yields; None while it is no instance yet."""
+        value = structured.parse_partial(text)
+        if not isinstance(value, dict):
+            return None
+        try:
+            return _validated(self.target, value)
+        except ValueError:
+            return None
+
+
+def _validated(target: Any, value: Any) -> Any:
+    if not is_basemodel_subclass(target) if isinstance(target, type) else True:
+        return value
+    if issubclass(target, BaseModelV1):
+        return target.parse_obj(value)
+    return target.model_validate(value)
+
+
+class _Reader:
+    """Follows one streamed answer."""
+
+    def __init__(self, parser: AnswerParser) -> None:
+        self._parser = parser
+        self._text = ""
+        self._reason: str | None = None
+        self._last: Any = None
+
+    def feed(self, chunk: str | BaseMessage) -> Iterator[Any]:
+        new = chunk if isinstance(chunk, str) else _answer(chunk, self._parser.tool)
+        self._reason = self._reason if isinstance(chunk, str) else _reason(chunk) or self._reason
+        if new:
+            self._text += new
+            yield from self._changed(self._parser._part(self._text))
+
+    def end(self) -> Iterator[Any]:
+        yield from self._changed(self._parser._whole(self._text, self._reason))
+
+    def _changed(self, parsed: Any) -> Iterator[Any]:
+        if parsed is not None and parsed != self._last:
+            self._last = parsed
+            yield parsed
+
+
+def _answer(message: BaseMessage, tool: str) -> str:
+    """The JSON text of an answer: a call's arguments if there is one, else what was said."""
+    if isinstance(message, AIMessageChunk) and message.tool_call_chunks:
+        return "".join(call["args"] or "" for call in message.tool_call_chunks)
+    if isinstance(message, AIMessage):
+        for call in message.tool_calls:
+            if call["name"] == tool:
+                return structured.dump(call["args"])
+        for invalid in message.invalid_tool_calls:
+            return invalid["args"] or ""
+    return str(message.text)
+
+
+def _reason(message: BaseMessage) -> str | None:
+    return message.response_metadata.get("finish_reason")
