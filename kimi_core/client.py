@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from kimi_core import errors as err
-from kimi_core import history, policy
+from kimi_core import history, policy, redact
 from kimi_core.codecs import WireRequest, codec
 from kimi_core.events import Event, ResponseBuilder, reduce
 from kimi_core.policy import Plan
@@ -98,9 +98,16 @@ class _Client:
 
     def _whole(self, plan: Plan, wire: WireRequest, body: Any, headers: Mapping[str, str]) -> Response:
         profile = plan.profile
-        response = reduce(codec(profile.host.codec).decode(body, wire, profile, headers))
+        try:
+            response = reduce(codec(profile.host.codec).decode(body, wire, profile, headers))
+        except err.APIError as error:
+            raise self._clean(error) from None
         self._check(plan, response)
         return response
+
+    def _clean(self, error: err.APIError, partial: Response | None = None) -> err.APIError:
+        error.partial = partial
+        return redact.scrub(error, self.settings.api_key)
 
     def _check(self, plan: Plan, response: Response) -> None:
         """Say why an answer is empty."""
@@ -231,8 +238,7 @@ class KimiClient(_Client):
                 yield event
             self._end(plan, builder)
         except err.APIError as error:
-            error.partial = builder.response()
-            raise
+            raise self._clean(error, builder.response()) from None
         finally:
             opened.close()
 
@@ -288,7 +294,6 @@ class AsyncKimiClient(_Client):
                 yield event
             self._end(plan, builder)
         except err.APIError as error:
-            error.partial = builder.response()
-            raise
+            raise self._clean(error, builder.response()) from None
         finally:
             await opened.close()

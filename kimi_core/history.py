@@ -20,6 +20,7 @@ REPAIRS = {
     "empty": "an assistant message without text and tool calls was left out; the host answers 400 "
     "`the message at position N with role 'assistant' must not be empty`",
     "orphan": "a tool result that no call asked for was left out; the host answers 400 `tool_call_id is not found`",
+    "misplaced": "a tool result did not follow its call directly; it was moved there",
     "unanswered": f"a tool call without a result was answered with {NO_RESULT!r}",
     "repeated id": "two calls of one message had the same id; the second got a suffix",
     "reasoning": "an assistant message with tool calls had no reasoning (it is from another model, or lost it on the "
@@ -80,15 +81,23 @@ def _repaired(messages: Sequence[Message], blank: str | None, repairs: dict[str,
         if message.role == "tool":
             repairs["orphan"] = None
         elif message.role == "assistant" and message.tool_calls:
-            end = position
-            while end < len(messages) and messages[end].role == "tool":
-                end += 1
-            yield from _tool_turn(message, messages[position:end], blank, repairs)
+            end = _next_assistant(messages, position)
+            following = messages[position:end]
+            results = [m for m in following if m.role == "tool"]
+            others = [m for m in following if m.role != "tool"]
+            if others and following[: len(results)] != results:
+                repairs["misplaced"] = None
+            yield from _tool_turn(message, results, blank, repairs)
+            yield from others
             position = end
         elif message.role == "assistant" and not message.content and not message.partial:
             repairs["empty"] = None
         else:
             yield message
+
+
+def _next_assistant(messages: Sequence[Message], start: int) -> int:
+    return next((i for i in range(start, len(messages)) if messages[i].role == "assistant"), len(messages))
 
 
 def _tool_turn(

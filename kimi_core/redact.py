@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from kimi_core.errors import APIError
 
 MASK = "[redacted]"
-_HEADERS = ("authorization", "api-key", "x-api-key")
+_STALE = ("content-encoding", "content-length", "transfer-encoding")
 
 
 def text(value: str, key: str | None) -> str:
@@ -18,23 +18,34 @@ def text(value: str, key: str | None) -> str:
 
 
 def error(made: APIError, source: Exception, secret: SecretStr | None) -> APIError:
-    """Take the HTTP objects over from the SDK's error, and the key out of everything.
+    """Give our error what frameworks look for on the SDK's, without the key.
 
-    The response stays, since frameworks put its status and headers into their traces; its request is kept
-    without its authorization.
+    The SDK's own request and response hold the authorization in many places, and servers echo wrong keys. So the
+    error gets a bare request (method and address) and a copy of the response (status, headers, redacted body).
     """
+    key = secret.get_secret_value() if secret else None
+    scrub(made, secret)
+    request, response = getattr(source, "request", None), getattr(source, "response", None)
+    if request is not None:
+        made.__dict__["request"] = request = type(request)(request.method, request.url)
+    if response is not None:
+        made.__dict__["response"] = _bare(response, request, key)
+    return made
+
+
+def scrub(made: APIError, secret: SecretStr | None) -> APIError:
+    """Take the key out of an error's words and body: hosts and proxies echo it."""
     key = secret.get_secret_value() if secret else None
     made.message = text(made.message, key)
     made.args = (made.message,)
     made.body = _deep(made.body, key)
-    request, response = getattr(source, "request", None), getattr(source, "response", None)
-    for message in (request, getattr(response, "request", None)):
-        headers: Any = getattr(message, "headers", {})
-        for name in _HEADERS:
-            if name in headers:
-                headers[name] = MASK
-    made.__dict__.update({k: v for k, v in (("request", request), ("response", response)) if v is not None})
     return made
+
+
+def _bare(response: Any, request: Any, key: str | None) -> Any:
+    headers = {k: text(v, key) for k, v in response.headers.items() if k.lower() not in _STALE}
+    content = response.content.replace(key.encode(), MASK.encode()) if key else response.content
+    return type(response)(response.status_code, headers=headers, content=content, request=request)
 
 
 def _deep(value: Any, key: str | None) -> Any:

@@ -11,6 +11,9 @@ from pydantic_core import from_json
 
 from kimi_core.errors import StructuredOutputError, TruncatedError
 
+dump = json.JSONEncoder(ensure_ascii=False).encode
+"""JSON text of a value, spaced the way Kimi itself writes tool arguments."""
+
 _FENCE = re.compile(r"^\s*```[a-zA-Z]*\s*\n(.*?)\n?\s*```\s*$", re.DOTALL)
 
 
@@ -72,8 +75,3 @@ def failure(text: str, finish_reason: str | None, why: str) -> StructuredOutputE
         text=text,
         finish_reason=finish_reason,
     )
-
-
-def dump(value: Any) -> str:
-    """JSON text of a value."""
-    return json.dumps(value, ensure_ascii=False)

@@ -47,7 +47,7 @@ class Transport:
             APIError: Whatever went wrong, after the retries that made sense.
         """
         response = retry.call(self.settings.max_retries, lambda: self._post(wire, profile, options, stream=False))
-        return _parsed(response, profile), response.headers
+        return _parsed(response, profile, self.settings), response.headers
 
     def open(self, wire: WireRequest, profile: Profile, options: Options) -> OpenStream:
         """Open a stream. Retried as long as nothing was delivered; what breaks later is raised."""
@@ -57,7 +57,7 @@ class Transport:
     def get(self, path: str, profile: Profile) -> tuple[Any, Mapping[str, str]]:
         """Ask for something that is not an answer."""
         response = retry.call(self.settings.max_retries, lambda: self._get(path, profile))
-        return _parsed(response, profile), response.headers
+        return _parsed(response, profile, self.settings), response.headers
 
     def _get(self, path: str, profile: Profile) -> Any:
         require_key(self.settings)
@@ -83,7 +83,7 @@ class AsyncTransport:
         response = await retry.acall(
             self.settings.max_retries, lambda: self._post(wire, profile, options, stream=False)
         )
-        return _parsed(response, profile), response.headers
+        return _parsed(response, profile, self.settings), response.headers
 
     async def open(self, wire: WireRequest, profile: Profile, options: Options) -> OpenAsyncStream:
         """See `Transport.open`."""
@@ -93,7 +93,7 @@ class AsyncTransport:
     async def get(self, path: str, profile: Profile) -> tuple[Any, Mapping[str, str]]:
         """See `Transport.get`."""
         response = await retry.acall(self.settings.max_retries, lambda: self._get(path, profile))
-        return _parsed(response, profile), response.headers
+        return _parsed(response, profile, self.settings), response.headers
 
     async def _get(self, path: str, profile: Profile) -> Any:
         require_key(self.settings)
@@ -179,19 +179,20 @@ def _bytes(body: Any) -> bytes:
         return json.dumps(body).encode()  # lone surrogates go as escapes
 
 
-def _parsed(response: Any, profile: Profile) -> Any:
+def _parsed(response: Any, profile: Profile, settings: Settings) -> Any:
     try:
         return from_json(response.content)
     except ValueError:
         kind = response.headers.get("content-type", "no content type")
-        raise err.make(
+        error = err.make(
             err.DecodeError,
             f"{profile.where} answered HTTP {response.status_code} with {kind} instead of JSON: "
             f"{response.text[:200]!r}. Check base_url.",
             host=profile.host.name,
             model=profile.model_id,
             status_code=response.status_code,
-        ) from None
+        )
+        raise redact.scrub(error, settings.api_key) from None
 
 
 @contextlib.contextmanager
@@ -205,6 +206,7 @@ def _translated(settings: Settings, profile: Profile, *, streaming: bool = False
         translated = _translate(error, profile, streaming=streaming)
         if translated is None:
             raise
+        # `from None`: the SDK's error is not shown, since its text may hold the key.
         raise redact.error(translated, error, settings.api_key) from None
 
 

@@ -12,6 +12,7 @@ from langchain_core.messages.tool import ToolCall as LangChainToolCall
 
 from kimi_core.errors import MessageError
 from kimi_core.media import to_data_url
+from kimi_core.structured import dump
 from kimi_core.types import (
     ImagePart,
     JsonObject,
@@ -30,8 +31,6 @@ from kimi_core.types import (
 
 PROVIDER = "moonshot"
 """`model_provider` and `ls_provider` of every message, whatever the host: who made the model."""
-
-_to_json = json.JSONEncoder(ensure_ascii=False).encode
 
 # ------------------------------------------------------------------------------------------------ to the core
 
@@ -104,7 +103,7 @@ _CONVERTERS: dict[str, Callable[[Any], Message]] = {
 
 
 def _calls(message: AIMessage) -> tuple[ToolCall, ...]:
-    valid = [ToolCall(call["id"] or "", call["name"], _to_json(call["args"])) for call in message.tool_calls]
+    valid = [ToolCall(call["id"] or "", call["name"], dump(call["args"])) for call in message.tool_calls]
     invalid = [ToolCall(c["id"] or "", c["name"] or "", c["args"] or "") for c in message.invalid_tool_calls]
     return (*valid, *invalid)
 

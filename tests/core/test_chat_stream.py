@@ -1,0 +1,194 @@
+"""What hosts really send: the decoder keeps apart what belongs apart, and reads usage wherever it stands."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kimi_core import APIError, DecodeError, OverloadedError, Response, ToolCall, Usage, resolve
+from kimi_core.codecs.chat_stream import ChatStreamDecoder
+from kimi_core.errors import QuotaExceededError
+from kimi_core.events import reduce
+from kimi_core.hosts import HOSTS
+
+
+def chunk(delta: dict[str, Any], finish: str | None = None, **more: Any) -> dict[str, Any]:
+    return {"id": "c", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}], **more}
+
+
+def calls(*deltas: dict[str, Any]) -> dict[str, Any]:
+    return chunk({"tool_calls": list(deltas)})
+
+
+def delta(index: int | None = None, id: str | None = None, name: str | None = None, args: Any = None) -> dict[str, Any]:
+    function = {k: v for k, v in (("name", name), ("arguments", args)) if v is not None}
+    known = {k: v for k, v in (("index", index), ("id", id)) if v is not None}
+    return {**known, "function": function}
+
+
+def read(*frames: Any, host: str = "moonshot", headers: dict[str, str] | None = None) -> Response:
+    decoder = ChatStreamDecoder(resolve(HOSTS[host], "kimi-k2.6"), {}, headers or {})
+    events = [event for frame in frames for event in decoder.feed(frame)]
+    return reduce([*events, *decoder.end()])
+
+
+END = chunk({}, "tool_calls")
+A = ToolCall("f:0", "fa", '{"x":1}')
+B = ToolCall("f:1", "fb", '{"y":2}')
+
+FORMS = {
+    "indexed": [
+        calls(delta(0, "f:0", "fa", "")),
+        calls(delta(0, args='{"x"')),
+        calls(delta(1, "f:1", "fb", "")),
+        calls(delta(0, args=":1}")),
+        calls(delta(1, args='{"y":2}')),
+    ],
+    "no index at all": [
+        calls(delta(None, "f:0", "fa", "")),
+        calls(delta(None, args='{"x":1}')),
+        calls(delta(None, "f:1", "fb", "")),
+        calls(delta(None, args='{"y":2}')),
+    ],
+    "index 0 for every call": [
+        calls(delta(0, "f:0", "fa", '{"x"')),
+        calls(delta(0, args=":1}")),
+        calls(delta(0, "f:1", "fb", '{"y":2}')),
+    ],
+    "id and name on every piece": [
+        calls(delta(0, "f:0", "fa", '{"x"')),
+        calls(delta(0, "f:0", "fa", ":1}")),
+        calls(delta(1, "f:1", "fb", '{"y":2}')),
+    ],
+    "both whole in one chunk": [calls(delta(0, "f:0", "fa", '{"x":1}'), delta(1, "f:1", "fb", '{"y":2}'))],
+    "arguments before the name": [
+        calls(delta(0, "f:0", args='{"x"')),
+        calls(delta(0, name="fa", args=":1}")),
+        calls(delta(1, "f:1", "fb", '{"y":2}')),
+    ],
+    "interleaved without index, by id": [
+        calls(delta(None, "f:0", "fa", '{"x"')),
+        calls(delta(None, "f:1", "fb", '{"y"')),
+        calls(delta(None, "f:0", args=":1}")),
+        calls(delta(None, "f:1", args=":2}")),
+    ],
+}
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda f: f.replace(" ", "-"))
+def test_calls_are_kept_apart_however_the_host_counts_them(form: str) -> None:
+    assert read(*FORMS[form], END).tool_calls == (A, B)
+
+
+def test_arguments_as_an_object_become_text() -> None:
+    (call,) = read(calls(delta(0, "f:0", "fa", {"x": 1})), END).tool_calls
+    assert json.loads(call.arguments) == {"x": 1}
+
+
+def test_a_host_without_ids_gets_kimis_own_form() -> None:
+    assert [c.id for c in read(calls(delta(0, name="fa", args="{}")), END).tool_calls] == ["functions.fa:0"]
+
+
+def test_a_call_whose_name_never_came_is_shown() -> None:
+    assert read(calls(delta(0, "f:0", args="{}")), END).tool_calls == (ToolCall("f:0", "", "{}"),)
+
+
+def test_finish_stop_with_calls_is_a_tool_turn() -> None:
+    response = read(calls(delta(0, "f:0", "fa", "{}")), chunk({}, "stop"))
+    assert (response.finish_reason, response.raw_finish_reason) == ("tool_calls", "stop")
+
+
+def test_an_unknown_finish_reason_is_other_and_kept() -> None:
+    response = read(chunk({"content": "x"}), chunk({}, "unexpected_state"))
+    assert (response.finish_reason, response.raw_finish_reason) == ("other", "unexpected_state")
+
+
+USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "cached_tokens": 4}
+END_WITH_USAGE = {"id": "c", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "usage": USAGE}]}
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [chunk({}, "stop", usage=USAGE)],
+        [END_WITH_USAGE],
+        [chunk({}, "stop"), {"id": "c", "choices": [], "usage": USAGE}],
+        [END_WITH_USAGE, {"id": "c", "choices": [], "usage": USAGE}],
+        [chunk({}, "stop"), chunk({}, None, usage=USAGE)],
+    ],
+    ids=["at the top", "in the choice", "in a chunk of its own", "twice", "with an empty delta"],
+)
+def test_usage_is_read_where_it_stands_and_never_added_up(frames: list[Any]) -> None:
+    assert read(chunk({"content": "x"}), *frames).usage == Usage(10, 5, 15, cached_tokens=4, raw=USAGE)
+
+
+def test_more_reasoning_than_output_tokens_is_clamped() -> None:
+    """Seen live: 6001 of 6000."""
+    usage = {"prompt_tokens": 1, "completion_tokens": 6000, "completion_tokens_details": {"reasoning_tokens": 6001}}
+    assert read(chunk({"content": "x"}, "stop", usage=usage)).usage.reasoning_tokens == 6000
+
+
+def test_null_placeholders_are_skipped() -> None:
+    """Some builds of vLLM send `reasoning_content: null` beside `reasoning`."""
+    response = read(chunk({"reasoning_content": None, "reasoning": "so", "content": None}), END, host="vllm")
+    assert response.reasoning.text == "so"
+    assert response.reasoning.key == "reasoning"
+
+
+def test_cost_comes_from_the_last_chunk_on_aimlapi() -> None:
+    meta = {"usage": {"credits_used": 1, "usd_spent": 0.0051005}}
+    response = read(chunk({"content": "x"}, "stop"), {"choices": [], "usage": USAGE, "meta": meta}, host="aimlapi")
+    assert (response.cost_usd, response.cost_is_estimate) == (0.0051005, False)
+    assert response.extra == {"meta": meta}
+
+
+def test_cost_comes_from_a_header_when_the_body_has_none() -> None:
+    response = read(chunk({"content": "x"}, "stop"), host="aimlapi", headers={"x-aimlapi-usd-spent": "0.25"})
+    assert response.cost_usd == 0.25
+
+
+def test_a_price_from_the_table_is_an_estimate() -> None:
+    response = read(chunk({"content": "x"}, "stop", usage=USAGE))
+    assert response.cost_usd == pytest.approx((6 * 0.95 + 4 * 0.16 + 5 * 4.0) / 1e6)
+    assert response.cost_is_estimate
+
+
+@pytest.mark.parametrize(
+    ("frame", "error"),
+    [
+        ({"error": {"message": "The engine is overloaded", "type": "engine_overloaded_error"}}, OverloadedError),
+        ({"error": {"message": "no", "type": "exceeded_current_quota_error", "code": 429}}, QuotaExceededError),
+        ({"errors": [{"code": "x", "message": "no"}]}, APIError),
+        ({"hello": "world"}, DecodeError),
+        ("text", DecodeError),
+    ],
+)
+def test_an_error_inside_the_stream_is_raised_as_its_kind(frame: Any, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        read(chunk({"content": "x"}), frame)
+
+
+PIECES = st.lists(st.text(min_size=1, max_size=6), min_size=1, max_size=8)
+
+
+@given(texts=PIECES, thoughts=PIECES, arguments=st.lists(PIECES, max_size=4), data=st.data())
+def test_any_order_of_interleaved_deltas_gives_the_same_calls(texts, thoughts, arguments, data) -> None:  # type: ignore[no-untyped-def]
+    """Deltas of several calls may interleave as they like; each call keeps its own order."""
+    queues = [
+        [delta(i, f"id{i}", f"name{i}", pieces[0]), *(delta(i, args=p) for p in pieces[1:])]
+        for i, pieces in enumerate(arguments)
+    ]
+    frames = [chunk({"reasoning_content": t}) for t in thoughts] + [chunk({"content": t}) for t in texts]
+    while any(queues):
+        queue = data.draw(st.sampled_from([q for q in queues if q]))
+        frames.append(calls(queue.pop(0)))
+    response = read(*frames, END)
+    assert response.text == "".join(texts)
+    assert response.reasoning.text == "".join(thoughts)
+    assert {c.id: c.arguments for c in response.tool_calls} == {
+        f"id{i}": "".join(pieces) for i, pieces in enumerate(arguments)
+    }

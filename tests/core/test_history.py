@@ -1,0 +1,128 @@
+"""Any history becomes one that the strictest host takes, and one that needs nothing is left alone."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kimi_core import HOSTS, Message, Reasoning, ToolCall, resolve
+from kimi_core.history import NO_RESULT, repair
+
+MOONSHOT = resolve(HOSTS["moonshot"], "kimi-k2.6")
+GENERIC = resolve(HOSTS["generic"], "kimi-k2.6")
+THOUGHT = Reasoning("Let me look.")
+
+
+def call(id: str) -> ToolCall:
+    return ToolCall(id, "look", "{}")
+
+
+def asks(*ids: str, reasoning: Reasoning | None = THOUGHT) -> Message:
+    return Message("assistant", reasoning=reasoning, tool_calls=tuple(call(i) for i in ids))
+
+
+def result(id: str, text: str = "ok") -> Message:
+    return Message("tool", text, tool_call_id=id)
+
+
+USER = Message("user", "Look.")
+GOOD = [USER, asks("a", "b"), result("b"), result("a"), Message("assistant", "Done.")]
+
+
+def test_a_good_history_comes_back_as_it_is() -> None:
+    messages, repairs = repair(GOOD, MOONSHOT, True)
+    assert messages is GOOD
+    assert repairs == ()
+
+
+@pytest.mark.parametrize(
+    ("history", "expected", "name"),
+    [
+        ([USER, Message("assistant"), USER], [USER, USER], "empty"),
+        ([USER, result("x"), USER], [USER, USER], "orphan"),
+        ([USER, asks("a"), USER], [USER, asks("a"), Message("tool", NO_RESULT, tool_call_id="a", name="look"), USER], "unanswered"),
+        ([USER, asks("a", reasoning=None), result("a")], [USER, asks("a", reasoning=Reasoning(" ")), result("a")], "reasoning"),
+        ([USER, asks("a", reasoning=Reasoning("")), result("a")], [USER, asks("a", reasoning=Reasoning(" ")), result("a")], "reasoning"),
+        ([USER, asks("a"), USER, result("a")], [USER, asks("a"), result("a"), USER], "misplaced"),
+        ([USER, asks("a"), result("a"), result("a")], [USER, asks("a"), result("a")], "orphan"),
+        ([USER, asks("a", "a"), result("a", "1"), result("a", "2")], [USER, asks("a", "a_2"), result("a", "1"), result("a_2", "2")], "repeated id"),
+    ],
+    ids=lambda v: v if isinstance(v, str) else "",
+)  # fmt: skip
+def test_what_a_strict_host_refuses_is_repaired_and_named(history: list, expected: list, name: str) -> None:
+    messages, repairs = repair(history, MOONSHOT, True)
+    assert list(messages) == expected
+    assert repairs == (name,)
+
+
+def test_ids_that_repeat_in_later_turns_are_kept() -> None:
+    """K3 counts `look_0` anew in every turn."""
+    history = [USER, asks("look_0"), result("look_0"), asks("look_0"), result("look_0")]
+    assert repair(history, MOONSHOT, True) == (history, ())
+
+
+def test_no_blank_reasoning_where_it_is_not_demanded() -> None:
+    history = [USER, asks("a", reasoning=None), result("a")]
+    assert repair(history, GENERIC, True) == (history, ())
+    assert repair(history, MOONSHOT, False) == (history, ())
+
+
+ids = st.sampled_from(["a", "b", "c"])
+messages = st.one_of(
+    st.builds(Message, st.just("user"), st.text(min_size=1)),
+    st.builds(Message, st.just("assistant"), st.text()),
+    st.builds(
+        lambda i, r: asks(*i, reasoning=r), st.lists(ids, min_size=1, max_size=3), st.sampled_from([None, THOUGHT])
+    ),
+    st.builds(result, ids, st.text()),
+)
+histories = st.lists(messages, max_size=12)
+
+
+def violations(history: list[Message]) -> list[str]:
+    """The rules of Moonshot's chat API about tool turns, as its errors state them."""
+    found, waiting = [], set()
+    for message in history:
+        if message.role == "tool":
+            if message.tool_call_id not in waiting:
+                found.append("tool_call_id is not found")
+            waiting.discard(message.tool_call_id)
+            continue
+        if waiting:
+            found.append("tool call without a result")
+        waiting = {c.id for c in message.tool_calls}
+        if len(waiting) < len(message.tool_calls):
+            found.append("repeated id in one message")
+        if message.tool_calls and not (message.reasoning and message.reasoning.text):
+            found.append("reasoning_content is missing")
+        if message.role == "assistant" and not message.content and not message.tool_calls:
+            found.append("must not be empty")
+    return found + (["tool call without a result"] if waiting else [])
+
+
+@given(histories)
+def test_any_history_is_repaired_to_one_that_breaks_no_rule(history: list[Message]) -> None:
+    repaired, repairs = repair(history, MOONSHOT, True)
+    assert violations(list(repaired)) == []
+    assert bool(repairs) == bool(violations(history))
+
+
+@given(histories)
+def test_repairing_twice_changes_nothing_more(history: list[Message]) -> None:
+    once, _ = repair(history, MOONSHOT, True)
+    assert repair(once, MOONSHOT, True) == (once, ())
+
+
+@given(histories)
+def test_no_words_of_user_or_model_are_lost(history: list[Message]) -> None:
+    repaired, _ = repair(history, MOONSHOT, True)
+    spoken = [m.content for m in history if m.role in ("user", "assistant") and m.content]
+    assert [m.content for m in repaired if m.role in ("user", "assistant") and m.content] == spoken
+
+
+@given(histories)
+def test_the_callers_list_is_never_changed(history: list[Message]) -> None:
+    before = list(history)
+    repair(history, MOONSHOT, True)
+    assert history == before

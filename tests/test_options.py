@@ -1,0 +1,184 @@
+"""One set of words in both frameworks, at construction and per call; the call wins; unknown words raise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from drivers import DRIVERS, Driver
+
+from kimi_core import (
+    HOSTS,
+    AuthenticationError,
+    HostRow,
+    KimiWarning,
+    MissingKeyError,
+    UnknownHostError,
+    UnknownOptionError,
+)
+from kimi_core.emulator import LocalKimi
+
+INVOKED = [d for d in DRIVERS if d.mode == "invoke"]
+# A host that takes every option, so that each can be seen on the wire.
+OPEN = HostRow(name="open", title="Open", key_required=False, base_url="http://127.0.0.1:9/v1", pinned_sampling=False)
+
+# word, at construction, per call, how it stands in the body for the constructor's and the call's value
+WORDS = [
+    ("max_tokens", 100, 200, {"max_tokens": 100}, {"max_tokens": 200}),
+    ("temperature", 1.0, 0.5, {"temperature": 1.0}, {"temperature": 0.5}),
+    ("top_p", 0.95, 0.5, {"top_p": 0.95}, {"top_p": 0.5}),
+    ("stop", "END", ["A", "B"], {"stop": ["END"]}, {"stop": ["A", "B"]}),
+    ("prompt_cache_key", "a", "b", {"prompt_cache_key": "a"}, {"prompt_cache_key": "b"}),
+    ("safety_identifier", "a", "b", {"safety_identifier": "a"}, {"safety_identifier": "b"}),
+    ("seed", 1, 2, {"seed": 1}, {"seed": 2}),
+    ("presence_penalty", 0.1, 0.2, {"presence_penalty": 0.1}, {"presence_penalty": 0.2}),
+    ("frequency_penalty", 0.1, 0.2, {"frequency_penalty": 0.1}, {"frequency_penalty": 0.2}),
+    ("logprobs", True, False, {"logprobs": True}, {"logprobs": False}),
+    ("top_logprobs", 1, 2, {"top_logprobs": 1}, {"top_logprobs": 2}),
+    ("extra_body", {"a": 1}, {"b": 2}, {"a": 1}, {"a": 1, "b": 2}),
+    ("model", "kimi-k2.6", "kimi-k3", {"model": "kimi-k2.6"}, {"model": "kimi-k3"}),
+]
+
+
+@pytest.mark.parametrize(("word", "first", "second", "wire_first", "wire_second"), WORDS, ids=[w[0] for w in WORDS])
+def test_every_option_can_be_given_at_construction_and_per_call(
+    driver: Driver, kimi: LocalKimi, word: str, first: Any, second: Any, wire_first: Any, wire_second: Any
+) -> None:
+    kimi.enqueue(text="ok", unchecked=True)
+    kimi.enqueue(text="ok", unchecked=True)
+    model = driver.make(host=OPEN, base_url=kimi.base_url, api_key=kimi.api_key, **{word: first})
+    driver.ask(model, "Hello")
+    driver.ask(model, "Hello", **{word: second})
+    bodies = [r.body for r in kimi.requests]
+    assert {k: bodies[0].get(k) for k in wire_first} == wire_first
+    assert {k: bodies[1].get(k) for k in wire_second} == wire_second
+
+
+def test_the_connection_can_be_changed_for_one_call(driver: Driver, kimi: LocalKimi) -> None:
+    with LocalKimi(api_key="sk-other") as other:
+        model = driver.make(host="moonshot", base_url=kimi.base_url, api_key=kimi.api_key)
+        driver.ask(model, "Hello", base_url=other.base_url, api_key="sk-other", default_headers={"X-Here": "1"})
+        assert other.requests[-1].headers["x-here"] == "1"
+        assert kimi.requests == []
+        driver.ask(model, "Hello")
+        assert len(kimi.requests) == 1
+
+
+def test_retries_can_be_changed_for_one_call(driver: Driver, kimi: LocalKimi) -> None:
+    model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key, max_retries=0)
+    kimi.fail(1, headers={"Retry-After": "0"})
+    driver.ask(model, "Hello", max_retries=1)
+    assert [r.status for r in kimi.requests] == [429, 200]
+
+
+def test_a_host_can_be_changed_for_one_call(driver: Driver, kimi: LocalKimi, aimlapi: LocalKimi) -> None:
+    model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key)
+    driver.ask(model, "Hello", host="aimlapi", base_url=aimlapi.base_url, api_key=aimlapi.api_key)
+    assert aimlapi.requests[-1].body["model"] == "moonshot/kimi-k2-6"
+
+
+def test_on_unsupported_can_be_changed_for_one_call(driver: Driver, kimi: LocalKimi) -> None:
+    model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key, temperature=0.3)
+    with pytest.raises(ValueError, match="temperature=0.3 is not sent"):
+        driver.ask(model, "Hello", on_unsupported="error")
+    driver.ask(model, "Hello", on_unsupported="ignore")
+    with pytest.warns(KimiWarning, match="temperature=0.3 is not sent"):
+        driver.ask(model, "Hello")
+    assert all("temperature" not in r.body for r in kimi.requests)
+
+
+def test_a_warning_comes_once_for_each_object(driver: Driver, kimi: LocalKimi) -> None:
+    model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key, temperature=0.3)
+    with pytest.warns(KimiWarning) as caught:
+        driver.ask(model, "Hello")
+        driver.ask(model, "Hello")
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize("word", ["temprature", "thinkng", "banana"])
+def test_an_unknown_option_raises_at_construction(driver: Driver, word: str) -> None:
+    with pytest.raises(UnknownOptionError, match=f"There is no option '{word}'"):
+        driver.make(api_key="k", **{word: 1})
+
+
+def test_an_unknown_option_raises_per_call_with_a_hint(driver: Driver, kimi: LocalKimi) -> None:
+    model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key)
+    with pytest.raises(UnknownOptionError, match="Did you mean 'temperature'"):
+        driver.ask(model, "Hello", temprature=0.5)
+    assert kimi.requests == []
+
+
+@pytest.fixture(params=INVOKED, ids=[d.framework for d in INVOKED])
+def framework(request: pytest.FixtureRequest) -> Driver:
+    return request.param
+
+
+def test_moonshot_is_the_default_host(framework: Driver) -> None:
+    model = framework.make(api_key="k")
+    assert (model.host, model.base_url, model.model) == ("moonshot", "https://api.moonshot.ai/v1", "kimi-k2.6")
+
+
+@pytest.mark.parametrize(
+    ("base_url", "host"),
+    [
+        ("https://api.moonshot.cn/v1", "moonshot-cn"),
+        ("https://api.aimlapi.com/v1/", "aimlapi"),
+        ("http://localhost:8000/v1", "vllm"),
+        ("https://proxy.example.com/v1", "moonshot"),
+    ],
+)
+def test_a_known_base_url_picks_the_row(framework: Driver, base_url: str, host: str) -> None:
+    assert framework.make(api_key="k", base_url=base_url).host == host
+
+
+@pytest.mark.parametrize("row", [r for r in HOSTS.values() if r.key_env], ids=lambda r: r.name)
+def test_keys_come_from_the_rows_environment(framework: Driver, row: HostRow, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = {} if row.base_url else {"base_url": "http://127.0.0.1:9/v1"}
+    for name in reversed(row.key_env):  # the first one set wins
+        monkeypatch.setenv(name, f"key-of-{name}")
+        assert framework.make(host=row.name, **url).api_key.get_secret_value() == f"key-of-{name}"
+    assert framework.make(host=row.name, api_key="given", **url).api_key.get_secret_value() == "given"
+
+
+def test_an_address_comes_from_the_environment(framework: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOONSHOT_BASE_URL", "https://proxy.example.com/v1/")
+    assert framework.make(api_key="k").base_url == "https://proxy.example.com/v1"
+
+
+def test_the_environment_is_not_read_after_construction(
+    framework: Driver, kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = framework.make(base_url=kimi.base_url)
+    monkeypatch.setenv("MOONSHOT_API_KEY", kimi.api_key)
+    with pytest.raises(MissingKeyError):
+        framework.ask(model, "Hello")
+
+
+def test_no_key_says_argument_and_variables(driver: Driver, kimi: LocalKimi) -> None:
+    with pytest.raises(
+        MissingKeyError, match=r"api_key=… or set MOONSHOT_API_KEY or MOONSHOTAI_API_KEY or KIMI_API_KEY"
+    ):
+        driver.ask(driver.make(base_url=kimi.base_url), "Hello")
+    assert kimi.requests == []
+
+
+def test_a_key_of_kimi_code_is_refused_before_it_is_sent(driver: Driver) -> None:
+    with pytest.raises(ValueError, match="Kimi Code key"):
+        driver.ask(driver.make(api_key="sk-kimi-123"), "Hello")
+
+
+def test_no_key_is_sent_where_none_is_needed(driver: Driver, kimi: LocalKimi) -> None:
+    model = driver.make(host="vllm", base_url=kimi.base_url, max_retries=0)
+    with pytest.raises(AuthenticationError):  # the local server wants one; what counts is what was sent
+        driver.ask(model, "Hello")
+    assert "authorization" not in kimi.requests[-1].headers
+
+
+def test_an_unknown_host_raises_with_a_hint(framework: Driver) -> None:
+    with pytest.raises(UnknownHostError, match="Did you mean 'moonshot'"):
+        framework.make(host="moonshoot", api_key="k")
+
+
+def test_a_generic_host_needs_an_address(framework: Driver) -> None:
+    with pytest.raises(ValueError, match="base_url"):
+        framework.make(host="generic")

@@ -1,0 +1,146 @@
+"""A canary key: it is in no repr, text, error, log, dict, trace or accidental pickle."""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import pickle
+import traceback
+from typing import Any
+
+import pytest
+from drivers import DRIVERS, Driver
+from langchain_core.load import dumps
+from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
+
+from kimi_core import APIError, KimiClient
+from kimi_core.emulator import LocalKimi
+
+CANARY = "sk-canary-9f3b1c77e5d24a60"
+HEADER = "Bearer-canary-4c1d"
+INVOKED = [d for d in DRIVERS if d.mode == "invoke"]
+
+
+@pytest.fixture(params=INVOKED, ids=[d.framework for d in INVOKED])
+def framework(request: pytest.FixtureRequest) -> Driver:
+    return request.param
+
+
+def make(framework: Driver, **more: Any) -> Any:
+    return framework.make(api_key=CANARY, default_headers={"X-Gateway-Token": HEADER}, **more)
+
+
+def deep(value: Any, seen: set[int] | None = None) -> str:
+    """Everything that can be read off an object by its attributes, as one text."""
+    seen = seen if seen is not None else set()
+    if id(value) in seen or isinstance(value, type):
+        return ""
+    seen.add(id(value))
+    if isinstance(value, dict):
+        return " ".join(deep(v, seen) for pair in value.items() for v in pair)
+    if isinstance(value, list | tuple | set):
+        return " ".join(deep(v, seen) for v in value)
+    return repr(value) + " " + deep(getattr(value, "__dict__", {}), seen)
+
+
+def test_not_in_repr_str_or_dicts(framework: Driver) -> None:
+    model = make(framework)
+    dumped = model.model_dump()
+    texts = [repr(model), str(model), f"{model!r}", repr(dumped), json.dumps(dumped, default=str)]
+    texts += [model.to_json() if framework.framework == "llama_index" else dumps(model)]
+    if framework.framework == "llama_index":
+        texts += [json.dumps(model.to_dict(), default=str), json.dumps(model.to_payload(), default=str)]
+    else:
+        texts += [str(model._identifying_params), str(model.asdict()), str(model._get_ls_params())]
+    for text in texts:
+        assert CANARY not in str(text)
+        assert HEADER not in str(text)
+
+
+def test_not_in_the_clients_repr() -> None:
+    client = KimiClient(api_key=CANARY, default_headers={"X-Gateway-Token": HEADER})
+    for text in (repr(client), repr(client.settings), repr(vars(client))):
+        assert CANARY not in text
+        assert HEADER not in text
+
+
+ECHO = f"Incorrect API key provided: {CANARY}"
+HOW: dict[str, Any] = {
+    "refused": {"json": {"error": {"message": ECHO, "type": "invalid_authentication_error"}}, "status": 401},
+    "refused with a page": {"raw": f"<html>{CANARY}</html>".encode(), "content_type": "text/html", "status": 502},
+    "a page": {"raw": f"<html>{CANARY}</html>".encode(), "content_type": "text/html"},
+    "an error in the body": {"json": {"error": {"message": ECHO}}},
+    "an error in the stream": {"sse": [{"error": {"message": ECHO}}]},
+    "a frame that is not JSON": {"sse": [f"data: {{{CANARY}\n\n"]},
+}
+
+
+@pytest.mark.parametrize("how", [*HOW, "unreachable"])
+def test_not_in_errors_or_what_hangs_on_them(driver: Driver, how: str) -> None:
+    with LocalKimi(api_key=CANARY) as kimi:
+        base_url = kimi.base_url
+        if how == "unreachable":
+            base_url = "http://127.0.0.1:9/v1"
+        else:
+            kimi.enqueue(**HOW[how])
+        with pytest.raises(APIError) as caught:
+            driver.ask(driver.make(api_key=CANARY, base_url=base_url, max_retries=0, host="moonshot"), "Hello")
+    error = caught.value
+    said = "".join(traceback.format_exception(error))
+    for text in (str(error), repr(error), said, deep(error), str(pickle.dumps(error))):
+        assert CANARY not in text
+
+
+def test_errors_survive_pickling(kimi: LocalKimi) -> None:
+    client = KimiClient(host="moonshot", base_url=kimi.base_url, api_key=CANARY)
+    with pytest.raises(APIError) as caught:
+        client.models()
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert type(again) is type(caught.value)
+    assert (str(again), again.status_code, again.host) == (str(caught.value), 401, "moonshot")
+
+
+def test_not_in_logs(framework: Driver, kimi: LocalKimi, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(APIError):
+        framework.ask(make(framework, base_url=kimi.base_url), "Hello")
+    assert CANARY not in caplog.text
+    assert caplog.text, "there was something to leak into"
+
+
+def test_not_in_langchains_traces(kimi: LocalKimi) -> None:
+    model = make(INVOKED[0], base_url=kimi.base_url)
+    runs = RunCollectorCallbackHandler()
+    with pytest.raises(APIError):
+        model.invoke("Hello", config={"callbacks": [runs]})
+    assert runs.traced_runs
+    text = " ".join(str(run.model_dump() if hasattr(run, "model_dump") else run.dict()) for run in runs.traced_runs)
+    assert CANARY not in text
+    assert HEADER not in text
+
+
+def test_a_key_of_the_environment_is_not_pickled_but_read_again(
+    framework: Driver, monkeypatch: pytest.MonkeyPatch, kimi: LocalKimi
+) -> None:
+    monkeypatch.setenv("MOONSHOT_API_KEY", CANARY)
+    pickled = pickle.dumps(framework.make(base_url=kimi.base_url))
+    assert CANARY.encode() not in pickled
+    monkeypatch.setenv("MOONSHOT_API_KEY", kimi.api_key)
+    assert framework.ask(pickle.loads(pickled), "Hello").text
+
+
+def test_a_key_that_was_given_travels_with_a_model_that_is_pickled_on_purpose(
+    framework: Driver, kimi: LocalKimi
+) -> None:
+    model = framework.make(base_url=kimi.base_url, api_key=kimi.api_key)
+    framework.ask(model, "Hello")
+    assert framework.ask(pickle.loads(pickle.dumps(model)), "Hello").text
+    assert framework.ask(copy.deepcopy(model), "Hello").text
+
+
+def test_a_key_is_never_taken_to_another_host(driver: Driver, kimi: LocalKimi, aimlapi: LocalKimi) -> None:
+    model = driver.make(api_key=CANARY, base_url=kimi.base_url)
+    with pytest.raises(ValueError, match="No API key for AI/ML API"):
+        driver.ask(model, "Hello", host="aimlapi", base_url=aimlapi.base_url)
+    assert aimlapi.requests == []
