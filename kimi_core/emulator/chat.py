@@ -1,0 +1,121 @@
+"""``POST /v1/chat/completions``."""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+from kimi_core.emulator import exchange, mind
+from kimi_core.emulator.checks import check
+from kimi_core.emulator.completion import Completion
+from kimi_core.emulator.emulator import Emulator
+from kimi_core.emulator.exchange import Answer, Frame, HttpCall
+from kimi_core.emulator.models import ModelRow
+from kimi_core.emulator.refusal import Refusal, invalid
+from kimi_core.emulator.reply import Reply, limited, with_ids
+from kimi_core.emulator.request import ChatRequest, JsonObject
+from kimi_core.emulator.script import Canned
+
+
+def chat(emulator: Emulator, call: HttpCall) -> Answer:
+    """Answer a chat request: a fault that is armed, else a refusal, else a canned answer, else the rules."""
+    body = call.json()
+    if emulator.script.faults:
+        return _failed(emulator, call)
+    canned = emulator.script.canned[0] if emulator.script.canned else None
+    request = _unchecked(emulator, body) if canned and canned.unchecked else _checked(emulator, body)
+    if canned is not None:
+        emulator.script.canned.popleft()
+        return _canned(emulator, request, canned)
+    return _ruled(emulator, request)
+
+
+def refused(emulator: Emulator, refusal: Refusal, call: HttpCall) -> Answer:
+    """The error answer of a refusal, in the host's shape."""
+    body, content_type = emulator.dialect.error(refusal, call)
+    answer = exchange.whole(body, refusal.status)
+    answer.content_type = content_type
+    answer.error = refusal.message
+    return answer
+
+
+def _failed(emulator: Emulator, call: HttpCall) -> Answer:
+    fault = emulator.script.faults.popleft()
+    answer = refused(emulator, fault.refusal, call)
+    says_when = emulator.dialect.retry_after and fault.refusal.status in (429, 503)
+    answer.headers.update(fault.headers if fault.headers is not None else {"retry-after": "0"} if says_when else {})
+    return answer
+
+
+def _checked(emulator: Emulator, body: JsonObject) -> ChatRequest:
+    row = _model(emulator, body)
+    request = _request(emulator, emulator.dialect.adopt(body), row)
+    check(request)
+    return request
+
+
+def _model(emulator: Emulator, body: JsonObject) -> ModelRow:
+    id = body.get("model")
+    if not isinstance(id, str) or not id:
+        raise invalid("Invalid request: model is required")
+    if id not in emulator.dialect.models:
+        raise emulator.dialect.unknown_model(id)
+    return emulator.dialect.models[id]
+
+
+def _unchecked(emulator: Emulator, body: JsonObject) -> ChatRequest:
+    models = emulator.dialect.models
+    row = models.get(str(body.get("model"))) or next(iter(models.values()))
+    return _request(emulator, body, row)
+
+
+def _request(emulator: Emulator, body: JsonObject, row: ModelRow) -> ChatRequest:
+    option = body.get("thinking")
+    disabled = isinstance(option, dict) and option.get("type") == "disabled"
+    return ChatRequest(body, row, emulator.think and not disabled, emulator.files)
+
+
+def _canned(emulator: Emulator, request: ChatRequest, canned: Canned) -> Answer:
+    if canned.reply is None:
+        if canned.frames is not None and emulator.script.stream_faults:
+            return emulator.script.stream_faults.popleft().spoil(canned.frames, emulator.coalesce)
+        return canned.answer()
+    answer = _rendered(emulator, request, canned.reply)
+    answer.status, answer.cut = canned.status, answer.cut or canned.cut
+    answer.headers.update(canned.headers)
+    return answer
+
+
+def _ruled(emulator: Emulator, request: ChatRequest) -> Answer:
+    reply = limited(mind.answer(request, text_before_tools=emulator.text_before_tools), request)
+    refusal = emulator.dialect.empty_length
+    if refusal and not request.stream and reply.finish == "length" and not reply.text:
+        raise invalid(refusal)
+    return _rendered(emulator, request, reply)
+
+
+def _rendered(emulator: Emulator, request: ChatRequest, reply: Reply) -> Answer:
+    completion = _completion(emulator, request, with_ids(reply, request))
+    if not request.stream:
+        body = emulator.dialect.body(completion.body(), completion)
+        return exchange.whole(body, headers=emulator.dialect.cost_headers(completion))
+    chunks = completion.chunks(usage_in_choice=emulator.usage_in_choice, include_usage=request.include_usage)
+    frames: list[Frame] = list(emulator.dialect.chunks(chunks, completion))
+    if emulator.script.stream_faults:
+        return emulator.script.stream_faults.popleft().spoil(frames, emulator.coalesce)
+    return exchange.events(frames, coalesce=emulator.coalesce)
+
+
+def _completion(emulator: Emulator, request: ChatRequest, reply: Reply) -> Completion:
+    cached = emulator.cache.hit(request)
+    hit, miss, output = request.model.price
+    spent = cached * hit + (request.prompt_tokens - cached) * miss + reply.tokens * output
+    return Completion(
+        id=f"chatcmpl-{uuid.uuid4().hex[:24]}",
+        created=int(time.time()),
+        model=request.model.answers_as,
+        reply=reply,
+        prompt_tokens=request.prompt_tokens,
+        cached_tokens=cached,
+        usd=spent / 1_000_000,
+    )

@@ -1,0 +1,149 @@
+"""The state of one local Kimi: its behaviour, its script, its log, its files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from kimi_core.emulator.aimlapi import AIMLAPI
+from kimi_core.emulator.cache import PrefixCache
+from kimi_core.emulator.dialect import Dialect
+from kimi_core.emulator.exchange import Frame
+from kimi_core.emulator.files import FileStore
+from kimi_core.emulator.log import Log, RecordedRequest
+from kimi_core.emulator.moonshot import MOONSHOT
+from kimi_core.emulator.refusal import Refusal
+from kimi_core.emulator.reply import Reply
+from kimi_core.emulator.script import FAULT_MESSAGES, Canned, Fault, Script, StreamFault, canned_calls
+
+DialectName = Literal["moonshot", "aimlapi"]
+DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (MOONSHOT, AIMLAPI)}
+
+
+class Emulator:
+    """Everything a local Kimi is, apart from the socket that it listens on.
+
+    Attributes:
+        dialect: The emulated host.
+        api_key: The one key that is accepted.
+        usage_in_choice: Whether the finish chunk of a stream carries usage in its choice, as Moonshot's does.
+        text_before_tools: Whether a sentence comes before tool calls.
+        delay: Seconds before each answer.
+        chunk_delay: Seconds between the chunks of a stream.
+        think: Whether the models think at all.
+        coalesce: How many chunks of a stream share one piece on the network.
+    """
+
+    def __init__(
+        self,
+        *,
+        dialect: DialectName = "moonshot",
+        api_key: str = "sk-local-kimi",
+        usage_in_choice: bool = True,
+        text_before_tools: bool = False,
+        delay: float = 0.0,
+        chunk_delay: float = 0.0,
+        think: bool = True,
+        coalesce: int = 1,
+    ) -> None:
+        if dialect not in DIALECTS:
+            raise ValueError(f"dialect must be one of {', '.join(DIALECTS)}, not {dialect!r}")
+        self.dialect = DIALECTS[dialect]
+        self.api_key = api_key
+        self.usage_in_choice = usage_in_choice
+        self.text_before_tools = text_before_tools
+        self.delay = delay
+        self.chunk_delay = chunk_delay
+        self.think = think
+        self.coalesce = coalesce
+        self.files = FileStore()
+        self.cache = PrefixCache()
+        self.script = Script()
+        self.log = Log()
+
+    @property
+    def requests(self) -> list[RecordedRequest]:
+        """Every request so far (the last 10,000), in the order of arrival."""
+        return list(self.log.entries)
+
+    @property
+    def errors(self) -> list[RecordedRequest]:
+        """The requests that were answered with a status of 400 or more."""
+        return [entry for entry in self.requests if entry.status >= 400]
+
+    def reset(self) -> None:
+        """Forget the log, the canned answers, the faults, the prefix cache and the files."""
+        self.log.entries.clear()
+        self.script.clear()
+        self.cache.clear()
+        self.files.clear()
+
+    def enqueue(
+        self,
+        *,
+        json: Any = None,
+        sse: Sequence[Frame] | None = None,
+        raw: bytes | None = None,
+        chunks: Sequence[bytes] | None = None,
+        text: str | None = None,
+        reasoning: str = "",
+        tool_calls: Sequence[Mapping[str, Any]] = (),
+        finish_reason: str | None = None,
+        usage: dict[str, Any] | None = None,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        content_type: str | None = None,
+        done: bool = True,
+        cut: bool = False,
+        unchecked: bool = False,
+    ) -> None:
+        """Prepare the answer to one chat request; several are used up in order, before the rules.
+
+        Args:
+            json: A whole body, sent as it is, also to a request with ``stream``.
+            sse: Frames of a stream: an object becomes ``data: <json>``, text and bytes go out as they are.
+            raw: A whole body of bytes.
+            chunks: A body of bytes in exactly these pieces on the network.
+            text: The text of a reply that is rendered whole or streamed, as the request asks.
+            reasoning: Its reasoning.
+            tool_calls: Its tool calls: ``name``, ``arguments`` (object or raw text), optionally ``id``.
+            finish_reason: Its finish reason, when not the natural one.
+            usage: Its usage, when not the counted one.
+            status: The HTTP status.
+            headers: Further headers.
+            content_type: The media type, when not the natural one.
+            done: Whether ``data: [DONE]`` ends the frames of ``sse``.
+            cut: Drop the connection at the end of the body instead of ending properly.
+            unchecked: Answer whatever was asked; otherwise the request is checked as always.
+        """
+        reply = None
+        if json is None and sse is None and raw is None and chunks is None:
+            calls = canned_calls(tool_calls)
+            reply = Reply(text or "", reasoning, calls, finish_reason, usage)
+        pieces = [raw] if raw is not None and chunks is None else chunks
+        self.script.canned.append(
+            Canned(json, sse, pieces, reply, status, dict(headers or {}), content_type, done, cut, unchecked)
+        )
+
+    def fail(
+        self,
+        n: int = 1,
+        *,
+        status: int = 429,
+        type: str = "engine_overloaded_error",
+        message: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Answer the next ``n`` chat requests with an error, and ``Retry-After: 0`` where hosts send it."""
+        sentence = message if message is not None else FAULT_MESSAGES.get(type, type)
+        self.script.faults.extend([Fault(Refusal(status, type, sentence), headers)] * n)
+
+    def cut_stream_after(self, n_frames: int) -> None:
+        """Drop the connection of the next stream after so many frames."""
+        self.script.stream_faults.append(StreamFault(n_frames, None))
+
+    def error_in_stream_after(self, n_frames: int, error: Mapping[str, Any] | None = None) -> None:
+        """Put an error frame into the next stream after so many frames, and end it there."""
+        overloaded = "engine_overloaded_error"
+        default = {"message": FAULT_MESSAGES[overloaded], "type": overloaded}
+        self.script.stream_faults.append(StreamFault(n_frames, error if error is not None else default))

@@ -1,0 +1,31 @@
+"""What the server says when it will not answer."""
+
+from __future__ import annotations
+
+
+class Refusal(Exception):
+    """A request that is turned down, in the words of the host.
+
+    Attributes:
+        status: The HTTP status.
+        type: The host's error type, for example ``invalid_request_error``.
+        message: The host's sentence.
+        own: Whether the gateway itself refuses, not the operator of the model behind it.
+    """
+
+    def __init__(self, status: int, type: str, message: str, *, own: bool = False) -> None:
+        super().__init__(message)
+        self.status = status
+        self.type = type
+        self.message = message
+        self.own = own
+
+
+def invalid(message: str) -> Refusal:
+    """A 400 ``invalid_request_error``."""
+    return Refusal(400, "invalid_request_error", message)
+
+
+def not_found(message: str) -> Refusal:
+    """A 404 ``resource_not_found_error``."""
+    return Refusal(404, "resource_not_found_error", message)
