@@ -1,0 +1,213 @@
+"""Pictures and videos as the `data:` URLs that Kimi takes.
+
+Moonshot takes no http URLs ("unsupported image url"): media travel inside the request, or as files uploaded before.
+What a file is, its first bytes say. The server goes by them too and answers 400 `unsupported image format:
+text/plain; charset=utf-8` for an SVG, whatever it is called. The standard library can no longer tell (`imghdr` is
+gone), and the libraries that can are not worth a dependency for sixteen formats.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+from binascii import b2a_base64
+from os import PathLike, fspath
+from pathlib import Path, PurePath
+from typing import Final, Literal, TypeAlias
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from kimi_core.errors import MessageError
+
+Kind: TypeAlias = Literal["image", "video"]
+
+# Formats: Moonshot's vision guide ("png, jpeg, webp, gif", "mp4, mpeg, mov, avi, x-flv, mpg, webm, wmv, 3gpp") and
+# model page (bmp, heic, heif). MIME types: what MoonshotAI/kimi-cli sends for them. File endings: IANA.
+IMAGE_TYPES: Final[dict[str, tuple[str, ...]]] = {
+    "image/png": (".png",),
+    "image/jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "image/webp": (".webp",),
+    "image/gif": (".gif",),
+    "image/bmp": (".bmp", ".dib"),
+    "image/heic": (".heic",),
+    "image/heif": (".heif", ".hif"),
+}
+"""The pictures that Kimi takes, with their file endings."""
+
+VIDEO_TYPES: Final[dict[str, tuple[str, ...]]] = {
+    "video/mp4": (".mp4", ".m4v"),
+    "video/mpeg": (".mpeg", ".mpg", ".mpe"),
+    "video/quicktime": (".mov", ".qt"),
+    "video/x-msvideo": (".avi",),
+    "video/x-flv": (".flv",),
+    "video/webm": (".webm",),
+    "video/x-ms-wmv": (".wmv", ".asf"),
+    "video/3gpp": (".3gp", ".3gpp"),
+}
+"""The videos that Kimi takes, with their file endings."""
+
+_TYPES: Final[dict[Kind, dict[str, tuple[str, ...]]]] = {"image": IMAGE_TYPES, "video": VIDEO_TYPES}
+_BY_ENDING: Final = {e: mime for table in _TYPES.values() for mime, endings in table.items() for e in endings}
+_ALIASES: Final = {
+    "image/jpg": "image/jpeg",
+    "image/pjpeg": "image/jpeg",
+    "image/x-ms-bmp": "image/bmp",
+    "video/mov": "video/quicktime",
+    "video/avi": "video/x-msvideo",
+    "video/wmv": "video/x-ms-wmv",
+    "video/x-ms-asf": "video/x-ms-wmv",
+    "video/mpg": "video/mpeg",
+    "video/x-m4v": "video/mp4",
+    "video/3gp": "video/3gpp",
+}
+
+_HEAD: Final = 512
+# Each pattern is anchored to the first byte. Files of the MPEG-4 family name themselves in their `ftyp` box.
+_MAGIC: Final = tuple(
+    (re.compile(pattern, re.DOTALL), mime)
+    for pattern, mime in (
+        (rb"\x89PNG\r\n\x1a\n", "image/png"),
+        (rb"\xff\xd8\xff", "image/jpeg"),
+        (rb"RIFF....WEBP", "image/webp"),
+        (rb"GIF8[79]a", "image/gif"),
+        (rb"BM.{4}\0{4}", "image/bmp"),
+        (rb"....ftyp(heic|heix|heim|heis|hevc|hevx)", "image/heic"),
+        (rb"....ftyp(mif1|msf1|heif)", "image/heif"),
+        (rb"....ftypqt  |....(moov|mdat|wide|pnot)", "video/quicktime"),
+        (rb"....ftyp3g[pgrs2]", "video/3gpp"),
+        (rb"....ftyp(iso.|mp4[12v]|avc1|M4V |dash|MSNV|mmp4|f4v |cmfc)", "video/mp4"),
+        (rb"RIFF....AVI ", "video/x-msvideo"),
+        (rb"FLV\x01", "video/x-flv"),
+        (rb"\x1a\x45\xdf\xa3.{0,60}webm", "video/webm"),
+        (rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c", "video/x-ms-wmv"),
+        (rb"\x00\x00\x01[\xba\xb3]", "video/mpeg"),
+    )
+)
+
+# What people try and Kimi does not take, with a word on what to do instead.
+_REFUSED: Final = tuple(
+    (re.compile(pattern, re.DOTALL | re.IGNORECASE), advice)
+    for pattern, advice in (
+        (
+            rb"(\xef\xbb\xbf)?\s*(<\?xml.*?)?(<!--.*?-->\s*)?(<!doctype svg.*?)?<svg",
+            "an SVG (the server: `unsupported image format`); convert it to PNG",
+        ),
+        (rb"%PDF-", "a PDF; upload it with purpose `file-extract`, or send its pages as pictures"),
+        (rb"ID3|\xff[\xfb\xf3\xf2]|RIFF....WAVE|OggS|fLaC|....ftypM4A ", "audio, which Kimi does not hear"),
+        (rb"II\*\0|MM\0\*", "a TIFF; convert it to PNG"),
+        (rb"....ftypavi[fs]", "an AVIF; convert it to PNG or JPEG"),
+    )
+)
+
+
+class MediaError(MessageError):
+    """A picture or video that cannot be sent. Raised before any host is asked."""
+
+
+def sniff(data: bytes) -> str | None:
+    """Return the MIME type that the first bytes tell, if it is one of those Kimi takes."""
+    head = data[:_HEAD]
+    return next((mime for pattern, mime in _MAGIC if pattern.match(head)), None)
+
+
+def guess_mime(name: str | PathLike[str]) -> str | None:
+    """Return the MIME type that a file's name suggests, whether Kimi takes it or not."""
+    text = fspath(name)
+    path = urlsplit(text).path if "://" in text else text
+    known = _BY_ENDING.get(PurePath(path).suffix.lower())
+    return known or mimetypes.guess_type(path)[0]
+
+
+def to_data_url(data: bytes, mime: str) -> str:
+    """Return the bytes as a `data:` URL."""
+    return f"data:{mime};base64,{b2a_base64(data, newline=False).decode('ascii')}"
+
+
+def split_data_url(url: str) -> tuple[str, str]:
+    """Return the MIME type and the base64 text of a `data:` URL.
+
+    Raises:
+        MediaError: It is none, or not in base64.
+    """
+    head, comma, payload = url.partition(",")
+    scheme, _, words = head.partition(":")
+    mime, *parameters = words.split(";")
+    if scheme.lower() != "data" or not comma or "base64" not in (word.strip().lower() for word in parameters):
+        raise MediaError(f"{_short(url)} is not a `data:<mime>;base64,…` URL.")
+    return mime.strip().lower() or "text/plain", payload
+
+
+def load(source: str | PathLike[str] | bytes, kind: Kind, mime: str | None = None) -> str:
+    """Return a picture or video as a `data:` URL.
+
+    Args:
+        source: Its bytes, or the path of a local file; `~` and `file://` are understood.
+        kind: What it is meant to be.
+        mime: Its MIME type, for bytes that do not tell; what they tell goes before.
+
+    Raises:
+        MediaError: There is no such file, or it is nothing that Kimi takes as a picture or video.
+    """
+    if isinstance(source, bytes):
+        data, name, hint = source, f"the {kind}", mime
+    else:
+        path = _local(source)
+        data, name, hint = _read(path), str(path), mime or guess_mime(path)
+    if not data:
+        raise MediaError(f"{name} is empty.")
+    return to_data_url(data, _checked(data, hint, kind, name))
+
+
+def _checked(data: bytes, hint: str | None, kind: Kind, name: str) -> str:
+    """Return the MIME type to send, and refuse what the host would."""
+    head = data[:_HEAD]
+    refused = next((advice for pattern, advice in _REFUSED if pattern.match(head)), None)
+    if refused:
+        raise MediaError(f"{name} is {refused}.")
+    hint = hint.partition(";")[0].strip().lower() if hint else None
+    mime = sniff(head) or _ALIASES.get(hint or "", hint)
+    if mime is None:
+        raise MediaError(f"{name} is of no known format. Give its MIME type, one of {_list(kind)}.")
+    if mime in _TYPES[kind]:
+        return mime
+    other: Kind = "video" if kind == "image" else "image"
+    if mime in _TYPES[other]:
+        raise MediaError(f"{name} is {mime}: send it as {_an(other)}, not as {_an(kind)}.")
+    raise MediaError(f"{name} is {mime}, which Kimi does not take as {_an(kind)}: it takes {_list(kind)}.")
+
+
+def _local(source: str | PathLike[str]) -> Path:
+    text = fspath(source)
+    scheme = text.partition(":")[0].lower() if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+:", text) else ""
+    if scheme == "file":
+        parts = urlsplit(text)
+        if parts.netloc not in ("", "localhost"):
+            raise MediaError(f"{text} is on another machine.")
+        return Path(url2pathname(parts.path))
+    if scheme and "://" in text:
+        raise MediaError(f"{_short(text)} is not a local file.")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as problem:
+        raise MediaError(f"{text}: {problem}") from problem
+
+
+def _read(path: Path) -> bytes:
+    reasons: dict[type[OSError], str] = {FileNotFoundError: "does not exist", IsADirectoryError: "is a directory"}
+    try:
+        return path.read_bytes()
+    except (OSError, ValueError) as problem:
+        reason = next((text for error, text in reasons.items() if isinstance(problem, error)), None)
+        raise MediaError(f"{path} {reason or f'cannot be read: {problem}'}.") from problem
+
+
+def _list(kind: Kind) -> str:
+    return ", ".join(_TYPES[kind])
+
+
+def _an(kind: Kind) -> str:
+    return "an image" if kind == "image" else "a video"
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 60 else f"{text[:57]}…")

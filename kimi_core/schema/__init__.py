@@ -1,0 +1,152 @@
+"""Turns any JSON Schema into the subset that Moonshot's servers accept and can decode to.
+
+Moonshot-flavoured JSON Schema (MFJS) is what the server checks tool parameters and response formats against;
+a schema outside it answers 400 `… is not a valid moonshot flavored json schema`. The rules are those of the
+server's own validator, MoonshotAI/walle (docs/mfjs-spec.md, docs/walle.md).
+
+The result never forbids a value that the original allows, with three exceptions that read the author's mind:
+keywords that only make sense for one type imply that type where none is written; a root that says nothing is
+an object; and a tool that takes one of several objects takes one object with what they declare. It may allow
+more, because the flavour cannot say everything. What it cannot say goes into the description for the model to
+read; answers are to be validated against the original.
+
+Choices where the flavour leaves one:
+
+- A subschema that allows anything becomes an `anyOf` of the six types, because `{}` inside `properties` does
+  not mean "anything" to the decoder; as `items` it is left out, as `additionalProperties` it is `true`.
+- `default` moves into the description everywhere: the decoder does not know it, and grows unstable by it.
+- References are written out, because hosts answer 400 to a `$ref` with words on both sides. Recursive ones
+  stay, and so do all others when the schema would outgrow the server's limits without them.
+- A list of types becomes an `anyOf`, the one form that takes other keywords as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
+
+from kimi_core.schema.compiler import Compiler
+from kimi_core.schema.errors import Outgrown, SchemaError
+from kimi_core.schema.limits import check, settle, used
+from kimi_core.schema.union import Atom, Choice, has_every_type, merge_objects, write
+
+__all__ = ["Dialect", "JsonObject", "SchemaError", "normalise", "tool_parameters"]
+
+JsonObject: TypeAlias = dict[str, Any]
+Dialect: TypeAlias = Literal["mfjs", "json_schema"]
+
+_SHAPING = ("type", "properties", "$ref", "allOf", "anyOf", "oneOf", "enum", "const")
+
+
+def normalise(schema: Mapping[str, Any], dialect: Dialect = "mfjs") -> JsonObject:
+    """Return the schema as a host of that dialect takes it; the argument stays as it is.
+
+    Args:
+        schema: Any JSON Schema, such as `Model.model_json_schema()`.
+        dialect: `mfjs` for Moonshot's flavour. `json_schema` for hosts that take the standard: only `$schema`
+            and `$id` go, which some refuse, and a root that says nothing becomes an object.
+
+    Raises:
+        SchemaError: It cannot be expressed; the error says where and what to do.
+    """
+    if dialect == "json_schema":
+        return _standard(schema)
+    return _flavoured(schema, tool=False)
+
+
+def tool_parameters(schema: Mapping[str, Any] | None, dialect: Dialect = "mfjs") -> JsonObject:
+    """Return the schema as the parameters of a tool, which are always an object.
+
+    Args:
+        schema: JSON Schema of the arguments; None for a tool that takes none.
+        dialect: As for `normalise`.
+
+    Raises:
+        SchemaError: It cannot be expressed, or describes something else than an object.
+    """
+    if dialect == "mfjs":
+        return _flavoured(schema or {}, tool=True)
+    standard = _standard(schema or {})
+    if standard.get("type", "object") != "object":
+        raise _not_an_object(str(standard["type"]))
+    return standard
+
+
+def _standard(schema: Mapping[str, Any]) -> JsonObject:
+    standard = {key: value for key, value in schema.items() if key not in ("$schema", "$id")}
+    if not any(key in standard for key in _SHAPING):
+        standard["type"] = "object"
+    if standard.get("type") == "object" or "properties" in standard:
+        standard.setdefault("type", "object")
+        standard.setdefault("properties", {})
+    return standard
+
+
+def _flavoured(schema: Mapping[str, Any], *, tool: bool) -> JsonObject:
+    try:
+        try:
+            return _assemble(Compiler(schema), tool=tool)
+        except Outgrown:
+            return _assemble(Compiler(schema, share=True), tool=tool)
+    except Outgrown as problem:
+        raise SchemaError((), str(problem)) from None
+    except RecursionError:
+        raise SchemaError((), "too many subschemas inside one another; flatten it.") from None
+
+
+def _assemble(compiler: Compiler, *, tool: bool) -> JsonObject:
+    choice = compiler.root()
+    definitions = {name: settle(node, ("$defs", name)) for name, node in compiler.definitions.items()}
+    choice.atoms = _written_out(choice.atoms, definitions)
+    if has_every_type(choice.atoms):
+        choice.atoms = [{"type": "object"}]
+    root = _as_parameters(choice) if tool else write(choice)
+    if root is None:
+        raise SchemaError((), "no value can satisfy it.")
+    root = settle(root)
+    if root.get("type") == "object":
+        root.setdefault("properties", {})
+    if definitions and (kept := used(root, definitions)):
+        root["$defs"] = kept
+    check(root)
+    return root
+
+
+def _written_out(atoms: list[Atom], definitions: Mapping[str, Atom]) -> list[Atom]:
+    """Replace the references at the root, where hosts want to see the type itself."""
+    seen: set[str] = set()
+    result: list[Atom] = []
+    waiting = list(atoms)
+    while waiting:
+        atom = waiting.pop(0)
+        if "$ref" not in atom:
+            result.append(atom)
+        elif (name := atom["$ref"].removeprefix("#/$defs/")) not in seen:
+            seen.add(name)
+            waiting = [*definitions[name].get("anyOf", [definitions[name]]), *waiting]
+    return result
+
+
+def _as_parameters(choice: Choice) -> Atom | None:
+    """Make one object of the choice. Arguments always are one, so that a null alternative is no loss."""
+    atoms = [settle(atom) for atom in choice.atoms if atom != {"type": "null"}]
+    others = [atom["type"] for atom in atoms if atom["type"] != "object"]
+    if others or not atoms:
+        raise _not_an_object(" or ".join(others) or "null")
+    if len(atoms) > 1:
+        choice.notes.append(f"one of these sets: {'; '.join(map(_set_of, atoms))}")
+        atoms = [merge_objects(atoms)]
+    return write(Choice(atoms, choice.title, choice.description, choice.notes))
+
+
+def _set_of(atom: Atom) -> str:
+    names = ", ".join(atom.get("required") or atom.get("properties", {}))
+    return f"{atom.get('title', '')} ({names})".strip()
+
+
+def _not_an_object(kind: str) -> SchemaError:
+    return SchemaError(
+        (),
+        f"a tool's parameters must be an object, and this allows {kind}. "
+        'Wrap it: {"type": "object", "properties": {"value": …}, "required": ["value"]}.',
+    )

@@ -1,0 +1,28 @@
+"""What goes wrong with a schema."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kimi_core.errors import MessageError
+
+
+class SchemaError(MessageError):
+    """A JSON Schema that Moonshot's servers cannot take, in any form that means the same.
+
+    Attributes:
+        path: Where in the schema, written as the server writes it: `properties.pair.items`, or `root`.
+        reason: What is wrong there and what to do about it.
+    """
+
+    def __init__(self, path: str | Sequence[str], reason: str) -> None:
+        self.path = path if isinstance(path, str) else ".".join(path) or "root"
+        self.reason = reason
+        super().__init__(self.path, reason)
+
+    def __str__(self) -> str:
+        return f"At path '{self.path}': {self.reason}"
+
+
+class Outgrown(Exception):
+    """The schema is larger than the server takes; when references are kept it may not be. Never seen outside."""

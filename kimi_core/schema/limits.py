@@ -1,0 +1,127 @@
+"""The last look at a compiled schema: what only the whole of it shows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+from kimi_core.schema.errors import Outgrown, SchemaError
+from kimi_core.schema.union import Atom, Choice, distinct, write
+
+# The figures of MoonshotAI/walle, docs/validation-principles.md.
+_LONGEST_SCHEMA: Final = 120_000
+_MOST_NAMES: Final = 3_000
+_MOST_BRANCHES: Final = 500
+_MOST_VALUES: Final = 1_000
+
+
+def settle(node: Atom, path: tuple[str, ...] = ()) -> Atom:
+    """Return the schema as the server takes it: required names are declared, lists within its limits."""
+    if "anyOf" in node:
+        branches = distinct(settle(branch, path) for branch in node["anyOf"])
+        if len(branches) > _MOST_BRANCHES:
+            raise SchemaError(path, f"{len(branches)} alternatives, and the server takes {_MOST_BRANCHES}.")
+        return write(Choice(branches, node.get("title"), node.get("description"))) or node
+    settled = dict(node)
+    if "items" in node:
+        settled["items"] = settle(node["items"], (*path, "items"))
+    if isinstance(node.get("additionalProperties"), dict):
+        settled["additionalProperties"] = settle(node["additionalProperties"], (*path, "additionalProperties"))
+    if len(node.get("enum", ())) > _MOST_VALUES:
+        del settled["enum"]
+        return write(Choice([settled], notes=[f"one of {len(node['enum'])} values"])) or node
+    if node.get("type") == "object":
+        _settle_names(settled, path)
+    return settled
+
+
+def check(root: Atom) -> None:
+    """Refuse a finished schema that is too large, or that only an endless value could satisfy.
+
+    Raises:
+        Outgrown: It is too large.
+        SchemaError: It cannot be helped.
+    """
+    definitions = root.get("$defs", {})
+    for name, definition in definitions.items():
+        for path, names in _names(definition, ("$defs", name)):
+            if slashed := next((name for name in names if "/" in name), None):
+                raise SchemaError(
+                    path,
+                    f"the server takes no '/' in a recursive schema; rename the property {slashed!r}.",
+                )
+    size = len(json.dumps(root, ensure_ascii=False, separators=(",", ":"), default=str).encode())
+    if size > _LONGEST_SCHEMA:
+        raise Outgrown(f"{size} bytes, and the server takes {_LONGEST_SCHEMA}; shorten or split it.")
+    if size > 10 * _MOST_NAMES and _count_names(root, *definitions.values()) > _MOST_NAMES:
+        raise Outgrown(f"more than the {_MOST_NAMES} properties that the server takes; split it up.")
+    if definitions and not _ends(root, _ending(definitions)):
+        raise SchemaError((), "it requires itself without end. Make a step of the recursion optional.")
+
+
+def used(root: Atom, definitions: Atom) -> Atom:
+    """Return the definitions that the schema refers to, directly or not."""
+    found: dict[str, Any] = {}
+    waiting = list(_referred(root))
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found[name] = definitions[name]
+            waiting += _referred(definitions[name])
+    return {name: node for name, node in definitions.items() if name in found}
+
+
+def _settle_names(node: Atom, path: tuple[str, ...]) -> None:
+    properties = node.get("properties", {})
+    if properties:
+        node["properties"] = {n: settle(child, (*path, "properties", n)) for n, child in properties.items()}
+    required = [name for name in dict.fromkeys(node.pop("required", ())) if name in properties]
+    if required:
+        node["required"] = required
+
+
+def _children(node: Atom) -> Iterator[tuple[str, Atom]]:
+    for name, child in node.get("properties", {}).items():
+        yield f"properties.{name}", child
+    for key in ("items", "additionalProperties"):
+        if isinstance(node.get(key), dict):
+            yield key, node[key]
+    for index, branch in enumerate(node.get("anyOf", ())):
+        yield f"anyOf[{index}]", branch
+
+
+def _names(node: Atom, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], list[str]]]:
+    if "properties" in node:
+        yield path, list(node["properties"])
+    for step, child in _children(node):
+        yield from _names(child, (*path, step))
+
+
+def _count_names(*nodes: Atom) -> int:
+    return sum(len(names) for node in nodes for _, names in _names(node, ()))
+
+
+def _referred(node: Atom) -> Iterator[str]:
+    if "$ref" in node:
+        yield node["$ref"].removeprefix("#/$defs/")
+    for _, child in _children(node):
+        yield from _referred(child)
+
+
+def _ending(definitions: Atom) -> set[str]:
+    """Return the names of the definitions that a finite value satisfies."""
+    ending: set[str] = set()
+    while more := {n for n, node in definitions.items() if n not in ending and _ends(node, ending)}:
+        ending |= more
+    return ending
+
+
+def _ends(node: Atom, ending: set[str]) -> bool:
+    if "$ref" in node:
+        return node["$ref"].removeprefix("#/$defs/") in ending
+    if "anyOf" in node:
+        return any(_ends(branch, ending) for branch in node["anyOf"])
+    if node.get("minItems", 0) > 0 and "items" in node:
+        return _ends(node["items"], ending)
+    return all(_ends(node["properties"][name], ending) for name in node.get("required", ()))
