@@ -29,7 +29,8 @@ class Plan:
     """A request as it may be sent.
 
     Attributes:
-        request: The request, reduced to what this model takes on this host. `output.method` is decided.
+        request: The request, reduced to what this model takes on this host. How the answer gets its shape is
+            decided: `output.method` is never `auto`, and a `function_calling` output has become a tool.
         profile: The facts it was decided by.
         patches: Merge patches for the body that say the thinking options.
         thinks: Whether the model will think; None when nobody knows.
@@ -133,6 +134,7 @@ def _output_tool(draft: _Draft, output: OutputFormat) -> None:
     tool = Tool(output.name, output.description, output.schema, output.strict)
     draft.tools = (*draft.tools, tool)
     draft.choice = ToolChoice("named", output.name)
+    draft.output = None  # said in full by the tool
 
 
 # ------------------------------------------------------------------------------------------------ tool choice

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
@@ -10,9 +10,8 @@ from langchain_core.output_parsers.transform import BaseTransformOutputParser
 from langchain_core.outputs import ChatGeneration, Generation
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_function
 from langchain_core.utils.pydantic import is_basemodel_subclass
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.v1 import BaseModel as BaseModelV1
-from typing_extensions import is_typeddict
 
 from kimi_core import structured
 from kimi_core.errors import OutputError
@@ -46,6 +45,9 @@ class AnswerParser(BaseTransformOutputParser[Any]):
 
     tool: str = ""
     """The tool's name, when the answer comes as a call."""
+
+    described: JsonObject = Field(default_factory=dict)
+    """JSON Schema of the answer, by which a target that is no class is checked."""
 
     @property
     def _type(self) -> str:
@@ -90,14 +92,10 @@ class AnswerParser(BaseTransformOutputParser[Any]):
 
     def _instance(self, value: Any, text: str, reason: str | None) -> Any:
         try:
-            if is_typeddict(self.target):
-                TypeAdapter(self.target).validate_python(value)
-            elif isinstance(self.target, Mapping):
-                structured.check(value, self.target.get("parameters", self.target), text, reason)
-            return _validated(self.target, value)
-        except ValueError as error:  # pydantic's, v1's and our own
-            if isinstance(error, OutputError):
-                raise
+            return _validated(self.target, structured.check(value, self.described, text, reason))
+        except OutputError:
+            raise
+        except ValueError as error:  # pydantic's own, of both versions
             raise structured.failure(text, reason, str(error)) from error
 
     def _part(self, text: str) -> Any:
@@ -112,11 +110,10 @@ class AnswerParser(BaseTransformOutputParser[Any]):
 
 
 def _validated(target: Any, value: Any) -> Any:
-    if not is_basemodel_subclass(target) if isinstance(target, type) else True:
+    if not (isinstance(target, type) and is_basemodel_subclass(target)):
         return value
-    if issubclass(target, BaseModelV1):
-        return target.parse_obj(value)
-    return target.model_validate(value)
+    v1 = issubclass(target, BaseModelV1)
+    return target.parse_obj(value) if v1 else target.model_validate(value)  # type: ignore[attr-defined]
 
 
 class _Reader:

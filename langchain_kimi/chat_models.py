@@ -398,7 +398,7 @@ class ChatKimi(BaseChatModel):
             ls_structured_output_format={"kwargs": {"method": method, "strict": strict}, "schema": schema},
             **kwargs,
         )
-        parser = AnswerParser(target=schema, tool=described["name"])
+        parser = AnswerParser(target=schema, tool=described["name"], described=described["schema"] or {})
         if not include_raw:
             return bound | parser
         parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)

@@ -258,7 +258,7 @@ def _tool_choice(choice: ToolChoice, wire_names: Mapping[str, str]) -> Any:
 
 
 def _response_format(output: OutputFormat | None, profile: Profile) -> JsonObject | None:
-    if output is None or output.method == "function_calling":
+    if output is None:
         return None
     if output.method == "json_object":
         return {"type": "json_object"}
