@@ -48,11 +48,12 @@ class _Client:
         if not changes:
             return self
         kept = self.settings.arguments()
-        if "host" in changes and "api_key" not in changes:
+        if "host" in changes:
             kept.pop("api_key")
-        if "host" in changes and "base_url" not in changes:
             kept.pop("base_url")
-        return type(self)(**{**kept, **changes})
+        made = type(self)(**{**kept, **changes})
+        made._said = self._said  # what was said once is not said again
+        return made
 
     def profile(self, model: str) -> Profile:
         """The facts that steer calls to a model."""

@@ -64,8 +64,9 @@ class Settings:
         return _restore, (given,)
 
     def arguments(self) -> dict[str, Any]:
-        """The arguments of `make_settings` that give these settings again."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "key_from_env"}
+        """The arguments of `make_settings` that give these settings again, without looking anything up."""
+        given = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "key_from_env"}
+        return {**given, "api_key": self.api_key or SecretStr("")}
 
     def __deepcopy__(self, memo: object) -> Settings:
         return self  # immutable; HTTP clients are shared on purpose

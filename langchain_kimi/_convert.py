@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -11,7 +12,7 @@ from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, Us
 from langchain_core.messages.tool import ToolCall as LangChainToolCall
 
 from kimi_core.errors import MessageError
-from kimi_core.media import to_data_url
+from kimi_core.media import sniff, to_data_url
 from kimi_core.structured import dump
 from kimi_core.types import (
     ImagePart,
@@ -170,10 +171,7 @@ def _media(part: type[ImagePart] | type[VideoPart], kind: str) -> Callable[[Mapp
         block = source if isinstance(source, Mapping) else block
         data = block.get("base64") or block.get("data")
         if data:
-            mime = block.get("mime_type") or block.get("media_type")
-            if not mime:
-                raise MessageError(f"An {kind} block with base64 data needs its mime_type.")
-            return part(to_data_url(data, mime) if isinstance(data, bytes) else f"data:{mime};base64,{data}")
+            return part(_data_url(data, block.get("mime_type") or block.get("media_type"), kind))
         if file_id := block.get("file_id"):
             return part(f"ms://{str(file_id).removeprefix('ms://')}")
         if url := block.get("url"):
@@ -181,6 +179,21 @@ def _media(part: type[ImagePart] | type[VideoPart], kind: str) -> Callable[[Mapp
         raise MessageError(f"An {kind} block needs one of url, base64 or file_id; it has {sorted(block)}.")
 
     return convert
+
+
+def _data_url(data: str | bytes, mime: str | None, kind: str) -> str:
+    mime = mime or sniff(data if isinstance(data, bytes) else _beginning(data))
+    if not mime:
+        raise MessageError(f"An {kind} block with base64 data of an unknown format needs its mime_type.")
+    return to_data_url(data, mime) if isinstance(data, bytes) else f"data:{mime};base64,{data}"
+
+
+def _beginning(data: str) -> bytes:
+    """The first bytes of base64 text, by which formats are known."""
+    try:
+        return base64.b64decode(data[:64])
+    except ValueError:
+        return b""
 
 
 def _media_url(part: type[ImagePart] | type[VideoPart], key: str) -> Callable[[Mapping[str, Any]], Part]:

@@ -35,7 +35,6 @@ StructuredMethod = Literal["auto", "json_schema", "function_calling", "json_mode
 # Words of a call that LangChain brings or `bind_tools` binds.
 _OWN = ("model", "model_name", "tools", "tool_choice", "response_format", "structured_output", "stream")
 _SECRET = ("api_key", "default_headers", "extra_headers", "http_client", "http_async_client")
-_OPTION_FIELDS = options.OPTIONS
 
 
 class ChatKimi(BaseChatModel):
@@ -195,10 +194,8 @@ class ChatKimi(BaseChatModel):
 
     def _connect(self) -> None:
         """Settle host, address and key once and for all."""
-        given = {name: getattr(self, name) for name in options.CONNECTION}
-        settings = make_settings(**given)
-        own = hasattr(settings.host, "name") and isinstance(self.host, HostRow)
-        self.host = self.host if own else settings.host.name
+        settings = make_settings(**{name: getattr(self, name) for name in options.CONNECTION})
+        self.host = settings.host if isinstance(self.host, HostRow) else settings.host.name
         self.base_url, self.api_key = settings.base_url, settings.api_key
         self._clients = (KimiClient(settings), AsyncKimiClient(settings))
         if self.profile is None:
@@ -253,9 +250,13 @@ class ChatKimi(BaseChatModel):
     @property
     def _identifying_params(self) -> JsonObject:
         """What makes an answer different; also what traces show. Nothing secret."""
-        params = {name: getattr(self, name) for name in _OPTION_FIELDS if name not in _SECRET}
+        params = {name: getattr(self, name) for name in options.OPTIONS if name not in _SECRET}
         host = self._settings.host.name
         return {"model": self.model_name, "host": host, **{k: v for k, v in params.items() if v is not None}}
+
+    def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> JsonObject:
+        # Traces show these; a key or header given for one call is none of their business.
+        return super()._get_invocation_params(stop=stop, **{k: v for k, v in kwargs.items() if k not in _SECRET})
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop=stop, **kwargs)
@@ -275,7 +276,7 @@ class ChatKimi(BaseChatModel):
         connection, given, own = options.split(kwargs, _OWN)
         if stop is not None:
             given["stop"] = stop
-        mine = options.parse({name: getattr(self, name) for name in _OPTION_FIELDS})
+        mine = options.parse({name: getattr(self, name) for name in options.OPTIONS})
         request = Request(
             messages=to_messages(messages),
             model=own.get("model") or own.get("model_name") or self.model_name,

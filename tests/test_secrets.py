@@ -120,6 +120,19 @@ def test_not_in_langchains_traces(kimi: LocalKimi) -> None:
     assert HEADER not in text
 
 
+@pytest.mark.parametrize("mode", ["invoke", "stream"])
+def test_a_key_for_one_call_is_not_in_langchains_traces(kimi: LocalKimi, mode: str) -> None:
+    model = INVOKED[0].make(base_url=kimi.base_url, host="moonshot")
+    runs = RunCollectorCallbackHandler()
+    call = {"api_key": kimi.api_key, "default_headers": {"X-Gateway-Token": HEADER}, "config": {"callbacks": [runs]}}
+    result = getattr(model, mode)("Hello", **call)
+    assert result if mode == "invoke" else list(result)
+    text = " ".join(str(run.model_dump() if hasattr(run, "model_dump") else run.dict()) for run in runs.traced_runs)
+    assert "Hello" in text
+    assert kimi.api_key not in text
+    assert HEADER not in text
+
+
 def test_a_key_of_the_environment_is_not_pickled_but_read_again(
     framework: Driver, monkeypatch: pytest.MonkeyPatch, kimi: LocalKimi
 ) -> None:
