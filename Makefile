@@ -19,13 +19,13 @@ $(UV):
 	.uv/bin/pip install --quiet uv
 
 $(READY): pyproject.toml constraints.txt | $(UV)
-	$(UV) venv --quiet --clear --python $(PYTHON) $(VENV)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
 	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --constraint constraints.txt --group dev --editable '.[all]'
 	@touch $@
 
 # The same environment with the older major of the openai SDK.
 $(OPENAI2)/.ready: pyproject.toml constraints.txt openai2.txt | $(UV)
-	$(UV) venv --quiet --clear --python $(PYTHON) $(OPENAI2)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(OPENAI2)
 	grep -v '^openai==' constraints.txt > $(OPENAI2)/constraints.txt
 	VIRTUAL_ENV=$(OPENAI2) $(UV) pip install --quiet --constraint $(OPENAI2)/constraints.txt --constraint openai2.txt --group dev --editable '.[all]'
 	@touch $@

@@ -45,6 +45,7 @@ class _Client:
 
         A key is never taken along to another host or row; it is looked up anew there.
         """
+        changes = {word: value for word, value in changes.items() if value is not None}
         if not changes:
             return self
         kept = self.settings.arguments()

@@ -153,6 +153,7 @@ def _tools(draft: _Draft) -> None:
 def _tool_choice(draft: _Draft) -> None:
     choice = draft.choice
     if choice is None or choice.mode in ("auto", "none"):
+        draft.choice = choice if draft.tools else None  # without tools both say what happens anyway
         return
     _check_choice(choice, [t.name for t in draft.tools])
     if choice.mode in _legal(draft):

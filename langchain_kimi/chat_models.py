@@ -281,7 +281,7 @@ class ChatKimi(BaseChatModel):
             messages=to_messages(messages),
             model=own.get("model") or own.get("model_name") or self.model_name,
             tools=to_tools(own.get("tools") or ()),
-            tool_choice=options.parse_tool_choice(own.get("tool_choice")) if own.get("tools") else None,
+            tool_choice=options.parse_tool_choice(own.get("tool_choice")),
             output=_output(own),
             options=options.parse(given, mine),
         )

@@ -87,6 +87,20 @@ def test_on_unsupported_can_be_changed_for_one_call(driver: Driver, kimi: LocalK
     assert all("temperature" not in r.body for r in kimi.requests)
 
 
+def test_none_for_one_call_leaves_what_holds(driver: Driver, kimi: LocalKimi) -> None:
+    model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key, max_tokens=50)
+    driver.ask(model, "Hello", max_tokens=None, base_url=None, timeout=None, thinking=None)
+    assert kimi.requests[-1].body["max_completion_tokens"] == 50
+
+
+def test_a_tool_choice_without_tools_is_not_dropped_silently(driver: Driver, kimi: LocalKimi) -> None:
+    model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key)
+    with pytest.raises(ValueError, match="needs tools"):
+        driver.ask(model, "Hello", tool_choice="required")
+    driver.ask(model, "Hello", tool_choice="auto")
+    assert [("tool_choice" in r.body) for r in kimi.requests] == [False]
+
+
 def test_a_warning_comes_once_for_each_object(driver: Driver, kimi: LocalKimi) -> None:
     model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key, temperature=0.3)
     with pytest.warns(KimiWarning) as caught:
