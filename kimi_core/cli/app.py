@@ -1,0 +1,106 @@
+"""The commands and their options. What a command needs is imported when it runs: `kimi --help` stays quick."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kimi_core import __version__
+from kimi_core.cli.extras import needs
+
+app = typer.Typer(
+    name="kimi",
+    help="Kimi models in LangChain and LlamaIndex: try them out, with a key or without.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class DialectOption(StrEnum):
+    """Whose dialect the local server speaks."""
+
+    moonshot = "moonshot"
+    aimlapi = "aimlapi"
+
+
+class FrameworkOption(StrEnum):
+    """What is demonstrated."""
+
+    langchain = "langchain"
+    llama_index = "llama-index"
+    both = "both"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"kimi-adapters {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _kimi(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def demo(
+    framework: Annotated[FrameworkOption, typer.Option(help="What to show.")] = FrameworkOption.both,
+    host: Annotated[str, typer.Option(help="Whose Kimi: a name that `kimi hosts` lists.")] = "moonshot",
+    model: Annotated[str, typer.Option(help="Which Kimi: a name that `kimi models` lists.")] = "kimi-k2.6",
+    docs: Annotated[
+        Path | None, typer.Option(exists=True, help="A file or folder of texts to answer from (.md, .txt, .rst).")
+    ] = None,
+    question: Annotated[str | None, typer.Option(help="What to ask about these texts.")] = None,
+    base_url: Annotated[str | None, typer.Option(help="Another address of the host.")] = None,
+) -> None:
+    """Show Kimi at work: on the real host with a key, else on a local server."""
+    with needs("demo"):
+        from kimi_core.cli import demo as demonstration
+
+    chosen = ("langchain", "llama-index") if framework is FrameworkOption.both else (framework.value,)
+    wish = demonstration.Wish(chosen, host, model, docs, question, base_url)
+    raise typer.Exit(demonstration.run(wish))
+
+
+@app.command()
+def serve(
+    dialect: Annotated[DialectOption, typer.Option(help="Which host to stand in for.")] = DialectOption.moonshot,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8765,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    api_key: Annotated[str, typer.Option(help="The one key that it accepts.")] = "sk-local-kimi",
+) -> None:
+    """Run a local Kimi server: as strict as the host, with rules in place of a model."""
+    with needs("cli"):
+        from kimi_core.cli import serve as server
+
+    server.run(dialect.value, host, port, api_key)
+
+
+@app.command()
+def hosts() -> None:
+    """List the hosts that serve Kimi."""
+    _show("hosts")
+
+
+@app.command()
+def models() -> None:
+    """List the Kimi models."""
+    _show("models")
+
+
+def _show(table: str) -> None:
+    with needs("cli"):
+        from rich.console import Console
+
+        from kimi_core.cli import tables
+
+    made: Any = getattr(tables, table)()
+    Console().print(made)
