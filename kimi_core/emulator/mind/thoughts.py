@@ -13,9 +13,15 @@ def thoughts(view: View, because: str, then: str) -> str:
     """A few sentences; nothing when the model does not think."""
     if not view.request.thinking:
         return ""
-    asked = shorten(view.asked, 140)
-    written = [f"The user says: “{asked}”", because, then]
-    if view.results:
-        written.insert(1, f"So far {len(view.results)} tool results came back.")
+    written = [_situation(view), because, then]
     effort = view.request.body.get("reasoning_effort")
     return " ".join(filter(None, written[: _SENTENCES.get(str(effort), len(written))]))
+
+
+def _situation(view: View) -> str:
+    """What there is to react to: the results so far, or what the user says."""
+    asked = f"The user says: “{shorten(view.asked, 60)}”"
+    if not view.results:
+        return asked
+    count = len(view.results)
+    return f"{asked} So far {count} tool result{'s' if count > 1 else ''} came back."
