@@ -53,7 +53,7 @@ types: $(READY) ## mypy, strict
 contracts: $(READY) ## who may import whom
 	$(BIN)/lint-imports
 
-docs: $(READY) ## build the documentation into site/
+docs: $(READY) ## build the documentation into docs/site
 	$(BIN)/zensical build --config-file docs/zensical.toml --clean
 
 notebooks: $(READY) ## run every notebook on the local Kimi server
@@ -63,4 +63,4 @@ lock: | $(UV) ## pin the development environment anew
 	$(UV) pip compile --quiet --universal --python-version 3.11 --all-extras --group dev --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml -o constraints.txt
 
 clean: ## remove environments and caches
-	rm -rf $(VENV) $(OPENAI2) .uv site dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OPENAI2) .uv docs/site docs/.cache dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,289 @@
+"""Writes the tables of the documentation from the code that they describe.
+
+    python docs/generate.py            write them
+    python docs/generate.py --check    say which are stale, and fail if any is
+
+A table stands between `<!-- table: NAME -->` and `<!-- end -->`; what is there is replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from kimi_core import HOSTS, MODELS, KimiClient, Message, Options, Profile, Request, errors, options, resolve
+from kimi_core.hosts import HostRow
+from kimi_core.models import NEAREST, ModelRow
+from langchain_kimi._errors import _BASES as LANGCHAIN_BASES
+from llama_index_kimi import KimiLLM
+
+ROOT = Path(__file__).parent.parent
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs" / "pages").glob("*.md")))
+BLOCK = re.compile(r"(<!-- table: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def main() -> int:
+    """Write, or check; the exit code."""
+    stale = [page for page in PAGES if page.read_text("utf-8") != rendered(page)]
+    check = "--check" in sys.argv[1:]
+    for page in stale:
+        print(f"{'stale' if check else 'written'}: {page.relative_to(ROOT)}")
+        if not check:
+            page.write_text(rendered(page), "utf-8")
+    return 1 if check and stale else 0
+
+
+def rendered(page: Path) -> str:
+    """The page with its tables as they should be."""
+    return BLOCK.sub(lambda found: f"{found[1]}\n{TABLES[found[2]]()}\n\n{found[3]}", page.read_text("utf-8"))
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """A table in Markdown."""
+    head = list(head)
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+def code(text: object) -> str:
+    return f"`{text}`"
+
+
+def codes(words: Iterable[object], nothing: str = "none") -> str:
+    return ", ".join(map(code, words)) or nothing
+
+
+def yes(flag: object) -> str:
+    return "yes" if flag else "no"
+
+
+# ------------------------------------------------------------------------------------------------------- hosts
+
+
+def hosts_short() -> str:
+    rows = ((code(r.name), r.title, _address(r), _first_key(r), r.tier) for r in HOSTS.values())
+    return table(("`host=`", "whose", "address", "key from", "facts"), rows)
+
+
+def _address(row: HostRow) -> str:
+    return code(row.base_url) if row.base_url else "give `base_url`"
+
+
+def _first_key(row: HostRow) -> str:
+    return code(row.key_env[0]) + ("" if row.key_required else " (not needed)")
+
+
+def hosts_address() -> str:
+    head = ("host", "whose", "address", "key, first one set", "address from, first one set")
+    return table(
+        head,
+        ((code(r.name), r.title, _address(r), codes(r.key_env), codes(r.base_url_env)) for r in HOSTS.values()),
+    )
+
+
+_FEATURES: dict[str, Callable[[Profile], str]] = {
+    "thinks when nothing is said": lambda p: {True: "yes", False: "no", None: "unknown"}[p.host.thinking_default],
+    "reasoning comes under": lambda p: codes(p.host.reasoning_in),
+    "reasoning goes back under": lambda p: (
+        "the key it came under" if p.host.reasoning_out == "observed" else code(p.host.reasoning_out)
+    ),
+    "reasoning must go back": lambda p: yes(p.host.reasoning_required),
+    "token limit": lambda p: code(p.host.max_tokens_field),
+    "sampling is pinned": lambda p: yes(p.host.pinned_sampling),
+    "not sent": lambda p: codes(p.host.refuses, "-"),
+    "stop sequences": lambda p: _stops(p.host),
+    "tool choice while thinking": lambda p: _choices(p.host.tool_choices_thinking),
+    "schema dialect": lambda p: code(p.host.schema),
+    "structured output, best first": lambda p: codes(p.host.structured),
+    "partial messages": lambda p: yes(p.host.partial_message or p.host.partial_body),
+    "reads beside text": lambda p: ", ".join(sorted(p.media)) or "-",
+    "media URLs": lambda p: codes(f"{kind}:" for kind in sorted(p.host.media_urls)),
+    "cost": lambda p: _cost(p.host),
+}
+
+
+def hosts_features() -> str:
+    profiles = [resolve(row, NEAREST) for row in HOSTS.values()]
+    head = ("", *(code(p.host.name) for p in profiles))
+    return table(head, ((name, *map(say, profiles)) for name, say in _FEATURES.items()))
+
+
+def hosts_thinking() -> str:
+    head = ("host", "`thinking=True`", "`thinking=False`", '`keep="all"`')
+    return table(
+        head,
+        (
+            (code(r.name), _patch(r.thinking_on), _patch(r.thinking_off), _patch(r.thinking_keep))
+            for r in HOSTS.values()
+        ),
+    )
+
+
+def _patch(patch: Mapping[str, Any] | None) -> str:
+    if patch is None:
+        return "cannot be said"
+    return code(json.dumps(patch)) if patch else "nothing"
+
+
+def _stops(row: HostRow) -> str:
+    if row.stop_limit is None:
+        return "no limit known"
+    return f"{row.stop_limit}" + (f", of {row.stop_bytes} bytes each" if row.stop_bytes else "")
+
+
+def _choices(allowed: Iterable[str]) -> str:
+    order = ("auto", "none", "required", "named")
+    return ", ".join(word for word in order if word in set(allowed))
+
+
+def _cost(row: HostRow) -> str:
+    if row.cost_headers:
+        return "the host's own"
+    if row.cost_paths:
+        return "the host's own, if it says one"
+    return "estimate from published prices" if row.prices else "-"
+
+
+def hosts_models() -> str:
+    head = ("model", *(code(row.name) for row in HOSTS.values()))
+    same = "as it is"
+    rows = ((code(m), *(code(r.model_ids[m]) if m in r.model_ids else same for r in HOSTS.values())) for m in MODELS)
+    return table(head, rows)
+
+
+def hosts_sources() -> str:
+    head = ("host", "tier", "checked", "from")
+    return table(head, ((code(r.name), r.tier, r.as_of, r.source) for r in HOSTS.values()))
+
+
+# ------------------------------------------------------------------------------------------------------ models
+
+
+def models() -> str:
+    head = ("model", "context", "default output", "thinking", "effort", "`keep`", "reads beside text", "retired")
+    return table(head, map(_model, MODELS.values()))
+
+
+def _model(row: ModelRow) -> tuple[object, ...]:
+    thinking = {"toggle": "on or off", "always": "always", "never": "never"}[row.thinking]
+    efforts = codes(f"{e}*" if e == row.default_effort else e for e in row.efforts) if row.efforts else "-"
+    media = ", ".join(sorted(row.media)) or "-"
+    keep = codes(row.keep, "-")
+    tokens = (f"{row.context:,}", f"{row.default_output:,}")
+    return (code(row.id), *tokens, thinking, efforts, keep, media, row.retired or "-")
+
+
+def prices() -> str:
+    head = ("model", "host", "cached input", "input", "output", "as of")
+    return table(
+        head,
+        (
+            (code(model), code(row.name), f"{p.cached:.2f}", f"{p.input:.2f}", f"{p.output:.2f}", p.as_of)
+            for row in HOSTS.values()
+            for model, p in row.prices.items()
+        ),
+    )
+
+
+def model_sources() -> str:
+    return table(("model", "checked", "from"), ((code(r.id), r.as_of, r.source) for r in MODELS.values()))
+
+
+# ---------------------------------------------------------------------------------------------------- thinking
+
+_ASKED = {
+    "unset": None,
+    "`True`": True,
+    "`False`": False,
+    '`{"type": "enabled", "keep": "all"}`': {"type": "enabled", "keep": "all"},
+}
+
+
+def thinking() -> str:
+    client = KimiClient(host="moonshot", api_key="none", on_unsupported="error")
+    rows = ((code(model), *(_sent(client, model, asked) for asked in _ASKED.values())) for model in MODELS)
+    return table(("model", *_ASKED), rows)
+
+
+def _sent(client: KimiClient, model: str, asked: Any) -> str:
+    request = Request(
+        messages=[Message("user", "Hello")], model=model, options=Options(thinking=options.parse_thinking(asked, None))
+    )
+    try:
+        _, wire = client.prepare(request)
+    except errors.UnsupportedError as error:
+        return f"warns: {str(error).partition(': ')[2].partition(';')[0]}"
+    said = {key: value for key, value in wire.body.items() if key not in ("model", "messages")}
+    return code(json.dumps(said["thinking"])) if said else "nothing"
+
+
+# ----------------------------------------------------------------------------------------------------- options
+
+
+def words() -> str:
+    fields = KimiLLM.model_fields
+    names = ["model", *options.CONNECTION, *options.OPTIONS]
+    known = sorted({*names} & set(fields), key=lambda name: list(fields).index(name))
+    rows = ((code(name), _default(fields[name].default), (fields[name].description or "").strip()) for name in known)
+    return table(("word", "default", "meaning"), rows)
+
+
+def _default(value: object) -> str:
+    return "unset" if value in (None, "") else code(json.dumps(value))
+
+
+# ------------------------------------------------------------------------------------------------------ errors
+
+
+def error_tree() -> str:
+    drawn = re.search(r"^ {4}KimiError\n.*?(?=\n\n)", errors.__doc__ or "", re.DOTALL | re.MULTILINE)
+    assert drawn, "the docstring of kimi_core.errors draws the tree"
+    lines = (line.removeprefix("    ") for line in drawn[0].splitlines())
+    return "```text\n" + "\n".join(lines) + "\n```"
+
+
+def error_bases() -> str:
+    bases = dict(LANGCHAIN_BASES)
+    head = ("error", "is also", "with LangChain also", "tried again")
+    found = _api(errors.APIError)
+    return table(
+        head,
+        ((code(e.__name__), f"`openai.{e.sdk_name}`", _langchain(e, bases), yes(e.is_retryable)) for e in found),
+    )
+
+
+def _api(error: type[errors.APIError]) -> Iterable[type[errors.APIError]]:
+    yield error
+    for below in error.__subclasses__():
+        if below.documented is None:
+            yield from _api(below)
+
+
+def _langchain(error: type[errors.APIError], bases: Mapping[type[errors.APIError], type[Exception]]) -> str:
+    return code(next(bases[above].__name__ for above in error.__mro__ if above in bases))
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "hosts-short": hosts_short,
+    "hosts-address": hosts_address,
+    "hosts-features": hosts_features,
+    "hosts-thinking": hosts_thinking,
+    "hosts-models": hosts_models,
+    "hosts-sources": hosts_sources,
+    "models": models,
+    "prices": prices,
+    "model-sources": model_sources,
+    "thinking": thinking,
+    "words": words,
+    "error-tree": error_tree,
+    "error-bases": error_bases,
+}
+
+if __name__ == "__main__":
+    warnings.simplefilter("error")
+    sys.exit(main())
