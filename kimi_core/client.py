@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -96,7 +95,7 @@ class _Client:
         """Once for each client."""
         if key not in self._said and self.settings.on_unsupported != "ignore":
             self._said.add(key)
-            warnings.warn(text, err.KimiWarning, stacklevel=2)
+            err.warn(text)
 
     def _whole(self, plan: Plan, wire: WireRequest, body: Any, headers: Mapping[str, str]) -> Response:
         profile = plan.profile
@@ -113,7 +112,8 @@ class _Client:
 
     def _check(self, plan: Plan, response: Response) -> None:
         """Say why an answer is empty."""
-        if response.finish_reason == "length" and not response.text and not response.tool_calls:
+        eaten = response.finish_reason == "length" and not response.text and not response.tool_calls
+        if eaten and plan.request.output is None:  # else the answer's parser says so
             self._warn(
                 "length",
                 f"The answer of {plan.profile.where} is empty: the token limit was used up by thinking, which counts "

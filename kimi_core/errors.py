@@ -12,7 +12,7 @@ The tree::
     ├── APIError                            the host was asked, and this came of it
     │   ├── APIConnectionError              no connection, or it broke
     │   │   └── APITimeoutError             no answer in time
-    │   ├── StreamError                     a stream broke, ended early or carried an error; `.partial` has what came
+    │   ├── StreamError                     a stream ended before it was finished, or a frame made no sense
     │   ├── DecodeError                     the host answered something that is not its protocol
     │   └── APIStatusError                  an HTTP error status
     │       ├── BadRequestError             400, 422: the request is wrong
@@ -38,7 +38,9 @@ existing `except openai.RateLimitError` clauses keep working; adapters add their
 
 from __future__ import annotations
 
+import inspect
 import sys
+import warnings
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, ClassVar, TypeVar, cast
@@ -52,6 +54,17 @@ class KimiError(Exception):
 
 class KimiWarning(UserWarning):
     """Something the user asked for was left out or done otherwise; the text says what and why."""
+
+
+_BETWEEN = ("kimi_core.", "langchain_kimi.", "llama_index_kimi.", "langchain_core.", "llama_index", "tenacity.")
+
+
+def warn(text: str) -> None:
+    """Warn at the user's own line, however many frames of ours and of the frameworks are between."""
+    level, frame = 1, inspect.currentframe()
+    while frame and f"{frame.f_globals.get('__name__', '')}.".startswith(_BETWEEN):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, KimiWarning, stacklevel=level)
 
 
 class ConfigError(KimiError, ValueError):
@@ -162,7 +175,7 @@ class APITimeoutError(APIConnectionError):
 
 
 class StreamError(APIError):
-    """A stream broke, ended before it was finished, or carried an error. `partial` has what came."""
+    """A stream ended before it was finished, or a frame of it made no sense. `partial` has what came."""
 
 
 class DecodeError(APIError):

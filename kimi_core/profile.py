@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any
 
 from kimi_core import hosts, models
-from kimi_core.errors import ConfigError, KimiWarning, UnknownHostError
+from kimi_core.errors import ConfigError, UnknownHostError, warn
 from kimi_core.hosts import HostRow
 from kimi_core.models import ModelRow
 
@@ -106,9 +105,7 @@ def resolve(host: HostRow, model: str, patch: Mapping[str, Any] | None = None) -
 @lru_cache(maxsize=256)
 def _warn_unknown(host: str, model: str) -> None:
     hint = did_you_mean(model, models.MODELS)
-    warnings.warn(
+    warn(
         f"No row knows the model {model!r}.{hint} It is sent to {host} as it is, with the facts of "
-        f"{models.NEAREST}; add a ModelRow to kimi_core.models.MODELS, or give overrides={{…}}, to say otherwise.",
-        KimiWarning,
-        stacklevel=4,
+        f"{models.NEAREST}; add a ModelRow to kimi_core.models.MODELS, or give overrides={{…}}, to say otherwise."
     )

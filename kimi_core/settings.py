@@ -103,7 +103,9 @@ def make_settings(
     """
     row = _row(host, base_url)
     _check(max_retries, on_unsupported)
-    url = base_url or _env(row.base_url_env) or row.base_url
+    # An address in a row of the user's own is as good as an argument.
+    named = None if isinstance(host, HostRow) and host.base_url else _env(row.base_url_env)
+    url = base_url or named or row.base_url
     if not url:
         raise ConfigError(f"host={row.name!r} has no address of its own: give base_url=…")
     key, from_env = _key(row, api_key)

@@ -109,6 +109,13 @@ def test_a_warning_comes_once_for_each_object(driver: Driver, kimi: LocalKimi) -
     assert len(caught) == 1
 
 
+def test_a_warning_points_at_the_users_line(framework: Driver, kimi: LocalKimi) -> None:
+    model = framework.make(base_url=kimi.base_url, api_key=kimi.api_key, temperature=0.3)
+    with pytest.warns(KimiWarning) as caught:
+        framework.ask(model, "Hello")
+    assert caught[0].filename.endswith("drivers.py")
+
+
 @pytest.mark.parametrize("word", ["temprature", "thinkng", "banana"])
 def test_an_unknown_option_raises_at_construction(driver: Driver, word: str) -> None:
     with pytest.raises(UnknownOptionError, match=f"There is no option '{word}'"):

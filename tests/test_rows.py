@@ -34,6 +34,14 @@ def test_a_row_of_ones_own_needs_no_registration(driver: Driver, kimi: LocalKimi
     assert driver.ask(driver.make(host=row, api_key=kimi.api_key), "Hello").text
 
 
+def test_the_address_in_a_row_of_ones_own_holds(
+    driver: Driver, kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOONSHOT_BASE_URL", "https://elsewhere.example/v1")
+    row = dataclasses.replace(HOSTS["moonshot"], base_url=kimi.base_url)
+    assert driver.ask(driver.make(host=row, api_key=kimi.api_key), "Hello").text
+
+
 def test_a_model_is_one_row(driver: Driver, kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch) -> None:
     row = ModelRow(
         id="kimi-k9", spellings="kimi-k9", context=9_000_000, default_output=90_000, thinking="always", efforts=("low", "wild")

@@ -132,7 +132,7 @@ def test_a_code_fence_around_the_answer_is_taken_off(framework: Any, way: str, k
     ids=["cut", "eaten by thinking", "prose", "keys missing"],
 )
 @pytest.mark.filterwarnings("ignore:The answer of kimi-k2.6")
-def test_an_answer_that_does_not_fit_is_a_typed_error(  # noqa: PLR0913
+def test_an_answer_that_does_not_fit_is_a_typed_error(
     framework: Any, way: str, kimi: LocalKimi, text: str, reason: str, error: Any
 ) -> None:
     kimi.enqueue(text=text, reasoning="Hm.", finish_reason=reason, unchecked=True)
