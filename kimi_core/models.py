@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 
@@ -56,88 +56,52 @@ _BOTH = {**_THINKING, "instant": {"temperature": 0.6, **_PINNED}}
 
 _OFFICIAL = "platform.kimi.ai models page and chat OpenAPI, 2026-09"
 _SECONDARY = "secondary reports of 2026-10-24; no official page found: unconfirmed"
-_K3_EFFORTS = ("low", "high", "max")
 
+_K3 = ModelRow(
+    id="kimi-k3",
+    spellings=r"kimi[-_@:/.]*k3(?![.\-p]1)",
+    context=1_048_576,
+    default_output=131_072,
+    thinking="always",
+    efforts=("low", "high", "max"),
+    default_effort="max",
+    keep=("all",),
+    recommended=_THINKING,
+    source=_OFFICIAL,
+)
+_K31 = replace(_K3, id="kimi-k3.1-pro", spellings=r"kimi[-_@:/.]*k3[.\-p]1(-pro)?(?!.*highspeed)", source=_SECONDARY)
+_K27 = ModelRow(
+    id="kimi-k2.7-code",
+    spellings=r"kimi[-_@:/.]*k2[.\-p_]?7(-code)?(?!.*highspeed)",
+    context=262_144,
+    default_output=32_768,
+    thinking="always",
+    keep=("all",),
+    recommended=_THINKING,
+    source=_OFFICIAL,
+)
+_K26 = ModelRow(
+    id="kimi-k2.6",
+    spellings=r"kimi[-_@:/.]*k2[.\-p_]?6",
+    context=262_144,
+    default_output=32_768,
+    thinking="toggle",
+    keep=("all",),
+    recommended=_BOTH,
+    source=_OFFICIAL,
+)
 _ROWS = (
-    ModelRow(
-        id="kimi-k3.1-pro",
-        spellings=r"kimi[-_@:/]*k3[.\-p]1(-pro)?(?!.*highspeed)",
-        context=1_048_576,
-        default_output=131_072,
-        thinking="always",
-        efforts=_K3_EFFORTS,
-        default_effort="max",
-        keep=("all",),
-        recommended=_THINKING,
-        source=_SECONDARY,
-    ),
-    ModelRow(
-        id="kimi-k3.1-pro-highspeed",
-        spellings=r"kimi[-_@:/]*k3[.\-p]1-pro-highspeed",
-        context=1_048_576,
-        default_output=131_072,
-        thinking="always",
-        efforts=_K3_EFFORTS,
-        default_effort="max",
-        keep=("all",),
-        recommended=_THINKING,
-        source=_SECONDARY,
-    ),
-    ModelRow(
-        id="kimi-k3",
-        spellings=r"kimi[-_@:/]*k3(?![.\-p]1)",
-        context=1_048_576,
-        default_output=131_072,
-        thinking="always",
-        efforts=_K3_EFFORTS,
-        default_effort="max",
-        keep=("all",),
-        recommended=_THINKING,
-        source=_OFFICIAL,
-    ),
-    ModelRow(
-        id="kimi-k2.7-code",
-        spellings=r"kimi[-_@:/]*k2[.\-p_]?7(-code)?(?!.*highspeed)",
-        context=262_144,
-        default_output=32_768,
-        thinking="always",
-        keep=("all",),
-        recommended=_THINKING,
-        source=_OFFICIAL,
-    ),
-    ModelRow(
-        id="kimi-k2.7-code-highspeed",
-        spellings=r"kimi[-_@:/]*k2[.\-p_]?7-code-highspeed",
-        context=262_144,
-        default_output=32_768,
-        thinking="always",
-        keep=("all",),
-        recommended=_THINKING,
-        source=_OFFICIAL,
-    ),
-    ModelRow(
-        id="kimi-k2.6",
-        spellings=r"kimi[-_@:/]*k2[.\-p_]?6",
-        context=262_144,
-        default_output=32_768,
-        thinking="toggle",
-        keep=("all",),
-        recommended=_BOTH,
-        source=_OFFICIAL,
-    ),
-    ModelRow(
-        id="kimi-k2.5",
-        spellings=r"kimi[-_@:/]*k2[.\-p_]?5",
-        context=262_144,
-        default_output=32_768,
-        thinking="toggle",
-        recommended=_BOTH,
-        retired=dt.date(2026, 8, 31),
-        source=_OFFICIAL,
-    ),
+    _K31,
+    replace(_K31, id="kimi-k3.1-pro-highspeed", spellings=r"kimi[-_@:/.]*k3[.\-p]1-pro-highspeed"),
+    _K3,
+    _K27,
+    replace(_K27, id="kimi-k2.7-code-highspeed", spellings=r"kimi[-_@:/.]*k2[.\-p_]?7-code-highspeed"),
+    _K26,
+    # 400 for `keep`
+    replace(_K26, id="kimi-k2.5", spellings=r"kimi[-_@:/.]*k2[.\-p_]?5", keep=(), retired=dt.date(2026, 8, 31)),
     ModelRow(
         id="kimi-k2-thinking",
-        spellings=r"kimi[-_@:/]*k2-thinking",
+        spellings=r"kimi[-_@:/.]*k2-thinking",
         context=262_144,
         default_output=32_768,
         thinking="always",
