@@ -1,0 +1,408 @@
+"""LlamaIndex's messages and tools <-> the core's types. Pure; no message handed over is ever changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    CompletionResponse,
+    LogProb,
+    MessageRole,
+    TextBlock,
+    ThinkingBlock,
+    ToolCallBlock,
+)
+from pydantic import BaseModel
+from pydantic_core import from_json, to_jsonable_python
+
+from kimi_core.errors import MessageError
+from kimi_core.structured import dump
+from kimi_core.types import (
+    JsonObject,
+    Message,
+    OutputFormat,
+    Part,
+    Reasoning,
+    Response,
+    Role,
+    TextPart,
+    Tool,
+    ToolCall,
+    Usage,
+)
+from llama_index_kimi._media import image_part, video_part
+
+# ------------------------------------------------------------------------------------------------ to the core
+
+
+def to_messages(messages: Iterable[ChatMessage]) -> list[Message]:
+    """A conversation for the core.
+
+    Raises:
+        MessageError: A block that no Kimi host can be told.
+    """
+    return [_CONVERTERS[message.role](message) for message in messages]
+
+
+def _plain(role: Role) -> Callable[[ChatMessage], Message]:
+    def convert(message: ChatMessage) -> Message:
+        kwargs = message.additional_kwargs
+        return Message(role, _content(message.blocks), name=kwargs.get("name") if kwargs else None)
+
+    return convert
+
+
+def _tool(message: ChatMessage) -> Message:
+    kwargs = message.additional_kwargs
+    return Message("tool", _content(message.blocks), tool_call_id=kwargs.get("tool_call_id"), name=kwargs.get("name"))
+
+
+def _assistant(message: ChatMessage) -> Message:
+    kwargs, blocks = message.additional_kwargs, message.blocks
+    return Message(
+        "assistant",
+        _content(blocks),
+        reasoning=_reasoning(blocks, kwargs),
+        tool_calls=_calls(blocks, kwargs),
+        name=kwargs.get("name"),
+        partial=bool(kwargs.get("partial")),
+    )
+
+
+_CONVERTERS: dict[MessageRole, Callable[[ChatMessage], Message]] = {
+    MessageRole.SYSTEM: _plain("system"),
+    MessageRole.DEVELOPER: _plain("system"),
+    MessageRole.USER: _plain("user"),
+    MessageRole.ASSISTANT: _assistant,
+    MessageRole.CHATBOT: _assistant,
+    MessageRole.MODEL: _assistant,
+    MessageRole.TOOL: _tool,
+    MessageRole.FUNCTION: _tool,
+}
+
+REASONING_KEY = "reasoning_key"
+"""Where a `ThinkingBlock` keeps the wire key of its reasoning, if it is not `reasoning_content`."""
+
+
+def _reasoning(blocks: Sequence[Any], kwargs: Mapping[str, Any]) -> Reasoning | None:
+    """From thinking blocks, or from where other integrations leave it."""
+    thoughts = [block for block in blocks if isinstance(block, ThinkingBlock)]
+    texts = [block.content for block in thoughts if block.content]
+    if texts:
+        key = thoughts[0].additional_information.get(REASONING_KEY)
+        return Reasoning(texts[0] if len(texts) == 1 else "\n".join(texts), key)
+    legacy = kwargs.get("reasoning_content") if kwargs else None
+    return Reasoning(legacy) if legacy and isinstance(legacy, str) else None
+
+
+def _calls(blocks: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[ToolCall, ...]:
+    """From tool call blocks, or from `additional_kwargs["tool_calls"]` where older integrations left them.
+
+    Both are there in our own answers: then the blocks say what was called, and the list has the very text of the
+    arguments, which keeps the prompt the same and the host's cache warm.
+    """
+    recorded = kwargs.get("tool_calls") if kwargs else None
+    known = tuple(map(recorded_call, recorded)) if isinstance(recorded, list) else ()
+    called = [block for block in blocks if isinstance(block, ToolCallBlock)]
+    if not called:
+        return known
+    by_id = {call.id: call for call in known}
+    return tuple(_call(block, by_id.get(block.tool_call_id or "")) for block in called)
+
+
+def _call(block: ToolCallBlock, recorded: ToolCall | None) -> ToolCall:
+    kwargs = block.tool_kwargs
+    if recorded and recorded.name == block.tool_name and parse_arguments(recorded.arguments) == kwargs:
+        return recorded
+    arguments = kwargs if isinstance(kwargs, str) else _written(kwargs)
+    kind = recorded.type if recorded else "function"
+    return ToolCall(block.tool_call_id or "", block.tool_name, arguments, kind)
+
+
+def _written(arguments: Any) -> str:
+    try:
+        return dump(arguments)
+    except TypeError:  # dates and the like, which only pydantic knows
+        return dump(to_jsonable_python(arguments))
+
+
+def recorded_call(call: Any) -> ToolCall:
+    """A call in OpenAI's shape, as a dict or as the SDK's object."""
+    if not isinstance(call, Mapping):
+        call = call.model_dump()
+    function = call.get("function") or {}
+    arguments = function.get("arguments") or ""
+    if not isinstance(arguments, str):
+        arguments = _written(arguments)
+    return ToolCall(call.get("id") or "", function.get("name") or "", arguments, call.get("type") or "function")
+
+
+# ----------------------------------------------------------------------------------------------------- blocks
+
+
+def _content(blocks: Sequence[Any]) -> str | tuple[Part, ...]:
+    """Text as LlamaIndex itself joins it, or parts as soon as there is more than text."""
+    texts = []
+    for block in blocks:
+        if type(block) is TextBlock:
+            texts.append(block.text)
+        elif block.block_type not in _ELSEWHERE:
+            return _parts(blocks)
+    return texts[0] if len(texts) == 1 else "\n".join(texts)
+
+
+def _parts(blocks: Sequence[Any]) -> tuple[Part, ...]:
+    return tuple(part for block in blocks for part in _block_parts(block))
+
+
+def _block_parts(block: Any) -> Iterable[Part]:
+    kind = block.block_type
+    convert = _PARTS.get(kind)
+    if convert is None:
+        raise MessageError(
+            f"A block of type {kind!r} cannot be sent to Kimi. It reads text, images and videos; "
+            "extract the text of documents and audio first."
+        )
+    return convert(block)
+
+
+def _text(block: Any) -> Iterable[Part]:
+    # Moonshot answers 400 `text content is empty`.
+    return (TextPart(block.text),) if block.text else ()
+
+
+def _nothing(block: Any) -> Iterable[Part]:
+    return ()
+
+
+def _citation(block: Any) -> Iterable[Part]:
+    return _block_parts(block.cited_content)
+
+
+def _citable(block: Any) -> Iterable[Part]:
+    return (TextPart(block.title), *_parts(block.content))
+
+
+# Reasoning and calls have fields of their own; a cache point is automatic with Kimi.
+_ELSEWHERE = frozenset({"thinking", "tool_call", "cache"})
+
+_PARTS: dict[str, Callable[[Any], Iterable[Part]]] = {
+    "text": _text,
+    "image": lambda block: (image_part(block),),
+    "video": lambda block: (video_part(block),),
+    "citation": _citation,
+    "citable": _citable,
+    **dict.fromkeys(_ELSEWHERE, _nothing),
+}
+
+# ------------------------------------------------------------------------------------------- tools and formats
+
+
+def to_tool_dict(tool: Any) -> JsonObject:
+    """A tool in OpenAI's form, under its own name: what the host cannot take is mapped to and fro by the core."""
+    if isinstance(tool, Mapping):
+        return dict(tool)
+    metadata = tool.metadata
+    function = {
+        "name": metadata.get_name(),
+        "description": metadata.description,
+        "parameters": metadata.get_parameters_dict(),
+    }
+    return {"type": "function", "function": function}
+
+
+def to_tools(tools: Iterable[Any] | None) -> tuple[Tool, ...]:
+    """Tools for the core, from LlamaIndex's or from OpenAI's form.
+
+    Raises:
+        MessageError: It is neither.
+    """
+    return tuple(_to_tool(to_tool_dict(tool)) for tool in tools or ())
+
+
+def _to_tool(tool: Mapping[str, Any]) -> Tool:
+    function = tool.get("function")
+    if not isinstance(function, Mapping) or not function.get("name"):
+        raise MessageError(f"A tool must have a function with a name, got {dict(tool)!r}.")
+    return Tool(
+        name=function["name"],
+        description=function.get("description") or "",
+        parameters=function.get("parameters"),
+        strict=function.get("strict"),
+        type=tool.get("type") or "function",
+    )
+
+
+def to_output(response_format: Any) -> OutputFormat | None:
+    """The shape of an answer, from a pydantic class or from OpenAI's `response_format`.
+
+    Raises:
+        MessageError: It is neither.
+    """
+    match response_format:
+        case None | OutputFormat():
+            return response_format
+        case type() if issubclass(response_format, BaseModel):
+            return output_of(response_format)
+        case {"type": "text"}:
+            return OutputFormat("text")
+        case {"type": "json_object"}:
+            return OutputFormat("json_object")
+        case {"type": "json_schema", "json_schema": {"schema": Mapping() as schema} as shape}:
+            return OutputFormat(
+                "json_schema",
+                schema,
+                name=shape.get("name") or "output",
+                description=shape.get("description") or "",
+                strict=shape.get("strict") is not False,
+            )
+    raise MessageError(
+        "response_format must be a pydantic class, {'type': 'text'}, {'type': 'json_object'} or "
+        f"{{'type': 'json_schema', 'json_schema': {{'name': …, 'schema': …}}}}, got {response_format!r}."
+    )
+
+
+def output_of(output_cls: type[BaseModel]) -> OutputFormat:
+    """The shape that a class asks for, in the way this host and model can do best."""
+    schema = output_cls.model_json_schema()
+    return OutputFormat("auto", schema, output_cls.__name__, schema.get("description") or "")
+
+
+# ----------------------------------------------------------------------------------------------- from the core
+
+
+def to_chat_response(response: Response) -> ChatResponse:
+    """A whole answer as LlamaIndex's response."""
+    return ChatResponse(
+        message=to_message(response),
+        raw=to_raw(response),
+        logprobs=to_logprobs(response.logprobs),
+        additional_kwargs=to_facts(response),
+    )
+
+
+def to_message(response: Response) -> ChatMessage:
+    """A whole answer as a message that can be sent back as it is."""
+    blocks: list[Any] = [TextBlock(text=response.text)]
+    if response.reasoning:
+        blocks.insert(0, to_thinking(response.reasoning, response.usage))
+    blocks += [to_call_block(call) for call in response.tool_calls]
+    kwargs = {"tool_calls": [to_call_dict(c) for c in response.tool_calls]} if response.tool_calls else {}
+    return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=kwargs)
+
+
+def to_thinking(reasoning: Reasoning, usage: Usage | None = None) -> ThinkingBlock:
+    """What the model thought."""
+    named = reasoning.key not in (None, "reasoning_content")
+    return ThinkingBlock(
+        content=reasoning.text,
+        num_tokens=usage.reasoning_tokens if usage else None,
+        additional_information={REASONING_KEY: reasoning.key} if named else {},
+    )
+
+
+def to_call_block(call: ToolCall) -> ToolCallBlock:
+    """A complete call; its arguments stay text when they are no JSON object."""
+    return ToolCallBlock(tool_call_id=call.id, tool_name=call.name, tool_kwargs=parse_arguments(call.arguments))
+
+
+def to_call_dict(call: ToolCall) -> JsonObject:
+    """A call in OpenAI's form, the arguments as the model wrote them."""
+    return {
+        "id": call.id,
+        "type": call.type,
+        "function": {"name": call.name, "arguments": call.arguments},
+    }
+
+
+def parse_arguments(text: str) -> JsonObject | str:
+    """Arguments as an object; the text itself when it is none."""
+    if not text:
+        return {}
+    try:
+        value = from_json(text)
+    except ValueError:
+        value = _lenient(text)
+    return value if isinstance(value, dict) else text
+
+
+def _lenient(text: str) -> Any:
+    """Models write raw control characters into strings."""
+    try:
+        return json.loads(text, strict=False)
+    except ValueError:
+        return None
+
+
+def to_raw(response: Response) -> JsonObject:
+    """The answer's envelope, with usage in OpenAI's words: token counters and tracers read it there."""
+    raw = {
+        "id": response.id,
+        "model": response.model,
+        "created": response.created,
+        "system_fingerprint": response.system_fingerprint,
+        "finish_reason": response.raw_finish_reason,
+        "logprobs": response.logprobs,
+        "usage": to_usage(response.usage) if response.usage else None,
+        **response.extra,
+    }
+    return {key: value for key, value in raw.items() if value is not None}
+
+
+def to_usage(usage: Usage) -> JsonObject:
+    """The host's usage, with the counts that everybody reads where everybody reads them."""
+    counts = {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.total_tokens,
+    }
+    merged: JsonObject = {**usage.raw, **counts}
+    if usage.cached_tokens is not None:
+        details = merged.get("prompt_tokens_details") or {}
+        merged["prompt_tokens_details"] = {**details, "cached_tokens": usage.cached_tokens}
+    if usage.reasoning_tokens is not None:
+        details = merged.get("completion_tokens_details") or {}
+        merged["completion_tokens_details"] = {**details, "reasoning_tokens": usage.reasoning_tokens}
+    return merged
+
+
+def to_facts(response: Response) -> JsonObject:
+    """What is known about an answer, flat, for `ChatResponse.additional_kwargs`."""
+    usage, cost = response.usage, response.cost_usd
+    facts: JsonObject = {"finish_reason": response.finish_reason, "cost_usd": cost}
+    if usage:
+        facts |= {
+            "prompt_tokens": usage.input_tokens,
+            "completion_tokens": usage.output_tokens,
+            "total_tokens": usage.total_tokens,
+            "cached_tokens": usage.cached_tokens,
+            "reasoning_tokens": usage.reasoning_tokens,
+        }
+    if cost is not None:
+        facts["cost_is_estimate"] = response.cost_is_estimate
+    return {key: value for key, value in facts.items() if value is not None}
+
+
+def to_logprobs(sent: Any) -> list[list[LogProb]] | None:
+    """Log probabilities: for each token its alternatives, or itself when none were asked for."""
+    tokens = [token for choice in sent or () for token in choice.get("content") or ()]
+    return [[_logprob(t) for t in token.get("top_logprobs") or [token]] for token in tokens] or None
+
+
+def _logprob(token: Mapping[str, Any]) -> LogProb:
+    return LogProb(token=token.get("token") or "", logprob=token.get("logprob") or 0.0, bytes=token.get("bytes") or [])
+
+
+def to_completion(response: ChatResponse) -> CompletionResponse:
+    """The same answer as a completion."""
+    return CompletionResponse(
+        text=response.message.content or "",
+        additional_kwargs=dict(response.additional_kwargs),
+        raw=response.raw,
+        logprobs=response.logprobs,
+        delta=response.delta,
+    )

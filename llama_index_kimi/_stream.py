@@ -1,0 +1,134 @@
+"""The core's events as LlamaIndex's responses, each of which holds everything so far."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    MessageRole,
+    TextBlock,
+    ThinkingBlock,
+    ToolCallBlock,
+)
+
+from kimi_core.events import Event, Finished, ReasoningDelta, ResponseBuilder, Started, TextDelta, ToolCallDelta
+from kimi_core.types import JsonObject, Reasoning, ToolCall
+from llama_index_kimi._convert import to_call_dict, to_chat_response, to_thinking
+
+GROWTH = 64
+"""Arguments are handed on whenever they have grown by one part in so many.
+
+Every response holds all of them so far, so that handing on each token of a long text would copy it over and over.
+"""
+
+
+class ResponseMaker:
+    """Makes the responses of one stream. What was handed out is never changed, but finished pieces are shared."""
+
+    __slots__ = ("_blocks", "_builder", "_calls", "_raw", "_single", "_text", "_thinking", "_thought")
+
+    def __init__(self, *, single_call: bool = False) -> None:
+        """Begin.
+
+        Args:
+            single_call: Hand on the first tool call only.
+        """
+        self._builder = ResponseBuilder()
+        self._single = single_call
+        self._thought = ""
+        self._thinking: list[ThinkingBlock] = []
+        self._text = ""
+        self._blocks: list[Any] = [TextBlock(text="")]
+        self._calls: list[_Call] = []
+        self._raw: JsonObject = {}
+
+    def feed(self, event: Event) -> ChatResponse | None:
+        """The response after one event; None when there is nothing new to show."""
+        kind = type(event)
+        if kind is TextDelta:
+            self._builder.add(event)
+            return self._more_text(event.text)  # type: ignore[union-attr]
+        if kind is ReasoningDelta:
+            self._builder.add(event)
+            return self._more_reasoning(event)  # type: ignore[arg-type]
+        return self._rare(event)
+
+    def _rare(self, event: Event) -> ChatResponse | None:
+        if isinstance(event, ToolCallDelta):
+            if self._single and event.index > 0:
+                return None
+            self._builder.add(event)
+            return self._more_call(event)
+        self._builder.add(event)
+        if isinstance(event, Finished):
+            return self._last()
+        if isinstance(event, Started):
+            self._raw = {"id": event.id, "model": event.model, "created": event.created}
+        return None
+
+    def _more_text(self, delta: str) -> ChatResponse:
+        self._text += delta
+        self._blocks = [*self._thinking, TextBlock(text=self._text)]
+        return ChatResponse(message=self._message(), delta=delta, raw=self._raw)
+
+    def _more_reasoning(self, event: ReasoningDelta) -> ChatResponse:
+        self._thought += event.text
+        self._thinking = [to_thinking(Reasoning(self._thought, event.key))]
+        self._blocks = [*self._thinking, self._blocks[-1]]
+        return ChatResponse(
+            message=self._message(),
+            delta="",
+            raw=self._raw,
+            additional_kwargs={"thinking_delta": event.text},
+        )
+
+    def _more_call(self, delta: ToolCallDelta) -> ChatResponse | None:
+        if delta.index == len(self._calls):
+            self._calls.append(_Call(delta))
+        if not self._calls[delta.index].grow(delta.arguments):
+            return None
+        return ChatResponse(message=self._message(), delta="", raw=self._raw)
+
+    def _message(self) -> ChatMessage:
+        if not self._calls:
+            return ChatMessage(role=MessageRole.ASSISTANT, blocks=self._blocks)
+        return ChatMessage(
+            role=MessageRole.ASSISTANT,
+            blocks=[*self._blocks, *(call.block for call in self._calls)],
+            additional_kwargs={"tool_calls": [call.wire for call in self._calls]},
+        )
+
+    def _last(self) -> ChatResponse:
+        response = to_chat_response(self._builder.response())
+        response.delta = ""
+        return response
+
+
+class _Call:
+    """A call in the making. Its arguments stay text until the stream has ended."""
+
+    __slots__ = ("_first", "_pending", "_size", "block", "wire")
+
+    def __init__(self, first: ToolCallDelta) -> None:
+        self._first = first
+        self._pending: list[str] = []
+        self._size = 0
+        self._show("")
+
+    def grow(self, arguments: str) -> bool:
+        """Take more arguments in; whether there is enough new to be shown."""
+        self._pending.append(arguments)
+        self._size += len(arguments)
+        shown: str = self.wire["function"]["arguments"]
+        if shown and self._size - len(shown) < len(shown) // GROWTH:
+            return False
+        self._show("".join([shown, *self._pending]))
+        self._pending.clear()
+        return True
+
+    def _show(self, arguments: str) -> None:
+        call = ToolCall(self._first.id or "", self._first.name or "", arguments, self._first.type)
+        self.wire = to_call_dict(call)
+        self.block = ToolCallBlock(tool_call_id=call.id, tool_name=call.name, tool_kwargs=arguments)

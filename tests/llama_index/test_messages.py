@@ -1,0 +1,332 @@
+"""Messages of LlamaIndex, as the host gets them, and back."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from llama_index.core.base.llms.types import (
+    AudioBlock,
+    CacheControl,
+    CachePoint,
+    ChatMessage,
+    CitableBlock,
+    CitationBlock,
+    DocumentBlock,
+    ImageBlock,
+    MessageRole,
+    TextBlock,
+    ThinkingBlock,
+    ToolCallBlock,
+    VideoBlock,
+)
+from openai.types.chat import ChatCompletionMessageToolCall as OpenAICall
+
+from kimi_core import ConfigError, ImagePart, MessageError, Reasoning, Response, TextPart, ToolCall, Usage, VideoPart
+from kimi_core.emulator import LocalKimi
+from llama_index_kimi import KimiLLM
+from llama_index_kimi._convert import to_message, to_messages, to_usage
+
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+PNG_URL = "data:image/png;base64," + base64.b64encode(PNG).decode()
+MP4 = bytes.fromhex("000000186674797069736f6d0000020069736f6d69736f32") + bytes(64)
+MP4_URL = "data:video/mp4;base64," + base64.b64encode(MP4).decode()
+
+
+def convert(*blocks: Any, role: str = "user", **kwargs: Any) -> Any:
+    return to_messages([ChatMessage(role=role, blocks=list(blocks), additional_kwargs=kwargs)])[0]
+
+
+# ------------------------------------------------------------------------------------------------------ roles
+
+
+@pytest.mark.parametrize(
+    ("role", "core"),
+    [
+        ("system", "system"),
+        ("developer", "system"),
+        ("user", "user"),
+        ("assistant", "assistant"),
+        ("chatbot", "assistant"),
+        ("model", "assistant"),
+        ("tool", "tool"),
+        ("function", "tool"),
+    ],
+)
+def test_every_role_becomes_one_that_kimi_knows(role: str, core: str) -> None:
+    assert convert(TextBlock(text="x"), role=role).role == core
+
+
+def test_no_role_is_forgotten() -> None:
+    assert [convert(TextBlock(text="x"), role=role.value).role for role in MessageRole]
+
+
+def test_names_and_partial_messages_are_passed_on() -> None:
+    message = convert(TextBlock(text="Once"), role="assistant", partial=True, name="Teller")
+    assert (message.name, message.partial) == ("Teller", True)
+
+
+# ------------------------------------------------------------------------------------------------------- text
+
+
+def test_several_texts_are_joined_as_llama_index_does() -> None:
+    message = ChatMessage(blocks=[TextBlock(text="a"), TextBlock(text="b")])
+    assert to_messages([message])[0].content == message.content == "a\nb"
+
+
+def test_a_message_without_blocks_is_empty_text() -> None:
+    assert convert(role="assistant").content == ""
+
+
+def test_an_empty_text_among_parts_is_left_out() -> None:
+    assert convert(TextBlock(text=""), ImageBlock(url=PNG_URL)).content == (ImagePart(PNG_URL),)
+
+
+def test_a_cache_point_is_ignored() -> None:
+    point = CachePoint(cache_control=CacheControl(type="ephemeral"))
+    assert convert(TextBlock(text="a"), point).content == "a"
+
+
+def test_a_citation_is_sent_as_its_text() -> None:
+    block = CitationBlock(cited_content="the moon", source="s", title="t", additional_location_info={})
+    assert convert(TextBlock(text="a"), block).content == (TextPart("a"), TextPart("the moon"))
+
+
+def test_something_citable_is_sent_as_its_content() -> None:
+    block = CitableBlock(title="Moon", source="s", content="It is round.")
+    assert convert(block).content == (TextPart("Moon"), TextPart("It is round."))
+
+
+@pytest.mark.parametrize(
+    ("block", "kind"), [(AudioBlock(audio=b"RIFF"), "audio"), (DocumentBlock(data=b"%PDF-1.4"), "document")]
+)
+def test_audio_and_documents_are_a_clear_error(block: Any, kind: str) -> None:
+    with pytest.raises(MessageError, match=f"block of type '{kind}'.*extract the text"):
+        convert(block)
+
+
+# ------------------------------------------------------------------------------------------------------ media
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        ImageBlock(image=PNG),
+        ImageBlock(image=io.BytesIO(PNG)),
+        ImageBlock(url=PNG_URL),
+        ImageBlock(image=PNG, image_mimetype="image/png"),
+    ],
+    ids=["bytes", "stream", "url", "bytes with a type"],
+)
+def test_a_picture_goes_inline(block: ImageBlock) -> None:
+    assert convert(block).content == (ImagePart(PNG_URL),)
+
+
+def test_a_picture_is_read_from_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "dot.png"
+    path.write_bytes(PNG)
+    assert convert(ImageBlock(path=path)).content == (ImagePart(PNG_URL),)
+
+
+def test_a_video_without_a_type_is_recognised_by_its_data() -> None:
+    assert convert(VideoBlock(video=MP4)).content == (VideoPart(MP4_URL),)
+
+
+def test_a_video_is_read_from_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(MP4)
+    assert convert(VideoBlock(path=path)).content == (VideoPart(MP4_URL),)
+
+
+def test_a_picture_is_read_from_a_file_address(tmp_path: Path) -> None:
+    path = tmp_path / "dot.png"
+    path.write_bytes(PNG)
+    assert convert(ImageBlock(url=path.as_uri())).content == (ImagePart(PNG_URL),)
+
+
+def test_what_the_data_is_goes_before_what_it_is_called() -> None:
+    assert convert(ImageBlock(image=PNG, image_mimetype="image/jpeg")).content == (ImagePart(PNG_URL),)
+
+
+def test_an_uploaded_file_keeps_its_address() -> None:
+    content = convert(VideoBlock(url="ms://file-abc"), ImageBlock(url="ms://file-xyz")).content
+    assert content == (VideoPart("ms://file-abc"), ImagePart("ms://file-xyz"))
+
+
+def test_a_web_address_is_refused_before_it_is_sent(llm: KimiLLM, kimi: LocalKimi) -> None:
+    with pytest.raises(ConfigError, match="bytes or path"):
+        llm.chat([ChatMessage(blocks=[ImageBlock(url="https://example.com/dot.png")])])
+    assert kimi.requests == []
+
+
+class Note(ThinkingBlock):
+    """A block of somebody's own."""
+
+
+def test_blocks_of_ones_own_count_as_what_they_extend() -> None:
+    assert convert(Note(content="why"), role="assistant").reasoning == Reasoning("why")
+
+
+def test_data_that_nobody_recognises_asks_for_its_type() -> None:
+    with pytest.raises(MessageError, match="Give its MIME type"):
+        convert(ImageBlock(image=b"nothing known"))
+
+
+def test_a_block_without_anything_is_an_error() -> None:
+    with pytest.raises(MessageError, match="needs one of"):
+        convert(ImageBlock())
+
+
+def test_pictures_and_videos_reach_the_host(llm: KimiLLM, kimi: LocalKimi) -> None:
+    kimi.enqueue(text="A dot.", unchecked=True)
+    blocks = [TextBlock(text="What is it?"), ImageBlock(image=PNG), VideoBlock(video=MP4)]
+    llm.chat([ChatMessage(blocks=blocks)])
+    assert kimi.requests[-1].body["messages"][0]["content"] == [
+        {"type": "text", "text": "What is it?"},
+        {"type": "image_url", "image_url": {"url": PNG_URL}},
+        {"type": "video_url", "video_url": {"url": MP4_URL}},
+    ]
+
+
+def test_a_picture_in_a_tool_result_reaches_the_host(llm: KimiLLM, kimi: LocalKimi) -> None:
+    called = ToolCallBlock(tool_call_id="look:0", tool_name="look", tool_kwargs={})
+    seen = [TextBlock(text="This:"), ImageBlock(image=PNG)]
+    llm.chat(
+        [
+            ChatMessage(content="Look."),
+            ChatMessage(role="assistant", blocks=[ThinkingBlock(content="So."), called]),
+            ChatMessage(role="tool", blocks=seen, additional_kwargs={"tool_call_id": "look:0"}),
+        ]
+    )
+    result = kimi.requests[-1].body["messages"][2]
+    assert result["tool_call_id"] == "look:0"
+    assert [part["type"] for part in result["content"]] == ["text", "image_url"]
+
+
+# ----------------------------------------------------------------------------------------- reasoning and calls
+
+
+def test_reasoning_goes_back_with_the_message_it_belongs_to(llm: KimiLLM, kimi: LocalKimi) -> None:
+    kimi.enqueue(text="Hello.", reasoning="They greet me.")
+    first = [ChatMessage(content="Hi")]
+    answer = llm.chat(first).message
+    llm.chat([*first, answer, ChatMessage(content="Who are you?")])
+    assert kimi.requests[-1].body["messages"][1] == {
+        "role": "assistant",
+        "content": "Hello.",
+        "reasoning_content": "They greet me.",
+    }
+
+
+def test_several_thinking_blocks_are_one_reasoning() -> None:
+    message = convert(ThinkingBlock(content="a"), ThinkingBlock(), ThinkingBlock(content="b"), role="assistant")
+    assert message.reasoning == Reasoning("a\nb")
+
+
+def test_the_wire_key_of_reasoning_is_remembered_across_json() -> None:
+    answer = to_message(Response(text="x", reasoning=Reasoning("why", "reasoning")))
+    again = ChatMessage.model_validate_json(answer.model_dump_json())
+    assert to_messages([again])[0].reasoning == Reasoning("why", "reasoning")
+
+
+def test_reasoning_that_an_older_integration_left_is_found() -> None:
+    message = convert(TextBlock(text="x"), role="assistant", reasoning_content="why")
+    assert message.reasoning == Reasoning("why")
+
+
+ARGUMENTS = '{"b":  2, "a": 1}'
+NOTED = {"id": "f:0", "type": "function", "function": {"name": "f", "arguments": ARGUMENTS}}
+
+
+@pytest.mark.parametrize("noted", [NOTED, OpenAICall.model_validate(NOTED)], ids=["dict", "openai object"])
+def test_calls_that_an_older_integration_left_are_found(noted: Any) -> None:
+    message = ChatMessage(role="assistant", content="", additional_kwargs={"tool_calls": [noted]})
+    assert to_messages([message])[0].tool_calls == (ToolCall("f:0", "f", ARGUMENTS),)
+
+
+def test_arguments_go_back_in_the_models_own_text() -> None:
+    call = ToolCallBlock(tool_call_id="f:0", tool_name="f", tool_kwargs={"a": 1, "b": 2})
+    assert convert(call, role="assistant", tool_calls=[NOTED]).tool_calls[0].arguments == ARGUMENTS
+
+
+def test_arguments_that_were_edited_are_sent_as_edited() -> None:
+    call = ToolCallBlock(tool_call_id="f:0", tool_name="f", tool_kwargs={"a": 9})
+    arguments = convert(call, role="assistant", tool_calls=[NOTED]).tool_calls[0].arguments
+    assert json.loads(arguments) == {"a": 9}
+
+
+def test_arguments_that_are_no_object_stay_text() -> None:
+    message = to_message(Response(tool_calls=(ToolCall("f:0", "f", '{"a": '),)))
+    assert message.blocks[-1].tool_kwargs == '{"a": '
+    assert to_messages([message])[0].tool_calls == (ToolCall("f:0", "f", '{"a": '),)
+
+
+def test_no_arguments_are_an_empty_object() -> None:
+    assert to_message(Response(tool_calls=(ToolCall("f:0", "f", ""),))).blocks[-1].tool_kwargs == {}
+
+
+def test_control_characters_in_arguments_are_tolerated() -> None:
+    message = to_message(Response(tool_calls=(ToolCall("f:0", "f", '{"a": "x\ny"}'),)))
+    assert message.blocks[-1].tool_kwargs == {"a": "x\ny"}
+
+
+def test_the_result_of_a_call_names_it() -> None:
+    message = convert(TextBlock(text="3"), role="tool", tool_call_id="f:0", name="f")
+    assert (message.tool_call_id, message.name, message.content) == ("f:0", "f", "3")
+
+
+# ------------------------------------------------------------------------------------------------- properties
+
+texts = st.text(max_size=30)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=6,
+)
+arguments = st.dictionaries(texts, json_values, max_size=3).map(json.dumps)
+calls = st.lists(st.builds(ToolCall, texts, texts, arguments | texts), max_size=3).map(
+    lambda found: tuple(ToolCall(f"{i}:{c.id}", c.name, c.arguments) for i, c in enumerate(found))
+)
+reasonings = st.none() | st.builds(Reasoning, st.text(min_size=1, max_size=30), st.sampled_from([None, "reasoning"]))
+answers = st.builds(Response, text=texts, reasoning=reasonings, tool_calls=calls)
+
+
+@given(answers)
+def test_an_answer_comes_back_through_json_as_it_was(answer: Response) -> None:
+    message = ChatMessage.model_validate_json(to_message(answer).model_dump_json())
+    sent = to_messages([message])[0]
+    assert (sent.content, sent.reasoning, sent.tool_calls) == (
+        answer.text,
+        answer.reasoning,
+        answer.tool_calls,
+    )
+
+
+@given(answers)
+def test_a_message_is_json_all_through(answer: Response) -> None:
+    message = to_message(answer)
+    assert json.loads(json.dumps(message.additional_kwargs)) == message.additional_kwargs
+
+
+counts = st.integers(0, 10**9)
+details = st.none() | st.fixed_dictionaries({"audio_tokens": counts})
+
+
+@given(counts, counts, st.none() | counts, st.none() | counts, details)
+def test_usage_is_whole_whatever_the_host_left_out(
+    prompt: int, completion: int, cached: int | None, reasoning: int | None, sent: Any
+) -> None:
+    raw = {"prompt_tokens": None, "prompt_tokens_details": sent, "completion_tokens_details": None}
+    usage = to_usage(Usage(prompt, completion, prompt + completion, cached, reasoning, raw))
+    assert usage["prompt_tokens"] + usage["completion_tokens"] == usage["total_tokens"] == prompt + completion
+    assert (usage["prompt_tokens_details"] or {}).get("cached_tokens") == cached
+    assert (usage["completion_tokens_details"] or {}).get("reasoning_tokens") == reasoning
+    assert (sent or {}).items() <= (usage["prompt_tokens_details"] or {}).items()
