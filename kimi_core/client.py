@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -11,6 +11,7 @@ from kimi_core import errors as err
 from kimi_core import history, policy, redact
 from kimi_core.codecs import WireRequest, codec
 from kimi_core.events import Event, ResponseBuilder, reduce
+from kimi_core.hosts import find_by_url
 from kimi_core.policy import Plan
 from kimi_core.profile import Profile, resolve
 from kimi_core.settings import Settings, make_settings
@@ -48,9 +49,10 @@ class _Client:
         if not changes:
             return self
         kept = self.settings.arguments()
-        if "host" in changes:
-            kept.pop("api_key")
-            kept.pop("base_url")
+        known = find_by_url(changes.get("base_url", ""))
+        if "host" in changes or (known and known is not self.settings.host):
+            for word in ("host", "api_key", "base_url"):
+                kept.pop(word)
         made = type(self)(**{**kept, **changes})
         made._said = self._said  # what was said once is not said again
         return made
@@ -202,7 +204,7 @@ class KimiClient(_Client):
             response = _summed(response, self._once(again, wire))
         return response
 
-    def stream(self, request: Request) -> Iterator[Event]:
+    def stream(self, request: Request) -> Generator[Event]:
         """Ask for an answer in events. The request is sent at once; closing the iterator closes the connection.
 
         Raises:
@@ -227,7 +229,7 @@ class KimiClient(_Client):
         body, headers = self._transport.send(wire, plan.profile, plan.request.options)
         return self._whole(plan, wire, body, headers)
 
-    def _events(self, plan: Plan, wire: WireRequest, opened: OpenStream) -> Iterator[Event]:
+    def _events(self, plan: Plan, wire: WireRequest, opened: OpenStream) -> Generator[Event]:
         decoder = codec(plan.profile.host.codec).decoder(wire, plan.profile, opened.headers)
         builder = ResponseBuilder()
         try:
@@ -263,7 +265,7 @@ class AsyncKimiClient(_Client):
             response = _summed(response, await self._once(again, wire))
         return response
 
-    async def stream(self, request: Request) -> AsyncIterator[Event]:
+    async def stream(self, request: Request) -> AsyncGenerator[Event]:
         """See `KimiClient.stream`. Awaiting it sends the request, so that a refusal is raised right here."""
         plan, wire = self.prepare(request, stream=True)
         return self._events(plan, wire, await self._transport.open(wire, plan.profile, plan.request.options))
@@ -283,7 +285,7 @@ class AsyncKimiClient(_Client):
         body, headers = await self._transport.send(wire, plan.profile, plan.request.options)
         return self._whole(plan, wire, body, headers)
 
-    async def _events(self, plan: Plan, wire: WireRequest, opened: OpenAsyncStream) -> AsyncIterator[Event]:
+    async def _events(self, plan: Plan, wire: WireRequest, opened: OpenAsyncStream) -> AsyncGenerator[Event]:
         decoder = codec(plan.profile.host.codec).decoder(wire, plan.profile, opened.headers)
         builder = ResponseBuilder()
         try:

@@ -7,14 +7,20 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_jsonable_python
 
 from kimi_core.errors import StructuredOutputError, TruncatedError
 
-dump = json.JSONEncoder(ensure_ascii=False).encode
-"""JSON text of a value, spaced the way Kimi itself writes tool arguments."""
-
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 _FENCE = re.compile(r"^\s*```[a-zA-Z]*\s*\n(.*?)\n?\s*```\s*$", re.DOTALL)
+
+
+def dump(value: Any) -> str:
+    """JSON text of a value, spaced the way Kimi itself writes tool arguments."""
+    try:
+        return _encode(value)
+    except TypeError:  # dates and the like, which only pydantic knows
+        return _encode(to_jsonable_python(value))
 
 
 def parse_json(text: str, finish_reason: str | None = None) -> Any:

@@ -18,13 +18,11 @@ from kimi_core.types import (
     ImagePart,
     JsonObject,
     Message,
-    OutputFormat,
     Part,
     Reasoning,
     Response,
     Role,
     TextPart,
-    Tool,
     ToolCall,
     Usage,
     VideoPart,
@@ -234,52 +232,6 @@ _PARTS: dict[Any, Callable[[Mapping[str, Any]], Part | None]] = {
     "tool_use": _nothing,
     "cachePoint": _nothing,
 }
-
-# ------------------------------------------------------------------------------------------- tools and formats
-
-
-def to_tools(tools: Sequence[Mapping[str, Any]]) -> tuple[Tool, ...]:
-    """Tools in OpenAI's form, as `bind_tools` made them."""
-    return tuple(_to_tool(tool) for tool in tools)
-
-
-def _to_tool(tool: Mapping[str, Any]) -> Tool:
-    function = tool.get("function")
-    if not isinstance(function, Mapping) or not function.get("name"):
-        raise MessageError(f"A tool must have a function with a name, got {tool!r}. Use bind_tools to convert tools.")
-    return Tool(
-        name=function["name"],
-        description=function.get("description") or "",
-        parameters=function.get("parameters"),
-        strict=function.get("strict"),
-        type=tool.get("type", "function"),
-    )
-
-
-def to_output(response_format: Mapping[str, Any]) -> OutputFormat:
-    """OpenAI's `response_format`, which agents bind (ProviderStrategy) and users may give.
-
-    Raises:
-        MessageError: It is none of the three types.
-    """
-    match response_format:
-        case {"type": "text"}:
-            return OutputFormat("text")
-        case {"type": "json_object"}:
-            return OutputFormat("json_object")
-        case {"type": "json_schema", "json_schema": {"schema": Mapping() as schema} as shape}:
-            return OutputFormat(
-                "json_schema",
-                schema,
-                name=shape.get("name") or "output",
-                description=shape.get("description") or "",
-                strict=shape.get("strict") is not False,
-            )
-    raise MessageError(
-        "response_format must be {'type': 'text'}, {'type': 'json_object'} or "
-        f"{{'type': 'json_schema', 'json_schema': {{'name': …, 'schema': …}}}}, got {response_format!r}."
-    )
-
 
 # ----------------------------------------------------------------------------------------------- from the core
 

@@ -15,14 +15,14 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, SkipValidation, model_validator
 
-from kimi_core import __version__, options
+from kimi_core import __version__, forms, options
 from kimi_core.client import AsyncKimiClient, KimiClient
 from kimi_core.hosts import HostRow
 from kimi_core.options import ThinkingOption
 from kimi_core.settings import OnUnsupported, Settings, make_settings
 from kimi_core.types import JsonObject, OutputFormat, Request
 from langchain_kimi import _blocks, _errors
-from langchain_kimi._convert import PROVIDER, to_ai_message, to_messages, to_output, to_tools
+from langchain_kimi._convert import PROVIDER, to_ai_message, to_messages
 from langchain_kimi._profile import model_profile
 from langchain_kimi._stream import ChunkMaker
 from langchain_kimi._structured import AnswerParser, describe
@@ -280,7 +280,7 @@ class ChatKimi(BaseChatModel):
         request = Request(
             messages=to_messages(messages),
             model=own.get("model") or own.get("model_name") or self.model_name,
-            tools=to_tools(own.get("tools") or ()),
+            tools=tuple(forms.to_tool(tool) for tool in own.get("tools") or ()),
             tool_choice=options.parse_tool_choice(own.get("tool_choice")),
             output=_output(own),
             options=options.parse(given, mine),
@@ -421,7 +421,7 @@ def _output(own: JsonObject) -> OutputFormat | None:
         schema = None if method == "json_object" else asked["schema"]
         return OutputFormat(method, schema, asked["name"], asked["description"], asked["strict"])
     response_format = own.get("response_format")
-    return to_output(response_format) if response_format else None
+    return forms.to_output(response_format) if response_format else None
 
 
 def _tool(tool: Any, strict: bool | None) -> JsonObject:

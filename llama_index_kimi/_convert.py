@@ -17,8 +17,9 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 from pydantic import BaseModel
-from pydantic_core import from_json, to_jsonable_python
+from pydantic_core import from_json
 
+from kimi_core import forms
 from kimi_core.errors import MessageError
 from kimi_core.structured import dump
 from kimi_core.types import (
@@ -118,16 +119,9 @@ def _call(block: ToolCallBlock, recorded: ToolCall | None) -> ToolCall:
     kwargs = block.tool_kwargs
     if recorded and recorded.name == block.tool_name and parse_arguments(recorded.arguments) == kwargs:
         return recorded
-    arguments = kwargs if isinstance(kwargs, str) else _written(kwargs)
+    arguments = kwargs if isinstance(kwargs, str) else dump(kwargs)
     kind = recorded.type if recorded else "function"
     return ToolCall(block.tool_call_id or "", block.tool_name, arguments, kind)
-
-
-def _written(arguments: Any) -> str:
-    try:
-        return dump(arguments)
-    except TypeError:  # dates and the like, which only pydantic knows
-        return dump(to_jsonable_python(arguments))
 
 
 def recorded_call(call: Any) -> ToolCall:
@@ -137,7 +131,7 @@ def recorded_call(call: Any) -> ToolCall:
     function = call.get("function") or {}
     arguments = function.get("arguments") or ""
     if not isinstance(arguments, str):
-        arguments = _written(arguments)
+        arguments = dump(arguments)
     return ToolCall(call.get("id") or "", function.get("name") or "", arguments, call.get("type") or "function")
 
 
@@ -221,20 +215,7 @@ def to_tools(tools: Iterable[Any] | None) -> tuple[Tool, ...]:
     Raises:
         MessageError: It is neither.
     """
-    return tuple(_to_tool(to_tool_dict(tool)) for tool in tools or ())
-
-
-def _to_tool(tool: Mapping[str, Any]) -> Tool:
-    function = tool.get("function")
-    if not isinstance(function, Mapping) or not function.get("name"):
-        raise MessageError(f"A tool must have a function with a name, got {dict(tool)!r}.")
-    return Tool(
-        name=function["name"],
-        description=function.get("description") or "",
-        parameters=function.get("parameters"),
-        strict=function.get("strict"),
-        type=tool.get("type") or "function",
-    )
+    return tuple(forms.to_tool(to_tool_dict(tool)) for tool in tools or ())
 
 
 def to_output(response_format: Any) -> OutputFormat | None:
@@ -243,27 +224,11 @@ def to_output(response_format: Any) -> OutputFormat | None:
     Raises:
         MessageError: It is neither.
     """
-    match response_format:
-        case None | OutputFormat():
-            return response_format
-        case type() if issubclass(response_format, BaseModel):
-            return output_of(response_format)
-        case {"type": "text"}:
-            return OutputFormat("text")
-        case {"type": "json_object"}:
-            return OutputFormat("json_object")
-        case {"type": "json_schema", "json_schema": {"schema": Mapping() as schema} as shape}:
-            return OutputFormat(
-                "json_schema",
-                schema,
-                name=shape.get("name") or "output",
-                description=shape.get("description") or "",
-                strict=shape.get("strict") is not False,
-            )
-    raise MessageError(
-        "response_format must be a pydantic class, {'type': 'text'}, {'type': 'json_object'} or "
-        f"{{'type': 'json_schema', 'json_schema': {{'name': …, 'schema': …}}}}, got {response_format!r}."
-    )
+    if response_format is None or isinstance(response_format, OutputFormat):
+        return response_format
+    if isinstance(response_format, type) and issubclass(response_format, BaseModel):
+        return output_of(response_format)
+    return forms.to_output(response_format)
 
 
 def output_of(output_cls: type[BaseModel]) -> OutputFormat:

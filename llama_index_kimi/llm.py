@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import aclosing, closing
 from dataclasses import replace
 from itertools import chain
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -321,15 +321,13 @@ class KimiLLM(StructuredAnswers, ToolCalling):
 
     def _stream(self, messages: Sequence[ChatMessage], kwargs: JsonObject) -> ChatResponseGen:
         call = self._call(messages, kwargs)
-        events = self._client.derived(**call.connection).stream(call.request)
-        started = cast("Generator[Event]", events)
+        started = self._client.derived(**call.connection).stream(call.request)
         # A generator that was begun closes its connection even when nobody iterates it.
         return _responses(ResponseMaker(single_call=call.single), next(started), started)
 
     async def _astream(self, messages: Sequence[ChatMessage], kwargs: JsonObject) -> ChatResponseAsyncGen:
         call = self._call(messages, kwargs)
-        events = await self._async_client.derived(**call.connection).stream(call.request)
-        started = cast("AsyncGenerator[Event]", events)
+        started = await self._async_client.derived(**call.connection).stream(call.request)
         return _aresponses(ResponseMaker(single_call=call.single), await anext(started), started)
 
     def _call(self, messages: Sequence[ChatMessage], kwargs: JsonObject) -> _Call:

@@ -157,3 +157,9 @@ def test_a_key_is_never_taken_to_another_host(driver: Driver, kimi: LocalKimi, a
     with pytest.raises(ValueError, match="No API key for AI/ML API"):
         driver.ask(model, "Hello", host="aimlapi", base_url=aimlapi.base_url)
     assert aimlapi.requests == []
+
+
+def test_a_key_is_never_taken_to_a_known_address_of_another_host(driver: Driver, kimi: LocalKimi) -> None:
+    model = driver.make(api_key=CANARY, base_url=kimi.base_url)
+    with pytest.raises(ValueError, match="No API key for AI/ML API"):
+        driver.ask(model, "Hello", base_url="https://api.aimlapi.com/v1")

@@ -1,0 +1,52 @@
+"""OpenAI's forms of tools and response formats, which both frameworks speak, as the core's types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kimi_core.errors import MessageError
+from kimi_core.types import OutputFormat, Tool
+
+
+def to_tool(tool: Mapping[str, Any]) -> Tool:
+    """A tool from `{"type": "function", "function": {"name": …, "description": …, "parameters": …}}`.
+
+    Raises:
+        MessageError: It has no function with a name.
+    """
+    function = tool.get("function")
+    if not isinstance(function, Mapping) or not function.get("name"):
+        raise MessageError(f"A tool must have a function with a name, got {dict(tool)!r}.")
+    return Tool(
+        name=function["name"],
+        description=function.get("description") or "",
+        parameters=function.get("parameters"),
+        strict=function.get("strict"),
+        type=tool.get("type") or "function",
+    )
+
+
+def to_output(response_format: Mapping[str, Any]) -> OutputFormat:
+    """The shape of an answer from OpenAI's `response_format`.
+
+    Raises:
+        MessageError: It is none of the three types.
+    """
+    match response_format:
+        case {"type": "text"}:
+            return OutputFormat("text")
+        case {"type": "json_object"}:
+            return OutputFormat("json_object")
+        case {"type": "json_schema", "json_schema": {"schema": Mapping() as schema} as shape}:
+            return OutputFormat(
+                "json_schema",
+                schema,
+                name=shape.get("name") or "output",
+                description=shape.get("description") or "",
+                strict=shape.get("strict") is not False,
+            )
+    raise MessageError(
+        "response_format must be {'type': 'text'}, {'type': 'json_object'} or "
+        f"{{'type': 'json_schema', 'json_schema': {{'name': …, 'schema': …}}}}, got {response_format!r}."
+    )
