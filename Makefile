@@ -59,6 +59,9 @@ docs: $(READY) ## build the documentation into docs/site
 notebooks: $(READY) ## run every notebook on the local Kimi server
 	$(BIN)/python notebooks/run.py
 
+bench: $(READY) ## what a call costs beside the raw openai SDK
+	$(BIN)/python bench/bench.py
+
 lock: | $(UV) ## pin the development environment anew
 	$(UV) pip compile --quiet --universal --python-version 3.11 --all-extras --group dev --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml -o constraints.txt
 
