@@ -57,8 +57,6 @@ _GENERAL = (
         status=401,
         advice="Check the API key, and that it belongs to this host.",
     ),
-    ErrorRule(error=err.OverloadedError, status=529),
-    ErrorRule(error=err.OverloadedError, status=503),
     ErrorRule(error=err.BadRequestError, status=400),
     ErrorRule(error=err.PermissionDeniedError, status=403),
     ErrorRule(error=err.NotFoundError, status=404),
@@ -78,6 +76,10 @@ def error_from_status(status: int, body: Any, headers: Mapping[str, str], profil
     made.status_code = status
     made.request_id = next((found for h in profile.host.id_headers if (found := headers.get(h))), None)
     made.retry_after = _retry_after(headers)
+    return _with_retry(made, rule)
+
+
+def _with_retry(made: err.APIError, rule: ErrorRule | None) -> err.APIError:
     if rule and rule.retry is not None:
         made.is_retryable = rule.retry  # type: ignore[misc]
     return made
@@ -89,7 +91,14 @@ def error_in_frame(frame: Any, profile: Profile) -> err.APIError:
         status = next((s for p in _CODE if (s := _as_status(first(frame, (p,))))), 0)
         rule = _rule(status, frame, profile) or _by_type(frame, profile)
         kind = rule.error if rule else err.StreamError
-        return _make(kind, frame, profile, status=status or None, advice=rule.advice if rule else "", inside=True)
+        made = _make(kind, frame, profile, status=status or None, advice=rule.advice if rule else "", inside=True)
+        made.status_code = status or (rule.status if rule else None)
+        return _with_retry(made, rule)
+    return not_an_answer(frame, profile)
+
+
+def not_an_answer(frame: Any, profile: Profile) -> err.APIError:
+    """The error for a body or a frame that is not of the host's protocol."""
     return err.make(
         err.DecodeError,
         f"{profile.where} answered something that is not a chat completion: {str(frame)[:200]!r}. "

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Self
 from kimi_core import errors as err
 from kimi_core import history, policy, redact
 from kimi_core.codecs import WireRequest, codec
-from kimi_core.events import Event, ResponseBuilder, reduce
+from kimi_core.events import Event, ResponseBuilder, Started, reduce
 from kimi_core.hosts import find_by_url
 from kimi_core.policy import Plan
-from kimi_core.profile import Profile, resolve
+from kimi_core.profile import Profile, find_host, resolve
 from kimi_core.settings import Settings, make_settings
 from kimi_core.types import JsonObject, Options, Request, Response, ToolChoice, Usage
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kimi_core.transport import AsyncTransport, OpenAsyncStream, OpenStream, Transport
 
 _PLAIN = Options()
+_BEGUN = Started()
 
 
 class _Client:
@@ -43,15 +44,15 @@ class _Client:
     def derived(self, **changes: Any) -> Self:
         """A client with other settings: those given, the rest as they are. Itself when nothing is given.
 
-        A key is never taken along to another host or row; it is looked up anew there.
+        Neither key nor headers are taken along to another host; the key is looked up anew there.
         """
         changes = {word: value for word, value in changes.items() if value is not None}
         if not changes:
             return self
         kept = self.settings.arguments()
-        known = find_by_url(changes.get("base_url", ""))
-        if "host" in changes or (known and known is not self.settings.host):
-            for word in ("host", "api_key", "base_url"):
+        row = find_host(changes["host"]) if "host" in changes else find_by_url(changes.get("base_url", ""))
+        if row and row is not self.settings.host:
+            for word in ("host", "api_key", "base_url", "default_headers"):  # all that may hold credentials
                 kept.pop(word)
         made = type(self)(**{**kept, **changes})
         made._said = self._said  # what was said once is not said again
@@ -134,13 +135,25 @@ class _Client:
                 model=plan.profile.model_id,
             )
         self._check(plan, response)
+        self._demand_call(plan, response)
+
+    def _demand_call(self, plan: Plan, response: Response) -> None:
+        """A tool that had to be called was."""
+        if _lacks_call(plan, response):
+            names = " or ".join(sorted(plan.must_call))
+            raise err.ToolNotCalledError(
+                f"{plan.profile.where} was to call {names} and did not; it cannot be forced to while it thinks. "
+                f"It answered: {response.text[:200]!r}",
+                text=response.text,
+                finish_reason=response.finish_reason,
+            )
 
 
 def _lacks_call(plan: Plan, response: Response) -> bool:
     return bool(plan.must_call) and plan.must_call.isdisjoint(call.name for call in response.tool_calls)
 
 
-def _narrowed(request: Request, plan: Plan) -> Request:
+def _narrowed(plan: Plan) -> Request:
     """The same call with only those tools on offer of which one was to be called."""
     tools = tuple(tool for tool in plan.request.tools if tool.name in plan.must_call)
     return replace(plan.request, tools=tools, tool_choice=ToolChoice("auto"))
@@ -168,8 +181,10 @@ def _sum(a: int | None, b: int | None) -> int | None:
 
 
 def _estimate(profile: Profile, wire: WireRequest) -> WireRequest:
-    body = {"model": profile.model_id, "messages": wire.body["messages"]}
-    return WireRequest(path="/tokenizers/estimate-token-count", body=body)
+    path = profile.host.count_path
+    if path is None:
+        raise err.UnsupportedError(f"{profile.where} has no endpoint that counts tokens.")
+    return WireRequest(path=path, body={"model": profile.model_id, "messages": wire.body["messages"]})
 
 
 class KimiClient(_Client):
@@ -196,12 +211,14 @@ class KimiClient(_Client):
         Raises:
             ConfigError, MessageError: Before any I/O.
             APIError: The host refused or failed.
+            ToolNotCalledError: The second answer lacks the call as well.
         """
         plan, wire = self.prepare(request)
         response = self._once(plan, wire)
         if _lacks_call(plan, response):
-            again, wire = self.prepare(_narrowed(request, plan))
+            again, wire = self.prepare(_narrowed(plan))
             response = _summed(response, self._once(again, wire))
+            self._demand_call(plan, response)
         return response
 
     def stream(self, request: Request) -> Generator[Event]:
@@ -210,9 +227,12 @@ class KimiClient(_Client):
         Raises:
             ConfigError, MessageError: Before any I/O.
             APIError: The host refused or failed; raised from the iterator, `partial` has what came before.
+            ToolNotCalledError: At the end, when a tool that had to be called was not.
         """
         plan, wire = self.prepare(request, stream=True)
-        return self._events(plan, wire, self._transport.open(wire, plan.profile, plan.request.options))
+        events = self._events(plan, wire, self._transport.open(wire, plan.profile, plan.request.options))
+        next(events)  # a generator that was begun closes its connection even when nobody iterates it
+        return events
 
     def models(self) -> list[JsonObject]:
         """What the host says it serves, as it says it."""
@@ -220,7 +240,7 @@ class KimiClient(_Client):
         return list(body.get("data", []))
 
     def count_tokens(self, request: Request) -> int:
-        """Prompt tokens of a request, by the host's own estimate (Moonshot only; tools are not counted)."""
+        """Prompt tokens of a request, by the host's own estimate, where it has one; tools are not counted."""
         plan, wire = self.prepare(request)
         body, _ = self._transport.send(_estimate(plan.profile, wire), plan.profile, _PLAIN)
         return int(body["data"]["total_tokens"])
@@ -233,6 +253,7 @@ class KimiClient(_Client):
         decoder = codec(plan.profile.host.codec).decoder(wire, plan.profile, opened.headers)
         builder = ResponseBuilder()
         try:
+            yield _BEGUN
             for frame in opened:
                 for event in decoder.feed(frame):
                     builder.add(event)
@@ -261,14 +282,17 @@ class AsyncKimiClient(_Client):
         plan, wire = self.prepare(request)
         response = await self._once(plan, wire)
         if _lacks_call(plan, response):
-            again, wire = self.prepare(_narrowed(request, plan))
+            again, wire = self.prepare(_narrowed(plan))
             response = _summed(response, await self._once(again, wire))
+            self._demand_call(plan, response)
         return response
 
     async def stream(self, request: Request) -> AsyncGenerator[Event]:
         """See `KimiClient.stream`. Awaiting it sends the request, so that a refusal is raised right here."""
         plan, wire = self.prepare(request, stream=True)
-        return self._events(plan, wire, await self._transport.open(wire, plan.profile, plan.request.options))
+        events = self._events(plan, wire, await self._transport.open(wire, plan.profile, plan.request.options))
+        await anext(events)
+        return events
 
     async def models(self) -> list[JsonObject]:
         """See `KimiClient.models`."""
@@ -289,6 +313,7 @@ class AsyncKimiClient(_Client):
         decoder = codec(plan.profile.host.codec).decoder(wire, plan.profile, opened.headers)
         builder = ResponseBuilder()
         try:
+            yield _BEGUN
             async for frame in opened:
                 for event in decoder.feed(frame):
                     builder.add(event)

@@ -24,12 +24,13 @@ The tree::
     │       ├── ConflictError               409
     │       ├── RequestTooLargeError        413
     │       ├── RateLimitError              429: too many requests for now
-    │       │   ├── OverloadedError         429, 503, 529: the engine is busy
+    │       │   ├── OverloadedError         429: the engine is busy
     │       │   └── QuotaExceededError      429, 402, 403: no money or plan left; never retried
     │       └── InternalServerError         5xx
     └── OutputError (ValueError)            the answer is not what was asked for; `.text` has it
         ├── TruncatedError                  cut by the token limit
-        └── StructuredOutputError           not an instance of the schema
+        ├── StructuredOutputError           not an instance of the schema
+        └── ToolNotCalledError              a tool that had to be called was not
 
 What is raised for `APIError` and below also inherits the openai SDK's class of the same meaning, so that
 existing `except openai.RateLimitError` clauses keep working; adapters add their framework's classes
@@ -43,6 +44,7 @@ import sys
 import warnings
 from collections.abc import Mapping
 from functools import cache
+from types import ModuleType
 from typing import Any, ClassVar, TypeVar, cast
 
 from kimi_core.types import Response
@@ -114,6 +116,10 @@ class TruncatedError(OutputError):
 
 class StructuredOutputError(OutputError):
     """The answer is not an instance of the schema."""
+
+
+class ToolNotCalledError(OutputError):
+    """A tool that had to be called, but could not be forced, was not called."""
 
 
 class APIError(KimiError):
@@ -267,16 +273,19 @@ def add_base(error: type[APIError], base: type[Exception]) -> None:
     An adapter calls this once at import with its framework's class of the same meaning.
     """
     _extra_bases[error] = base
-    raised_class.cache_clear()
+    _raised_class.cache_clear()
 
 
-@cache
-def raised_class(error: type[APIError], /) -> type[APIError]:
+def raised_class(error: type[APIError]) -> type[APIError]:
     """The class that is really raised for `error`: ours, the SDK's and the frameworks' in one.
 
     Its name and module are ours, so `except kimi_core.RateLimitError` and tracebacks read as documented.
     """
-    sdk = sys.modules.get("openai")
+    return _raised_class(error, sys.modules.get("openai"))  # type: ignore[arg-type]
+
+
+@cache
+def _raised_class(error: type[APIError], sdk: ModuleType | None, /) -> type[APIError]:
     candidates = [error, *([getattr(sdk, error.sdk_name)] if sdk else [])]
     candidates += [_extra_bases[ancestor] for ancestor in error.__mro__ if ancestor in _extra_bases][:1]
     # A base that another one already inherits would break the resolution order.
@@ -289,7 +298,7 @@ def raised_class(error: type[APIError], /) -> type[APIError]:
 
 def make(error: type[_E], message: str, **details: Any) -> _E:
     """An instance of what is raised for `error`."""
-    return cast(_E, raised_class(error)(message, **details))  # type: ignore[arg-type]
+    return cast(_E, raised_class(error)(message, **details))
 
 
 def _restore(error: type[APIError], message: str, details: Mapping[str, Any]) -> APIError:

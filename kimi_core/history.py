@@ -74,30 +74,36 @@ def _needs_repair(messages: Sequence[Message], blank: str | None) -> bool:
 
 
 def _repaired(messages: Sequence[Message], blank: str | None, repairs: dict[str, None]) -> Iterator[Message]:
-    position = 0
-    while position < len(messages):
-        message = messages[position]
-        position += 1
+    used: set[int] = set()
+    for position, message in enumerate(messages):
+        if position in used:
+            continue
         if message.role == "tool":
             repairs["orphan"] = None
         elif message.role == "assistant" and message.tool_calls:
-            end = _next_assistant(messages, position)
-            following = messages[position:end]
-            results = [m for m in following if m.role == "tool"]
-            others = [m for m in following if m.role != "tool"]
-            if others and following[: len(results)] != results:
+            results = _results(messages, position, used)
+            if any(used_at != position + 1 + i for i, used_at in enumerate(results)):
                 repairs["misplaced"] = None
-            yield from _tool_turn(message, results, blank, repairs)
-            yield from others
-            position = end
+            yield from _tool_turn(message, [messages[i] for i in results], blank, repairs)
         elif message.role == "assistant" and not message.content and not message.partial:
             repairs["empty"] = None
         else:
             yield message
 
 
-def _next_assistant(messages: Sequence[Message], start: int) -> int:
-    return next((i for i in range(start, len(messages)) if messages[i].role == "assistant"), len(messages))
+def _results(messages: Sequence[Message], position: int, used: set[int]) -> list[int]:
+    """Where the results of a turn's calls are: anywhere behind it, until another turn calls by the same id."""
+    wanted = [call.id for call in messages[position].tool_calls]
+    found: list[int] = []
+    for i in range(position + 1, len(messages)):
+        message = messages[i]
+        if not wanted or any(call.id in wanted for call in message.tool_calls):
+            break
+        if message.role == "tool" and i not in used and message.tool_call_id in wanted:
+            wanted.remove(message.tool_call_id)
+            used.add(i)
+            found.append(i)
+    return found
 
 
 def _tool_turn(
@@ -118,8 +124,6 @@ def _tool_turn(
         else:
             waiting.remove(answer)
             yield answer if answer.tool_call_id == call.id else replace(answer, tool_call_id=call.id)
-    if waiting:
-        repairs["orphan"] = None
 
 
 def _unique(calls: tuple[ToolCall, ...], repairs: dict[str, None]) -> tuple[ToolCall, ...]:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from pydantic_core import core_schema
 
 from kimi_core import errors as err
+from kimi_core.models import SECONDARY
 
 Patch: TypeAlias = Mapping[str, Any]
 """A JSON merge patch for the request body."""
@@ -29,12 +30,21 @@ OPENAI_NAMES = r"[a-zA-Z0-9_\-]{1,64}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """US dollars per million tokens, as published on a day."""
+    """US dollars per million tokens, as published on a day.
+
+    Attributes:
+        cached: For input tokens from the host's cache.
+        input: For the other input tokens.
+        output: For output tokens, reasoning included.
+        as_of: The day.
+        source: Where it was read; empty for the host's own pages.
+    """
 
     cached: float
     input: float
     output: float
     as_of: dt.date
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +83,10 @@ class HostRow:
         foreign_keys: Beginnings of keys that belong elsewhere, and where.
         codec: The shape it speaks.
         path: Where answers are asked for, below `base_url`.
+        count_path: Where prompt tokens are counted; None when it has no such endpoint.
+        timeout: Seconds to wait for an answer when the user does not say.
+        retry_timeouts: Whether a call that timed out is repeated; it may be billed twice.
+        takes_empty: Whether user and system messages may be empty.
         headers: Sent with every request.
         model_ids: How it writes the family ids; others are passed through as they are.
         thinking_default: Whether it thinks when nothing is said; None when unknown.
@@ -102,6 +116,7 @@ class HostRow:
         structured: Ways to a structured answer, best first.
         tools_with_output: Whether tools and a response format may go together.
         builtin_tools: Whether it knows `builtin_function` tools.
+        tool_media: Whether a tool's result may hold pictures.
         media: What it reads, where it reads less than the model could; None for all of the model's.
         media_urls: Kinds of media URL it takes: `data`, `ms` (uploaded file), `http`.
         stream_options: Whether `stream_options.include_usage` may be sent.
@@ -129,6 +144,10 @@ class HostRow:
     foreign_keys: Mapping[str, str] = field(default_factory=dict)
     codec: str = "chat"
     path: str = "/chat/completions"
+    count_path: str | None = None
+    timeout: float = 600
+    retry_timeouts: bool = True
+    takes_empty: bool = True
     headers: Mapping[str, str] = field(default_factory=dict)
     model_ids: Mapping[str, str] = field(default_factory=dict)
     # thinking
@@ -172,6 +191,7 @@ class HostRow:
     )
     tools_with_output: bool = True
     builtin_tools: bool = False
+    tool_media: bool = False
     # media
     media: frozenset[Literal["image", "video"]] | None = None
     media_urls: frozenset[Literal["data", "ms", "http"]] = frozenset({"data", "http"})
@@ -256,6 +276,11 @@ _MOONSHOT_ERRORS = (
 )
 
 _MOONSHOT: dict[str, Any] = dict(  # noqa: C408 - reads like the rows below
+    count_path="/tokenizers/estimate-token-count",
+    # No header comes before a whole answer is finished, and the server itself waits up to two hours (help center).
+    timeout=3600,
+    takes_empty=False,  # "content must not be empty"
+    tool_media=True,  # as kosong sends them; that every model reads them is unconfirmed
     thinking_default=True,
     thinking_on=_ON,
     thinking_off=_OFF,
@@ -313,8 +338,8 @@ _ROWS = (
         base_url_env=("MOONSHOT_BASE_URL", "MOONSHOT_API_BASE", "MOONSHOTAI_BASE_URL", "KIMI_BASE_URL"),
         foreign_keys=_MOONSHOT_KEYS,
         prices={
-            "kimi-k3.1-pro": Price(cached=0.20, input=2.00, output=10.00, as_of=_K31),
-            "kimi-k3.1-pro-highspeed": Price(cached=0.20, input=4.00, output=20.00, as_of=_K31),
+            "kimi-k3.1-pro": Price(cached=0.20, input=2.00, output=10.00, as_of=_K31, source=SECONDARY),
+            "kimi-k3.1-pro-highspeed": Price(cached=0.20, input=4.00, output=20.00, as_of=_K31, source=SECONDARY),
             "kimi-k3": Price(cached=0.30, input=3.00, output=15.00, as_of=_MODELS_PAGE),
             "kimi-k2.7-code": Price(cached=0.19, input=0.95, output=4.00, as_of=_MODELS_PAGE),
             "kimi-k2.7-code-highspeed": Price(cached=0.38, input=1.90, output=8.00, as_of=_MODELS_PAGE),
@@ -367,6 +392,9 @@ _ROWS = (
             "top_logprobs": "AI/ML API's page for Kimi lists no logprobs; leave it out.",
         },
         stop_limit=4,
+        retry_timeouts=False,  # "retry after a timeout double-bills"
+        takes_empty=False,
+        builtin_tools=True,  # `builtin_function` is in its enum of tool types
         tool_names=MOONSHOT_NAMES,
         # The same upstream as Moonshot: assumed to refuse forcing while thinking.
         tool_choices_thinking=_THINKING_CHOICES,
@@ -422,8 +450,14 @@ _ROWS = (
         media_urls=frozenset({"data", "http"}),
         cost_paths=(),
         per_model={
-            # 400 for other levels: `Kimi K3 supports thinking_effort values: low, high, max`
-            "kimi-k3": {"effort_field": "reasoning_effort", "effort_words": _K3["effort_words"]},
+            # 400 for other levels: `Kimi K3 supports thinking_effort values: low, high, max`; `none` is thinking off
+            "kimi-k3": {
+                "thinking": "toggle",
+                "thinking_on": {},
+                "thinking_off": {"reasoning_effort": "none"},
+                "effort_field": "reasoning_effort",
+                "effort_words": _K3["effort_words"],
+            },
         },
         tier="documented",
         source="vLLM recipes for Kimi-K2.6; kimi_k2 parser sources; observed on vLLM 0.32",

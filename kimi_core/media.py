@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import mimetypes
 import re
-from binascii import b2a_base64
+from binascii import a2b_base64, b2a_base64
 from os import PathLike, fspath
 from pathlib import Path, PurePath
 from typing import Final, Literal, TypeAlias
@@ -62,6 +62,7 @@ _ALIASES: Final = {
 }
 
 _HEAD: Final = 512
+_HEAD_BASE64: Final = 1024
 # Each pattern is anchored to the first byte. Files of the MPEG-4 family name themselves in their `ftyp` box.
 _MAGIC: Final = tuple(
     (re.compile(pattern, re.DOTALL), mime)
@@ -135,6 +136,19 @@ def split_data_url(url: str) -> tuple[str, str]:
     if scheme.lower() != "data" or not comma or "base64" not in (word.strip().lower() for word in parameters):
         raise MediaError(f"{_short(url)} is not a `data:<mime>;base64,…` URL.")
     return mime.strip().lower() or "text/plain", payload
+
+
+def inline(encoded: str, kind: Kind, mime: str | None = None) -> str:
+    """Return a file that is in base64 already as a `data:` URL. Only its beginning is looked at, to tell what it is.
+
+    Raises:
+        MediaError: It is not base64, or nothing that Kimi takes.
+    """
+    try:
+        beginning = a2b_base64(encoded[:_HEAD_BASE64])
+    except ValueError as error:
+        raise MediaError(f"An {kind} in base64 is not base64: {error}.") from None
+    return f"data:{split_data_url(load(beginning, kind, mime))[0]};base64,{encoded}"
 
 
 def load(source: str | PathLike[str] | bytes, kind: Kind, mime: str | None = None) -> str:

@@ -27,6 +27,7 @@ class ModelRow:
         default_effort: The level used when none is sent.
         keep: Values of `thinking.keep` it takes.
         media: What it reads beside text.
+        open_weights: Whether it can be run on one's own machines.
         recommended: Sampling values by mode (`thinking`, `instant`). Hosts that pin sampling take no others.
         retired: When Moonshot's own platform stopped serving it; None while it is live.
         as_of: When the row was last checked.
@@ -42,6 +43,7 @@ class ModelRow:
     default_effort: str | None = None
     keep: tuple[str, ...] = ()
     media: frozenset[Literal["image", "video"]] = frozenset({"image", "video"})
+    open_weights: bool = True
     recommended: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     retired: dt.date | None = None
     as_of: dt.date = dt.date(2026, 11, 1)
@@ -55,11 +57,11 @@ _THINKING = {"thinking": {"temperature": 1.0, **_PINNED}}
 _BOTH = {**_THINKING, "instant": {"temperature": 0.6, **_PINNED}}
 
 _OFFICIAL = "platform.kimi.ai models page and chat OpenAPI, 2026-09"
-_SECONDARY = "secondary reports of 2026-10-24; no official page found: unconfirmed"
+SECONDARY = "secondary reports of 2026-10-24; no official page found: unconfirmed"
 
 _K3 = ModelRow(
     id="kimi-k3",
-    spellings=r"kimi[-_@:/.]*k3(?![.\-p]1)",
+    spellings=r"kimi[-_@:/.]*k3(?![.p]1|-1-pro)",
     context=1_048_576,
     default_output=131_072,
     thinking="always",
@@ -69,7 +71,14 @@ _K3 = ModelRow(
     recommended=_THINKING,
     source=_OFFICIAL,
 )
-_K31 = replace(_K3, id="kimi-k3.1-pro", spellings=r"kimi[-_@:/.]*k3[.\-p]1(-pro)?(?!.*highspeed)", source=_SECONDARY)
+# Whether its weights are open is not known.
+_K31 = replace(
+    _K3,
+    id="kimi-k3.1-pro",
+    spellings=r"kimi[-_@:/.]*k3([.p]1(-pro)?|-1-pro)(?!.*highspeed)",
+    open_weights=False,
+    source=SECONDARY,
+)
 _K27 = ModelRow(
     id="kimi-k2.7-code",
     spellings=r"kimi[-_@:/.]*k2[.\-p_]?7(-code)?(?!.*highspeed)",
@@ -92,10 +101,10 @@ _K26 = ModelRow(
 )
 _ROWS = (
     _K31,
-    replace(_K31, id="kimi-k3.1-pro-highspeed", spellings=r"kimi[-_@:/.]*k3[.\-p]1-pro-highspeed"),
+    replace(_K31, id="kimi-k3.1-pro-highspeed", spellings=r"kimi[-_@:/.]*k3[.\-p]1(-pro)?-highspeed"),
     _K3,
     _K27,
-    replace(_K27, id="kimi-k2.7-code-highspeed", spellings=r"kimi[-_@:/.]*k2[.\-p_]?7-code-highspeed"),
+    replace(_K27, id="kimi-k2.7-code-highspeed", spellings=r"kimi[-_@:/.]*k2[.\-p_]?7(-code)?-highspeed"),
     _K26,
     # 400 for `keep`
     replace(_K26, id="kimi-k2.5", spellings=r"kimi[-_@:/.]*k2[.\-p_]?5", keep=(), retired=dt.date(2026, 8, 31)),

@@ -38,6 +38,7 @@ _UNSET = Thinking()
 
 ALIASES = {
     "max_completion_tokens": "max_tokens",
+    "stop_sequences": "stop",
     "api_base": "base_url",
     "async_http_client": "http_async_client",
 }

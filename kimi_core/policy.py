@@ -144,6 +144,9 @@ def _tools(draft: _Draft) -> None:
     limit = draft.profile.host.tool_limit
     if limit is not None and len(draft.tools) > limit:
         raise ConfigError(f"{draft.profile.where} takes at most {limit} tools; {len(draft.tools)} were given.")
+    names = [tool.name for tool in draft.tools]
+    if twice := next((name for i, name in enumerate(names) if name in names[:i]), None):
+        raise ConfigError(f"Two tools are called {twice!r}; hosts answer 400 `function name {twice} is duplicated`.")
     if not draft.profile.host.builtin_tools:
         for tool in draft.tools:
             if tool.type == "builtin_function":
@@ -189,8 +192,8 @@ def _unforce(draft: _Draft, choice: ToolChoice) -> None:
     way_out = "leave thinking unset or off" if switchable else "use a model and host that can switch thinking off"
     draft.note(
         f"tool_choice {choice.name or choice.mode!r}",
-        "forcing a tool is incompatible with thinking there. The model decides, the answer is checked and the "
-        f"call repeated once if the tool was not called; to force it, {way_out}.",
+        "forcing a tool is incompatible with thinking there. The model decides; a whole answer without the call is "
+        f"asked for once more, and what is left without it is an error. To force it, {way_out}.",
     )
 
 
@@ -222,7 +225,10 @@ def _switch(draft: _Draft) -> None:
 
 def _keep(draft: _Draft) -> None:
     keep = draft.thinking.keep
-    if keep is None or draft.thinks is False:
+    if keep is None:
+        return
+    if draft.thinks is False:
+        draft.note(f"thinking keep={keep!r}", "nothing is kept in view while thinking is off; leave `keep` out.")
         return
     patch = draft.profile.host.thinking_keep
     if keep not in draft.profile.model.keep or patch is None:
@@ -266,7 +272,9 @@ def _sampling(draft: _Draft) -> None:
             continue
         # Even the right value is left out: it becomes the wrong one when the mode changes on the host's side.
         draft.set(**{name: None})
-        if value != pinned.get(name, value):
+        if name not in pinned:
+            draft.note(f"{name}={value}", "the model takes only its own value; leave it out.")
+        elif value != pinned[name]:
             draft.note(f"{name}={value}", f"the model takes only {pinned[name]:g}; leave it out.")
 
 
@@ -309,6 +317,10 @@ def _messages(draft: _Draft) -> None:
     if not messages:
         raise MessageError("There are no messages to send.")
     host = draft.profile.host
+    if not host.takes_empty:
+        for i, message in enumerate(messages):
+            if not message.content and message.role in ("user", "system"):
+                raise MessageError(f"Message {i} ({message.role}) is empty; {draft.profile.where} takes no empty ones.")
     if messages[-1].partial:
         if host.partial_message is None and host.partial_body is None:
             raise UnsupportedError(f"{draft.profile.where} cannot continue a partial message.")

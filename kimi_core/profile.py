@@ -51,6 +51,12 @@ _HOST_FIELDS = {f.name for f in fields(HostRow)}
 _MODEL_FIELDS = {f.name for f in fields(ModelRow)}
 
 
+def nearest(model: str) -> str:
+    """The family whose facts an unknown id is given."""
+    near = difflib.get_close_matches(model.rpartition("/")[2].lower(), models.MODELS, n=1)
+    return near[0] if near else models.NEAREST
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint for a misspelt word, or nothing."""
     near = difflib.get_close_matches(word, list(known), n=1)
@@ -89,7 +95,7 @@ def resolve(host: HostRow, model: str, patch: Mapping[str, Any] | None = None) -
     row = models.find(model)
     if row is None:
         _warn_unknown(host.name, model)
-        row = models.MODELS[models.NEAREST]
+        row = models.MODELS[nearest(model)]
     merged = {**host.per_model.get(row.id, {}), **(patch or {})}
     for name in merged:
         if name not in _HOST_FIELDS | _MODEL_FIELDS:
@@ -107,5 +113,5 @@ def _warn_unknown(host: str, model: str) -> None:
     hint = did_you_mean(model, models.MODELS)
     warn(
         f"No row knows the model {model!r}.{hint} It is sent to {host} as it is, with the facts of "
-        f"{models.NEAREST}; add a ModelRow to kimi_core.models.MODELS, or give overrides={{…}}, to say otherwise."
+        f"{nearest(model)}; add a ModelRow to kimi_core.models.MODELS, or give overrides={{…}}, to say otherwise."
     )

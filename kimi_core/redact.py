@@ -12,9 +12,13 @@ MASK = "[redacted]"
 _STALE = ("content-encoding", "content-length", "transfer-encoding")
 
 
+SHORTEST = 6
+"""Characters. A shorter key is a stand-in, and would be found in ordinary words."""
+
+
 def text(value: str, key: str | None) -> str:
     """A text without the key."""
-    return value.replace(key, MASK) if key else value
+    return value.replace(key, MASK) if key and len(key) >= SHORTEST else value
 
 
 def error(made: APIError, source: Exception, secret: SecretStr | None) -> APIError:
@@ -44,7 +48,7 @@ def scrub(made: APIError, secret: SecretStr | None) -> APIError:
 
 def _bare(response: Any, request: Any, key: str | None) -> Any:
     headers = {k: text(v, key) for k, v in response.headers.items() if k.lower() not in _STALE}
-    content = response.content.replace(key.encode(), MASK.encode()) if key else response.content
+    content = text(response.text, key).encode()
     return type(response)(response.status_code, headers=headers, content=content, request=request)
 
 

@@ -12,8 +12,8 @@ import sys
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Hashable
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kimi_core._version import __version__
 from kimi_core.settings import Settings
@@ -25,8 +25,9 @@ CACHED = 64
 """How many clients are kept in a process, and in each event loop."""
 
 _lock = threading.Lock()
-_clients: OrderedDict[Hashable, Any] = OrderedDict()
-_loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, OrderedDict[Hashable, Any]] = weakref.WeakKeyDictionary()
+_Key: TypeAlias = tuple[str, str | None, int | None]
+_clients: OrderedDict[_Key, Any] = OrderedDict()
+_loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, OrderedDict[_Key, Any]] = weakref.WeakKeyDictionary()
 _closers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncIterator[None]] = weakref.WeakKeyDictionary()
 
 
@@ -43,16 +44,20 @@ async def async_client(settings: Settings) -> AsyncOpenAI:
     import openai
 
     loop = asyncio.get_running_loop()
-    if loop not in _loops:
-        _forget_closed_loops()
-        _loops[loop] = OrderedDict()
-        _closers[loop] = closer = _close_with_loop(loop)
+    with _lock:  # other threads have loops of their own in the same dictionaries
+        known = loop in _loops
+        if not known:
+            _forget_closed_loops()
+            _loops[loop] = OrderedDict()
+            _closers[loop] = _close_with_loop(loop)
+        clients: OrderedDict[_Key, Any] = _loops[loop]
+        closer = _closers[loop]
+    if not known:
         await anext(closer)
-    made = lambda: _make(openai.AsyncOpenAI, settings, settings.http_async_client)  # noqa: E731
-    return _cached(_loops[loop], settings, made)  # type: ignore[no-any-return]
+    return _cached(clients, settings, lambda: _make(openai.AsyncOpenAI, settings, settings.http_async_client))  # type: ignore[no-any-return]
 
 
-def _cached(cache: OrderedDict[Hashable, Any], settings: Settings, make: Callable[[], Any]) -> Any:
+def _cached(cache: OrderedDict[_Key, Any], settings: Settings, make: Callable[[], Any]) -> Any:
     own = settings.http_async_client if cache is not _clients else settings.http_client
     secret = settings.api_key.get_secret_value() if settings.api_key else None
     key = (settings.base_url, secret, id(own) if own is not None else None)
@@ -84,8 +89,10 @@ async def _close_with_loop(loop: asyncio.AbstractEventLoop) -> AsyncIterator[Non
     try:
         yield
     finally:
-        for made in (_loops.pop(loop, None) or {}).values():
-            if not made.is_closed():
+        with _lock:
+            clients = _loops.pop(loop, OrderedDict())
+        for (_, _, own), made in clients.items():
+            if own is None and not made.is_closed():  # the user's own client is the user's to close
                 await made.close()
 
 
@@ -121,6 +128,13 @@ def stream_class(*, sync: bool) -> Any:
     import openai
 
     return openai.Stream[object] if sync else openai.AsyncStream[object]
+
+
+def timeout(seconds: float) -> Any:
+    """Patience for an answer; connecting gets no more than ten seconds of it."""
+    import openai
+
+    return openai.Timeout(seconds, connect=min(seconds, 10.0))
 
 
 def omitted() -> Any:

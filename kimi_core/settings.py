@@ -33,7 +33,7 @@ class Settings:
         base_url: The address in use.
         api_key: The key; None where the host needs none.
         key_from_env: The key came from the environment (then it is not pickled, but read again).
-        timeout: Seconds, or an `openai.Timeout`; None leaves the SDK's default (600 s, 5 s to connect).
+        timeout: Seconds, or an `openai.Timeout`; None takes the host row's (an hour on Moonshot).
         max_retries: How often a call is repeated when waiting may help.
         default_headers: Sent with every request, after the host's own.
         http_client: A client to use instead of the SDK's own, for sync calls.
@@ -58,7 +58,8 @@ class Settings:
         if self.http_client is not None or self.http_async_client is not None:
             raise TypeError("Settings with an http_client of the user's own cannot be pickled.")
         given = {name: getattr(self, name) for name in _GIVEN}
-        given["api_key"] = None if self.key_from_env or self.api_key is None else self.api_key.get_secret_value()
+        key = self.api_key.get_secret_value() if self.api_key else ""
+        given["api_key"] = None if self.key_from_env else key
         # A row of the table travels by name, so that a newer table is used where it arrives.
         given["host"] = self.host.name if hosts.HOSTS.get(self.host.name) is self.host else self.host
         return _restore, (given,)
@@ -105,10 +106,15 @@ def make_settings(
     _check(max_retries, on_unsupported)
     # An address in a row of the user's own is as good as an argument.
     named = None if isinstance(host, HostRow) and host.base_url else _env(row.base_url_env)
+    if host is None and not base_url and named:
+        row = hosts.find_by_url(named) or row
     url = base_url or named or row.base_url
     if not url:
         raise ConfigError(f"host={row.name!r} has no address of its own: give base_url=…")
-    key, from_env = _key(row, api_key)
+    _check_address(row, base_url)
+    # A key of the environment goes to its own host's address, or where the user says that this is the host.
+    trusted = host is not None or not base_url or row.base_url == url.rstrip("/") or hosts.find_by_url(url) is row
+    key, from_env = _key(row, api_key, trusted=trusted)
     return Settings(
         host=row,
         base_url=url.rstrip("/"),
@@ -135,11 +141,24 @@ def require_key(given: Settings) -> None:
     if given.api_key is None:
         if row.key_required:
             names = " or ".join(row.key_env)
-            raise MissingKeyError(f"No API key for {row.title}. Pass api_key=… or set {names}.")
+            raise MissingKeyError(
+                f"No API key for {row.title}. Pass api_key=… or set {names}."
+                + ("" if hosts.find_by_url(given.base_url) is row else _ELSEWHERE.format(given.base_url, row.name))
+            )
         return
     start = next((s for s in row.foreign_keys if given.api_key.get_secret_value().startswith(s)), None)
     if start and given.base_url == row.base_url:
         raise ConfigError(f"The API key begins with {start!r}: it is {row.foreign_keys[start]}.")
+
+
+_ELSEWHERE = " A key of the environment is sent to {0} only when you say whose address it is, for instance host={1!r}."
+
+
+def _check_address(row: HostRow, base_url: str | None) -> None:
+    """A base_url of one known host with the row of another is a mistake that would send a key astray."""
+    owner = hosts.find_by_url(base_url) if base_url else None
+    if owner and owner.name != row.name and base_url != row.base_url:
+        raise ConfigError(f"base_url {base_url} is {owner.title}'s: use host={owner.name!r}, or leave base_url out.")
 
 
 def _row(host: str | HostRow | None, base_url: str | None) -> HostRow:
@@ -156,12 +175,12 @@ def _check(max_retries: int, on_unsupported: str) -> None:
         raise ConfigError(f"on_unsupported must be 'warn', 'error' or 'ignore', got {on_unsupported!r}.")
 
 
-def _key(row: HostRow, given: ApiKey | None) -> tuple[SecretStr | None, bool]:
+def _key(row: HostRow, given: ApiKey | None, *, trusted: bool) -> tuple[SecretStr | None, bool]:
     if given is not None:
         text = given.get_secret_value() if isinstance(given, SecretStr) else given
         return (SecretStr(text), False) if text else (None, False)
-    found = _env(row.key_env)
-    return (SecretStr(found) if found else None), True
+    found = _env(row.key_env) if trusted else None
+    return (SecretStr(found), True) if found else (None, False)
 
 
 def _env(names: tuple[str, ...]) -> str | None:

@@ -52,19 +52,59 @@ def parse_partial(text: str) -> Any:
 
 
 def check(value: Any, schema: Mapping[str, Any], text: str, finish_reason: str | None = None) -> Any:
-    """A value that is at least an object with the schema's required keys, for schemas without a class to validate.
+    """A value that has the types, values and keys that a schema asks for, where there is no class to validate it.
+
+    References and unions are left to the host's constrained decoding.
 
     Raises:
-        StructuredOutputError: It is not.
+        StructuredOutputError: It has not.
     """
-    if schema.get("type", "object") != "object":
-        return value
-    if not isinstance(value, dict):
-        raise failure(text, finish_reason, f"it is a JSON {type(value).__name__}, not an object")
-    missing = [key for key in schema.get("required", ()) if key not in value]
-    if missing:
-        raise failure(text, finish_reason, f"required keys are missing: {', '.join(missing)}")
+    if wrong := _mismatch(value, schema, "the answer"):
+        raise failure(text, finish_reason, wrong)
     return value
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "object": (dict,),
+    "array": (list,),
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "null": (type(None),),
+}
+
+
+def _mismatch(value: Any, schema: Mapping[str, Any], where: str) -> str:
+    """What is wrong with a value, in words; empty when nothing is."""
+    named = schema.get("type")
+    if isinstance(named, str) and not _is(value, named):
+        return f"{where} is {type(value).__name__}, not {named}"
+    if "enum" in schema and value not in schema["enum"]:
+        return f"{where} is none of {schema['enum']}"
+    if isinstance(value, list) and isinstance(items := schema.get("items"), Mapping):
+        return next((w for i, v in enumerate(value) if (w := _mismatch(v, items, f"{where}[{i}]"))), "")
+    if isinstance(value, dict):
+        return _missing(value, schema, where) or next(
+            (
+                w
+                for k, s in schema.get("properties", {}).items()
+                if k in value and (w := _mismatch(value[k], s, f"{where}.{k}"))
+            ),
+            "",
+        )
+    return ""
+
+
+def _is(value: Any, named: str) -> bool:
+    if isinstance(value, bool):
+        return named == "boolean"
+    return isinstance(value, _TYPES.get(named, (object,)))
+
+
+def _missing(value: dict[str, Any], schema: Mapping[str, Any], where: str) -> str:
+    missing = [key for key in schema.get("required", ()) if key not in value]
+    return f"{where} lacks {', '.join(missing)}" if missing else ""
 
 
 def failure(text: str, finish_reason: str | None, why: str) -> StructuredOutputError | TruncatedError:

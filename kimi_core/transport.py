@@ -169,7 +169,8 @@ def _options(settings: Settings, headers: Mapping[str, str] | None = None) -> di
     merged: dict[str, Any] = {**settings.host.headers, **settings.default_headers, **(headers or {})}
     if settings.api_key is None:
         merged.setdefault("Authorization", sdk.omitted())
-    return {"headers": merged} if settings.timeout is None else {"headers": merged, "timeout": settings.timeout}
+    timeout = sdk.timeout(settings.host.timeout) if settings.timeout is None else settings.timeout
+    return {"headers": merged, "timeout": timeout}
 
 
 def _bytes(body: Any) -> bytes:
@@ -216,7 +217,9 @@ def _translate(error: Exception, profile: Profile, *, streaming: bool) -> err.AP
         # The SDK unwraps {"error": …}; rows speak of the whole body.
         return error_from_status(error.status_code, _body(error), error.response.headers, profile)
     if isinstance(error, openai.APITimeoutError) or _is_http(error, "TimeoutException"):
-        return _broken(err.APITimeoutError, "did not answer in time; raise timeout=…, or stream", profile)
+        late = _broken(err.APITimeoutError, "did not answer in time; raise timeout=…, or stream", profile)
+        late.is_retryable = profile.host.retry_timeouts  # type: ignore[misc]
+        return late
     if streaming and isinstance(error, ValueError):
         return _broken(err.StreamError, f"sent a frame that is not JSON: {error}", profile)
     if isinstance(error, openai.APIConnectionError) or _is_http(error, "RequestError"):

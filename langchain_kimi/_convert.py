@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -11,8 +10,9 @@ from langchain_core.messages import AIMessage, BaseMessage, InvalidToolCall, Too
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 from langchain_core.messages.tool import ToolCall as LangChainToolCall
 
+from kimi_core import media
 from kimi_core.errors import MessageError
-from kimi_core.media import sniff, to_data_url
+from kimi_core.media import Kind
 from kimi_core.structured import dump
 from kimi_core.types import (
     ImagePart,
@@ -102,9 +102,14 @@ _CONVERTERS: dict[str, Callable[[Any], Message]] = {
 
 
 def _calls(message: AIMessage) -> tuple[ToolCall, ...]:
-    valid = [ToolCall(call["id"] or "", call["name"], dump(call["args"])) for call in message.tool_calls]
+    valid = [ToolCall(c["id"] or "", c["name"], dump(c["args"]), _kind(c["name"])) for c in message.tool_calls]
     invalid = [ToolCall(c["id"] or "", c["name"] or "", c["args"] or "") for c in message.invalid_tool_calls]
     return (*valid, *invalid)
+
+
+def _kind(name: str) -> str:
+    """LangChain's calls have no type; the names of Moonshot's builtin functions begin with a dollar sign."""
+    return "builtin_function" if name.startswith("$") else "function"
 
 
 def _reasoning(message: AIMessage) -> Reasoning | None:
@@ -124,12 +129,11 @@ def _thought(block: Mapping[str, Any]) -> str:
     return ""
 
 
-def _spoken(blocks: Sequence[Any]) -> str:
-    """What an assistant said: its text blocks. Its calls and reasoning are sent in fields of their own."""
-    return "".join(
-        block if isinstance(block, str) else (block.get("text") or "" if block.get("type") == "text" else "")
-        for block in blocks
-    )
+def _spoken(blocks: Sequence[Any]) -> str | tuple[Part, ...]:
+    """What an assistant said. Its calls and reasoning are sent in fields of their own."""
+    parts = [part for block in blocks if (part := _part(block)) is not None]
+    texts = [part.text for part in parts if isinstance(part, TextPart)]
+    return "".join(texts) if len(texts) == len(parts) else tuple(parts)
 
 
 # ----------------------------------------------------------------------------------------------------- blocks
@@ -161,7 +165,7 @@ def _text(block: Mapping[str, Any]) -> Part | None:
     return TextPart(text) if text else None
 
 
-def _media(part: type[ImagePart] | type[VideoPart], kind: str) -> Callable[[Mapping[str, Any]], Part]:
+def _media(part: type[ImagePart] | type[VideoPart], kind: Kind) -> Callable[[Mapping[str, Any]], Part]:
     """Standard blocks (url, base64, file_id) and Anthropic's (source)."""
 
     def convert(block: Mapping[str, Any]) -> Part:
@@ -179,19 +183,9 @@ def _media(part: type[ImagePart] | type[VideoPart], kind: str) -> Callable[[Mapp
     return convert
 
 
-def _data_url(data: str | bytes, mime: str | None, kind: str) -> str:
-    mime = mime or sniff(data if isinstance(data, bytes) else _beginning(data))
-    if not mime:
-        raise MessageError(f"An {kind} block with base64 data of an unknown format needs its mime_type.")
-    return to_data_url(data, mime) if isinstance(data, bytes) else f"data:{mime};base64,{data}"
-
-
-def _beginning(data: str) -> bytes:
-    """The first bytes of base64 text, by which formats are known."""
-    try:
-        return base64.b64decode(data[:64])
-    except ValueError:
-        return b""
+def _data_url(data: str | bytes, mime: str | None, kind: Kind) -> str:
+    """A data URL of the type that the first bytes tell."""
+    return media.load(data, kind, mime) if isinstance(data, bytes) else media.inline(data, kind, mime)
 
 
 def _media_url(part: type[ImagePart] | type[VideoPart], key: str) -> Callable[[Mapping[str, Any]], Part]:
@@ -302,6 +296,6 @@ def to_metadata(response: Response, host: str) -> JsonObject:
     }
     if response.cost_usd is not None:
         metadata["cost_is_estimate"] = response.cost_is_estimate
-    if response.reasoning and response.reasoning.key not in (None, "reasoning_content"):
+    if response.reasoning:
         metadata["reasoning_key"] = response.reasoning.key
     return {key: value for key, value in metadata.items() if value is not None}

@@ -15,14 +15,14 @@ def model_profile(profile: Profile) -> ModelProfile:
     facts = {
         "name": model.id,
         "max_input_tokens": model.context,
-        "max_output_tokens": model.default_output,
+        "max_output_tokens": model.context,  # less the prompt
         "text_inputs": True,
         "image_inputs": "image" in profile.media,
         "image_url_inputs": "http" in host.media_urls and "image" in profile.media,
         "video_inputs": "video" in profile.media,
         "audio_inputs": False,
         "pdf_inputs": False,
-        "image_tool_message": "image" in profile.media,
+        "image_tool_message": host.tool_media and "image" in profile.media,
         "pdf_tool_message": False,
         "text_outputs": True,
         "image_outputs": False,
@@ -36,7 +36,7 @@ def model_profile(profile: Profile) -> ModelProfile:
         "tool_choice": True,
         "structured_output": "json_schema" in host.structured,
         "temperature": not host.pinned_sampling,
-        "open_weights": model.id.startswith("kimi-k2"),
+        "open_weights": model.open_weights,
     }
     known = ModelProfile.__annotations__
     return cast(ModelProfile, {k: v for k, v in facts.items() if k in known and v not in (None, [])})

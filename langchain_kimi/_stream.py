@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from langchain_core.messages import AIMessageChunk
@@ -9,6 +10,7 @@ from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from kimi_core.events import Event, ReasoningDelta, ResponseBuilder, Started, TextDelta, ToolCallDelta
+from kimi_core.types import Reasoning
 from langchain_kimi._convert import PROVIDER, to_metadata, to_usage
 
 _M = TypeVar("_M")
@@ -30,6 +32,7 @@ class ChunkMaker:
     def __init__(self, host: str) -> None:
         self._host = host
         self._builder = ResponseBuilder()
+        self._key: str | None = None
         self._call: ToolCallDelta | None = None
         self._pending: list[str] = []
         self._size = 0
@@ -40,7 +43,7 @@ class ChunkMaker:
         if kind is TextDelta:
             return [*self._flush(), _mould.make(event.text, {})]  # type: ignore[union-attr]
         if kind is ReasoningDelta:
-            self._builder.add(ReasoningDelta("", event.key))  # type: ignore[union-attr]
+            self._key = event.key  # type: ignore[union-attr]
             return [*self._flush(), _mould.make("", {"reasoning_content": event.text})]  # type: ignore[union-attr]
         if kind is ToolCallDelta:
             return self._tool_call(event)  # type: ignore[arg-type]
@@ -67,6 +70,8 @@ class ChunkMaker:
 
     def _last(self) -> ChatGenerationChunk:
         response = self._builder.response()
+        if self._key is not None:  # the text went out with its chunks
+            response = replace(response, reasoning=Reasoning("", self._key))
         message = AIMessageChunk(
             content="",
             usage_metadata=to_usage(response.usage) if response.usage else None,

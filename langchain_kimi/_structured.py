@@ -122,11 +122,12 @@ class _Reader:
     def __init__(self, parser: AnswerParser) -> None:
         self._parser = parser
         self._text = ""
+        self._index: int | None = None
         self._reason: str | None = None
         self._last: Any = None
 
     def feed(self, chunk: str | BaseMessage) -> Iterator[Any]:
-        new = chunk if isinstance(chunk, str) else _answer(chunk, self._parser.tool)
+        new = chunk if isinstance(chunk, str) else self._new(chunk)
         self._reason = self._reason if isinstance(chunk, str) else _reason(chunk) or self._reason
         if new:
             self._text += new
@@ -134,6 +135,16 @@ class _Reader:
 
     def end(self) -> Iterator[Any]:
         yield from self._changed(self._parser._whole(self._text, self._reason))
+
+    def _new(self, chunk: BaseMessage) -> str:
+        """What a chunk adds to the answer: text, or arguments of the one call that it is."""
+        calls = chunk.tool_call_chunks if isinstance(chunk, AIMessageChunk) else []
+        for call in calls:
+            if call["name"] == self._parser.tool:
+                self._index, self._text = call["index"], ""
+        if self._index is None:
+            return str(chunk.text)
+        return "".join(call["args"] or "" for call in calls if call["index"] == self._index)
 
     def _changed(self, parsed: Any) -> Iterator[Any]:
         if parsed is not None and parsed != self._last:
@@ -143,8 +154,6 @@ class _Reader:
 
 def _answer(message: BaseMessage, tool: str) -> str:
     """The JSON text of an answer: a call's arguments if there is one, else what was said."""
-    if isinstance(message, AIMessageChunk) and message.tool_call_chunks:
-        return "".join(call["args"] or "" for call in message.tool_call_chunks)
     if isinstance(message, AIMessage):
         for call in message.tool_calls:
             if call["name"] == tool:

@@ -17,7 +17,7 @@ from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, SkipValidation, 
 
 from kimi_core import __version__, forms, options
 from kimi_core.client import AsyncKimiClient, KimiClient
-from kimi_core.hosts import HostRow
+from kimi_core.hosts import HOSTS, HostRow
 from kimi_core.options import ThinkingOption
 from kimi_core.settings import OnUnsupported, Settings, make_settings
 from kimi_core.types import JsonObject, OutputFormat, Request
@@ -81,7 +81,8 @@ class ChatKimi(BaseChatModel):
         ```
 
     Every option of the constructor can also be given per call (or bound with `bind`), and the call wins. An option
-    that does not exist raises `kimi_core.UnknownOptionError`.
+    that does not exist raises `kimi_core.UnknownOptionError`. What says where calls go (`host`, `base_url`, `api_key`,
+    `timeout`, …) is settled at construction and frozen; for another host make another model.
     """
 
     model_config = ConfigDict(populate_by_name=True, arbitrary_types_allowed=True, protected_namespaces=())
@@ -89,14 +90,14 @@ class ChatKimi(BaseChatModel):
     model_name: str = Field(default="kimi-k2.6", alias="model")
     """A Kimi family id (`kimi-k2.6`), or an id as the host writes it."""
 
-    host: str | HostRow | None = None
+    host: str | HostRow | None = Field(default=None, frozen=True)
     """Whose endpoint: a name of `kimi_core.HOSTS` or a row of your own. Default: `moonshot`, or the host that a
     known `base_url` belongs to."""
 
-    api_key: SecretStr | None = Field(default=None, repr=False)
+    api_key: SecretStr | None = Field(default=None, repr=False, frozen=True)
     """The key. Default: the host's environment variables (`MOONSHOT_API_KEY`, …)."""
 
-    base_url: str | None = None
+    base_url: str | None = Field(default=None, frozen=True)
     """Another address of the host. Default: the host's environment variables, then its row."""
 
     thinking: Annotated[ThinkingOption, SkipValidation] = None
@@ -125,7 +126,7 @@ class ChatKimi(BaseChatModel):
     n: int | None = None
     """Only 1: one call gives one answer."""
 
-    stop: str | Sequence[str] | None = Field(default=None, alias="stop_sequences")
+    stop: str | Sequence[str] | None = None
     """Texts that end the answer. Moonshot takes at most 5, of at most 32 bytes each."""
 
     seed: int | None = None
@@ -152,25 +153,25 @@ class ChatKimi(BaseChatModel):
     extra_headers: Mapping[str, str] | None = Field(default=None, repr=False, exclude=True)
     """Headers, beside `default_headers`."""
 
-    timeout: Any = None
-    """Seconds, or an `openai.Timeout`. Default: 600 seconds, 5 to connect."""
+    timeout: Any = Field(default=None, frozen=True)
+    """Seconds, or an `openai.Timeout`. Default: the host row's (an hour on Moonshot)."""
 
-    max_retries: int = 2
+    max_retries: int = Field(default=2, frozen=True)
     """How often a call is repeated when waiting may help (overload, rate limits, connection errors)."""
 
-    default_headers: Mapping[str, str] | None = Field(default=None, repr=False, exclude=True)
+    default_headers: Mapping[str, str] | None = Field(default=None, repr=False, exclude=True, frozen=True)
     """Sent with every request."""
 
-    http_client: Any = Field(default=None, repr=False, exclude=True)
+    http_client: Any = Field(default=None, repr=False, exclude=True, frozen=True)
     """A client for sync calls to use instead of the SDK's own (anything `openai.OpenAI` takes)."""
 
-    http_async_client: Any = Field(default=None, repr=False, exclude=True)
+    http_async_client: Any = Field(default=None, repr=False, exclude=True, frozen=True)
     """The same for async calls (anything `openai.AsyncOpenAI` takes)."""
 
-    on_unsupported: OnUnsupported = "warn"
+    on_unsupported: OnUnsupported = Field(default="warn", frozen=True)
     """What happens with an option that this model or host cannot do: `warn` (once), `error`, or `ignore`."""
 
-    overrides: Mapping[str, Any] | None = None
+    overrides: Mapping[str, Any] | None = Field(default=None, frozen=True)
     """Your own facts about model and host: fields of `kimi_core.HostRow` and `kimi_core.ModelRow`."""
 
     streaming: bool = False
@@ -185,21 +186,16 @@ class ChatKimi(BaseChatModel):
             UnknownOptionError: An option that does not exist.
             ConfigError: A value that is wrong, or a host that does not exist.
         """
+        given = {options.ALIASES.get(word, word): value for word, value in given.items()}
         _check_words(type(self), given)
         options.parse({k: given[k] for k in ("thinking", "reasoning_effort") if k in given})
-        super().__init__(**given)
-        self._connect()
-
-    # ------------------------------------------------------------------------------------------ settling
-
-    def _connect(self) -> None:
-        """Settle host, address and key once and for all."""
-        settings = make_settings(**{name: getattr(self, name) for name in options.CONNECTION})
-        self.host = settings.host if isinstance(self.host, HostRow) else settings.host.name
-        self.base_url, self.api_key = settings.base_url, settings.api_key
+        settings = make_settings(**{word: given.pop(word) for word in options.CONNECTION if word in given})
+        super().__init__(**given, **settings.arguments() | {"host": _host(settings), "api_key": settings.api_key})
         self._clients = (KimiClient(settings), AsyncKimiClient(settings))
         if self.profile is None:
             self.profile = self._resolve_model_profile()
+
+    # ------------------------------------------------------------------------------------------ settling
 
     @property
     def _settings(self) -> Settings:
@@ -219,7 +215,7 @@ class ChatKimi(BaseChatModel):
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         super().__setstate__(state)
-        self.api_key = self._settings.api_key
+        self.__dict__["api_key"] = self._settings.api_key
 
     @property
     def model(self) -> str:
@@ -413,6 +409,12 @@ def _check_words(cls: type[ChatKimi], given: Mapping[str, Any]) -> None:
     for word in given:
         if word not in known:
             raise options.unknown(word, known)
+
+
+def _host(settings: Settings) -> str | HostRow:
+    """The row's name, or a row of the user's own as it is."""
+    row = settings.host
+    return row.name if HOSTS.get(row.name) is row else row
 
 
 def _output(own: JsonObject) -> OutputFormat | None:

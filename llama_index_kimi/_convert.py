@@ -86,7 +86,7 @@ _CONVERTERS: dict[MessageRole, Callable[[ChatMessage], Message]] = {
 }
 
 REASONING_KEY = "reasoning_key"
-"""Where a `ThinkingBlock` keeps the wire key of its reasoning, if it is not `reasoning_content`."""
+"""Where a `ThinkingBlock` keeps the wire key of its reasoning."""
 
 
 def _reasoning(blocks: Sequence[Any], kwargs: Mapping[str, Any]) -> Reasoning | None:
@@ -262,11 +262,10 @@ def to_message(response: Response) -> ChatMessage:
 
 def to_thinking(reasoning: Reasoning, usage: Usage | None = None) -> ThinkingBlock:
     """What the model thought."""
-    named = reasoning.key not in (None, "reasoning_content")
     return ThinkingBlock(
         content=reasoning.text,
         num_tokens=usage.reasoning_tokens if usage else None,
-        additional_information={REASONING_KEY: reasoning.key} if named else {},
+        additional_information={REASONING_KEY: reasoning.key} if reasoning.key else {},
     )
 
 

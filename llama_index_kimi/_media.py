@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from io import IOBase
 from typing import Any
 
@@ -12,9 +11,6 @@ from kimi_core import media
 from kimi_core.errors import MessageError
 from kimi_core.media import Kind
 from kimi_core.types import ImagePart, VideoPart
-
-_HEAD = 1024
-"""Characters of base64 that are enough to tell what a file is."""
 
 
 def image_part(block: ImageBlock) -> ImagePart:
@@ -29,7 +25,7 @@ def video_part(block: VideoBlock) -> VideoPart:
 
 def _address(block: ImageBlock | VideoBlock, data: bytes | IOBase | None, kind: Kind, mime: str | None) -> str:
     if isinstance(data, bytes):
-        return _inline(data, kind, mime)
+        return media.inline(data.decode(), kind, mime)  # the block has the file in base64 already
     if data is not None:
         return media.load(_read(data), kind, mime)
     if block.path is not None:
@@ -38,12 +34,6 @@ def _address(block: ImageBlock | VideoBlock, data: bytes | IOBase | None, kind: 
         raise MessageError(f"An {kind} block needs one of {kind}, path or url; this one has none.")
     url = str(block.url)
     return media.load(url, kind, mime) if url.startswith("file:") else url
-
-
-def _inline(encoded: bytes, kind: Kind, mime: str | None) -> str:
-    """The block has the file in base64 already: only its beginning is looked at, to tell what it is."""
-    head = media.load(base64.b64decode(encoded[:_HEAD]), kind, mime)
-    return f"data:{media.split_data_url(head)[0]};base64,{encoded.decode()}"
 
 
 def _read(stream: Any) -> bytes:

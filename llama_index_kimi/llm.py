@@ -153,7 +153,7 @@ class KimiLLM(StructuredAnswers, ToolCalling):
     timeout: Any = Field(
         default=None,
         frozen=True,
-        description="Seconds, or an `openai.Timeout`. Default: 600 seconds, 5 to connect.",
+        description="Seconds, or an `openai.Timeout`. Default: the host row's (an hour on Moonshot).",
     )
     max_retries: int = Field(
         default=2,
@@ -245,6 +245,8 @@ class KimiLLM(StructuredAnswers, ToolCalling):
             fields["host"] = settings.host
         if settings.key_from_env:
             del fields["api_key"]
+        elif settings.api_key is None:
+            fields["api_key"] = SecretStr("")  # none was settled on, and none is looked for where it arrives
         return {**state, "__dict__": fields, "__pydantic_private__": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -166,6 +166,20 @@ def test_an_address_comes_from_the_environment(framework: Driver, monkeypatch: p
     assert framework.make(api_key="k").base_url == "https://proxy.example.com/v1"
 
 
+def test_an_address_of_the_environment_picks_the_row_as_well(
+    framework: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOONSHOT_BASE_URL", "https://api.moonshot.cn/v1")
+    assert framework.make(api_key="k").host == "moonshot-cn"
+
+
+def test_what_says_where_calls_go_is_frozen(framework: Driver) -> None:
+    model = framework.make(api_key="k")
+    for word, value in (("host", "vllm"), ("base_url", "http://x"), ("api_key", "y"), ("max_retries", 9)):
+        with pytest.raises(ValueError, match="frozen"):
+            setattr(model, word, value)
+
+
 def test_the_environment_is_not_read_after_construction(
     framework: Driver, kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -137,10 +137,27 @@ def test_a_key_of_the_environment_is_not_pickled_but_read_again(
     framework: Driver, monkeypatch: pytest.MonkeyPatch, kimi: LocalKimi
 ) -> None:
     monkeypatch.setenv("MOONSHOT_API_KEY", CANARY)
-    pickled = pickle.dumps(framework.make(base_url=kimi.base_url))
+    pickled = pickle.dumps(framework.make(host="moonshot", base_url=kimi.base_url))
     assert CANARY.encode() not in pickled
     monkeypatch.setenv("MOONSHOT_API_KEY", kimi.api_key)
     assert framework.ask(pickle.loads(pickled), "Hello").text
+
+
+def test_a_key_of_the_environment_is_not_sent_to_an_unknown_address(
+    driver: Driver, kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOONSHOT_API_KEY", kimi.api_key)
+    model = driver.make(base_url=kimi.base_url)
+    for unsure in (model, pickle.loads(pickle.dumps(model))):
+        with pytest.raises(ValueError, match="only when you say whose address it is, for instance host='moonshot'"):
+            driver.ask(unsure, "Hello")
+    assert kimi.requests == []
+    assert driver.ask(driver.make(host="moonshot", base_url=kimi.base_url), "Hello").text
+
+
+def test_an_address_of_another_known_host_is_refused(driver: Driver) -> None:
+    with pytest.raises(ValueError, match="use host='moonshot-cn'"):
+        driver.make(host="moonshot", base_url="https://api.moonshot.cn/v1", api_key=CANARY)
 
 
 def test_a_key_that_was_given_travels_with_a_model_that_is_pickled_on_purpose(

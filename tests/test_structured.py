@@ -9,7 +9,7 @@ import pytest
 from llama_index.core.prompts import PromptTemplate
 from pydantic import BaseModel, Field
 
-from kimi_core import KimiWarning, StructuredOutputError, TruncatedError
+from kimi_core import KimiWarning, StructuredOutputError, ToolNotCalledError, TruncatedError
 from kimi_core.emulator import LocalKimi
 from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
@@ -153,3 +153,14 @@ def test_a_tool_that_cannot_be_forced_is_asked_for_once_more(kimi: LocalKimi) ->
     assert person.age == 36
     assert len(kimi.requests) == 2
     assert [r.body["messages"] for r in kimi.requests] == [kimi.requests[0].body["messages"]] * 2, "nothing invented"
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_tool_that_is_never_called_is_an_error(kimi: LocalKimi, streamed: bool) -> None:
+    for _ in range(2):
+        kimi.enqueue(text="I would rather talk.", reasoning="Hm.")
+    model = ChatKimi(base_url=kimi.base_url, api_key=kimi.api_key, thinking=True, on_unsupported="ignore")
+    bound = model.bind_tools([Person], tool_choice="Person")
+    with pytest.raises(ToolNotCalledError, match="was to call Person and did not"):
+        list(bound.stream(TEXT)) if streamed else bound.invoke(TEXT)
+    assert len(kimi.requests) == (1 if streamed else 2)

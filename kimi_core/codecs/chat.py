@@ -11,6 +11,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from kimi_core import names, schema
+from kimi_core.classify import not_an_answer
 from kimi_core.codecs import WireRequest
 from kimi_core.codecs.chat_stream import ChatStreamDecoder
 from kimi_core.errors import MessageError, UnsupportedError
@@ -77,6 +78,8 @@ class ChatCodec:
         """A whole body, as the one chunk of a stream that holds everything."""
         decoder = self.decoder(wire, profile, headers)
         yield from decoder.feed(body)
+        if not decoder.started:
+            raise not_an_answer(body, profile)
         yield from decoder.end(whole=True)
 
     def decoder(self, wire: WireRequest, profile: Profile, headers: Mapping[str, str]) -> ChatStreamDecoder:
@@ -91,9 +94,11 @@ def _wire_names(plan: Plan) -> Mapping[str, str]:
     for message in request.messages:
         for call in message.tool_calls:
             used[call.name] = None
-    if all(_legal(pattern, name) for name in used):
+    illegal = [name for name in used if not _legal(pattern, name)]
+    if not illegal:
         return {}
-    return names.safe_names(tuple(used))
+    safe = names.safe_names(tuple(used))
+    return {name: safe[name] for name in illegal}
 
 
 @lru_cache(maxsize=4096)
@@ -130,7 +135,7 @@ class _MessageEncoder:
         self.profile = profile
         self.names = wire_names
         self.reasoning_key = None if host.reasoning_out == "observed" else host.reasoning_out
-        self.default_key = host.reasoning_in[0]
+        self.all_keys = host.reasoning_in
         self.omit_empty = host.empty_content == "omit"
 
     def messages(self, messages: Iterable[Message]) -> list[JsonObject]:
@@ -149,11 +154,14 @@ class _MessageEncoder:
 
     def _tool(self, message: Message) -> JsonObject:
         content = message.content
-        return {
+        wire: JsonObject = {
             "role": "tool",
             "tool_call_id": message.tool_call_id,
-            "content": content if type(content) is str else self._parts(content),
+            "content": content if type(content) is str else self._tool_parts(content),
         }
+        if message.name and message.name.startswith("$"):
+            wire["name"] = message.name  # the protocol of builtin functions wants it
+        return wire
 
     def _assistant(self, message: Message) -> JsonObject:
         wire = self._plain(message)
@@ -164,7 +172,9 @@ class _MessageEncoder:
                 wire["content"] = None
         reasoning = message.reasoning
         if reasoning and reasoning.text:
-            wire[self.reasoning_key or reasoning.key or self.default_key] = reasoning.text
+            # A host that is read by observation gets it back as it gave it; under all its keys when that is unknown.
+            key = self.reasoning_key or (reasoning.key if reasoning.key in self.all_keys else None)
+            wire.update(dict.fromkeys((key,) if key else self.all_keys, reasoning.text))
         if message.tool_calls:
             wire["tool_calls"] = [self._call(call) for call in message.tool_calls]
         if message.partial and self.profile.host.partial_message:
@@ -178,6 +188,13 @@ class _MessageEncoder:
             "type": call.type,
             "function": {"name": name, "arguments": call.arguments or "{}"},
         }
+
+    def _tool_parts(self, parts: str | tuple[Part, ...]) -> list[JsonObject]:
+        if not self.profile.host.tool_media and any(not isinstance(part, TextPart) for part in parts):
+            raise UnsupportedError(
+                f"{self.profile.where} takes text only as a tool's result; send the picture in a user message after it."
+            )
+        return self._parts(parts)
 
     def _parts(self, parts: str | tuple[Part, ...]) -> list[JsonObject]:
         return [self._part(part) for part in parts]  # type: ignore[arg-type]
@@ -225,15 +242,15 @@ def _prompted(plan: Plan) -> Iterable[Message]:
 
 
 @lru_cache(maxsize=1024)
-def _normalised(raw: bytes, dialect: Any, what: str) -> Any:
-    """A schema as the host takes it, remembered by its text since tools come again with every call."""
+def _normalised(raw: bytes, dialect: Any, what: str) -> bytes:
+    """A schema as the host takes it, as text, remembered since tools come again with every call."""
     shape = schema.tool_parameters if what == "tool" else schema.normalise
-    return shape(from_json(raw), dialect)
+    return to_json(shape(from_json(raw), dialect))
 
 
 def _schema(value: Mapping[str, Any], profile: Profile, what: str, label: str) -> Any:
     try:
-        return _normalised(to_json(value), profile.host.schema, what)
+        return from_json(_normalised(to_json(value), profile.host.schema, what))
     except schema.SchemaError as error:
         raise MessageError(f"The schema of {label} cannot be expressed for {profile.where}: {error}") from error
 

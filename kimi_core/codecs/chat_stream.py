@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from kimi_core.classify import error_in_frame
+from kimi_core.classify import error_in_frame, not_an_answer
 from kimi_core.events import Event, Finished, ReasoningDelta, Started, TextDelta, ToolCallDelta
 from kimi_core.paths import first
 from kimi_core.profile import Profile
@@ -33,6 +33,7 @@ class ChatStreamDecoder:
         "_headers",
         "_keys",
         "_logprobs",
+        "_price_keys",
         "_profile",
         "_started",
         "_usage",
@@ -42,6 +43,7 @@ class ChatStreamDecoder:
         self._profile = profile
         self._headers = headers
         self._keys = profile.host.reasoning_in
+        self._price_keys = {path.partition(".")[0] for path in profile.host.cost_paths} - {"usage"}
         self._calls = _Calls(names)
         self._started = False
         self._finish: str | None = None
@@ -50,12 +52,23 @@ class ChatStreamDecoder:
         self._logprobs: list[Any] = []
         self._extra: JsonObject = {}
 
+    @property
+    def started(self) -> bool:
+        """Whether any answer has come."""
+        return self._started
+
     def feed(self, frame: Any) -> list[Event]:
         """Events of one chunk.
 
         Raises:
-            APIError: The chunk is an error object.
+            APIError: The chunk is an error object, or no chunk at all.
         """
+        try:
+            return self._feed(frame)
+        except (AttributeError, TypeError, LookupError):
+            raise not_an_answer(frame, self._profile) from None
+
+    def _feed(self, frame: Any) -> list[Event]:
         events: list[Event] = []
         choices = frame.get("choices") if type(frame) is dict else None
         if not choices:
@@ -76,7 +89,8 @@ class ChatStreamDecoder:
         calls = delta.get("tool_calls")
         if calls:
             self._calls.feed(calls, events)
-        if choice.get("finish_reason") or frame.get("usage") or choice.get("usage") or choice.get("logprobs"):
+        get = choice.get
+        if get("finish_reason") or frame.get("usage") or get("usage") or get("logprobs") or self._priced(frame):
             self._ending(frame, choice)
         return events
 
@@ -93,6 +107,10 @@ class ChatStreamDecoder:
             reason = "tool_calls"
         events.append(Finished(reason, self._finish, usage, cost, estimated, self._logprobs or None, self._extra))
         return events
+
+    def _priced(self, frame: JsonObject) -> bool:
+        """Whether a host that says its price says it here."""
+        return not self._price_keys.isdisjoint(frame)
 
     def _start(self, frame: JsonObject, events: list[Event]) -> None:
         self._started = True
@@ -139,17 +157,21 @@ def _joined(parts: Any) -> str:
 
 
 def _usage(raw: JsonObject, profile: Profile) -> Usage:
-    prompt, completion = int(raw.get("prompt_tokens") or 0), int(raw.get("completion_tokens") or 0)
+    prompt, completion = _count(raw.get("prompt_tokens")), _count(raw.get("completion_tokens"))
     cached, reasoning = first(raw, profile.host.cached_paths), first(raw, profile.host.reasoning_paths)
     return Usage(
         input_tokens=prompt,
         output_tokens=completion,
-        total_tokens=int(raw.get("total_tokens") or prompt + completion),
-        cached_tokens=None if cached is None else min(int(cached), prompt),
+        total_tokens=_count(raw.get("total_tokens")) or prompt + completion,
+        cached_tokens=None if cached is None else min(_count(cached), prompt),
         # Seen live: 6001 reasoning tokens of 6000 completion tokens.
-        reasoning_tokens=None if reasoning is None else min(int(reasoning), completion),
+        reasoning_tokens=None if reasoning is None else min(_count(reasoning), completion),
         raw=raw,
     )
+
+
+def _count(value: Any) -> int:
+    return int(value) if isinstance(value, int | float) else 0
 
 
 class _Calls:
@@ -175,8 +197,9 @@ class _Calls:
             call.type = delta.get("type") or call.type
             arguments = function.get("arguments")
             if arguments:
-                call.pending.append(arguments if type(arguments) is str else json.dumps(arguments, ensure_ascii=False))
-                call.began = True
+                text = arguments if type(arguments) is str else json.dumps(arguments, ensure_ascii=False)
+                call.pending.append(text)
+                call.arguments.append(text)
             if call.name:
                 event = self._event(call)
                 if event is not None:
@@ -206,7 +229,8 @@ class _Calls:
             return True
         if not name or not call.name:
             return False
-        return index is None or call.began
+        # Without ids, a name again is the next call if the arguments so far are whole, else the same one's.
+        return index is None or name != call.name or _is_whole(call.arguments)
 
     def _event(self, call: _Call) -> ToolCallDelta | None:
         arguments = "".join(call.pending)
@@ -226,10 +250,18 @@ class _Calls:
         )
 
 
+def _is_whole(pieces: list[str]) -> bool:
+    try:
+        json.loads("".join(pieces), strict=False)
+    except ValueError:
+        return False
+    return True
+
+
 class _Call:
     """A call in the making."""
 
-    __slots__ = ("began", "host_index", "id", "index", "name", "pending", "type")
+    __slots__ = ("arguments", "host_index", "id", "index", "name", "pending", "type")
 
     def __init__(self, host_index: int | None) -> None:
         self.host_index = host_index
@@ -238,4 +270,4 @@ class _Call:
         self.name: str | None = None
         self.type = "function"
         self.pending: list[str] = []
-        self.began = False
+        self.arguments: list[str] = []

@@ -84,6 +84,34 @@ def test_calls_are_kept_apart_however_the_host_counts_them(form: str) -> None:
     assert read(*FORMS[form], END).tool_calls == (A, B)
 
 
+def test_a_name_on_every_piece_without_ids_is_one_call() -> None:
+    pieces = [calls(delta(0, name="fa", args='{"x"')), calls(delta(0, name="fa", args=":1}"))]
+    again = [calls(delta(0, name="fa", args='{"x":2}'))]
+    assert [c.arguments for c in read(*pieces, *again, END).tool_calls] == ['{"x":1}', '{"x":2}']
+
+
+@pytest.mark.parametrize("frame", [{"choices": ["x"]}, chunk("x"), calls("x"), calls({"function": "x"})])  # type: ignore[arg-type]
+def test_a_frame_of_another_protocol_is_named(frame: Any) -> None:
+    with pytest.raises(DecodeError):
+        read(frame)
+
+
+def test_usage_that_is_no_number_does_not_break_the_answer() -> None:
+    usage = {"prompt_tokens": "n/a", "completion_tokens": 5}
+    assert read(chunk({"content": "x"}, "stop", usage=usage)).usage.total_tokens == 5
+
+
+def test_a_price_on_an_ordinary_chunk_is_read() -> None:
+    meta = {"usage": {"usd_spent": 0.5}}
+    assert read(chunk({"content": "x"}, "stop"), chunk({}, meta=meta), host="aimlapi").cost_usd == 0.5
+
+
+def test_an_error_in_a_stream_is_as_final_as_over_http() -> None:
+    with pytest.raises(APIError) as caught:
+        read({"error": {"message": "request reached TPD rate limit", "type": "rate_limit_reached_error"}})
+    assert (caught.value.status_code, caught.value.is_retryable) == (429, False)
+
+
 def test_arguments_as_an_object_become_text() -> None:
     (call,) = read(calls(delta(0, "f:0", "fa", {"x": 1})), END).tool_calls
     assert json.loads(call.arguments) == {"x": 1}

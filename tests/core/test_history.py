@@ -56,6 +56,13 @@ def test_what_a_strict_host_refuses_is_repaired_and_named(history: list, expecte
     assert repairs == (name,)
 
 
+def test_a_result_that_comes_late_is_found() -> None:
+    wait = Message("assistant", "Wait.")
+    messages, repairs = repair([USER, asks("a"), wait, result("a", "REAL")], MOONSHOT, True)
+    assert list(messages) == [USER, asks("a"), result("a", "REAL"), wait]
+    assert repairs == ("misplaced",)
+
+
 def test_ids_that_repeat_in_later_turns_are_kept() -> None:
     """K3 counts `look_0` anew in every turn."""
     history = [USER, asks("look_0"), result("look_0"), asks("look_0"), result("look_0")]

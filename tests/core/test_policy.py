@@ -159,3 +159,30 @@ def test_more_tools_than_the_host_takes_raise() -> None:
     tools = tuple(Tool(f"tool_{i}") for i in range(129))
     with pytest.raises(ConfigError, match="at most 128 tools"):
         decide(tools=tools)
+
+
+def test_two_tools_of_one_name_raise() -> None:
+    with pytest.raises(ConfigError, match="Two tools are called 'look'"):
+        decide(tools=(*TOOLS, Tool("look")))
+
+
+@pytest.mark.parametrize("role", ["user", "system"])
+def test_an_empty_message_raises_where_none_is_taken(role: Any) -> None:
+    for host, refused in (("moonshot", True), ("vllm", False)):
+        request = Request(messages=[Message(role), Message("user", "x")], model="kimi-k2.6")
+        if refused:
+            with pytest.raises(ValueError, match=rf"Message 0 \({role}\) is empty"):
+                plan(request, resolve(HOSTS[host], "kimi-k2.6"))
+        else:
+            plan(request, resolve(HOSTS[host], "kimi-k2.6"))
+
+
+def test_vllm_switches_k3_off() -> None:
+    assert decide("kimi-k3", "vllm", False).patches == ({"reasoning_effort": "none"},)
+
+
+def test_keep_while_thinking_is_off_is_said() -> None:
+    request = Request(
+        messages=[Message("user", "x")], model="kimi-k2.6", options=Options(thinking=Thinking(False, keep="all"))
+    )
+    assert "keep" in plan(request, resolve(HOSTS["moonshot"], "kimi-k2.6")).notes[0].text

@@ -254,12 +254,12 @@ def test_a_changed_copy_calls_with_what_was_changed(model: ChatKimi, kimi: Local
         ({"type": "video", "file_id": "ms://abc"}, {"type": "video_url", "video_url": {"url": "ms://abc"}}),
         ({"type": "video_url", "video_url": "ms://abc"}, {"type": "video_url", "video_url": {"url": "ms://abc"}}),
         (
-            {"type": "image", "base64": "aGk=", "mime_type": "image/png"},
-            {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}},
+            {"type": "image", "base64": "R0lGODlhAQ==", "mime_type": "image/gif"},
+            {"type": "image_url", "image_url": {"url": "data:image/gif;base64,R0lGODlhAQ=="}},
         ),
         (
-            {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}},
-            {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}},
+            {"type": "image", "source": {"type": "base64", "media_type": "image/gif", "data": "R0lGODlhAQ=="}},
+            {"type": "image_url", "image_url": {"url": "data:image/gif;base64,R0lGODlhAQ=="}},
         ),
     ],
 )
@@ -276,3 +276,61 @@ def test_what_kimi_cannot_read_raises_before_any_io(model: ChatKimi, kimi: Local
     with pytest.raises(ValueError, match="cannot be sent to Kimi"):
         model.invoke([HumanMessage([block])])
     assert kimi.requests == []
+
+
+@pytest.mark.parametrize("key", ["reasoning", "reasoning_content"])
+@pytest.mark.parametrize("streamed", [False, True])
+def test_reasoning_goes_back_under_the_key_it_came_under(kimi: LocalKimi, key: str, streamed: bool) -> None:
+    model = ChatKimi(host="vllm", base_url=kimi.base_url, api_key=kimi.api_key)
+    call = {"id": "f:0", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}
+    message = {"role": "assistant", "content": None, key: "Hm.", "tool_calls": [call]}
+    body = {
+        "id": "x",
+        "model": "kimi-k2.6",
+        "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}],
+    }
+    frame = {**body, "choices": [{"index": 0, "delta": message, "finish_reason": "tool_calls"}]}
+    kimi.enqueue(sse=[frame], unchecked=True) if streamed else kimi.enqueue(json=body, unchecked=True)
+    kimi.enqueue(text="ok", unchecked=True)
+    said: Any = sum(*_parts(list(model.stream("Weather?")))) if streamed else model.invoke("Weather?")
+    model.invoke([HumanMessage("Weather?"), said, {"role": "tool", "content": "Sunny", "tool_call_id": "f:0"}])
+    sent = kimi.requests[-1].body["messages"][1]
+    assert {k: sent.get(k) for k in ("reasoning", "reasoning_content")} == {
+        "reasoning": None, "reasoning_content": None, key: "Hm."
+    }  # fmt: skip
+
+
+def _parts(chunks: list[Any]) -> tuple[list[Any], Any]:
+    return chunks[1:], chunks[0]
+
+
+def test_a_builtin_tool_goes_back_as_its_protocol_wants(model: ChatKimi, kimi: LocalKimi) -> None:
+    said = AIMessage(
+        "",
+        tool_calls=[{"name": "$web_search", "args": {"q": "x"}, "id": "s:0"}],
+        additional_kwargs={"reasoning_content": "Hm."},
+    )
+    kimi.enqueue(text="ok", unchecked=True)
+    model.invoke(
+        [HumanMessage("Search."), said, {"role": "tool", "content": "{}", "tool_call_id": "s:0", "name": "$web_search"}]
+    )
+    _, turn, result = kimi.requests[-1].body["messages"]
+    assert turn["tool_calls"][0]["type"] == "builtin_function"
+    assert result["name"] == "$web_search"
+
+
+def test_the_bytes_say_what_a_picture_is(model: ChatKimi, kimi: LocalKimi) -> None:
+    svg = {
+        "type": "image",
+        "base64": "PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciLz4=",
+        "mime_type": "image/png",
+    }
+    with pytest.raises(ValueError, match="SVG"):
+        model.invoke([HumanMessage([svg])])
+    png = {
+        "type": "image",
+        "base64": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg==",
+        "mime_type": "image/jpeg",
+    }
+    model.invoke([HumanMessage([png, "What is this?"])])
+    assert kimi.requests[-1].body["messages"][0]["content"][0]["image_url"]["url"].startswith("data:image/png")

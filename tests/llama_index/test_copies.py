@@ -37,7 +37,7 @@ def test_a_used_object_can_be_pickled(llm: KimiLLM) -> None:
 
 def test_a_key_from_the_environment_is_read_again(kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOONSHOT_API_KEY", CANARY)
-    pickled = pickle.dumps(KimiLLM(base_url=kimi.base_url))
+    pickled = pickle.dumps(KimiLLM(host="moonshot", base_url=kimi.base_url))
     assert CANARY.encode() not in pickled
     monkeypatch.setenv("MOONSHOT_API_KEY", kimi.api_key)
     assert pickle.loads(pickled).chat(ASKED).message.content
