@@ -14,7 +14,7 @@ from kimi_core.events import Event, ResponseBuilder, Started, reduce
 from kimi_core.hosts import find_by_url
 from kimi_core.policy import Plan
 from kimi_core.profile import Profile, find_host, resolve
-from kimi_core.settings import Settings, make_settings
+from kimi_core.settings import Settings, check_headers, make_settings
 from kimi_core.types import JsonObject, Options, Request, Response, ToolChoice, Usage
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ class _Client:
             ConfigError: An option is wrong, or cannot be honoured and `on_unsupported="error"`.
             MessageError: A message or schema cannot be expressed for this host.
         """
+        check_headers(request.options.extra_headers)
         profile = self.profile(request.model)
         plan = policy.plan(request, profile)
         self._report(plan)

@@ -22,7 +22,7 @@ REPAIRS = {
     "orphan": "a tool result that no call asked for was left out; the host answers 400 `tool_call_id is not found`",
     "misplaced": "a tool result did not follow its call directly; it was moved there",
     "unanswered": f"a tool call without a result was answered with {NO_RESULT!r}",
-    "repeated id": "two calls of one message had the same id; the second got a suffix",
+    "repeated id": "calls of one message had the same id, or none; they got ids of their own",
     "reasoning": "an assistant message with tool calls had no reasoning (it is from another model, or lost it on the "
     "way); a blank stands in for it, since the host answers 400 `reasoning_content is missing` otherwise",
 }
@@ -66,7 +66,7 @@ def _needs_repair(messages: Sequence[Message], blank: str | None) -> bool:
                 if blank is not None and not (message.reasoning and message.reasoning.text):
                     return True
                 open_ids = {call.id for call in calls}
-                if len(open_ids) != len(calls):
+                if len(open_ids) != len(calls) or "" in open_ids:
                     return True
             elif not message.content and not message.partial:
                 return True
@@ -99,8 +99,8 @@ def _results(messages: Sequence[Message], position: int, used: set[int]) -> list
         message = messages[i]
         if not wanted or any(call.id in wanted for call in message.tool_calls):
             break
-        if message.role == "tool" and i not in used and message.tool_call_id in wanted:
-            wanted.remove(message.tool_call_id)
+        if message.role == "tool" and i not in used and (message.tool_call_id or "") in wanted:
+            wanted.remove(message.tool_call_id or "")
             used.add(i)
             found.append(i)
     return found
@@ -117,7 +117,7 @@ def _tool_turn(
     yield message if calls is message.tool_calls else replace(message, tool_calls=calls)
     waiting = list(results)
     for original, call in zip(message.tool_calls, calls, strict=True):
-        answer = next((r for r in waiting if r.tool_call_id == original.id), None)
+        answer = next((r for r in waiting if (r.tool_call_id or "") == original.id), None)
         if answer is None:
             repairs["unanswered"] = None
             yield Message("tool", NO_RESULT, tool_call_id=call.id, name=call.name)
@@ -129,11 +129,11 @@ def _tool_turn(
 def _unique(calls: tuple[ToolCall, ...], repairs: dict[str, None]) -> tuple[ToolCall, ...]:
     """The calls with ids that differ; the same tuple when they already do."""
     seen: set[str] = set()
-    unique = []
+    unique: list[ToolCall] = []
     for call in calls:
-        new, n = call.id, 2
+        new, n = call.id or f"functions.{call.name}:{len(unique)}", 2
         while new in seen:
-            new, n = f"{call.id}_{n}", n + 1
+            new, n = f"{call.id or call.name}_{n}", n + 1
         seen.add(new)
         unique.append(call if new == call.id else replace(call, id=new))
     if all(a is b for a, b in zip(unique, calls, strict=True)):

@@ -59,6 +59,7 @@ def parse(given: Mapping[str, Any], base: Options | None = None) -> Options:
     changes = {name: value for name, value in given.items() if value is not None}
     if not changes:
         return base
+    _check_types(changes)
     thinking = parse_thinking(changes.pop("thinking", None), changes.pop("reasoning_effort", None), base.thinking)
     if "stop" in changes:
         changes["stop"] = parse_stop(changes["stop"])
@@ -66,6 +67,23 @@ def parse(given: Mapping[str, Any], base: Options | None = None) -> Options:
         if name in changes:
             changes[name] = {**(getattr(base, name) or {}), **changes[name]}
     return replace(base, thinking=thinking, **changes)
+
+
+_NUMBER, _WHOLE, _TEXT, _YES_NO = (int, float), (int,), (str,), (bool,)
+_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
+    **dict.fromkeys(("temperature", "top_p", "presence_penalty", "frequency_penalty"), (_NUMBER, "a number")),
+    **dict.fromkeys(("max_tokens", "n", "seed", "top_logprobs"), (_WHOLE, "a whole number")),
+    **dict.fromkeys(("prompt_cache_key", "safety_identifier", "reasoning_effort"), (_TEXT, "text")),
+    **dict.fromkeys(("logprobs", "parallel_tool_calls"), (_YES_NO, "True or False")),
+    **dict.fromkeys(("extra_body", "extra_headers"), ((Mapping,), "a mapping")),
+}
+
+
+def _check_types(given: Mapping[str, Any]) -> None:
+    for name, value in given.items():
+        types, words = _TYPES.get(name, ((object,), ""))
+        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types and words):
+            raise ConfigError(f"{name} must be {words}, got {value!r}.")
 
 
 def parse_thinking(thinking: ThinkingOption, effort: str | None, base: Thinking = _UNSET) -> Thinking:
@@ -91,21 +109,29 @@ def parse_thinking(thinking: ThinkingOption, effort: str | None, base: Thinking 
     return replace(parsed, effort=effort) if effort is not None else parsed
 
 
-_TYPES = {"enabled": True, "disabled": False, None: None}
+_SWITCH = {"enabled": True, "disabled": False, None: None}
 
 
 def _from_mapping(given: Mapping[str, Any], base: Thinking) -> Thinking:
     unknown = [key for key in given if key not in ("type", "keep", "effort")]
     if unknown:
         raise ConfigError(f"thinking has no key {unknown[0]!r}; it takes 'type', 'keep' and 'effort'.")
-    if given.get("type") not in _TYPES:
+    if given.get("type") not in list(_SWITCH):
         raise ConfigError(f"thinking type must be 'enabled' or 'disabled', got {given['type']!r}.")
-    return Thinking(_TYPES[given.get("type")], given.get("keep"), given.get("effort", base.effort))
+    return Thinking(_SWITCH[given.get("type")], given.get("keep"), given.get("effort", base.effort))
 
 
 def parse_stop(stop: str | Iterable[str]) -> tuple[str, ...]:
-    """One stop sequence or several."""
-    return (stop,) if isinstance(stop, str) else tuple(stop)
+    """One stop sequence or several.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    if isinstance(stop, str):
+        return (stop,)
+    if not isinstance(stop, list | tuple) or not all(isinstance(text, str) for text in stop):
+        raise ConfigError(f"stop must be a text or a list of texts, got {stop!r}.")
+    return tuple(stop)
 
 
 def parse_tool_choice(choice: Any) -> ToolChoice | None:

@@ -42,7 +42,8 @@ def scrub(made: APIError, secret: SecretStr | None) -> APIError:
     key = secret.get_secret_value() if secret else None
     made.message = text(made.message, key)
     made.args = (made.message,)
-    made.body = _deep(made.body, key)
+    for name in ("body", "type", "code", "param"):
+        setattr(made, name, _deep(getattr(made, name), key))
     return made
 
 
@@ -57,7 +58,7 @@ def _deep(value: Any, key: str | None) -> Any:
         case str():
             return text(value, key)
         case dict():
-            return {k: _deep(v, key) for k, v in value.items()}
+            return {_deep(k, key): _deep(v, key) for k, v in value.items()}
         case list():
             return [_deep(v, key) for v in value]
     return value

@@ -104,6 +104,7 @@ def make_settings(
     """
     row = _row(host, base_url)
     _check(max_retries, on_unsupported)
+    check_headers(default_headers)
     # An address in a row of the user's own is as good as an argument.
     named = None if isinstance(host, HostRow) and host.base_url else _env(row.base_url_env)
     if host is None and not base_url and named:
@@ -169,18 +170,38 @@ def _row(host: str | HostRow | None, base_url: str | None) -> HostRow:
 
 
 def _check(max_retries: int, on_unsupported: str) -> None:
-    if max_retries < 0:
-        raise ConfigError(f"max_retries must not be negative, got {max_retries}.")
+    if not isinstance(max_retries, int) or max_retries < 0:
+        raise ConfigError(f"max_retries must be a number from 0 on, got {max_retries!r}.")
     if on_unsupported not in ("warn", "error", "ignore"):
         raise ConfigError(f"on_unsupported must be 'warn', 'error' or 'ignore', got {on_unsupported!r}.")
 
 
 def _key(row: HostRow, given: ApiKey | None, *, trusted: bool) -> tuple[SecretStr | None, bool]:
     if given is not None:
-        text = given.get_secret_value() if isinstance(given, SecretStr) else given
+        text = (given.get_secret_value() if isinstance(given, SecretStr) else given).strip()
+        _check_header("The API key", text)
         return (SecretStr(text), False) if text else (None, False)
     found = _env(row.key_env) if trusted else None
+    _check_header("The API key of the environment", found or "")
     return (SecretStr(found), True) if found else (None, False)
+
+
+def check_headers(headers: Mapping[str, str] | None) -> None:
+    """Raise for headers that cannot be sent, without quoting their values.
+
+    Raises:
+        ConfigError: Names the header.
+    """
+    for name, value in (headers or {}).items():
+        if not isinstance(value, str):
+            raise ConfigError(f"The header {name!r} must be text, not {type(value).__name__}.")
+        _check_header(f"The header {name!r}", value)
+
+
+def _check_header(what: str, value: str) -> None:
+    """What cannot stand in a header raises here: the HTTP library's own error would quote it."""
+    if not (value.isascii() and value.isprintable()):
+        raise ConfigError(f"{what} has characters that cannot be sent; check how it was read.")
 
 
 def _env(names: tuple[str, ...]) -> str | None:

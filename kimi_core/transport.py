@@ -119,13 +119,17 @@ class OpenStream:
 
     def __iter__(self) -> Iterator[Any]:
         with _translated(self._settings, self._profile, streaming=True):
+            if whole := _whole(self._stream.response):
+                self._stream.response.read()
+                yield _parsed(whole, self._profile, self._settings)
+                return
             # The SDK's own iterator would parse with the slower stdlib, and hide what stands around an error.
             for event in self._stream._iter_events():
                 data = event.data
-                if data == DONE:
+                if data.startswith(DONE):
                     break
                 if data:
-                    yield from_json(data)
+                    yield _json(data)
 
     def close(self) -> None:
         """Give the connection back."""
@@ -143,12 +147,16 @@ class OpenAsyncStream:
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         with _translated(self._settings, self._profile, streaming=True):
+            if whole := _whole(self._stream.response):
+                await self._stream.response.aread()
+                yield _parsed(whole, self._profile, self._settings)
+                return
             async for event in self._stream._iter_events():
                 data = event.data
-                if data == DONE:
+                if data.startswith(DONE):
                     break
                 if data:
-                    yield from_json(data)
+                    yield _json(data)
 
     async def close(self) -> None:
         """Give the connection back."""
@@ -173,6 +181,19 @@ def _options(settings: Settings, headers: Mapping[str, str] | None = None) -> di
     return {"headers": merged, "timeout": timeout}
 
 
+def _whole(response: Any) -> Any:
+    """The response, if a host answered a request for a stream with a whole body or a page."""
+    kind = response.headers.get("content-type", "")
+    return response if kind.startswith(("application/json", "text/html")) else None
+
+
+def _json(text: str | bytes) -> Any:
+    try:
+        return from_json(text)
+    except ValueError:
+        return json.loads(text)  # half of a surrogate pair is JSON to the stdlib
+
+
 def _bytes(body: Any) -> bytes:
     try:
         return to_json(body)
@@ -182,7 +203,7 @@ def _bytes(body: Any) -> bytes:
 
 def _parsed(response: Any, profile: Profile, settings: Settings) -> Any:
     try:
-        return from_json(response.content)
+        return _json(response.content)
     except ValueError:
         kind = response.headers.get("content-type", "no content type")
         error = err.make(

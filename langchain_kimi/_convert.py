@@ -282,6 +282,7 @@ def to_usage(usage: Usage) -> UsageMetadata:
 def to_metadata(response: Response, host: str) -> JsonObject:
     """What belongs to an answer but is not said in it. On a stream it comes once, with the last chunk."""
     metadata: JsonObject = {
+        **response.extra,
         "model_provider": PROVIDER,
         "model_name": response.model,
         "host": host,
@@ -292,7 +293,6 @@ def to_metadata(response: Response, host: str) -> JsonObject:
         "logprobs": response.logprobs,
         "token_usage": dict(response.usage.raw) if response.usage else None,
         "cost_usd": response.cost_usd,
-        **response.extra,
     }
     if response.cost_usd is not None:
         metadata["cost_is_estimate"] = response.cost_is_estimate

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
@@ -18,18 +19,35 @@ from kimi_core.errors import OutputError
 from kimi_core.types import JsonObject
 from langchain_kimi._errors import as_parser_error
 
+GROWTH = 128
+"""An unfinished answer is read again when it has grown by one part in so many: reading it for each token of a long one
+would cost more than everything else."""
+
 
 def describe(schema: Any) -> JsonObject:
     """A schema in any of LangChain's forms, as JSON Schema with a name."""
     if isinstance(schema, type) and issubclass(schema, BaseModel):
         described = schema.model_json_schema()
         return {"name": schema.__name__, "description": schema.__doc__ or "", "schema": described}
+    if isinstance(schema, Mapping) and _is_json_schema(schema):
+        name = re.sub(r"[^a-zA-Z0-9_-]+", "_", str(schema.get("title") or "output"))[:64]
+        return {"name": name, "description": str(schema.get("description") or ""), "schema": dict(schema)}
     function = convert_to_openai_function(schema)
     return {
         "name": function["name"],
         "description": function.get("description", ""),
         "schema": convert_to_json_schema(schema),
     }
+
+
+def _is_json_schema(schema: Mapping[str, Any]) -> bool:
+    """Whether a mapping is a schema itself, and not a function or tool that has one.
+
+    LangChain's converter keeps nothing of a schema but its `properties`.
+    """
+    if schema.get("type") == "function" or "parameters" in schema or "input_schema" in schema:
+        return False
+    return not {"type", "properties", "anyOf", "oneOf", "allOf", "$ref", "enum"}.isdisjoint(schema)
 
 
 class AnswerParser(BaseTransformOutputParser[Any]):
@@ -122,6 +140,7 @@ class _Reader:
     def __init__(self, parser: AnswerParser) -> None:
         self._parser = parser
         self._text = ""
+        self._read = 0
         self._index: int | None = None
         self._reason: str | None = None
         self._last: Any = None
@@ -129,8 +148,11 @@ class _Reader:
     def feed(self, chunk: str | BaseMessage) -> Iterator[Any]:
         new = chunk if isinstance(chunk, str) else self._new(chunk)
         self._reason = self._reason if isinstance(chunk, str) else _reason(chunk) or self._reason
-        if new:
-            self._text += new
+        if not new:
+            return
+        self._text += new
+        if len(self._text) - self._read >= len(self._text) // GROWTH:
+            self._read = len(self._text)
             yield from self._changed(self._parser._part(self._text))
 
     def end(self) -> Iterator[Any]:
@@ -140,8 +162,8 @@ class _Reader:
         """What a chunk adds to the answer: text, or arguments of the one call that it is."""
         calls = chunk.tool_call_chunks if isinstance(chunk, AIMessageChunk) else []
         for call in calls:
-            if call["name"] == self._parser.tool:
-                self._index, self._text = call["index"], ""
+            if call["name"] == self._parser.tool and self._index is None:
+                self._index, self._text, self._read = call["index"], "", 0
         if self._index is None:
             return str(chunk.text)
         return "".join(call["args"] or "" for call in calls if call["index"] == self._index)

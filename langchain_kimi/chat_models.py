@@ -24,12 +24,14 @@ from kimi_core.types import JsonObject, OutputFormat, Request
 from langchain_kimi import _blocks, _errors
 from langchain_kimi._convert import PROVIDER, to_ai_message, to_messages
 from langchain_kimi._profile import model_profile
+from langchain_kimi._settled import SettledKey, SettledProfile, SettledUrl, settled, without_strangers
 from langchain_kimi._stream import ChunkMaker
 from langchain_kimi._structured import AnswerParser, describe
 
 _errors.register()
 _blocks.register()
 
+DEFAULT_MODEL = "kimi-k2.6"
 StructuredMethod = Literal["auto", "json_schema", "function_calling", "json_mode"]
 
 # Words of a call that LangChain brings or `bind_tools` binds.
@@ -87,7 +89,7 @@ class ChatKimi(BaseChatModel):
 
     model_config = ConfigDict(populate_by_name=True, arbitrary_types_allowed=True, protected_namespaces=())
 
-    model_name: str = Field(default="kimi-k2.6", alias="model")
+    model_name: str = Field(default=DEFAULT_MODEL, alias="model")
     """A Kimi family id (`kimi-k2.6`), or an id as the host writes it."""
 
     host: str | HostRow | None = Field(default=None, frozen=True)
@@ -189,11 +191,20 @@ class ChatKimi(BaseChatModel):
         given = {options.ALIASES.get(word, word): value for word, value in given.items()}
         _check_words(type(self), given)
         options.parse({k: given[k] for k in ("thinking", "reasoning_effort") if k in given})
+        model = given.get("model", given.get("model_name", DEFAULT_MODEL))
+        given = without_strangers(given, getattr(given.get("host"), "name", given.get("host")), model)
         settings = make_settings(**{word: given.pop(word) for word in options.CONNECTION if word in given})
         super().__init__(**given, **settings.arguments() | {"host": _host(settings), "api_key": settings.api_key})
         self._clients = (KimiClient(settings), AsyncKimiClient(settings))
-        if self.profile is None:
-            self.profile = self._resolve_model_profile()
+        self._settle(settings)
+
+    def _settle(self, settings: Settings) -> None:
+        """Mark what was settled with what it belongs to."""
+        host, key = settings.host.name, settings.api_key
+        self.__dict__["base_url"] = settled(SettledUrl(settings.base_url), host)
+        self.__dict__["api_key"] = settled(SettledKey(key.get_secret_value()), host) if key else None
+        if self.profile is None and (profile := self._resolve_model_profile()):
+            self.__dict__["profile"] = settled(SettledProfile(profile), f"{self.model_name} on {host}")
 
     # ------------------------------------------------------------------------------------------ settling
 
@@ -215,7 +226,7 @@ class ChatKimi(BaseChatModel):
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         super().__setstate__(state)
-        self.__dict__["api_key"] = self._settings.api_key
+        self._settle(self._settings)
 
     @property
     def model(self) -> str:
@@ -253,6 +264,10 @@ class ChatKimi(BaseChatModel):
     def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> JsonObject:
         # Traces show these; a key or header given for one call is none of their business.
         return super()._get_invocation_params(stop=stop, **{k: v for k, v in kwargs.items() if k not in _SECRET})
+
+    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+        # A key of LangChain's caches, which store it.
+        return super()._get_llm_string(stop=stop, **{k: v for k, v in kwargs.items() if k not in _SECRET})
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop=stop, **kwargs)
@@ -360,8 +375,8 @@ class ChatKimi(BaseChatModel):
         """
         if formatted := [_tool(tool, strict) for tool in tools]:
             kwargs["tools"] = formatted
-            if tool_choice is not None:
-                kwargs["tool_choice"] = tool_choice
+        if tool_choice is not None:
+            kwargs["tool_choice"] = tool_choice
         return self.bind(**kwargs)
 
     def with_structured_output(

@@ -125,14 +125,21 @@ def _call(block: ToolCallBlock, recorded: ToolCall | None) -> ToolCall:
 
 
 def recorded_call(call: Any) -> ToolCall:
-    """A call in OpenAI's shape, as a dict or as the SDK's object."""
-    if not isinstance(call, Mapping):
+    """A call in OpenAI's shape, as a dict or as the SDK's object; or in Anthropic's (`name` and `input`).
+
+    Raises:
+        MessageError: It is none of these.
+    """
+    if hasattr(call, "model_dump"):
         call = call.model_dump()
-    function = call.get("function") or {}
+    if not isinstance(call, Mapping):
+        raise MessageError(f"additional_kwargs['tool_calls'] holds something that is no tool call: {call!r}")
+    function = call.get("function") or {"name": call.get("name"), "arguments": call.get("input")}
     arguments = function.get("arguments") or ""
     if not isinstance(arguments, str):
         arguments = dump(arguments)
-    return ToolCall(call.get("id") or "", function.get("name") or "", arguments, call.get("type") or "function")
+    kind = "builtin_function" if call.get("type") == "builtin_function" else "function"
+    return ToolCall(call.get("id") or "", function.get("name") or "", arguments, kind)
 
 
 # ----------------------------------------------------------------------------------------------------- blocks
@@ -305,6 +312,7 @@ def _lenient(text: str) -> Any:
 def to_raw(response: Response) -> JsonObject:
     """The answer's envelope, with usage in OpenAI's words: token counters and tracers read it there."""
     raw = {
+        **response.extra,
         "id": response.id,
         "model": response.model,
         "created": response.created,
@@ -312,7 +320,6 @@ def to_raw(response: Response) -> JsonObject:
         "finish_reason": response.raw_finish_reason,
         "logprobs": response.logprobs,
         "usage": to_usage(response.usage) if response.usage else None,
-        **response.extra,
     }
     return {key: value for key, value in raw.items() if value is not None}
 

@@ -62,6 +62,7 @@ class ToolCalling(FunctionCallingLLM):
             )
         return found
 
+    @traced
     def predict_and_call(
         self,
         tools: Sequence[BaseTool],
@@ -81,6 +82,7 @@ class ToolCalling(FunctionCallingLLM):
         outputs = [_call(call, tools, verbose) for call in calls]
         return _to_agent_response(response, outputs, error_on_tool_error)
 
+    @traced
     async def apredict_and_call(
         self,
         tools: Sequence[BaseTool],

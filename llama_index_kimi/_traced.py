@@ -60,7 +60,7 @@ def _hidden(words: Any) -> Any:
     if isinstance(key := words.get("api_key"), str):
         hidden["api_key"] = SecretStr(key)
     for name in _HEADERS:
-        if headers := words.get(name):
+        if isinstance(headers := words.get(name), dict):
             hidden[name] = {header: _secret(value) for header, value in headers.items()}
     if nested := words.get("llm_kwargs"):
         hidden["llm_kwargs"] = _hidden(nested)
@@ -75,7 +75,7 @@ def revealed(words: Mapping[str, Any]) -> JsonObject:
     """Words of a call with their headers as they were given. A key may stay wrapped."""
     given = dict(words)
     for name in _HEADERS:
-        if headers := given.get(name):
+        if isinstance(headers := given.get(name), dict):
             given[name] = {header: _plain(value) for header, value in headers.items()}
     return given
 

@@ -10,6 +10,7 @@ from drivers import DRIVERS, Driver
 from kimi_core import (
     HOSTS,
     AuthenticationError,
+    ConfigError,
     HostRow,
     KimiWarning,
     MissingKeyError,
@@ -217,3 +218,25 @@ def test_an_unknown_host_raises_with_a_hint(framework: Driver) -> None:
 def test_a_generic_host_needs_an_address(framework: Driver) -> None:
     with pytest.raises(ValueError, match="base_url"):
         framework.make(host="generic")
+
+
+WRONG = [
+    ("max_tokens", "12"),
+    ("temperature", "hot"),
+    ("n", "1"),
+    ("stop", 123),
+    ("stop", [1]),
+    ("extra_body", "x"),
+    ("extra_headers", "x"),
+    ("logprobs", 3),
+    ("max_tokens", True),
+    ("thinking", {"type": ["x"]}),
+]
+
+
+@pytest.mark.parametrize(("word", "value"), WRONG, ids=str)
+def test_a_value_of_the_wrong_type_raises_before_any_io(driver: Driver, kimi: LocalKimi, word: str, value: Any) -> None:
+    model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key)
+    with pytest.raises(ConfigError, match=word):
+        driver.ask(model, "Hello", **{word: value})
+    assert kimi.requests == []

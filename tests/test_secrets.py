@@ -68,6 +68,10 @@ def test_not_in_the_clients_repr() -> None:
 ECHO = f"Incorrect API key provided: {CANARY}"
 HOW: dict[str, Any] = {
     "refused": {"json": {"error": {"message": ECHO, "type": "invalid_authentication_error"}}, "status": 401},
+    "refused with it everywhere": {
+        "json": {"error": {"message": "m", "code": CANARY, "param": CANARY, "type": CANARY, CANARY: 1}},
+        "status": 401,
+    },
     "refused with a page": {"raw": f"<html>{CANARY}</html>".encode(), "content_type": "text/html", "status": 502},
     "a page": {"raw": f"<html>{CANARY}</html>".encode(), "content_type": "text/html"},
     "an error in the body": {"json": {"error": {"message": ECHO}}},
@@ -180,3 +184,22 @@ def test_a_key_is_never_taken_to_a_known_address_of_another_host(driver: Driver,
     model = driver.make(api_key=CANARY, base_url=kimi.base_url)
     with pytest.raises(ValueError, match="No API key for AI/ML API"):
         driver.ask(model, "Hello", base_url="https://api.aimlapi.com/v1")
+
+
+@pytest.mark.parametrize("key", ["sk-canary-1\u00e9", "sk-canary-\n1"])
+def test_a_key_that_cannot_be_sent_raises_without_being_quoted(framework: Driver, kimi: LocalKimi, key: str) -> None:
+    with pytest.raises(ValueError, match="characters that cannot be sent") as caught:
+        framework.make(base_url=kimi.base_url, api_key=key)
+    assert "canary" not in repr(caught.value)
+
+
+def test_white_space_around_a_key_is_no_part_of_it(driver: Driver, kimi: LocalKimi) -> None:
+    assert driver.ask(driver.make(base_url=kimi.base_url, api_key=f" {kimi.api_key}\n"), "Hello").text
+
+
+def test_a_header_that_cannot_be_sent_raises_without_being_quoted(driver: Driver, kimi: LocalKimi) -> None:
+    model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key)
+    for word in ("default_headers", "extra_headers"):
+        with pytest.raises(ValueError, match="'X-Token' has characters") as caught:
+            driver.ask(model, "Hello", **{word: {"X-Token": "canary\u00e9"}})
+        assert "canary" not in repr(caught.value)

@@ -30,6 +30,7 @@ class ChatStreamDecoder:
         "_cost",
         "_extra",
         "_finish",
+        "_half",
         "_headers",
         "_keys",
         "_logprobs",
@@ -46,6 +47,7 @@ class ChatStreamDecoder:
         self._price_keys = {path.partition(".")[0] for path in profile.host.cost_paths} - {"usage"}
         self._calls = _Calls(names)
         self._started = False
+        self._half = ""
         self._finish: str | None = None
         self._usage: JsonObject | None = None
         self._cost: float | None = None
@@ -70,7 +72,9 @@ class ChatStreamDecoder:
 
     def _feed(self, frame: Any) -> list[Event]:
         events: list[Event] = []
-        choices = frame.get("choices") if type(frame) is dict else None
+        if type(frame) is not dict:
+            return events  # `null` keeps a connection alive
+        choices = frame.get("choices")
         if not choices:
             self._rare(frame)
             return events
@@ -85,12 +89,16 @@ class ChatStreamDecoder:
                 break
         text = delta.get("content")
         if text:
-            events.append(TextDelta(text if type(text) is str else _joined(text)))
+            text = text if type(text) is str else _joined(text)
+            if self._half or "\ud800" <= text[-1:] <= "\udbff":
+                text = self._paired(text)
+            events.append(TextDelta(text))
         calls = delta.get("tool_calls")
         if calls:
             self._calls.feed(calls, events)
         get = choice.get
-        if get("finish_reason") or frame.get("usage") or get("usage") or get("logprobs") or self._priced(frame):
+        ends = get("finish_reason") or frame.get("usage") or get("usage") or get("logprobs")
+        if ends or frame.get("error") or self._priced(frame):
             self._ending(frame, choice)
         return events
 
@@ -100,13 +108,21 @@ class ChatStreamDecoder:
             return []
         usage = _usage(self._usage, self._profile) if self._usage else None
         cost, estimated = self._price(usage)
-        events: list[Event] = list(self._calls.rest())
+        events: list[Event] = [TextDelta("\ufffd")] if self._half else []
+        events += self._calls.rest()
         reason = _REASONS.get(self._finish or "", "other")
         if reason == "stop" and self._calls.seen:
             # vLLM finishes a named call with `stop`; a turn that calls tools is a tool turn.
             reason = "tool_calls"
         events.append(Finished(reason, self._finish, usage, cost, estimated, self._logprobs or None, self._extra))
         return events
+
+    def _paired(self, text: str) -> str:
+        """Text with the halves of characters put together that a host cut in two."""
+        text, self._half = self._half + text, ""
+        if "\ud800" <= text[-1:] <= "\udbff":
+            text, self._half = text[:-1], text[-1]
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
     def _priced(self, frame: JsonObject) -> bool:
         """Whether a host that says its price says it here."""
@@ -125,7 +141,7 @@ class ChatStreamDecoder:
 
     def _rare(self, frame: Any) -> None:
         """Usage, cost, host's own fields, and errors."""
-        if type(frame) is not dict or frame.get("error") or frame.get("errors") or "choices" not in frame:
+        if frame.get("error") or frame.get("errors") or ("choices" not in frame and _complains(frame)):
             raise error_in_frame(frame, self._profile)
         host = self._profile.host
         # Moonshot sends the same usage in the last choice and in a chunk of its own: last wins, never added.
@@ -149,6 +165,11 @@ class ChatStreamDecoder:
         cached = usage.cached_tokens or 0
         fresh = usage.input_tokens - cached
         return (cached * price.cached + fresh * price.input + usage.output_tokens * price.output) / 1_000_000, True
+
+
+def _complains(frame: JsonObject) -> bool:
+    """Whether a frame without choices is an error. Keep-alive frames and lone usage are none."""
+    return "usage" not in frame and ("message" in frame or "detail" in frame)
 
 
 def _joined(parts: Any) -> str:
@@ -191,8 +212,8 @@ class _Calls:
     def feed(self, deltas: list[JsonObject], events: list[Event]) -> None:
         for delta in deltas:
             function = delta.get("function") or {}
-            call = self._find(delta.get("index"), delta.get("id"), function.get("name"))
-            call.id = call.id or delta.get("id")
+            call = self._find(delta.get("index"), _text(delta.get("id")), function.get("name"))
+            call.id = call.id or _text(delta.get("id"))
             call.name = call.name or function.get("name")
             call.type = delta.get("type") or call.type
             arguments = function.get("arguments")
@@ -248,6 +269,10 @@ class _Calls:
             self._names.get(name, name),
             call.type,
         )
+
+
+def _text(id_: Any) -> str | None:
+    return None if id_ is None else str(id_)
 
 
 def _is_whole(pieces: list[str]) -> bool:

@@ -36,6 +36,7 @@ def read(*frames: Any, host: str = "moonshot", headers: dict[str, str] | None = 
     return reduce([*events, *decoder.end()])
 
 
+USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "cached_tokens": 4}
 END = chunk({}, "tool_calls")
 A = ToolCall("f:0", "fa", '{"x":1}')
 B = ToolCall("f:1", "fb", '{"y":2}')
@@ -112,6 +113,23 @@ def test_an_error_in_a_stream_is_as_final_as_over_http() -> None:
     assert (caught.value.status_code, caught.value.is_retryable) == (429, False)
 
 
+@pytest.mark.parametrize("frame", [{}, None, {"type": "ping"}, {"id": "x", "usage": USAGE}])
+def test_harmless_frames_do_not_break_a_stream(frame: Any) -> None:
+    response = read(chunk({"content": "Hello"}), frame, chunk({}, "stop"), frame)
+    assert response.text == "Hello"
+    assert bool(response.usage) is ("usage" in (frame or {}))
+
+
+def test_a_character_cut_in_two_is_put_together() -> None:
+    response = read(chunk({"content": "a \ud83d"}), chunk({"content": "\ude00 b"}), chunk({}, "stop"))
+    assert response.text == "a 😀 b"
+    assert read(chunk({"content": "a \ud83d"}), chunk({}, "stop")).text == "a \ufffd"
+
+
+def test_an_id_that_is_a_number_becomes_text() -> None:
+    assert read(calls(delta(0, 7, "fa", "{}")), END).tool_calls[0].id == "7"  # type: ignore[arg-type]
+
+
 def test_arguments_as_an_object_become_text() -> None:
     (call,) = read(calls(delta(0, "f:0", "fa", {"x": 1})), END).tool_calls
     assert json.loads(call.arguments) == {"x": 1}
@@ -135,7 +153,6 @@ def test_an_unknown_finish_reason_is_other_and_kept() -> None:
     assert (response.finish_reason, response.raw_finish_reason) == ("other", "unexpected_state")
 
 
-USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "cached_tokens": 4}
 END_WITH_USAGE = {"id": "c", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "usage": USAGE}]}
 
 
@@ -191,8 +208,8 @@ def test_a_price_from_the_table_is_an_estimate() -> None:
         ({"error": {"message": "The engine is overloaded", "type": "engine_overloaded_error"}}, OverloadedError),
         ({"error": {"message": "no", "type": "exceeded_current_quota_error", "code": 429}}, QuotaExceededError),
         ({"errors": [{"code": "x", "message": "no"}]}, APIError),
-        ({"hello": "world"}, DecodeError),
-        ("text", DecodeError),
+        ({"message": "Unauthorized", "statusCode": "401"}, APIError),
+        ({"error": {"message": "boom"}, "choices": [{"index": 0, "delta": {}}]}, APIError),
     ],
 )
 def test_an_error_inside_the_stream_is_raised_as_its_kind(frame: Any, error: type[Exception]) -> None:

@@ -63,6 +63,15 @@ def test_a_result_that_comes_late_is_found() -> None:
     assert repairs == ("misplaced",)
 
 
+def test_calls_without_ids_get_kimis_own_and_their_results_in_order() -> None:
+    history = [USER, asks("", ""), Message("tool", "1"), Message("tool", "2", tool_call_id=""), USER]
+    messages, repairs = repair(history, MOONSHOT, True)
+    ids = ["functions.look:0", "functions.look:1"]
+    assert [c.id for c in messages[1].tool_calls] == ids
+    assert [(m.tool_call_id, m.content) for m in messages[2:4]] == list(zip(ids, "12", strict=True))
+    assert repairs == ("repeated id",)
+
+
 def test_ids_that_repeat_in_later_turns_are_kept() -> None:
     """K3 counts `look_0` anew in every turn."""
     history = [USER, asks("look_0"), result("look_0"), asks("look_0"), result("look_0")]

@@ -289,12 +289,12 @@ def test_a_stream_that_nobody_begins_gives_its_connection_back(kimi: LocalKimi) 
 
 
 def test_the_users_own_async_client_outlives_a_loop(kimi: LocalKimi) -> None:
-    async def ask(made: AsyncKimiClient) -> Any:
-        return await made.complete(HELLO)
-
-    http = openai.DefaultAsyncHttpxClient()
-    asyncio.run(ask(aclient(kimi, http_async_client=http)))
+    loop, http = asyncio.new_event_loop(), openai.DefaultAsyncHttpxClient()
+    loop.run_until_complete(aclient(kimi, http_async_client=http).complete(HELLO))
+    loop.run_until_complete(loop.shutdown_asyncgens())  # what asyncio.run does at its end
     assert not http.is_closed
+    loop.run_until_complete(http.aclose())
+    loop.close()
 
 
 def test_many_threads_with_loops_of_their_own(kimi: LocalKimi) -> None:
@@ -360,3 +360,16 @@ def test_what_was_sent_does_not_change_what_will_be(kimi: LocalKimi) -> None:
     assert made.prepare(request)[1].body["tools"][0]["function"]["parameters"]["properties"] == {
         "a": {"type": "string"}
     }
+
+
+@pytest.mark.parametrize("name", ["stream", "astream"])
+def test_a_whole_body_instead_of_a_stream_is_read(kimi: LocalKimi, name: str) -> None:
+    message = {"role": "assistant", "content": "All at once."}
+    kimi.enqueue(json={"id": "x", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
+    WAYS[name](kimi, 0)
+    kimi.enqueue(json={"error": {"message": "model is loading", "type": "engine_overloaded_error"}})
+    with pytest.raises(core.OverloadedError, match="model is loading"):
+        WAYS[name](kimi, 0)
+    kimi.enqueue(raw=b"<html>login</html>", content_type="text/html")
+    with pytest.raises(core.DecodeError, match="Check base_url"):
+        WAYS[name](kimi, 0)

@@ -6,10 +6,12 @@ import json
 from typing import Any, TypedDict
 
 import pytest
+from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler, get_usage_metadata_callback
 from langchain_core.exceptions import ContextOverflowError, ModelError, OutputParserException
 from langchain_core.load import dumpd, load
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
+from langchain_core.runnables import ConfigurableField
 from pydantic import BaseModel
 from pydantic.v1 import BaseModel as BaseModelV1
 
@@ -334,3 +336,53 @@ def test_the_bytes_say_what_a_picture_is(model: ChatKimi, kimi: LocalKimi) -> No
     }
     model.invoke([HumanMessage([png, "What is this?"])])
     assert kimi.requests[-1].body["messages"][0]["content"][0]["image_url"]["url"].startswith("data:image/png")
+
+
+def test_a_configured_host_gets_its_own_key_and_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIMLAPI_API_KEY", "sk-aiml")
+    fields = {"host": ConfigurableField(id="host"), "model_name": ConfigurableField(id="model")}
+    model = ChatKimi(api_key="sk-moonshot").configurable_fields(**fields)
+    made, _ = model.prepare({"configurable": {"host": "aimlapi", "model": "kimi-k3"}})
+    assert (made.host, made.base_url) == ("aimlapi", "https://api.aimlapi.com/v1")
+    assert made.api_key.get_secret_value() == "sk-aiml"
+    assert made.profile["max_input_tokens"] == 1_048_576
+    same, _ = model.prepare({"configurable": {"model": "kimi-k3"}})
+    assert same.api_key.get_secret_value() == "sk-moonshot"
+
+
+def test_a_key_for_one_call_is_not_in_a_cache(kimi: LocalKimi) -> None:
+    cache = InMemoryCache()
+    ChatKimi(host="moonshot", base_url=kimi.base_url, cache=cache).invoke("x", api_key=kimi.api_key)
+    assert cache._cache
+    assert kimi.api_key not in str(cache._cache)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"title": "Ints", "type": "array", "items": {"type": "integer"}},
+        {"title": "Any Of", "anyOf": [{"type": "object", "properties": {"a": {"type": "integer"}}}]},
+        {"type": "object", "additionalProperties": {"type": "integer"}},
+    ],
+)
+def test_a_json_schema_goes_out_whole(model: ChatKimi, kimi: LocalKimi, schema: Any) -> None:
+    kimi.enqueue(text="[1, 2]" if "items" in schema else '{"a": 1}')
+    model.with_structured_output(schema).invoke("1 2")
+    sent = kimi.requests[-1].body["response_format"]["json_schema"]["schema"]
+    assert sent != {"type": "object", "properties": {}}
+
+
+def test_a_long_streamed_object_is_not_read_again_for_every_token(model: ChatKimi, kimi: LocalKimi) -> None:
+    class Long(BaseModel):
+        items: list[PointModel]
+
+    text = json.dumps({"items": [{"x": i, "y": i} for i in range(3000)]})
+    frames = [_text_frame(text[i : i + 6]) for i in range(0, len(text), 6)] + [_text_frame("", "stop")]
+    kimi.enqueue(sse=frames)
+    seen = list(model.with_structured_output(Long).stream("x"))
+    assert len(seen[-1].items) == 3000
+    assert len(seen) < len(frames) / 4
+
+
+def _text_frame(text: str, finish: str | None = None) -> dict[str, Any]:
+    return {"id": "x", "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": finish}]}
