@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LangSmithParams, LanguageModelInput, ModelProfile
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
-from langchain_core.tools import BaseTool
-from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, SkipValidation, model_validator
 
 from kimi_core import __version__, forms, options
@@ -26,7 +24,9 @@ from langchain_kimi._convert import PROVIDER, to_ai_message, to_messages
 from langchain_kimi._profile import model_profile
 from langchain_kimi._settled import SettledKey, SettledProfile, SettledUrl, settled, without_strangers
 from langchain_kimi._stream import ChunkMaker
-from langchain_kimi._structured import AnswerParser, describe
+
+if TYPE_CHECKING:
+    from langchain_core.tools import BaseTool
 
 _errors.register()
 _blocks.register()
@@ -403,6 +403,8 @@ class ChatKimi(BaseChatModel):
             OutputParserException: The answer does not fit; it is also a `kimi_core.StructuredOutputError`, or a
                 `kimi_core.TruncatedError` when the token limit cut it.
         """
+        from langchain_kimi._structured import AnswerParser, describe  # brings LangChain's parsers, when needed
+
         described = describe(schema) if schema is not None else {"name": "output", "description": "", "schema": None}
         chosen = "json_object" if method == "json_mode" or schema is None else method
         bound = self.bind(
@@ -444,6 +446,8 @@ def _output(own: JsonObject) -> OutputFormat | None:
 def _tool(tool: Any, strict: bool | None) -> JsonObject:
     if isinstance(tool, dict) and tool.get("type") == "builtin_function":
         return tool
+    from langchain_core.utils.function_calling import convert_to_openai_tool  # as above
+
     return convert_to_openai_tool(tool, strict=strict)
 
 
