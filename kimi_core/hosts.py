@@ -102,6 +102,7 @@ class HostRow:
         empty_content: How an assistant turn without text is written: without `content`, or with null.
         partial_message: Patch for the last message when the model is to continue it; None when it has no such mode.
         partial_body: Patch for the body for the same.
+        partial_with_json: Whether it may be combined with `json_object`.
         max_tokens_field: Its name for the token limit.
         pinned_sampling: It takes only the model's recommended sampling values.
         refuses: Options it refuses or ignores, and what to do instead.
@@ -171,6 +172,7 @@ class HostRow:
     empty_content: Literal["omit", "null"] = "null"
     partial_message: Patch | None = None
     partial_body: Patch | None = None
+    partial_with_json: bool = True
     # limits and sampling
     max_tokens_field: str = "max_tokens"
     pinned_sampling: bool = False
@@ -296,6 +298,7 @@ _MOONSHOT: dict[str, Any] = dict(  # noqa: C408 - reads like the rows below
     # 400 `text content is empty` for a tool-calling turn with an empty text
     empty_content="omit",
     partial_message={"partial": True},
+    partial_with_json=False,  # "don't combine with partial mode"
     max_tokens_field="max_completion_tokens",
     pinned_sampling=True,
     refuses={

@@ -324,8 +324,8 @@ def _messages(draft: _Draft) -> None:
     if messages[-1].partial:
         if host.partial_message is None and host.partial_body is None:
             raise UnsupportedError(f"{draft.profile.where} cannot continue a partial message.")
-        if draft.output and draft.output.method == "json_object":
-            raise UnsupportedError("A partial message and json_object do not go together (Moonshot's partial mode).")
+        if draft.output and draft.output.method == "json_object" and not host.partial_with_json:
+            raise UnsupportedError(f"A partial message and json_object do not go together for {draft.profile.where}.")
 
 
 _STEPS: tuple[Callable[[_Draft], None], ...] = (
