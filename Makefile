@@ -4,11 +4,14 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 OPENAI2 := .venv-openai2
+COMPARE := .venv-compare
 UV     := .uv/bin/uv
 export UV_PYTHON_DOWNLOADS ?= never
+# NLTK, which LlamaIndex splits text with, refuses data files that are hard links.
+export UV_LINK_MODE ?= copy
 export PYTHONDONTWRITEBYTECODE ?=
 
-.PHONY: help demo test test-openai2 lint format types contracts docs notebooks bench lock clean
+.PHONY: help demo test test-openai2 lint format types contracts docs notebooks bench compare lock clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -62,8 +65,19 @@ notebooks: $(READY) ## run every notebook on the local Kimi server
 bench: $(READY) ## what a call costs beside the raw openai SDK
 	$(BIN)/python bench/bench.py
 
+# The classes that are used with Kimi today, beside the project; they need the older major of the openai SDK.
+$(COMPARE)/.ready: pyproject.toml constraints.txt compare/peers.txt | $(UV)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(COMPARE)
+	grep -v '^openai==' constraints.txt > $(COMPARE)/constraints.txt
+	VIRTUAL_ENV=$(COMPARE) $(UV) pip install --quiet --constraint $(COMPARE)/constraints.txt --group dev --editable '.[all]' --requirements compare/peers.txt
+	@touch $@
+
+compare: $(COMPARE)/.ready ## KimiLLM and its peers through the same suite; writes docs/pages/compare.md
+	-$(COMPARE)/bin/pytest compare -q -n auto --timeout 60 --tb=no --no-summary
+	$(COMPARE)/bin/python compare/table.py
+
 lock: | $(UV) ## pin the development environment anew
 	$(UV) pip compile --quiet --universal --python-version 3.11 --all-extras --group dev --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml -o constraints.txt
 
 clean: ## remove environments and caches
-	rm -rf $(VENV) $(OPENAI2) .uv docs/site docs/.cache dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OPENAI2) $(COMPARE) .uv docs/site docs/.cache dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

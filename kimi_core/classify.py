@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kimi_core import errors as err
-from kimi_core.hosts import ErrorRule
+from kimi_core.host_row import ErrorRule
 from kimi_core.paths import first
 from kimi_core.profile import Profile
 
@@ -20,9 +20,12 @@ _CODE = ("error.code", "errors.0.code", "code", "statusCode", "status")
 _PARAM = ("error.param", "errors.0.parameter", "param")
 
 _OVERFLOW = (
-    r"exceeded model token limit|token length too long|exceeds? the model|context.?length|context_window|"
+    r"exceeded model token limit|token length too long|exceeds? the model|context.?length|context_?window|"
     r"total message size .* exceeds|maximum context length|exceed_context_size"
 )
+_SHORTEN = "Shorten or summarise the conversation, or use a model with a larger context."
+_NO_BALANCE = "The account has no balance left: recharge it in the host's console. Waiting does not help."
+_NO_PLAN = "The plan's allowance is used up; the host's console says when it begins anew."
 _GENERAL = (
     ErrorRule(
         error=err.ContentFilterError,
@@ -35,7 +38,11 @@ _GENERAL = (
         error=err.ContextOverflowError,
         status=400,
         message=_OVERFLOW,
-        advice="Shorten or summarise the conversation, or use a model with a larger context.",
+        advice=_SHORTEN,
+    ),
+    # llama.cpp: type `exceed_context_size_error`
+    ErrorRule(
+        error=err.ContextOverflowError, status=400, kind=r"\w*context\w*(size|length|exceeded)\w*", advice=_SHORTEN
     ),
     ErrorRule(
         error=err.BadRequestError,
@@ -48,9 +55,32 @@ _GENERAL = (
         status=429,
         message=r"exceeded your current (token )?quota|check your account balance|insufficient balance|"
         r"recharge your account|please recharge|in arrears",
-        advice="The account has no balance left: recharge it in the host's console. Waiting does not help.",
+        advice=_NO_BALANCE,
+    ),
+    # Kimi Code says so of its plans: 403 `You've reached your 5-hour usage limit`, 429 `kimi monthly usage limit`,
+    # 403 `You've reached your concurrent request limit`, 403 `access_terminated_error`.
+    *(ErrorRule(error=err.QuotaExceededError, status=s, message="usage limit", advice=_NO_PLAN) for s in (403, 429)),
+    ErrorRule(
+        error=err.RateLimitError,
+        status=403,
+        message="concurrent request limit",
+        retry=False,
+        advice="As many requests as the plan allows are running: wait until one has ended.",
+    ),
+    ErrorRule(
+        error=err.PermissionDeniedError,
+        status=403,
+        kind="access_terminated_error",
+        advice="This endpoint takes only the clients on its list, and this package does not pass itself off as one: "
+        "use a key of Moonshot's open platform.",
     ),
     ErrorRule(error=err.OverloadedError, status=429, message="overloaded"),
+    ErrorRule(error=err.OverloadedError, status=529),
+    # By their type alone, since an error inside an answer has no status of its own.
+    ErrorRule(error=err.RateLimitError, status=429, kind=r"rate_limit\w*"),
+    ErrorRule(error=err.InternalServerError, status=500, kind="server_error|unexpected_output"),
+    ErrorRule(error=err.InternalServerError, status=503, kind="server_unavailable"),
+    ErrorRule(error=err.BadRequestError, status=400, kind="invalid_request_error"),
     ErrorRule(error=err.QuotaExceededError, status=402, advice="The account has no credits left."),
     ErrorRule(
         error=err.AuthenticationError,
@@ -72,11 +102,15 @@ def error_from_status(status: int, body: Any, headers: Mapping[str, str], profil
     """The error for an HTTP error status."""
     rule = _rule(status, body, profile)
     error = rule.error if rule else (err.InternalServerError if status >= 500 else err.APIStatusError)
-    made = _make(error, body, profile, status=status, advice=rule.advice if rule else "")
+    made = _make(error, body, profile, what=f"HTTP {status}", advice=rule.advice if rule else "")
     made.status_code = status
+    return _with_retry(_with_headers(made, headers, profile), rule)
+
+
+def _with_headers(made: err.APIError, headers: Mapping[str, str], profile: Profile) -> err.APIError:
     made.request_id = next((found for h in profile.host.id_headers if (found := headers.get(h))), None)
     made.retry_after = _retry_after(headers)
-    return _with_retry(made, rule)
+    return made
 
 
 def _with_retry(made: err.APIError, rule: ErrorRule | None) -> err.APIError:
@@ -87,14 +121,24 @@ def _with_retry(made: err.APIError, rule: ErrorRule | None) -> err.APIError:
 
 def error_in_frame(frame: Any, profile: Profile) -> err.APIError:
     """The error for an error object inside a stream, or for a frame that is no answer at all."""
-    if isinstance(frame, dict) and first(frame, ("error", "errors", "message", "detail")) is not None:
-        status = next((s for p in _CODE if (s := _as_status(first(frame, (p,))))), 0)
-        rule = _rule(status, frame, profile) or _by_type(frame, profile)
-        kind = rule.error if rule else err.StreamError
-        made = _make(kind, frame, profile, status=status or None, advice=rule.advice if rule else "", inside=True)
-        made.status_code = status or (rule.status if rule else None)
-        return _with_retry(made, rule)
-    return not_an_answer(frame, profile)
+    return _error_inside(frame, profile, err.StreamError, "an error inside the stream")
+
+
+def error_in_body(body: Any, headers: Mapping[str, str], profile: Profile) -> err.APIError:
+    """The error for an error object where an answer was to be, under an HTTP status that says that all is well."""
+    made = _error_inside(body, profile, err.APIError, "HTTP 200 with an error")
+    return _with_headers(made, headers, profile)
+
+
+def _error_inside(frame: Any, profile: Profile, otherwise: type[err.APIError], what: str) -> err.APIError:
+    if not isinstance(frame, dict) or first(frame, ("error", "errors", "message", "detail")) is None:
+        return not_an_answer(frame, profile)
+    status = next((s for p in _CODE if (s := _as_status(first(frame, (p,))))), 0)
+    rule = _rule(status, frame, profile) or _by_type(frame, profile)
+    kind = rule.error if rule else (err.InternalServerError if status >= 500 else otherwise)
+    made = _make(kind, frame, profile, what=what, advice=rule.advice if rule else "")
+    made.status_code = status or (rule.status if rule else None)
+    return _with_retry(made, rule)
 
 
 def not_an_answer(frame: Any, profile: Profile) -> err.APIError:
@@ -138,9 +182,36 @@ def _fits(rule: ErrorRule, type_: str, code: str, message: str) -> bool:
 
 def _said(body: Any) -> tuple[str, str, str]:
     """The host's type, code and words."""
+    if isinstance(body, list) and body and isinstance(body[0], dict):
+        body = body[0]  # gateways wrap the object in an array
     if not isinstance(body, dict):
-        return "", "", str(body or "")
-    return str(first(body, _TYPE) or ""), str(first(body, _CODE) or ""), str(first(body, _MESSAGE) or "")
+        return "", "", _words(body)
+    return str(first(body, _TYPE) or ""), str(first(body, _CODE) or ""), _words(first(body, _MESSAGE))
+
+
+def _words(said: Any) -> str:
+    """What was said, in one line: also by a proxy's page, and by a list of complaints about fields."""
+    match said:
+        case str():
+            return _of_page(said) if _PAGE.search(said) else said
+        case list():
+            return "; ".join(map(_words, said))
+        case {"msg": str(text), "loc": list(place)}:  # FastAPI
+            return f"{'.'.join(map(str, place))}: {text}"
+        case {"msg": str(text)} | {"message": str(text)}:
+            return text
+    return str(said or "")
+
+
+_PAGE = re.compile(r"<(!doctype|html|head|body)\b", re.IGNORECASE)
+_TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
+_INVISIBLE = re.compile(r"<(style|script)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+
+
+def _of_page(page: str) -> str:
+    """The title of an HTML page, or its text."""
+    title = _TITLE.search(page)
+    return " ".join(_INVISIBLE.sub(" ", title[2] if title else page).split())
 
 
 def _make(
@@ -148,12 +219,10 @@ def _make(
     body: Any,
     profile: Profile,
     *,
-    status: int | None,
+    what: str,
     advice: str,
-    inside: bool = False,
 ) -> err.APIError:
     type_, code, words = _said(body)
-    what = f"HTTP {status}" if status and not inside else "an error inside the stream"
     text = f"{profile.where} answered {what}{f' ({type_})' if type_ else ''}: {words[:2000] or 'no message'}"
     return err.make(
         error,

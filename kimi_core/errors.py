@@ -14,6 +14,7 @@ The tree::
     │   │   └── APITimeoutError             no answer in time
     │   ├── StreamError                     a stream ended before it was finished, or a frame made no sense
     │   ├── DecodeError                     the host answered something that is not its protocol
+    │   ├── FormulaError                    a function of a formula tool was run and failed
     │   └── APIStatusError                  an HTTP error status
     │       ├── BadRequestError             400, 422: the request is wrong
     │       │   ├── ContextOverflowError    more tokens than the model takes
@@ -29,8 +30,10 @@ The tree::
     │       └── InternalServerError         5xx
     └── OutputError (ValueError)            the answer is not what was asked for; `.text` has it
         ├── TruncatedError                  cut by the token limit
+        ├── RefusedError                    withheld by the host's content filter
         ├── StructuredOutputError           not an instance of the schema
-        └── ToolNotCalledError              a tool that had to be called was not
+        ├── ToolNotCalledError              a tool that had to be called was not
+        └── ServerRoundsError               the model kept calling the host's own tools
 
 What is raised for `APIError` and below also inherits the openai SDK's class of the same meaning, so that
 existing `except openai.RateLimitError` clauses keep working; adapters add their framework's classes
@@ -114,12 +117,29 @@ class TruncatedError(OutputError):
     """The answer was cut by the token limit before it was complete."""
 
 
+class RefusedError(OutputError):
+    """The host's content filter withheld the answer, or the rest of it."""
+
+
 class StructuredOutputError(OutputError):
     """The answer is not an instance of the schema."""
 
 
 class ToolNotCalledError(OutputError):
     """A tool that had to be called, but could not be forced, was not called."""
+
+
+class ServerRoundsError(OutputError):
+    """The model kept calling the host's own tools until `max_server_rounds` was used up.
+
+    Attributes:
+        partial: All turns so far; `partial.message` can be sent to go on from there.
+    """
+
+    partial: Response | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (*super().__reduce__(), {"partial": self.partial})
 
 
 class APIError(KimiError):
@@ -188,6 +208,12 @@ class DecodeError(APIError):
     """The host answered something that is not its protocol."""
 
     sdk_name = "APIError"
+
+
+class FormulaError(APIError):
+    """A function of a formula tool was run and failed. `reason` has the host's words, `body` its object."""
+
+    reason: str = ""
 
 
 class APIStatusError(APIError):

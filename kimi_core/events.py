@@ -7,10 +7,10 @@ A whole JSON body is decoded into the same events as a stream, so there is a sin
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
-from kimi_core.types import FinishReason, Reasoning, Response, ToolCall, Usage
+from kimi_core.types import FinishReason, Reasoning, Response, ServerCall, Step, ToolCall, Usage
 
 
 @dataclass(slots=True)
@@ -21,6 +21,7 @@ class Started:
     model: str | None = None
     created: int | None = None
     system_fingerprint: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(slots=True)
@@ -54,6 +55,42 @@ class ToolCallDelta:
 
 
 @dataclass(slots=True)
+class ServerToolCall:
+    """The model calls a tool of the host's own, which the client is about to run.
+
+    Sent at the end of the model's turn, when the calls are whole. `position` is its place among all calls of the
+    turn, the user's included. Ids are the host's own, and may come again in another turn of the same answer.
+    """
+
+    call: ToolCall
+    position: int
+
+
+@dataclass(slots=True)
+class ServerToolResult:
+    """A tool of the host's own was run: what the model gets to read. In the order of the calls, after all of them."""
+
+    id: str
+    name: str
+    output: str
+    failed: bool = False
+
+
+@dataclass(slots=True)
+class StepEnded:
+    """All that the model called for in its turn has been run; its next turn begins.
+
+    Never sent in a turn that calls the user's own tools: there the answer ends. Usage and cost are of the whole
+    answer so far.
+    """
+
+    usage: Usage | None = None
+    cost_usd: float | None = None
+    cost_is_estimate: bool = False
+    reasoning_details: tuple[Any, ...] = ()
+
+
+@dataclass(slots=True)
 class Finished:
     """Generation ended. Sent once, after every delta; it carries all that is known at the end."""
 
@@ -64,15 +101,18 @@ class Finished:
     cost_is_estimate: bool = False
     logprobs: Any = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    reasoning_details: tuple[Any, ...] = ()
 
 
-Event: TypeAlias = Started | ReasoningDelta | TextDelta | ToolCallDelta | Finished
+Event: TypeAlias = (
+    Started | ReasoningDelta | TextDelta | ToolCallDelta | ServerToolCall | ServerToolResult | StepEnded | Finished
+)
 
 
 class ResponseBuilder:
     """Reduces events to a `Response`. Order and size of deltas do not matter, only their concatenation."""
 
-    __slots__ = ("_calls", "_finished", "_key", "_reasoning", "_started", "_text")
+    __slots__ = ("_calls", "_finished", "_key", "_reasoning", "_served", "_started", "_steps", "_text")
 
     def __init__(self) -> None:
         self._started = Started()
@@ -81,6 +121,8 @@ class ResponseBuilder:
         self._reasoning: list[str] = []
         self._key: str | None = None
         self._calls: list[tuple[ToolCallDelta, list[str]]] = []
+        self._served: list[ServerCall] = []
+        self._steps: list[Step] = []
 
     def add(self, event: Event) -> None:
         """Take one event in."""
@@ -103,14 +145,39 @@ class ResponseBuilder:
                 self._started = event
             case Finished():
                 self._finished = event
+            case ServerToolCall():
+                self._served.append(ServerCall(event.call, position=event.position))
+            case ServerToolResult():
+                self._serve(event)
+            case StepEnded():
+                self._end_step(event)
+
+    def _serve(self, result: ServerToolResult) -> None:
+        for i, served in enumerate(self._served):
+            if served.output is None and served.call.id == result.id:
+                self._served[i] = replace(served, output=result.output, failed=result.failed)
+                return
+
+    def _end_step(self, end: StepEnded) -> None:
+        reasoning = self._thought(end.reasoning_details)
+        self._steps.append(Step("".join(self._text), reasoning, tuple(self._served)))
+        # What is known at the end of an answer that breaks off in its next turn.
+        self._finished = Finished(None, None, end.usage, end.cost_usd, end.cost_is_estimate)
+        self._key = None
+        for pieces in (self._text, self._reasoning, self._served):
+            pieces.clear()
+
+    def _thought(self, details: tuple[Any, ...]) -> Reasoning | None:
+        text = "".join(self._reasoning)
+        return Reasoning(text, self._key, details) if text or details else None
 
     def response(self) -> Response:
         """The response as far as it has come; complete once `Finished` was added."""
         start, end = self._started, self._finished
-        reasoning = "".join(self._reasoning)
+        open_step = (Step(calls=tuple(self._served), open=True),) if self._served else ()
         return Response(
             text="".join(self._text),
-            reasoning=Reasoning(reasoning, self._key) if reasoning else None,
+            reasoning=self._thought(end.reasoning_details),
             tool_calls=tuple(
                 ToolCall(first.id or "", first.name or "", "".join(pieces), first.type) for first, pieces in self._calls
             ),
@@ -123,8 +190,10 @@ class ResponseBuilder:
             model=start.model,
             created=start.created,
             system_fingerprint=start.system_fingerprint,
+            headers=start.headers,
             logprobs=end.logprobs,
             extra=end.extra,
+            steps=(*self._steps, *open_step),
         )
 
 

@@ -6,15 +6,37 @@ from collections.abc import Mapping
 from typing import Any
 
 from kimi_core.errors import MessageError
-from kimi_core.types import OutputFormat, Tool
+from kimi_core.types import JsonObject, OutputFormat, Tool
+
+
+def web_search() -> JsonObject:
+    """Moonshot's builtin search of the web, as a tool for a call.
+
+    The host calls it legacy: `formula("moonshot/web-search:latest")` is its successor.
+    """
+    return {"type": "builtin_function", "function": {"name": "$web_search"}}
+
+
+def formula(uri: str) -> JsonObject:
+    """All functions of one of Moonshot's formulas, as a tool for a call.
+
+    Args:
+        uri: `moonshot/web-search:latest`, `moonshot/date:latest`, …
+    """
+    return {"type": "formula", "formula": {"uri": uri}}
 
 
 def to_tool(tool: Mapping[str, Any]) -> Tool:
     """A tool from `{"type": "function", "function": {"name": …, "description": …, "parameters": …}}`.
 
+    The host's own tools are `{"type": "builtin_function", "function": {"name": "$web_search"}}` and
+    `{"type": "formula", "formula": {"uri": "moonshot/web-search:latest"}}`.
+
     Raises:
-        MessageError: It has no function with a name.
+        MessageError: It has no function with a name, and no formula with a URI.
     """
+    if tool.get("type") == "formula":
+        return _to_formula(tool)
     function = tool.get("function")
     if not isinstance(function, Mapping) or not function.get("name"):
         raise MessageError(f"A tool must have a function with a name, got {dict(tool)!r}.")
@@ -25,6 +47,13 @@ def to_tool(tool: Mapping[str, Any]) -> Tool:
         strict=function.get("strict"),
         type=tool.get("type") or "function",
     )
+
+
+def _to_formula(tool: Mapping[str, Any]) -> Tool:
+    match tool.get("formula"):
+        case {"uri": str(uri)} if uri:
+            return Tool(uri, type="formula")
+    raise MessageError(f"A formula must have a URI such as 'moonshot/web-search:latest', got {dict(tool)!r}.")
 
 
 def to_output(response_format: Mapping[str, Any]) -> OutputFormat:

@@ -1,228 +1,20 @@
 """The hosts that serve Kimi: one row per endpoint operator, everything in which they differ.
 
-A new host that speaks Chat Completions is one row. The defaults are the generic row: what an unknown
-OpenAI-compatible server can be expected to take. Toggles are JSON merge patches on the request body, so a new
-way to switch thinking needs no code. A row says where its facts come from, when they were checked and how
-well (`tier`).
+A new host that speaks Chat Completions is one row; what it does not say is the default of `HostRow`. A row says where
+its facts come from, when they were checked and how well (`tier`).
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic_core import core_schema
-
 from kimi_core import errors as err
+from kimi_core.host_row import MOONSHOT_NAMES, ChoiceMode, ErrorRule, HostRow, Price
 from kimi_core.models import SECONDARY
 
-Patch: TypeAlias = Mapping[str, Any]
-"""A JSON merge patch for the request body."""
-
-ChoiceMode: TypeAlias = Literal["auto", "none", "required", "named"]
-ALL_CHOICES: frozenset[ChoiceMode] = frozenset({"auto", "none", "required", "named"})
-MOONSHOT_NAMES = r"[a-zA-Z_][a-zA-Z0-9\-_]{2,63}"
-OPENAI_NAMES = r"[a-zA-Z0-9_\-]{1,64}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Price:
-    """US dollars per million tokens, as published on a day.
-
-    Attributes:
-        cached: For input tokens from the host's cache.
-        input: For the other input tokens.
-        output: For output tokens, reasoning included.
-        as_of: The day.
-        source: Where it was read; empty for the host's own pages.
-    """
-
-    cached: float
-    input: float
-    output: float
-    as_of: dt.date
-    source: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorRule:
-    """Which error a host's answer means. All given conditions must hold; the first rule that fits wins.
-
-    Attributes:
-        error: The class to raise.
-        status: HTTP status.
-        kind: Regular expression for the host's error type or code (whole word, ignoring case).
-        message: Regular expression looked for in the host's message, ignoring case.
-        retry: Overrides whether waiting helps.
-        advice: What the user can do next.
-    """
-
-    error: type[err.APIError]
-    status: int | None = None
-    kind: str | None = None
-    message: str | None = None
-    retry: bool | None = None
-    advice: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class HostRow:
-    """What is known about a host.
-
-    Attributes:
-        name: The word users write: `host="moonshot"`.
-        title: Its name in prose.
-        base_url: Where its API is; None when the user must say.
-        domains: Host names by which a `base_url` alone is recognised.
-        key_env: Environment variables that may hold the key, in order.
-        base_url_env: Environment variables that may hold another address, in order.
-        key_required: Whether it refuses calls without a key.
-        foreign_keys: Beginnings of keys that belong elsewhere, and where.
-        codec: The shape it speaks.
-        path: Where answers are asked for, below `base_url`.
-        count_path: Where prompt tokens are counted; None when it has no such endpoint.
-        timeout: Seconds to wait for an answer when the user does not say.
-        retry_timeouts: Whether a call that timed out is repeated; it may be billed twice.
-        takes_empty: Whether user and system messages may be empty.
-        headers: Sent with every request.
-        model_ids: How it writes the family ids; others are passed through as they are.
-        thinking_default: Whether it thinks when nothing is said; None when unknown.
-        thinking_on: Patch that switches thinking on; None when it cannot be said.
-        thinking_off: Patch that switches it off; None when it cannot be switched off.
-        thinking_keep: Patch for `keep="all"`; None when it has no such option.
-        effort_field: Body field for the effort; None when it has none.
-        effort_words: Words that users know for its levels.
-        reasoning_in: Keys under which reasoning arrives, first that holds text wins.
-        reasoning_out: Key under which it goes back; `observed` repeats the key it came under.
-        reasoning_required: It refuses assistant turns with tool calls that lack their reasoning.
-        blank_reasoning: Stands in for reasoning that a foreign history lacks; None leaves it out.
-        empty_content: How an assistant turn without text is written: without `content`, or with null.
-        partial_message: Patch for the last message when the model is to continue it; None when it has no such mode.
-        partial_body: Patch for the body for the same.
-        partial_with_json: Whether it may be combined with `json_object`.
-        max_tokens_field: Its name for the token limit.
-        pinned_sampling: It takes only the model's recommended sampling values.
-        refuses: Options it refuses or ignores, and what to do instead.
-        stop_limit: Most stop sequences it takes.
-        stop_bytes: Longest stop sequence in bytes of UTF-8.
-        tool_limit: Most tools it takes.
-        tool_names: Regular expression of legal tool names.
-        tool_choices_thinking: Legal tool choices while thinking.
-        tool_choices_instant: Legal tool choices while not thinking.
-        send_strict: Whether a tool may carry `strict`.
-        schema: The schema dialect it takes.
-        structured: Ways to a structured answer, best first.
-        tools_with_output: Whether tools and a response format may go together.
-        builtin_tools: Whether it knows `builtin_function` tools.
-        tool_media: Whether a tool's result may hold pictures.
-        media: What it reads, where it reads less than the model could; None for all of the model's.
-        media_urls: Kinds of media URL it takes: `data`, `ms` (uploaded file), `http`.
-        stream_options: Whether `stream_options.include_usage` may be sent.
-        usage_paths: Where the usage object stands, in a body or a chunk.
-        cached_paths: Where the cached tokens stand, inside the usage object.
-        reasoning_paths: Where the reasoning tokens stand, inside the usage object.
-        cost_paths: Where the price in US dollars stands.
-        cost_headers: Response headers that hold the price.
-        id_headers: Response headers that hold the request's id.
-        prices: Published prices by family id, for estimates where it reports no cost.
-        errors: Its error rules, looked at before the general ones.
-        per_model: What is otherwise for one family here: fields of this row or of the model's.
-        tier: `verified` by calls of our own, `documented` by the host, or `community` knowledge.
-        as_of: When the row was last checked.
-        source: Where its facts come from.
-    """
-
-    name: str
-    title: str
-    base_url: str | None = None
-    domains: tuple[str, ...] = ()
-    key_env: tuple[str, ...] = ()
-    base_url_env: tuple[str, ...] = ()
-    key_required: bool = True
-    foreign_keys: Mapping[str, str] = field(default_factory=dict)
-    codec: str = "chat"
-    path: str = "/chat/completions"
-    count_path: str | None = None
-    timeout: float = 600
-    retry_timeouts: bool = True
-    takes_empty: bool = True
-    headers: Mapping[str, str] = field(default_factory=dict)
-    model_ids: Mapping[str, str] = field(default_factory=dict)
-    # thinking
-    thinking_default: bool | None = None
-    # Template variables are what self-hosted servers understand; sent only when the user asks.
-    thinking_on: Patch | None = field(
-        default_factory=lambda: {"chat_template_kwargs": {"thinking": True, "enable_thinking": True}}
-    )
-    thinking_off: Patch | None = field(
-        default_factory=lambda: {"chat_template_kwargs": {"thinking": False, "enable_thinking": False}}
-    )
-    thinking_keep: Patch | None = field(default_factory=lambda: {"chat_template_kwargs": {"preserve_thinking": True}})
-    effort_field: str | None = "reasoning_effort"
-    effort_words: Mapping[str, str] = field(default_factory=dict)
-    # reasoning
-    reasoning_in: tuple[str, ...] = ("reasoning_content", "reasoning")
-    reasoning_out: str = "observed"
-    reasoning_required: bool = False
-    blank_reasoning: str | None = None
-    # messages
-    empty_content: Literal["omit", "null"] = "null"
-    partial_message: Patch | None = None
-    partial_body: Patch | None = None
-    partial_with_json: bool = True
-    # limits and sampling
-    max_tokens_field: str = "max_tokens"
-    pinned_sampling: bool = False
-    refuses: Mapping[str, str] = field(default_factory=dict)
-    stop_limit: int | None = None
-    stop_bytes: int | None = None
-    # tools and structured output
-    tool_limit: int | None = None
-    tool_names: str = OPENAI_NAMES
-    tool_choices_thinking: frozenset[ChoiceMode] = ALL_CHOICES
-    tool_choices_instant: frozenset[ChoiceMode] = ALL_CHOICES
-    send_strict: bool = False
-    schema: Literal["mfjs", "json_schema"] = "json_schema"
-    structured: tuple[Literal["json_schema", "function_calling", "json_object"], ...] = (
-        "json_schema",
-        "function_calling",
-        "json_object",
-    )
-    tools_with_output: bool = True
-    builtin_tools: bool = False
-    tool_media: bool = False
-    # media
-    media: frozenset[Literal["image", "video"]] | None = None
-    media_urls: frozenset[Literal["data", "ms", "http"]] = frozenset({"data", "http"})
-    # usage and cost
-    stream_options: bool = True
-    usage_paths: tuple[str, ...] = ("usage", "choices.0.usage")
-    cached_paths: tuple[str, ...] = (
-        "cached_tokens",
-        "prompt_tokens_details.cached_tokens",
-        "prompt_cache_hit_tokens",
-    )
-    reasoning_paths: tuple[str, ...] = ("completion_tokens_details.reasoning_tokens", "reasoning_tokens")
-    cost_paths: tuple[str, ...] = ("usage.cost", "meta.usage.usd_spent", "usage.estimated_cost")
-    cost_headers: tuple[str, ...] = ()
-    id_headers: tuple[str, ...] = ("x-request-id",)
-    prices: Mapping[str, Price] = field(default_factory=dict)
-    # errors
-    errors: tuple[ErrorRule, ...] = ()
-    # the pair, and where all this is from
-    per_model: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    tier: Literal["verified", "documented", "community"] = "community"
-    as_of: dt.date = dt.date(2026, 11, 1)
-    source: str = ""
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> core_schema.CoreSchema:
-        """As a field of a framework's model, a row is taken as it is."""
-        return core_schema.is_instance_schema(cls)
-
+__all__ = ["HOSTS", "ErrorRule", "HostRow", "Price", "find_by_url"]
 
 _KEEP = {"thinking": {"type": "enabled", "keep": "all"}}
 _ON = {"thinking": {"type": "enabled"}}
@@ -244,6 +36,8 @@ _K3 = {
     "effort_words": {"minimal": "low", "medium": "high", "xhigh": "max"},
     "tool_choices_thinking": _K3_CHOICES,
 }
+# Older pages say to switch thinking off for `$web_search`, the one of 2026-09 says that both go together: unconfirmed.
+_K26 = {"builtin_thinking": False}
 # 400 `invalid thinking: only type=enabled is allowed for this model`
 _K27 = {"thinking_off": None}
 
@@ -266,8 +60,15 @@ _MOONSHOT_ERRORS = (
         error=err.NotFoundError,
         status=404,
         kind="resource_not_found_error",
+        message="model",  # files and paths are not found in the same words
         advice="The model does not exist here (any more), or this account may not use it yet. "
         "`KimiClient.models()` lists what it may use.",
+    ),
+    ErrorRule(
+        error=err.NotFoundError,
+        status=404,
+        message="formula not found",
+        advice="There is no such formula here; some of those on the host's page are not open yet.",
     ),
     ErrorRule(
         error=err.AuthenticationError,
@@ -281,6 +82,7 @@ _MOONSHOT: dict[str, Any] = dict(  # noqa: C408 - reads like the rows below
     count_path="/tokenizers/estimate-token-count",
     # No header comes before a whole answer is finished, and the server itself waits up to two hours (help center).
     timeout=3600,
+    chunk_timeout=900,  # its 504 comes "after 900 s without output"
     takes_empty=False,  # "content must not be empty"
     tool_media=True,  # as kosong sends them; that every model reads them is unconfirmed
     thinking_default=True,
@@ -289,8 +91,11 @@ _MOONSHOT: dict[str, Any] = dict(  # noqa: C408 - reads like the rows below
     thinking_keep=_KEEP,
     # Sending both answers 400 `cannot specify both 'thinking' and 'reasoning_effort'`; K3 alone has levels.
     effort_field=None,
-    reasoning_in=("reasoning_content",),
+    reasoning_in=("reasoning_content", "reasoning"),  # a guide for kimi-k2.6 reads `reasoning`
     reasoning_out="reasoning_content",
+    # The host takes thoughts and calls out of the text itself: what is left there is meant.
+    think_tags="no",
+    leaked_calls=False,
     # 400 `thinking is enabled but reasoning_content is missing in assistant tool call message at index N`;
     # an empty string counts as missing, one space does not.
     reasoning_required=True,
@@ -313,8 +118,16 @@ _MOONSHOT: dict[str, Any] = dict(  # noqa: C408 - reads like the rows below
     send_strict=True,
     schema="mfjs",
     builtin_tools=True,
+    formulas_path="/formulas",
+    search_path="/tools/search",
     media_urls=frozenset({"data", "ms"}),
+    inline_limit=90 * 1024 * 1024,  # 413 `Request exceeds the maximum size` above 100 MB; the text needs room as well
+    files_path="/files",
+    file_purposes=("file-extract", "image", "video", "batch"),
+    file_limit=100 * 1024 * 1024,
+    balance_path="/users/me/balance",
     cost_paths=(),
+    cache_ttls=("5m", "1h"),
     id_headers=("x-trace-id", "x-request-id"),
     errors=_MOONSHOT_ERRORS,
     per_model={
@@ -323,7 +136,8 @@ _MOONSHOT: dict[str, Any] = dict(  # noqa: C408 - reads like the rows below
         "kimi-k3.1-pro-highspeed": _K3,
         "kimi-k2.7-code": _K27,
         "kimi-k2.7-code-highspeed": _K27,
-        "kimi-k2.5": {"thinking_keep": None},  # `keep` answers 400 there
+        "kimi-k2.6": _K26,
+        "kimi-k2.5": {**_K26, "thinking_keep": None},  # `keep` answers 400 there
         "kimi-k2-thinking": {"thinking_off": None, "thinking_keep": None},
     },
     tier="documented",
@@ -341,9 +155,15 @@ _ROWS = (
         base_url_env=("MOONSHOT_BASE_URL", "MOONSHOT_API_BASE", "MOONSHOTAI_BASE_URL", "KIMI_BASE_URL"),
         foreign_keys=_MOONSHOT_KEYS,
         prices={
-            "kimi-k3.1-pro": Price(cached=0.20, input=2.00, output=10.00, as_of=_K31, source=SECONDARY),
-            "kimi-k3.1-pro-highspeed": Price(cached=0.20, input=4.00, output=20.00, as_of=_K31, source=SECONDARY),
-            "kimi-k3": Price(cached=0.30, input=3.00, output=15.00, as_of=_MODELS_PAGE),
+            "kimi-k3.1-pro": Price(
+                cached=0.20, input=2.00, output=10.00, writes={"5m": 2.00, "1h": 4.00}, as_of=_K31, source=SECONDARY
+            ),
+            "kimi-k3.1-pro-highspeed": Price(
+                cached=0.20, input=4.00, output=20.00, writes={"5m": 4.00, "1h": 8.00}, as_of=_K31, source=SECONDARY
+            ),
+            "kimi-k3": Price(
+                cached=0.30, input=3.00, output=15.00, writes={"5m": 3.00, "1h": 6.00}, as_of=_MODELS_PAGE
+            ),
             "kimi-k2.7-code": Price(cached=0.19, input=0.95, output=4.00, as_of=_MODELS_PAGE),
             "kimi-k2.7-code-highspeed": Price(cached=0.38, input=1.90, output=8.00, as_of=_MODELS_PAGE),
             "kimi-k2.6": Price(cached=0.16, input=0.95, output=4.00, as_of=_MODELS_PAGE),
@@ -382,6 +202,8 @@ _ROWS = (
         thinking_keep=None,
         effort_field=None,
         reasoning_out="reasoning_content",
+        think_tags="no",  # the same upstream as Moonshot
+        leaked_calls=False,
         # Forwarded to Moonshot; whether it insists on the echo is unconfirmed, so it always gets one.
         reasoning_required=True,
         blank_reasoning=" ",
@@ -421,6 +243,8 @@ _ROWS = (
             ),
         ),
         per_model={
+            "kimi-k2.6": _K26,
+            "kimi-k2.5": _K26,
             "kimi-k3": {
                 "effort_field": "reasoning_effort",
                 "effort_words": _K3["effort_words"],
@@ -449,6 +273,10 @@ _ROWS = (
         # Parsers up to v0.22 read `thinking` only, later ones `thinking` or `enable_thinking`: both are sent alike.
         effort_field=None,
         reasoning_in=("reasoning", "reasoning_content"),
+        # Without `--reasoning-parser kimi_k2` the thought stands in the text, between tags; without a working tool
+        # parser so do the calls (vllm#28543, #34955).
+        think_tags="leading",
+        leaked_calls=True,
         partial_body={"add_generation_prompt": False, "continue_final_message": True},
         media_urls=frozenset({"data", "http"}),
         cost_paths=(),

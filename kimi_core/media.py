@@ -1,6 +1,7 @@
 """Pictures and videos as the `data:` URLs that Kimi takes.
 
-Moonshot takes no http URLs ("unsupported image url"): media travel inside the request, or as files uploaded before.
+Moonshot takes no http URLs ("unsupported image url"): media travel inside the request, or as files uploaded before
+(`kimi_core.attach` fetches and uploads).
 What a file is, its first bytes say. The server goes by them too and answers 400 `unsupported image format:
 text/plain; charset=utf-8` for an SVG, whatever it is called. The standard library can no longer tell (`imghdr` is
 gone), and the libraries that can are not worth a dependency for sixteen formats.
@@ -93,7 +94,7 @@ _REFUSED: Final = tuple(
             rb"(\xef\xbb\xbf)?\s*(<\?xml.*?)?(<!--.*?-->\s*)?(<!doctype svg.*?)?<svg",
             "an SVG (the server: `unsupported image format`); convert it to PNG",
         ),
-        (rb"%PDF-", "a PDF; upload it with purpose `file-extract`, or send its pages as pictures"),
+        (rb"%PDF-", "a PDF; upload it with purpose `file-extract`, or send it as a document or its pages as pictures"),
         (rb"ID3|\xff[\xfb\xf3\xf2]|RIFF....WAVE|OggS|fLaC|....ftypM4A ", "audio, which Kimi does not hear"),
         (rb"II\*\0|MM\0\*", "a TIFF; convert it to PNG"),
         (rb"....ftypavi[fs]", "an AVIF; convert it to PNG or JPEG"),
@@ -102,7 +103,7 @@ _REFUSED: Final = tuple(
 
 
 class MediaError(MessageError):
-    """A picture or video that cannot be sent. Raised before any host is asked."""
+    """A picture, video or document that cannot be sent. Raised before the model's host is asked."""
 
 
 def sniff(data: bytes) -> str | None:
@@ -138,6 +139,19 @@ def split_data_url(url: str) -> tuple[str, str]:
     return mime.strip().lower() or "text/plain", payload
 
 
+def from_data_url(url: str) -> tuple[str, bytes]:
+    """Return the MIME type and the bytes of a `data:` URL.
+
+    Raises:
+        MediaError: It is none, or not in base64.
+    """
+    mime, payload = split_data_url(url)
+    try:
+        return mime, a2b_base64(payload)
+    except ValueError as error:
+        raise MediaError(f"{_short(url)} is not base64: {error}.") from None
+
+
 def inline(encoded: str, kind: Kind, mime: str | None = None) -> str:
     """Return a file that is in base64 already as a `data:` URL. Only its beginning is looked at, to tell what it is.
 
@@ -163,13 +177,36 @@ def load(source: str | PathLike[str] | bytes, kind: Kind, mime: str | None = Non
         MediaError: There is no such file, or it is nothing that Kimi takes as a picture or video.
     """
     if isinstance(source, bytes):
-        data, name, hint = source, f"the {kind}", mime
-    else:
-        path = _local(source)
-        data, name, hint = _read(path), str(path), mime or guess_mime(path)
+        return pack(source, kind, mime, f"the {kind}")
+    path, data = read(source)
+    return pack(data, kind, mime or guess_mime(path), str(path))
+
+
+def pack(data: bytes, kind: Kind, mime: str | None, name: str) -> str:
+    """Return the bytes of a picture or video as a `data:` URL of the type that they tell.
+
+    Args:
+        data: The bytes.
+        kind: What they are meant to be.
+        mime: Their MIME type, for bytes that do not tell.
+        name: What errors call them.
+
+    Raises:
+        MediaError: They are nothing that Kimi takes as a picture or video.
+    """
     if not data:
         raise MediaError(f"{name} is empty.")
-    return to_data_url(data, _checked(data, hint, kind, name))
+    return to_data_url(data, _checked(data, mime, kind, name))
+
+
+def read(source: str | PathLike[str]) -> tuple[Path, bytes]:
+    """Return the path and the bytes of a local file; `~` and `file://` are understood.
+
+    Raises:
+        MediaError: There is no such file.
+    """
+    path = _local(source)
+    return path, _read(path)
 
 
 def _checked(data: bytes, hint: str | None, kind: Kind, name: str) -> str:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 from kimi_core.errors import ConfigError, UnknownOptionError
 from kimi_core.profile import did_you_mean
-from kimi_core.types import Options, Thinking, ToolChoice
+from kimi_core.types import EmptyAnswer, Options, Thinking, ToolChoice
 
 ThinkingOption: TypeAlias = bool | Mapping[str, Any] | Thinking | None
 """None leaves the host's default; True and False switch; a mapping is Moonshot's own `{"type": …, "keep": …}`."""
@@ -22,11 +22,15 @@ CONNECTION = (
     "api_key",
     "base_url",
     "timeout",
+    "chunk_timeout",
     "max_retries",
     "default_headers",
     "http_client",
     "http_async_client",
     "on_unsupported",
+    "fetch_media",
+    "upload_media",
+    "documents",
     "overrides",
 )
 """Words that say where and how; the rest says what."""
@@ -75,8 +79,9 @@ _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     **dict.fromkeys(("max_tokens", "n", "seed", "top_logprobs"), (_WHOLE, "a whole number")),
     **dict.fromkeys(("prompt_cache_key", "safety_identifier", "reasoning_effort"), (_TEXT, "text")),
     **dict.fromkeys(("logprobs", "parallel_tool_calls"), (_YES_NO, "True or False")),
-    **dict.fromkeys(("extra_body", "extra_headers"), ((Mapping,), "a mapping")),
+    **dict.fromkeys(("extra_body", "extra_headers", "prompt_cache_options"), ((Mapping,), "a mapping")),
 }
+_CHOICES: dict[str, tuple[str, ...]] = {"empty_answer": get_args(EmptyAnswer)}
 
 
 def _check_types(given: Mapping[str, Any]) -> None:
@@ -84,6 +89,8 @@ def _check_types(given: Mapping[str, Any]) -> None:
         types, words = _TYPES.get(name, ((object,), ""))
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types and words):
             raise ConfigError(f"{name} must be {words}, got {value!r}.")
+        if name in _CHOICES and value not in _CHOICES[name]:
+            raise ConfigError(f"{name} must be one of {', '.join(map(repr, _CHOICES[name]))}, got {value!r}.")
 
 
 def parse_thinking(thinking: ThinkingOption, effort: str | None, base: Thinking = _UNSET) -> Thinking:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kimi_core.errors import ConfigError, MessageError, UnsupportedError
-from kimi_core.hosts import ChoiceMode, Patch
+from kimi_core.host_row import ChoiceMode, Patch
 from kimi_core.profile import Profile, did_you_mean
 from kimi_core.types import OutputFormat, Request, Thinking, Tool, ToolChoice
 
@@ -151,6 +151,25 @@ def _tools(draft: _Draft) -> None:
         for tool in draft.tools:
             if tool.type == "builtin_function":
                 raise UnsupportedError(f"{draft.profile.where} has no builtin tools such as {tool.name!r}.")
+    if formulas := [tool.name for tool in draft.tools if tool.type == "formula"]:
+        raise ConfigError(
+            f"The functions of the formula {formulas[0]!r} are not known before the host was asked for them: "
+            "complete() and stream() do it, prepare() does no I/O."
+        )
+
+
+def _builtin(draft: _Draft) -> None:
+    """Builtin functions beside thinking, where the row says that they do not go together."""
+    name = next((tool.name for tool in draft.tools if tool.type == "builtin_function"), None)
+    if name is None or draft.profile.host.builtin_thinking or draft.thinks is False:
+        return
+    where, unsure = draft.profile.where, f"whether {name} works while the model thinks is unconfirmed there"
+    if draft.thinking.enabled is None and draft.profile.thinks(False) is False:
+        draft.set(thinking=replace(draft.thinking, enabled=False, keep=None))
+        why = f"{where} does not think in calls that offer {name}: {unsure}. Say thinking=False or thinking=True."
+    else:
+        why = f"{where} may refuse {name}: {unsure}. Switch thinking off for such calls, if it can be switched off."
+    draft.notes.append(Note(name, f"{why} overrides={{'builtin_thinking': True}} says that it works."))
 
 
 def _tool_choice(draft: _Draft) -> None:
@@ -309,6 +328,24 @@ def _stop(draft: _Draft) -> None:
                 )
 
 
+def _cache(draft: _Draft) -> None:
+    asked, ttls = draft.options.prompt_cache_options, draft.profile.host.cache_ttls
+    if asked is None:
+        return
+    if not ttls:
+        draft.note("prompt_cache_options", "it has no such option; leave it out.")
+        draft.set(prompt_cache_options=None)
+        return
+    # 400 `invalid prompt_cache_options` otherwise.
+    wrong = asked.keys() - {"mode", "ttl"} or asked.get("mode", "implicit") != "implicit"
+    if wrong or asked.get("ttl", ttls[0]) not in ttls:
+        lifetimes = " or ".join(map(repr, ttls))
+        raise ConfigError(
+            f"prompt_cache_options for {draft.profile.where} is {{'mode': 'implicit', 'ttl': {lifetimes}}}, "
+            f"got {dict(asked)!r}."
+        )
+
+
 # -------------------------------------------------------------------------------------------------- messages
 
 
@@ -331,10 +368,12 @@ def _messages(draft: _Draft) -> None:
 _STEPS: tuple[Callable[[_Draft], None], ...] = (
     _output,
     _tools,
+    _builtin,
     _tool_choice,
     _thinking,
     _sampling,
     _refused,
     _stop,
+    _cache,
     _messages,
 )

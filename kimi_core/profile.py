@@ -44,7 +44,7 @@ class Profile:
     @property
     def where(self) -> str:
         """Host and model for messages to the user."""
-        return f"{self.model_id} on {self.host.name}"
+        return f"{self.model_id} on {self.host.name}" if self.model_id else self.host.name
 
 
 _HOST_FIELDS = {f.name for f in fields(HostRow)}

@@ -47,6 +47,11 @@ def scrub(made: APIError, secret: SecretStr | None) -> APIError:
     return made
 
 
+def clean(value: Any, secret: SecretStr | None) -> Any:
+    """A JSON value without the key: what a tool answers may quote the request that it was asked with."""
+    return _deep(value, secret.get_secret_value()) if secret else value
+
+
 def _bare(response: Any, request: Any, key: str | None) -> Any:
     headers = {k: text(v, key) for k, v in response.headers.items() if k.lower() not in _STALE}
     content = text(response.text, key).encode()

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import tenacity
 from tenacity import RetryCallState, stop_after_attempt, wait_exponential, wait_random
 
-from kimi_core.errors import APIError
+from kimi_core.errors import KimiError
 
 T = TypeVar("T")
 
@@ -24,7 +24,9 @@ _backoff = wait_exponential(multiplier=0.5, max=32) + wait_random(0, 0.5)
 
 def _worth_it(state: RetryCallState) -> bool:
     error = state.outcome.exception() if state.outcome else None
-    return isinstance(error, APIError) and error.is_retryable and (error.retry_after or 0) <= LONGEST_PAUSE
+    if not isinstance(error, KimiError) or not getattr(error, "is_retryable", False):
+        return False
+    return (getattr(error, "retry_after", None) or 0) <= LONGEST_PAUSE
 
 
 def _pause(state: RetryCallState) -> float:

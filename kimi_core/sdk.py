@@ -12,7 +12,7 @@ import sys
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kimi_core._version import __version__
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 CACHED = 64
 """How many clients are kept in a process, and in each event loop."""
+
+_AGENT = {"User-Agent": f"kimi-adapters/{__version__}"}
 
 _lock = threading.Lock()
 _Key: TypeAlias = tuple[str, str | None, int | None]
@@ -80,7 +82,7 @@ def _make(cls: Any, settings: Settings, http_client: Any) -> Any:
     )
     # The SDK reads OPENAI_ORG_ID, OPENAI_PROJECT_ID and OPENAI_CUSTOM_HEADERS: they are not this host's business.
     made.organization = made.project = None
-    made._custom_headers = {"User-Agent": f"kimi-adapters/{__version__}"}
+    made._custom_headers = dict(_AGENT)
     return made
 
 
@@ -115,12 +117,31 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_all)
 
 
-def response_class() -> Any:
-    """The HTTP library's response class, as the SDK's documentation has it for raw responses."""
+def library() -> Any:
+    """The HTTP library that the SDK stands on: httpx or httpx2."""
     import openai
 
-    library = next(c.__module__ for c in openai.DefaultHttpxClient.__mro__ if c.__module__.startswith("httpx"))
-    return sys.modules[library.partition(".")[0]].Response
+    module = next(c.__module__ for c in openai.DefaultHttpxClient.__mro__ if c.__module__.startswith("httpx"))
+    return sys.modules[module.partition(".")[0]]
+
+
+def response_class() -> Any:
+    """The HTTP library's response class, as the SDK's documentation has it for raw responses."""
+    return library().Response
+
+
+def plain_client(*, sync: bool, proxies: bool) -> Any:
+    """A client of the HTTP library for servers that are not the host's: it has no key, cookies or headers of anybody.
+
+    Args:
+        sync: Which of the two kinds.
+        proxies: Whether the environment's proxies are used.
+    """
+    import openai
+
+    make = openai.DefaultHttpxClient if sync else openai.DefaultAsyncHttpxClient
+    direct = None if proxies else {"http://": None, "https://": None}
+    return make(headers=_AGENT, follow_redirects=False, mounts=direct)
 
 
 def stream_class(*, sync: bool) -> Any:
@@ -135,6 +156,21 @@ def timeout(seconds: float) -> Any:
     import openai
 
     return openai.Timeout(seconds, connect=min(seconds, 10.0))
+
+
+def timeout_of(parts: Mapping[str, float | None]) -> Any:
+    """The SDK's object from a mapping of what it takes."""
+    import openai
+
+    return openai.Timeout(**parts)
+
+
+def with_silence(patience: Any, silence: float) -> Any:
+    """The same patience (seconds or an `openai.Timeout`), with so many seconds between two pieces of an answer."""
+    import openai
+
+    parts = {name: getattr(patience, name, patience) for name in ("connect", "write", "pool")}
+    return openai.Timeout(**parts, read=silence)
 
 
 def omitted() -> Any:

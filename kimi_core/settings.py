@@ -19,6 +19,10 @@ from kimi_core.hosts import HostRow
 OnUnsupported: TypeAlias = Literal["warn", "error", "ignore"]
 """What happens with an option that this model or host cannot do: one warning, an error, or nothing."""
 
+FetchMedia: TypeAlias = Literal["public"] | bool
+UploadMedia: TypeAlias = Literal["auto"] | bool
+Documents: TypeAlias = Literal["extract", "error"]
+
 ApiKey: TypeAlias = str | SecretStr
 
 DEFAULT_HOST = "moonshot"
@@ -34,11 +38,18 @@ class Settings:
         api_key: The key; None where the host needs none.
         key_from_env: The key came from the environment (then it is not pickled, but read again).
         timeout: Seconds, or an `openai.Timeout`; None takes the host row's (an hour on Moonshot).
+        chunk_timeout: Longest silence of a stream in seconds, before its beginning and between its chunks; None takes
+            the host row's (900 on Moonshot), or `timeout` where that is shorter.
         max_retries: How often a call is repeated when waiting may help.
         default_headers: Sent with every request, after the host's own.
         http_client: A client to use instead of the SDK's own, for sync calls.
         http_async_client: The same for async calls.
         on_unsupported: What happens with options that cannot be honoured.
+        fetch_media: Whether http URLs are fetched for hosts that fetch none: from `public` addresses, from all (True),
+            or not (False).
+        upload_media: Whether inline media are uploaded, where a host keeps files: what makes a request too large
+            (`auto`), everything (True), or nothing (False).
+        documents: Whether a host that can is to `extract` the text of documents, or they are an `error`.
         overrides: The user's own facts about model and host: fields of `HostRow` and `ModelRow`.
     """
 
@@ -47,11 +58,15 @@ class Settings:
     api_key: SecretStr | None = None
     key_from_env: bool = False
     timeout: Any = None
+    chunk_timeout: float | None = None
     max_retries: int = 2
     default_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     http_client: Any = field(default=None, repr=False)
     http_async_client: Any = field(default=None, repr=False)
     on_unsupported: OnUnsupported = "warn"
+    fetch_media: FetchMedia = "public"
+    upload_media: UploadMedia = "auto"
+    documents: Documents = "error"
     overrides: Mapping[str, Any] = field(default_factory=dict)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -73,7 +88,18 @@ class Settings:
         return self  # immutable; HTTP clients are shared on purpose
 
 
-_GIVEN = ("base_url", "timeout", "max_retries", "default_headers", "on_unsupported", "overrides")
+_GIVEN = (
+    "base_url",
+    "timeout",
+    "chunk_timeout",
+    "max_retries",
+    "default_headers",
+    "on_unsupported",
+    "fetch_media",
+    "upload_media",
+    "documents",
+    "overrides",
+)
 
 
 def _restore(given: dict[str, Any]) -> Settings:
@@ -86,11 +112,15 @@ def make_settings(
     api_key: ApiKey | None = None,
     base_url: str | None = None,
     timeout: Any = None,
+    chunk_timeout: float | None = None,
     max_retries: int = 2,
     default_headers: Mapping[str, str] | None = None,
     http_client: Any = None,
     http_async_client: Any = None,
     on_unsupported: OnUnsupported = "warn",
+    fetch_media: FetchMedia = "public",
+    upload_media: UploadMedia = "auto",
+    documents: Documents = "error",
     overrides: Mapping[str, Any] | None = None,
 ) -> Settings:
     """Settle host, address and key, from arguments first and then from the environment.
@@ -103,7 +133,8 @@ def make_settings(
         ConfigError: A value is wrong, or the host's address must be given and was not.
     """
     row = _row(host, base_url)
-    _check(max_retries, on_unsupported)
+    _check(max_retries, on_unsupported, chunk_timeout)
+    _check_choices(fetch_media=fetch_media, upload_media=upload_media, documents=documents)
     check_headers(default_headers)
     # An address in a row of the user's own is as good as an argument.
     named = None if isinstance(host, HostRow) and host.base_url else _env(row.base_url_env)
@@ -122,11 +153,15 @@ def make_settings(
         api_key=key,
         key_from_env=from_env,
         timeout=timeout,
+        chunk_timeout=chunk_timeout,
         max_retries=max_retries,
         default_headers=dict(default_headers or {}),
         http_client=http_client,
         http_async_client=http_async_client,
         on_unsupported=on_unsupported,
+        fetch_media=fetch_media,
+        upload_media=upload_media,
+        documents=documents,
         overrides=dict(overrides or {}),
     )
 
@@ -169,11 +204,28 @@ def _row(host: str | HostRow | None, base_url: str | None) -> HostRow:
     return known or hosts.HOSTS[DEFAULT_HOST]
 
 
-def _check(max_retries: int, on_unsupported: str) -> None:
+def _check(max_retries: int, on_unsupported: str, chunk_timeout: float | None) -> None:
     if not isinstance(max_retries, int) or max_retries < 0:
         raise ConfigError(f"max_retries must be a number from 0 on, got {max_retries!r}.")
     if on_unsupported not in ("warn", "error", "ignore"):
         raise ConfigError(f"on_unsupported must be 'warn', 'error' or 'ignore', got {on_unsupported!r}.")
+    if chunk_timeout is not None and (
+        isinstance(chunk_timeout, bool) or not isinstance(chunk_timeout, int | float) or chunk_timeout <= 0
+    ):
+        raise ConfigError(f"chunk_timeout must be seconds, more than 0, got {chunk_timeout!r}.")
+
+
+_CHOICES: dict[str, tuple[object, ...]] = {
+    "fetch_media": ("public", True, False),
+    "upload_media": ("auto", True, False),
+    "documents": ("extract", "error"),
+}
+
+
+def _check_choices(**given: object) -> None:
+    for word, value in given.items():
+        if not any(value is choice or (isinstance(value, str) and value == choice) for choice in _CHOICES[word]):
+            raise ConfigError(f"{word} must be one of {', '.join(map(repr, _CHOICES[word]))}, got {value!r}.")
 
 
 def _key(row: HostRow, given: ApiKey | None, *, trusted: bool) -> tuple[SecretStr | None, bool]:

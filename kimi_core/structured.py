@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn, TypeVar
 
 from pydantic_core import from_json, to_jsonable_python
 
-from kimi_core.errors import StructuredOutputError, TruncatedError
+from kimi_core.errors import ConfigError, OutputError, RefusedError, StructuredOutputError, TruncatedError
+
+T = TypeVar("T")
+
+GROWTH = 128
+"""A growing answer is read again when it has grown by one part in so many: reading costs what it is long."""
+
+_MOST_REASONS = 5
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode
-_FENCE = re.compile(r"^\s*```[a-zA-Z]*\s*\n(.*?)\n?\s*```\s*$", re.DOTALL)
 
 
 def dump(value: Any) -> str:
@@ -23,91 +29,184 @@ def dump(value: Any) -> str:
         return _encode(to_jsonable_python(value))
 
 
+# ---------------------------------------------------------------------------------------------- whole answers
+
+
+def read(text: str, make: Callable[[Any], T], finish_reason: str | None = None) -> T:
+    """What `make` makes of the JSON value that an answer is.
+
+    Args:
+        text: The answer, or the arguments of the tool that stands for it.
+        make: Makes the instance; raises `ValueError` (pydantic's, say) when the value does not fit.
+        finish_reason: Why generation ended.
+
+    Raises:
+        RefusedError: The host's filter withheld the answer, or a part of it.
+        TruncatedError: It was cut by the token limit.
+        StructuredOutputError: It is no JSON, or not what was asked for. All carry the raw text.
+    """
+    if finish_reason == "content_filter":
+        raise failure(text, finish_reason, "it is not complete")
+    value = parse_json(text, finish_reason)
+    try:
+        return make(value)
+    except RecursionError:
+        problem: ValueError = ValueError("it is nested too deeply")
+    except ValueError as error:
+        problem = error
+    raise failure(text, finish_reason, _reasons(problem)) from problem
+
+
 def parse_json(text: str, finish_reason: str | None = None) -> Any:
     """The JSON value that an answer is.
 
-    A code fence around it is taken off; control characters inside strings are tolerated, since models write them.
+    Thoughts before it (`<think>`), a code fence and words around it are taken off; control characters inside strings
+    are tolerated, since models write them. Of several values none is chosen.
 
     Raises:
-        TruncatedError: The answer was cut by the token limit.
-        StructuredOutputError: It is no JSON. Both carry the raw text.
+        TruncatedError, RefusedError, StructuredOutputError: See `read`.
     """
-    body = match.group(1) if (match := _FENCE.match(text)) else text
     try:
-        return json.loads(body, strict=False)
-    except ValueError as error:
-        raise failure(text, finish_reason, f"it is not JSON: {error}") from None
+        value = _value(text)
+        if finish_reason == "length" and type(value) in (int, float):
+            raise ValueError("more digits may have followed")
+    except (ValueError, RecursionError) as error:
+        problem = ValueError(f"it is not JSON: {'nested too deeply' if isinstance(error, RecursionError) else error}")
+    else:
+        return value
+    raise failure(text, finish_reason, str(problem)) from problem
+
+
+def checked(value: Any, schema: Mapping[str, Any]) -> Any:
+    """The value itself, held against the schema, where there is no class to validate it.
+
+    Raises:
+        ValueError: It is no instance; the text says where and why.
+    """
+    from kimi_core.schema.instance import fault  # rarely needed
+
+    if wrong := fault(value, schema):
+        raise ValueError(wrong)
+    return value
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+_decoder = json.JSONDecoder(strict=False, parse_constant=_refuse_constant)
+
+
+def _value(text: str) -> Any:
+    try:
+        return _decoder.decode(text)
+    except ValueError:
+        body = _body(text)
+    value, end = _decoder.raw_decode(body)
+    rest = body[end:].strip("` \t\r\n")
+    if rest and not isinstance(value, dict | list):
+        raise ValueError("there are words behind it")
+    if "{" in rest or "[" in rest:
+        raise ValueError("there is more than one JSON value in it")
+    return value
+
+
+_BEGIN = re.compile(r"```[a-zA-Z]*|[{\[]")
+
+
+def _body(text: str) -> str:
+    """The answer from where its JSON begins: behind thoughts and words, inside a fence.
+
+    Some servers leave the thoughts in the text, with or without their opening tag.
+    """
+    body = text.strip("\ufeff \t\r\n")
+    if body[:1] in ("{", "[", '"'):
+        return body
+    if not body.startswith("```"):
+        thoughts, closed, said = body.partition("</think>")
+        body = said if closed else "" if thoughts.startswith("<think>") else thoughts
+    begin = _BEGIN.search(body)
+    if begin is None:
+        return body.strip()
+    return body[begin.end() if begin[0].startswith("`") else begin.start() :].strip()
+
+
+def switch(word: str, value: Any) -> bool | None:
+    """The value of a word that is on, off or unset.
+
+    Raises:
+        ConfigError: It is something else.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    raise ConfigError(f"{word} must be True or False, got {value!r}.")
+
+
+# ------------------------------------------------------------------------------------------- unfinished answers
+
+
+class Growth:
+    """Follows the value of an answer that grows."""
+
+    __slots__ = ("_length", "_value")
+
+    def __init__(self) -> None:
+        self._length = 0
+        self._value: Any = None
+
+    def is_due(self, length: int) -> bool:
+        """Whether an answer that is so long by now has grown enough to be read again."""
+        return length - self._length > self._length // GROWTH
+
+    def read(self, text: str) -> Any:
+        """What the answer so far holds; None when that is nothing new."""
+        self._length = len(text)
+        value = parse_partial(text)
+        if value is None or value == self._value:
+            return None
+        self._value = value
+        return value
 
 
 def parse_partial(text: str) -> Any:
     """As much of a JSON value as an unfinished answer holds; None when nothing can be said yet.
 
-    Strings grow from call to call and never shrink, so that a reader sees monotone values.
+    From call to call texts, lists and objects grow and never shrink, and numbers come when they are whole, so that a
+    reader sees monotone values.
     """
-    body = re.sub(r"^\s*```[a-zA-Z]*\s*", "", text)
+    body = _without_number(_body(text))
     try:
-        return from_json(body, allow_partial="trailing-strings") if body.strip() else None
+        return from_json(body, allow_partial="trailing-strings")
+    except ValueError:
+        return _lenient(body)
+
+
+def _without_number(body: str) -> str:
+    """Without a number at the end, which may go on. At the end of a string its digits wait for what follows."""
+    stem = body.rstrip("0123456789.eE+-")
+    return stem if stem[-1:] in ("", ":", ",", "[", " ", "\t", "\r", "\n") else body
+
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\Z)', re.DOTALL)
+_CONTROL = re.compile(r"[\x00-\x1f]")
+
+
+def _lenient(body: str) -> Any:
+    """With the control characters inside of strings escaped."""
+    try:
+        return from_json(_STRING.sub(_escaped, body), allow_partial="trailing-strings")
     except ValueError:
         return None
 
 
-def check(value: Any, schema: Mapping[str, Any], text: str, finish_reason: str | None = None) -> Any:
-    """A value that has the types, values and keys that a schema asks for, where there is no class to validate it.
-
-    References and unions are left to the host's constrained decoding.
-
-    Raises:
-        StructuredOutputError: It has not.
-    """
-    if wrong := _mismatch(value, schema, "the answer"):
-        raise failure(text, finish_reason, wrong)
-    return value
+def _escaped(string: re.Match[str]) -> str:
+    return _CONTROL.sub(lambda control: f"\\u{ord(control[0]):04x}", string[0])
 
 
-_TYPES: dict[str, tuple[type, ...]] = {
-    "object": (dict,),
-    "array": (list,),
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "null": (type(None),),
-}
+# ---------------------------------------------------------------------------------------------------- errors
 
 
-def _mismatch(value: Any, schema: Mapping[str, Any], where: str) -> str:
-    """What is wrong with a value, in words; empty when nothing is."""
-    named = schema.get("type")
-    if isinstance(named, str) and not _is(value, named):
-        return f"{where} is {type(value).__name__}, not {named}"
-    if "enum" in schema and value not in schema["enum"]:
-        return f"{where} is none of {schema['enum']}"
-    if isinstance(value, list) and isinstance(items := schema.get("items"), Mapping):
-        return next((w for i, v in enumerate(value) if (w := _mismatch(v, items, f"{where}[{i}]"))), "")
-    if isinstance(value, dict):
-        return _missing(value, schema, where) or next(
-            (
-                w
-                for k, s in schema.get("properties", {}).items()
-                if k in value and (w := _mismatch(value[k], s, f"{where}.{k}"))
-            ),
-            "",
-        )
-    return ""
-
-
-def _is(value: Any, named: str) -> bool:
-    if isinstance(value, bool):
-        return named == "boolean"
-    return isinstance(value, _TYPES.get(named, (object,)))
-
-
-def _missing(value: dict[str, Any], schema: Mapping[str, Any], where: str) -> str:
-    missing = [key for key in schema.get("required", ()) if key not in value]
-    return f"{where} lacks {', '.join(missing)}" if missing else ""
-
-
-def failure(text: str, finish_reason: str | None, why: str) -> StructuredOutputError | TruncatedError:
+def failure(text: str, finish_reason: str | None, why: str) -> OutputError:
     """The error for an answer that does not fit."""
     if finish_reason == "length":
         return TruncatedError(
@@ -116,8 +215,32 @@ def failure(text: str, finish_reason: str | None, why: str) -> StructuredOutputE
             text=text,
             finish_reason=finish_reason,
         )
+    if finish_reason == "content_filter":
+        return RefusedError(
+            "The host's content filter withheld the answer, or the rest of it. Asking the same again is unlikely to "
+            f"help: change what is asked. It began: {text[:200]!r}",
+            text=text,
+            finish_reason=finish_reason,
+        )
     return StructuredOutputError(
         f"The answer does not fit the schema: {why}. The answer: {text[:500]!r}",
         text=text,
         finish_reason=finish_reason,
     )
+
+
+def complaint(error: OutputError) -> str:
+    """What to tell the model about its answer when it is asked once more."""
+    cause = error.__cause__
+    why = _reasons(cause) if isinstance(cause, ValueError) else "it is not what was asked for"
+    return f"That answer does not fit the schema: {why}. Give the whole answer once more, corrected."
+
+
+def _reasons(problem: ValueError) -> str:
+    """What is wrong, in words; of pydantic's errors where and what, without links."""
+    listed = getattr(problem, "errors", None)
+    if not callable(listed):
+        return str(problem)
+    reasons = [f"{'.'.join(map(str, one['loc'])) or 'the answer'}: {one['msg']}" for one in listed()]
+    more = [f"and {len(reasons) - _MOST_REASONS} more"] if len(reasons) > _MOST_REASONS else []
+    return "; ".join([*reasons[:_MOST_REASONS], *more])

@@ -19,6 +19,11 @@ FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filte
 """Why generation ended. What a host says beyond the first four is `other`; its own word is kept beside it."""
 
 
+EmptyAnswer: TypeAlias = Literal["retry", "promote", "keep"]
+"""What becomes of an answer that is nothing but reasoning (finish reason `stop`, no text, no calls): it is asked for
+once more, the reasoning is made its text, or it is handed on as it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class TextPart:
     """A piece of text inside a message of several parts."""
@@ -40,7 +45,22 @@ class VideoPart:
     url: str
 
 
-Part: TypeAlias = TextPart | ImagePart | VideoPart
+@dataclass(frozen=True, slots=True)
+class DocumentPart:
+    """A document. Plain text is sent as text; of others a host may extract the text (`documents="extract"`).
+
+    Attributes:
+        url: A `data:` URL in base64, or an http URL. `kimi_core.documents.load` makes one of a file.
+        filename: Its name, which the model is told.
+        mime: Its MIME type, where URL and name do not say it.
+    """
+
+    url: str
+    filename: str | None = None
+    mime: str | None = None
+
+
+Part: TypeAlias = TextPart | ImagePart | VideoPart | DocumentPart
 """A piece of a message's content."""
 
 
@@ -51,11 +71,17 @@ class Reasoning:
     Attributes:
         text: The reasoning as one string.
         key: The wire key under which the host sent it (`reasoning_content`, `reasoning`), if known. Hosts
-            that answer under one key want it back under the same one.
+            that answer under one key want it back under the same one. An opening tag (`<think>`) when it stood
+            in the text of the answer.
+        details: The host's `reasoning_details`, in order and unchanged but for deltas of one item, which are put
+            together. They may hold what no text has: signatures, encrypted reasoning.
+
+    A reasoning without text and details says that the model is known not to have thought.
     """
 
     text: str
     key: str | None = None
+    details: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +102,43 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerCall:
+    """A call of a tool that is not the user's to run, and what came of it.
+
+    Attributes:
+        call: As the model wrote it.
+        output: What the model gets to read of it; for `$web_search` the call's arguments, unchanged. None when it
+            was not run.
+        failed: The tool failed; `output` says how.
+        position: Its place among all calls of its turn, since the host wants them in the model's order.
+    """
+
+    call: ToolCall
+    output: str | None = None
+    failed: bool = False
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A turn of the model that called server tools; the client ran them and asked again by itself.
+
+    Attributes:
+        text: What the model said in this turn, before its calls.
+        reasoning: What it thought before.
+        calls: The server tools it called, in order, with their results.
+        open: The calls were made in the same turn as the user's own tools (`tool_calls` of the message that holds
+            this step), so that the turn waits for the user's results. Its text and reasoning are the message's own;
+            here they are empty. Only the last step of a message can be open.
+    """
+
+    text: str = ""
+    reasoning: Reasoning | None = None
+    calls: tuple[ServerCall, ...] = ()
+    open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One message of a conversation.
 
@@ -87,6 +150,7 @@ class Message:
         tool_call_id: Which call this answers (tool only).
         name: The speaker's or the tool's name.
         partial: The model is to continue this message (assistant, last only).
+        steps: The turns with server tools that led to this message (assistant only). They are sent again in full.
     """
 
     role: Role
@@ -96,6 +160,7 @@ class Message:
     tool_call_id: str | None = None
     name: str | None = None
     partial: bool = False
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +168,12 @@ class Tool:
     """A tool the model may call.
 
     Attributes:
-        name: As the user named it; mapped to what the host takes when the request is encoded.
+        name: As the user named it; mapped to what the host takes when the request is encoded. Of a formula, its URI.
         description: What it does.
-        parameters: JSON Schema of its arguments; None for a host's builtin function.
+        parameters: JSON Schema of its arguments; None for a host's own tools.
         strict: Constrain decoding to the schema; None leaves the host's default.
-        type: `function` or `builtin_function`.
+        type: `function`, or a tool of the host's own that the client runs: `builtin_function` (`$web_search`) or
+            `formula` (stands for all functions of the formula).
     """
 
     name: str
@@ -182,7 +248,9 @@ class Options:
     top_logprobs: int | None = None
     parallel_tool_calls: bool | None = None
     prompt_cache_key: str | None = None
+    prompt_cache_options: Mapping[str, str] | None = None
     safety_identifier: str | None = None
+    empty_answer: EmptyAnswer | None = None
     extra_body: Mapping[str, Any] | None = None
     extra_headers: Mapping[str, str] | None = None
 
@@ -198,6 +266,8 @@ class Request:
         tool_choice: Whether one must be called; None leaves it to the model.
         output: The shape the answer must have; None for free text.
         options: Everything else.
+        max_server_rounds: How often the host's own tools are run before the call is given up; 0 runs none and hands
+            their calls on like those of the user's tools.
     """
 
     messages: Sequence[Message]
@@ -206,6 +276,7 @@ class Request:
     tool_choice: ToolChoice | None = None
     output: OutputFormat | None = None
     options: Options = Options()
+    max_server_rounds: int = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +290,8 @@ class Usage:
         cached_tokens: Part of the input that came from the host's cache; None when the host does not say.
         reasoning_tokens: Part of the output that was thinking, never more than the output; None when not said.
         raw: The host's own object.
+        cache_write_tokens: Part of the input that the host put into its cache, never one that came from it; None
+            when the host does not say.
     """
 
     input_tokens: int
@@ -227,6 +300,23 @@ class Usage:
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
     raw: Mapping[str, Any] = field(default_factory=dict)
+    cache_write_tokens: int | None = None
+
+    def plus(self, other: Usage) -> Usage:
+        """The tokens of two calls; `raw` is that of the other."""
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.total_tokens + other.total_tokens,
+            _sum(self.cached_tokens, other.cached_tokens),
+            _sum(self.reasoning_tokens, other.reasoning_tokens),
+            other.raw,
+            _sum(self.cache_write_tokens, other.cache_write_tokens),
+        )
+
+
+def _sum(a: int | None, b: int | None) -> int | None:
+    return None if a is None and b is None else (a or 0) + (b or 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,7 +326,7 @@ class Response:
     Attributes:
         text: The answer.
         reasoning: What the model thought, if anything.
-        tool_calls: The calls it asks for, in order.
+        tool_calls: The calls it asks the user for, in order. Those of server tools are in `steps`.
         finish_reason: Why it ended.
         raw_finish_reason: The host's own word for it.
         usage: Tokens; None when the host reported none.
@@ -247,7 +337,10 @@ class Response:
         created: Unix time in seconds.
         system_fingerprint: As the host sent it.
         logprobs: Log probabilities as the host sent them, when asked for.
-        extra: Answer-level fields without a neutral meaning, as sent (for instance AI/ML API's `meta`).
+        extra: Answer-level fields without a neutral meaning, as sent (for instance AI/ML API's `meta`). Ours is
+            `promoted_reasoning`: True when the text is the reasoning of an answer that had no text.
+        steps: The turns in which server tools were run, before this answer and in it. Usage and cost are of all turns.
+        headers: The headers that the host answered with.
     """
 
     text: str = ""
@@ -264,3 +357,11 @@ class Response:
     system_fingerprint: str | None = None
     logprobs: Any = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    steps: tuple[Step, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def message(self) -> Message:
+        """The answer as a message of the conversation."""
+        # No reasoning is known to be none here: nothing got lost on the way.
+        return Message("assistant", self.text, self.reasoning or Reasoning(""), self.tool_calls, steps=self.steps)

@@ -17,8 +17,8 @@ from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.events import BaseEvent
 from llama_index.core.instrumentation.events.llm import LLMChatEndEvent
 from llama_index.core.query_engine import RetrieverQueryEngine
-from llama_index.core.schema import TextNode
-from llama_index.retrievers.bm25 import BM25Retriever  # type: ignore[import-untyped]
+from llama_index.core.schema import BaseNode, TextNode
+from llama_index.retrievers.bm25 import BM25Retriever
 
 from kimi_core.cli.demo_docs import Library
 from kimi_core.cli.demo_target import Target
@@ -86,7 +86,7 @@ class LlamaIndexDemo:
 
     def consult(self, view: View, library: Library) -> tuple[str, Sources]:
         """Answer a question from documents; with the passages used."""
-        nodes = [_node(passage.text, passage.source) for passage in library.passages]
+        nodes: list[BaseNode] = [_node(passage.text, passage.source) for passage in library.passages]
         retriever = BM25Retriever.from_defaults(nodes=nodes, similarity_top_k=min(4, len(nodes)))
         template = FROM_PASSAGES.replace("{passages}", "{context_str}").replace("{question}", "{query_str}")
         engine = RetrieverQueryEngine.from_args(

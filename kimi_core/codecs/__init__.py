@@ -25,12 +25,14 @@ class WireRequest:
         body: Any JSON value.
         headers: Beside those of the host and the user.
         names: Tool names on the wire -> as the user wrote them, where they differ.
+        thinks: Whether the model will think; None when nobody knows.
     """
 
     path: str
     body: Any
     headers: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
+    thinks: bool | None = None
 
 
 class StreamDecoder(Protocol):

@@ -10,22 +10,25 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from kimi_core import names, schema
+from kimi_core import documents, names, schema
 from kimi_core.classify import not_an_answer
 from kimi_core.codecs import WireRequest
 from kimi_core.codecs.chat_stream import ChatStreamDecoder
 from kimi_core.errors import MessageError, UnsupportedError
 from kimi_core.events import Event
+from kimi_core.host_row import DETAILS
 from kimi_core.paths import merge_patch
 from kimi_core.policy import Plan
 from kimi_core.profile import Profile
 from kimi_core.types import (
+    DocumentPart,
     ImagePart,
     JsonObject,
     Message,
     Options,
     OutputFormat,
     Part,
+    Reasoning,
     TextPart,
     Tool,
     ToolCall,
@@ -45,6 +48,7 @@ _PLAIN = (
     "top_logprobs",
     "parallel_tool_calls",
     "prompt_cache_key",
+    "prompt_cache_options",
     "safety_identifier",
 )
 
@@ -72,7 +76,7 @@ class ChatCodec:
         for patch in _patches(plan):
             body = merge_patch(body, patch)
         back = {wire: user for user, wire in wire_names.items() if wire != user}
-        return WireRequest(path=profile.host.path, body=body, names=back)
+        return WireRequest(path=profile.host.path, body=body, names=back, thinks=plan.thinks)
 
     def decode(self, body: Any, wire: WireRequest, profile: Profile, headers: Mapping[str, str]) -> Iterable[Event]:
         """A whole body, as the one chunk of a stream that holds everything."""
@@ -84,7 +88,7 @@ class ChatCodec:
 
     def decoder(self, wire: WireRequest, profile: Profile, headers: Mapping[str, str]) -> ChatStreamDecoder:
         """A decoder for one stream."""
-        return ChatStreamDecoder(profile, wire.names, headers)
+        return ChatStreamDecoder(profile, wire, headers)
 
 
 def _wire_names(plan: Plan) -> Mapping[str, str]:
@@ -134,9 +138,13 @@ class _MessageEncoder:
         host = profile.host
         self.profile = profile
         self.names = wire_names
-        self.reasoning_key = None if host.reasoning_out == "observed" else host.reasoning_out
-        self.all_keys = host.reasoning_in
+        self.all_keys = tuple(key for key in host.reasoning_in if key != DETAILS)
+        first = next(iter(self.all_keys), DETAILS)
+        self.reasoning_key = {"observed": None, DETAILS: first}.get(host.reasoning_out, host.reasoning_out)
+        self.details_back = host.reasoning_out in ("observed", DETAILS) and DETAILS in host.reasoning_in
+        self.text_back = host.reasoning_out != DETAILS
         self.omit_empty = host.empty_content == "omit"
+        self.builtins = host.builtin_tools  # a conversation can come from a host that has them
 
     def messages(self, messages: Iterable[Message]) -> list[JsonObject]:
         encoders = {"assistant": self._assistant, "tool": self._tool}
@@ -157,7 +165,7 @@ class _MessageEncoder:
         wire: JsonObject = {
             "role": "tool",
             "tool_call_id": message.tool_call_id,
-            "content": content if type(content) is str else self._tool_parts(content),
+            "content": content if type(content) is str else self._parts(content),
         }
         if message.name and message.name.startswith("$"):
             wire["name"] = message.name  # the protocol of builtin functions wants it
@@ -170,31 +178,29 @@ class _MessageEncoder:
                 del wire["content"]
             else:
                 wire["content"] = None
-        reasoning = message.reasoning
-        if reasoning and reasoning.text:
-            # A host that is read by observation gets it back as it gave it; under all its keys when that is unknown.
-            key = self.reasoning_key or (reasoning.key if reasoning.key in self.all_keys else None)
-            wire.update(dict.fromkeys((key,) if key else self.all_keys, reasoning.text))
+        if message.reasoning:
+            self._add_reasoning(message.reasoning, wire)
         if message.tool_calls:
             wire["tool_calls"] = [self._call(call) for call in message.tool_calls]
         if message.partial and self.profile.host.partial_message:
             wire.update(self.profile.host.partial_message)
         return wire
 
+    def _add_reasoning(self, reasoning: Reasoning, wire: JsonObject) -> None:
+        if reasoning.details and self.details_back:
+            wire[DETAILS] = list(reasoning.details)
+        if reasoning.text and (self.text_back or DETAILS not in wire):
+            # A host that is read by observation gets it back as it gave it; under all its keys when that is unknown.
+            key = self.reasoning_key or (reasoning.key if reasoning.key in self.all_keys else None)
+            wire.update(dict.fromkeys((key,) if key else self.all_keys, reasoning.text))
+
     def _call(self, call: ToolCall) -> JsonObject:
         name = self.names.get(call.name, call.name)
         return {
             "id": call.id,
-            "type": call.type,
+            "type": call.type if self.builtins else "function",
             "function": {"name": name, "arguments": call.arguments or "{}"},
         }
-
-    def _tool_parts(self, parts: str | tuple[Part, ...]) -> list[JsonObject]:
-        if not self.profile.host.tool_media and any(not isinstance(part, TextPart) for part in parts):
-            raise UnsupportedError(
-                f"{self.profile.where} takes text only as a tool's result; send the picture in a user message after it."
-            )
-        return self._parts(parts)
 
     def _parts(self, parts: str | tuple[Part, ...]) -> list[JsonObject]:
         return [self._part(part) for part in parts]  # type: ignore[arg-type]
@@ -207,6 +213,21 @@ class _MessageEncoder:
                 return {"type": "image_url", "image_url": {"url": self._media("image", part.url)}}
             case VideoPart():
                 return {"type": "video_url", "video_url": {"url": self._media("video", part.url)}}
+            case DocumentPart():
+                return {"type": "text", "text": self._document(part)}
+
+    def _document(self, part: DocumentPart) -> str:
+        text = documents.text_of(part)
+        if text is not None:
+            return text
+        scheme = part.url.partition(":")[0].lower()
+        what = documents.mime_of(part) if scheme == "data" else f"given by its {scheme} address"
+        way = "extract its text and send that"
+        if scheme in ("http", "https"):
+            way = "with fetch_media='public' a call fetches it"
+        elif scheme == "data" and "file-extract" in self.profile.host.file_purposes:
+            way = "documents='extract' uploads it to the host and sends the text that the host extracts"
+        raise UnsupportedError(f"{self.profile.where} reads text, and {documents.name_of(part)} is {what}: {way}.")
 
     def _media(self, kind: str, url: str) -> str:
         profile = self.profile
@@ -219,11 +240,20 @@ class _MessageEncoder:
         scheme = "http" if scheme == "https" else scheme
         if scheme not in profile.host.media_urls:
             raise UnsupportedError(
-                f"{profile.where} takes no {scheme} URL for an {kind}: {url[:80]!r}. "
+                f"{profile.where} takes no {scheme} URL for {_A[kind]}: {_shortened(url)!r}. "
                 "Send the file's bytes or path, so that it goes inline as a data: URL"
                 + (", or upload it and send ms://<file id>." if "ms" in profile.host.media_urls else ".")
+                + (" With fetch_media='public' a call fetches it and sends it inline." if scheme == "http" else "")
             )
         return url
+
+
+_A = {"image": "an image", "video": "a video"}
+
+
+def _shortened(url: str) -> str:
+    """Enough of a URL to know it by; its query may hold a signature."""
+    return url.partition("?")[0][:80]
 
 
 def _prompted(plan: Plan) -> Iterable[Message]:

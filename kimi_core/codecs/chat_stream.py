@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kimi_core.classify import error_in_frame, not_an_answer
+from kimi_core.codecs.details import Details
+from kimi_core.codecs.markup import MarkupReader
 from kimi_core.events import Event, Finished, ReasoningDelta, Started, TextDelta, ToolCallDelta
-from kimi_core.paths import first
+from kimi_core.host_row import DETAILS
+from kimi_core.paths import dig, first
 from kimi_core.profile import Profile
 from kimi_core.types import FinishReason, JsonObject, Usage
+
+if TYPE_CHECKING:
+    from kimi_core.codecs import WireRequest
 
 _REASONS: dict[str, FinishReason] = {
     "stop": "stop",
@@ -28,24 +34,34 @@ class ChatStreamDecoder:
     __slots__ = (
         "_calls",
         "_cost",
+        "_details",
         "_extra",
         "_finish",
         "_half",
         "_headers",
+        "_key",
         "_keys",
         "_logprobs",
+        "_markup",
         "_price_keys",
         "_profile",
         "_started",
         "_usage",
+        "_wire",
     )
 
-    def __init__(self, profile: Profile, names: Mapping[str, str], headers: Mapping[str, str]) -> None:
+    def __init__(self, profile: Profile, wire: WireRequest, headers: Mapping[str, str]) -> None:
+        host = profile.host
         self._profile = profile
+        self._wire = wire
         self._headers = headers
-        self._keys = profile.host.reasoning_in
-        self._price_keys = {path.partition(".")[0] for path in profile.host.cost_paths} - {"usage"}
-        self._calls = _Calls(names)
+        self._keys = host.reasoning_in
+        # A host that says its price says it under one of these.
+        self._price_keys = {path.partition(".")[0] for path in host.cost_paths} - {"usage"}
+        self._calls = _Calls(wire.names)
+        self._markup = _markup(profile, wire, self._calls)
+        self._details = Details() if DETAILS in host.reasoning_in else None
+        self._key = ""
         self._started = False
         self._half = ""
         self._finish: str | None = None
@@ -82,25 +98,39 @@ class ChatStreamDecoder:
             self._start(frame, events)
         choice = choices[0]
         delta = choice.get("delta") or choice.get("message") or {}
-        for key in self._keys:
-            text = delta.get(key)
-            if text and type(text) is str:
-                events.append(ReasoningDelta(text, key))
-                break
+        self._reasoning(delta, events)
         text = delta.get("content")
         if text:
             text = text if type(text) is str else _joined(text)
             if self._half or "\ud800" <= text[-1:] <= "\udbff":
                 text = self._paired(text)
-            events.append(TextDelta(text))
-        calls = delta.get("tool_calls")
-        if calls:
+            if self._markup is None:
+                events.append(TextDelta(text))
+            else:
+                self._markup.say(text, events)
+        if calls := delta.get("tool_calls"):
             self._calls.feed(calls, events)
         get = choice.get
         ends = get("finish_reason") or frame.get("usage") or get("usage") or get("logprobs")
-        if ends or frame.get("error") or self._priced(frame):
+        if ends or frame.get("error") or not self._price_keys.isdisjoint(frame):
             self._ending(frame, choice)
         return events
+
+    def _reasoning(self, delta: JsonObject, events: list[Event]) -> None:
+        """What a delta says of the reasoning: under the first key that holds text, or as an array."""
+        for key in self._keys:
+            text = delta.get(key)
+            if text and type(text) is str:
+                self._key = key
+                if self._markup is None:
+                    events.append(ReasoningDelta(text, key))
+                else:
+                    self._markup.think(text, key, events)
+                break
+        if self._details is not None and (items := delta.get(DETAILS)):
+            text = self._details.add(items)
+            if text and not self._key:
+                events.append(ReasoningDelta(text, DETAILS))
 
     def end(self, *, whole: bool = False) -> list[Event]:
         """The `Finished` event. A stream without a finish reason was cut and has none; a whole body needs none."""
@@ -109,12 +139,16 @@ class ChatStreamDecoder:
         usage = _usage(self._usage, self._profile) if self._usage else None
         cost, estimated = self._price(usage)
         events: list[Event] = [TextDelta("\ufffd")] if self._half else []
+        if self._markup is not None:
+            self._markup.rest(self._key, events)
         events += self._calls.rest()
         reason = _REASONS.get(self._finish or "", "other")
         if reason == "stop" and self._calls.seen:
             # vLLM finishes a named call with `stop`; a turn that calls tools is a tool turn.
             reason = "tool_calls"
-        events.append(Finished(reason, self._finish, usage, cost, estimated, self._logprobs or None, self._extra))
+        details = self._details.result() if self._details is not None else ()
+        logprobs = self._logprobs or None
+        events.append(Finished(reason, self._finish, usage, cost, estimated, logprobs, self._extra, details))
         return events
 
     def _paired(self, text: str) -> str:
@@ -124,17 +158,15 @@ class ChatStreamDecoder:
             text, self._half = text[:-1], text[-1]
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
-    def _priced(self, frame: JsonObject) -> bool:
-        """Whether a host that says its price says it here."""
-        return not self._price_keys.isdisjoint(frame)
-
     def _start(self, frame: JsonObject, events: list[Event]) -> None:
         self._started = True
         get = frame.get
-        events.append(Started(get("id"), get("model"), get("created"), get("system_fingerprint")))
+        fingerprint = get("system_fingerprint")
+        events.append(Started(get("id"), get("model"), get("created"), fingerprint, self._headers))
 
     def _ending(self, frame: JsonObject, choice: JsonObject) -> None:
-        self._finish = choice.get("finish_reason") or self._finish
+        if finish := choice.get("finish_reason"):
+            self._finish = str(finish)
         if logprobs := choice.get("logprobs"):
             self._logprobs.append(logprobs)
         self._rare(frame)
@@ -146,7 +178,7 @@ class ChatStreamDecoder:
         host = self._profile.host
         # Moonshot sends the same usage in the last choice and in a chunk of its own: last wins, never added.
         usage = first(frame, host.usage_paths)
-        self._usage = usage if isinstance(usage, dict) else self._usage
+        self._usage = usage if isinstance(usage, dict) and usage else self._usage
         cost = first(frame, host.cost_paths)
         self._cost = cost if isinstance(cost, int | float) else self._cost
         for key, value in frame.items():
@@ -163,8 +195,26 @@ class ChatStreamDecoder:
         if usage is None or price is None:
             return None, False
         cached = usage.cached_tokens or 0
-        fresh = usage.input_tokens - cached
-        return (cached * price.cached + fresh * price.input + usage.output_tokens * price.output) / 1_000_000, True
+        written = usage.cache_write_tokens or 0
+        fresh = usage.input_tokens - cached - written
+        read = cached * price.cached + written * price.writes.get(self._ttl, price.input) + fresh * price.input
+        return (read + usage.output_tokens * price.output) / 1_000_000, True
+
+    @property
+    def _ttl(self) -> str:
+        """How long what was written stays in the cache; it sets the price."""
+        asked = dig(self._wire.body, "prompt_cache_options.ttl")
+        return str(asked) if asked else next(iter(self._profile.host.cache_ttls), "")
+
+
+def _markup(profile: Profile, wire: WireRequest, calls: _Calls) -> MarkupReader | None:
+    """What reads the text; None when the host leaves nothing in it."""
+    where: str = profile.host.think_tags
+    if where == "opened" and wire.thinks is False:
+        where = "leading"  # the template closes the thought in the prompt already
+    offered = dig(wire.body, "tools") and dig(wire.body, "tool_choice") != "none"
+    leaks = profile.host.leaked_calls and offered
+    return MarkupReader(where, calls if leaks else None) if leaks or where != "no" else None
 
 
 def _complains(frame: JsonObject) -> bool:
@@ -178,8 +228,10 @@ def _joined(parts: Any) -> str:
 
 
 def _usage(raw: JsonObject, profile: Profile) -> Usage:
+    host = profile.host
     prompt, completion = _count(raw.get("prompt_tokens")), _count(raw.get("completion_tokens"))
-    cached, reasoning = first(raw, profile.host.cached_paths), first(raw, profile.host.reasoning_paths)
+    cached, reasoning = first(raw, host.cached_paths), first(raw, host.reasoning_paths)
+    written = first(raw, host.cache_write_paths)
     return Usage(
         input_tokens=prompt,
         output_tokens=completion,
@@ -188,6 +240,7 @@ def _usage(raw: JsonObject, profile: Profile) -> Usage:
         # Seen live: 6001 reasoning tokens of 6000 completion tokens.
         reasoning_tokens=None if reasoning is None else min(_count(reasoning), completion),
         raw=raw,
+        cache_write_tokens=None if written is None else min(_count(written), prompt - min(_count(cached), prompt)),
     )
 
 
@@ -225,6 +278,17 @@ class _Calls:
                 event = self._event(call)
                 if event is not None:
                     events.append(event)
+
+    def found(self, id_: str, name: str, arguments: str, events: list[Event]) -> None:
+        """A whole call that stood in the text. Some servers leave it there and send it in its own field as well."""
+        if any(call.id == id_ and call.name == name for call in self._open):
+            return
+        call = _Call(None)
+        call.id, call.name = id_, name
+        call.pending.append(arguments)
+        self._open.append(call)
+        if event := self._event(call):
+            events.append(event)
 
     def rest(self) -> list[Event]:
         """Calls whose name never came: they are shown, not hidden."""

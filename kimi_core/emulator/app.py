@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from kimi_core.emulator.chat import refused
+from kimi_core.emulator.chat import failed, refused
 from kimi_core.emulator.emulator import Emulator
 from kimi_core.emulator.endpoints import ENDPOINTS, Endpoint, nowhere
 from kimi_core.emulator.exchange import Answer, HttpCall
@@ -102,6 +102,8 @@ def _answer(emulator: Emulator, endpoint: Endpoint, call: HttpCall, *, oversized
         _authenticate(emulator, call)
         if oversized:
             raise Refusal(413, "invalid_request_error", "Request exceeds the maximum size")
+        if faults := emulator.script.elsewhere.get(call.path):
+            return failed(emulator, call, faults)
         return endpoint(emulator, call)
     except Refusal as refusal:
         return refused(emulator, refusal, call)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections import deque
 
 from kimi_core.emulator import exchange, mind
 from kimi_core.emulator.checks import check
@@ -14,14 +15,14 @@ from kimi_core.emulator.models import ModelRow
 from kimi_core.emulator.refusal import Refusal, invalid
 from kimi_core.emulator.reply import Reply, limited, with_ids
 from kimi_core.emulator.request import ChatRequest, JsonObject
-from kimi_core.emulator.script import Canned
+from kimi_core.emulator.script import Canned, Fault
 
 
 def chat(emulator: Emulator, call: HttpCall) -> Answer:
     """Answer a chat request: a fault that is armed, else a refusal, else a canned answer, else the rules."""
     body = call.json()
     if emulator.script.faults:
-        return _failed(emulator, call)
+        return failed(emulator, call, emulator.script.faults)
     canned = emulator.script.canned[0] if emulator.script.canned else None
     request = _unchecked(emulator, body) if canned and canned.unchecked else _checked(emulator, body)
     if canned is not None:
@@ -33,14 +34,15 @@ def chat(emulator: Emulator, call: HttpCall) -> Answer:
 def refused(emulator: Emulator, refusal: Refusal, call: HttpCall) -> Answer:
     """The error answer of a refusal, in the host's shape."""
     body, content_type = emulator.dialect.error(refusal, call)
-    answer = exchange.whole(body, refusal.status)
+    answer = Answer([], refusal.status) if body is None else exchange.whole(body, refusal.status)
     answer.content_type = content_type
     answer.error = refusal.message
     return answer
 
 
-def _failed(emulator: Emulator, call: HttpCall) -> Answer:
-    fault = emulator.script.faults.popleft()
+def failed(emulator: Emulator, call: HttpCall, faults: deque[Fault]) -> Answer:
+    """The answer of the next fault that is armed."""
+    fault = faults.popleft()
     answer = refused(emulator, fault.refusal, call)
     says_when = emulator.dialect.retry_after and fault.refusal.status in (429, 503)
     answer.headers.update(fault.headers if fault.headers is not None else {"retry-after": "0"} if says_when else {})

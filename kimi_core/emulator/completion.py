@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from kimi_core.emulator import tokens
+from kimi_core.emulator import manner, tokens
 from kimi_core.emulator.reply import Call, Reply
 
 JsonObject = dict[str, Any]
@@ -61,10 +61,10 @@ class Completion:
         reply = self.reply
         message: JsonObject = {
             "role": "assistant",
-            "content": reply.text,
-            "reasoning_content": reply.reasoning,
+            "content": manner.text(reply),
+            **manner.reasoning(reply, reply.reasoning, last=True),
         }
-        if reply.calls:
+        if reply.calls and reply.calls_as == "tool_calls":
             message["tool_calls"] = [_call(call) for call in reply.calls]
         choice = {"index": 0, "message": message, "finish_reason": reply.finish_reason}
         return {**self._head("chat.completion"), "choices": [choice], "usage": self.usage}
@@ -97,13 +97,13 @@ def _call(call: Call) -> JsonObject:
 def _deltas(reply: Reply) -> Iterator[JsonObject]:
     """The deltas in the order of the real host: role, reasoning, its empty end, text, tool calls."""
     yield {"role": "assistant", "content": ""}
-    if reply.reasoning:
+    if reply.reasoning and (keys := manner.reasoning(reply, "", last=True)):
         for piece in _PIECE.findall(reply.reasoning):
-            yield {"reasoning_content": piece}
-        yield {"reasoning_content": ""}
-    for piece in _PIECE.findall(reply.text):
+            yield manner.reasoning(reply, piece)
+        yield keys
+    for piece in _PIECE.findall(manner.text(reply)):
         yield {"content": piece}
-    for index, call in enumerate(reply.calls):
+    for index, call in enumerate(reply.calls if reply.calls_as == "tool_calls" else ()):
         yield from _call_deltas(index, call)
 
 

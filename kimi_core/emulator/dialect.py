@@ -26,7 +26,7 @@ class Dialect:
         unknown_model: The refusal of a model id.
         no_key: The refusal of a request without a key.
         wrong_key: The refusal of a key.
-        error: The error body of a refusal, and its media type.
+        error: The error body of a refusal (None sends none), and its media type.
         model_row: One element of the model list.
         open_paths: Paths that need no key.
         body: Puts the host's own facts into a whole body.
@@ -44,7 +44,7 @@ class Dialect:
     unknown_model: Callable[[str], Refusal]
     no_key: Refusal
     wrong_key: Refusal
-    error: Callable[[Refusal, HttpCall], tuple[JsonObject, str]]
+    error: Callable[[Refusal, HttpCall], tuple[JsonObject | None, str]]
     model_row: Callable[[ModelRow], JsonObject]
     open_paths: tuple[str, ...]
     body: Callable[[JsonObject, Completion], JsonObject]

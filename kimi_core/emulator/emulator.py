@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ from kimi_core.emulator.files import FileStore
 from kimi_core.emulator.log import Log, RecordedRequest
 from kimi_core.emulator.moonshot import MOONSHOT
 from kimi_core.emulator.refusal import Refusal
-from kimi_core.emulator.reply import Reply
+from kimi_core.emulator.reply import CallsAs, ReasoningAs, Reply
 from kimi_core.emulator.script import FAULT_MESSAGES, Canned, Fault, Script, StreamFault, canned_calls
 
 DialectName = Literal["moonshot", "aimlapi"]
@@ -90,6 +91,8 @@ class Emulator:
         tool_calls: Sequence[Mapping[str, Any]] = (),
         finish_reason: str | None = None,
         usage: dict[str, Any] | None = None,
+        reasoning_as: ReasoningAs = "reasoning_content",
+        calls_as: CallsAs = "tool_calls",
         status: int = 200,
         headers: Mapping[str, str] | None = None,
         content_type: str | None = None,
@@ -109,6 +112,9 @@ class Emulator:
             tool_calls: Its tool calls: ``name``, ``arguments`` (object or raw text), optionally ``id``.
             finish_reason: Its finish reason, when not the natural one.
             usage: Its usage, when not the counted one.
+            reasoning_as: Where its reasoning stands, for the manners of other servers and of gateways:
+                ``reasoning``, ``both``, ``details``, ``tags``, ``lone_tag`` or ``tags_and_key``.
+            calls_as: ``tokens`` leaves its calls in the text, in the tokens of Kimi's template.
             status: The HTTP status.
             headers: Further headers.
             content_type: The media type, when not the natural one.
@@ -119,7 +125,7 @@ class Emulator:
         reply = None
         if json is None and sse is None and raw is None and chunks is None:
             calls = canned_calls(tool_calls)
-            reply = Reply(text or "", reasoning, calls, finish_reason, usage)
+            reply = Reply(text or "", reasoning, calls, finish_reason, usage, reasoning_as, calls_as)
         pieces = [raw] if raw is not None and chunks is None else chunks
         self.script.canned.append(
             Canned(json, sse, pieces, reply, status, dict(headers or {}), content_type, done, cut, unchecked)
@@ -133,10 +139,15 @@ class Emulator:
         type: str = "engine_overloaded_error",
         message: str | None = None,
         headers: Mapping[str, str] | None = None,
+        path: str | None = None,
     ) -> None:
-        """Answer the next ``n`` chat requests with an error, and ``Retry-After: 0`` where hosts send it."""
+        """Answer the next ``n`` chat requests with an error, and ``Retry-After: 0`` where hosts send it.
+
+        With a ``path`` (``/v1/tools/search``) it is requests there that are answered so.
+        """
         sentence = message if message is not None else FAULT_MESSAGES.get(type, type)
-        self.script.faults.extend([Fault(Refusal(status, type, sentence), headers)] * n)
+        faults = self.script.faults if path is None else self.script.elsewhere.setdefault(path, deque())
+        faults.extend([Fault(Refusal(status, type, sentence), headers)] * n)
 
     def cut_stream_after(self, n_frames: int) -> None:
         """Drop the connection of the next stream after so many frames."""

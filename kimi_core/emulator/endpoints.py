@@ -10,7 +10,8 @@ from kimi_core.emulator.chat import chat
 from kimi_core.emulator.emulator import Emulator
 from kimi_core.emulator.exchange import Answer, HttpCall
 from kimi_core.emulator.files import read_form
-from kimi_core.emulator.refusal import Refusal, invalid
+from kimi_core.emulator.refusal import Refusal, invalid, no_such_path
+from kimi_core.emulator.tool_endpoints import formula_fibers, formula_tools, search
 
 Endpoint = Callable[[Emulator, HttpCall], Answer]
 
@@ -87,8 +88,8 @@ def file_content(emulator: Emulator, call: HttpCall) -> Answer:
     kind = mimetypes.guess_type(file.filename)[0] or "application/octet-stream"
     if file.purpose != "file-extract":
         return Answer([file.data], content_type=kind)
-    text = file.data.decode("utf-8", "replace")
-    return exchange.whole({"content": text, "file_type": kind, "filename": file.filename, "title": "", "type": "file"})
+    about = {"file_type": kind, "filename": file.filename, "title": "", "type": "file"}
+    return exchange.whole({"content": file.text, **about})
 
 
 def delete_file(emulator: Emulator, call: HttpCall) -> Answer:
@@ -109,8 +110,7 @@ def not_open(emulator: Emulator, call: HttpCall) -> Answer:
 
 def nowhere(emulator: Emulator, call: HttpCall) -> Answer:
     """A path that does not exist."""
-    # The words of the real host are not public beyond "url.not_found".
-    raise Refusal(404, "resource_not_found_error", f"url.not_found: {call.method} {call.path}", own=True)
+    raise no_such_path(call.method, call.path)
 
 
 #: Method, path, endpoint.
@@ -126,6 +126,9 @@ ENDPOINTS: tuple[tuple[str, str, Endpoint], ...] = (
     ("GET", "/v1/files/{id}", show_file),
     ("GET", "/v1/files/{id}/content", file_content),
     ("DELETE", "/v1/files/{id}", delete_file),
+    ("GET", "/v1/formulas/{uri:path}/tools", formula_tools),
+    ("POST", "/v1/formulas/{uri:path}/fibers", formula_fibers),
+    ("POST", "/v1/tools/search", search),
     ("POST", "/v1/completions", not_open),
     ("POST", "/v1/embeddings", not_open),
 )

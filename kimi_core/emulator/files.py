@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 import time
 import uuid
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
 from kimi_core.emulator.refusal import invalid, not_found
 
-#: Moonshot docs, files: the purposes, ≤ 100 MB a file, ≤ 1000 files a user.
+#: Moonshot docs, files: the purposes, ≤ 100 MB a file, ≤ 1000 files and ≤ 10 GB a user.
 PURPOSES = ("file-extract", "image", "video", "batch")
-_LARGEST, _MOST = 100 * 1024 * 1024, 1000
+_LARGEST, _MOST, _ROOM = 100 * 1024 * 1024, 1000, 10 * 1024**3
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,11 @@ class StoredFile:
     purpose: str
     data: bytes
     created_at: int
+
+    @property
+    def text(self) -> str:
+        """What is extracted of the file: its text, or what a PDF shows as plain strings."""
+        return pdf_text(self.data) if self.data.startswith(b"%PDF-") else self.data.decode("utf-8", "replace")
 
     def as_json(self) -> dict[str, Any]:
         """The file object of the API."""
@@ -62,6 +68,8 @@ class FileStore:
             raise invalid("File size is too large, the maximum is 100 MB")
         if len(self._files) >= _MOST:
             raise invalid("Too many uploaded files, please delete unused files and retry")
+        if sum(len(file.data) for file in self._files.values()) + len(data) > _ROOM:
+            raise invalid("The uploaded files are too large together, the maximum is 10 GB")
         stored = StoredFile(f"file-{uuid.uuid4().hex[:20]}", filename, purpose, data, int(time.time()))
         self._files[stored.id] = stored
         return stored
@@ -80,6 +88,26 @@ class FileStore:
     def remove(self, id: str) -> None:
         """Delete a file, or 404."""
         del self._files[self.get(id).id]
+
+
+def pdf_text(data: bytes) -> str:
+    """The strings that a PDF's pages show; nothing for scans and for fonts that are not encoded as text."""
+    pages = [data, *(_inflated(packed) for packed in _STREAM.findall(data))]
+    shown = [string for page in pages for string in _SHOWN.findall(page)]
+    return "\n".join(_ESCAPED.sub(rb"\1", string).decode("latin-1") for string in shown)
+
+
+_STREAM = re.compile(rb"stream\r?\n(.*?)\r?\nendstream", re.DOTALL)
+_SHOWN = re.compile(rb"\(((?:[^\\()]|\\.)*)\)\s*(?:Tj|')", re.DOTALL)
+_PAGE = 10 * 1024 * 1024
+_ESCAPED = re.compile(rb"\\([\\()])")
+
+
+def _inflated(packed: bytes) -> bytes:
+    try:
+        return zlib.decompressobj().decompress(packed, _PAGE)
+    except zlib.error:
+        return b""
 
 
 def read_form(content_type: str, body: bytes) -> dict[str, tuple[str | None, bytes]]:

@@ -11,8 +11,13 @@ from kimi_core.emulator.refusal import Refusal, not_found
 
 JsonObject = dict[str, Any]
 
+#: Moonshot's page of the search: 401 and 403 come "with no body".
+_SILENT = ("/v1/tools/search",)
 
-def _error(refusal: Refusal, call: HttpCall) -> tuple[JsonObject, str]:
+
+def _error(refusal: Refusal, call: HttpCall) -> tuple[JsonObject | None, str]:
+    if call.path in _SILENT and refusal.status in (401, 403):
+        return None, "application/json"
     return {"error": {"message": refusal.message, "type": refusal.type}}, "application/json"
 
 

@@ -29,3 +29,9 @@ def invalid(message: str) -> Refusal:
 def not_found(message: str) -> Refusal:
     """A 404 ``resource_not_found_error``."""
     return Refusal(404, "resource_not_found_error", message)
+
+
+def no_such_path(method: str, path: str) -> Refusal:
+    """A 404 of the gateway for an address that it does not have."""
+    # The words of the real host are not public beyond "url.not_found".
+    return Refusal(404, "resource_not_found_error", f"url.not_found: {method} {path}", own=True)

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from kimi_core.emulator import tokens
 from kimi_core.emulator.request import ChatRequest
+
+#: Where the reasoning of an answer stands. Moonshot: ``reasoning_content``. vLLM since 2026: ``reasoning``. Gateways:
+#: ``both`` (LiteLLM), ``details`` (OpenRouter: ``reasoning`` and the array ``reasoning_details``). Servers without a
+#: reasoning parser leave it in the text: ``tags``, or ``lone_tag`` where the opening tag is part of the prompt
+#: (transformers serve: ``thought</think>answer``). llama.cpp's ``deepseek-legacy`` does both: ``tags_and_key``.
+ReasoningAs = Literal["reasoning_content", "reasoning", "both", "details", "tags", "lone_tag", "tags_and_key"]
+
+#: Where tool calls stand: in their field, or in the text in the tokens of Kimi's template, as servers send them whose
+#: tool parser fails (vllm#28543, vllm#34955, MoonshotAI/Kimi-K2#89), with the finish reason ``stop``.
+CallsAs = Literal["tool_calls", "tokens"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,8 @@ class Reply:
         calls: The tool calls after it.
         finish: The finish reason; follows from the calls when absent.
         usage: A usage object to send as it is; counted when absent.
+        reasoning_as: Where its reasoning stands.
+        calls_as: Where its calls stand.
     """
 
     text: str = ""
@@ -43,11 +55,13 @@ class Reply:
     calls: tuple[Call, ...] = ()
     finish: str | None = None
     usage: dict[str, Any] | None = None
+    reasoning_as: ReasoningAs = "reasoning_content"
+    calls_as: CallsAs = "tool_calls"
 
     @property
     def finish_reason(self) -> str:
         """The finish reason as sent."""
-        return self.finish or ("tool_calls" if self.calls else "stop")
+        return self.finish or ("tool_calls" if self.calls and self.calls_as == "tool_calls" else "stop")
 
     @property
     def tokens(self) -> int:

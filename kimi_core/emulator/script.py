@@ -30,7 +30,7 @@ FAULT_MESSAGES = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An error for the next chat request."""
+    """An error for the next request."""
 
     refusal: Refusal
     headers: Mapping[str, str] | None
@@ -123,10 +123,12 @@ class Script:
     def __init__(self) -> None:
         self.canned: deque[Canned] = deque()
         self.faults: deque[Fault] = deque()
+        self.elsewhere: dict[str, deque[Fault]] = {}
         self.stream_faults: deque[StreamFault] = deque()
 
     def clear(self) -> None:
         """Forget all of it."""
         self.canned.clear()
         self.faults.clear()
+        self.elsewhere.clear()
         self.stream_faults.clear()

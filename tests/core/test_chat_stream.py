@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kimi_core import APIError, DecodeError, OverloadedError, Response, ToolCall, Usage, resolve
+from kimi_core import APIError, DecodeError, OverloadedError, Reasoning, Response, ToolCall, Usage, resolve
+from kimi_core.codecs import WireRequest
 from kimi_core.codecs.chat_stream import ChatStreamDecoder
 from kimi_core.errors import QuotaExceededError
 from kimi_core.events import reduce
@@ -30,8 +31,17 @@ def delta(index: int | None = None, id: str | None = None, name: str | None = No
     return {**known, "function": function}
 
 
-def read(*frames: Any, host: str = "moonshot", headers: dict[str, str] | None = None) -> Response:
-    decoder = ChatStreamDecoder(resolve(HOSTS[host], "kimi-k2.6"), {}, headers or {})
+def read(
+    *frames: Any,
+    host: str = "moonshot",
+    model: str = "kimi-k2.6",
+    headers: dict[str, str] | None = None,
+    body: dict[str, Any] | None = None,
+    thinks: bool | None = None,
+    **facts: Any,
+) -> Response:
+    wire = WireRequest(path="", body=body or {}, thinks=thinks)
+    decoder = ChatStreamDecoder(resolve(HOSTS[host], model, facts), wire, headers or {})
     events = [event for frame in frames for event in decoder.feed(frame)]
     return reduce([*events, *decoder.end()])
 
@@ -78,6 +88,9 @@ FORMS = {
         calls(delta(None, "f:1", args=":2}")),
     ],
 }
+
+
+STOP = chunk({}, "stop")
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda f: f.replace(" ", "-"))
@@ -171,6 +184,49 @@ def test_usage_is_read_where_it_stands_and_never_added_up(frames: list[Any]) -> 
     assert read(chunk({"content": "x"}), *frames).usage == Usage(10, 5, 15, cached_tokens=4, raw=USAGE)
 
 
+def test_a_second_finish_chunk_changes_nothing() -> None:
+    end = chunk({}, "stop", usage=USAGE)
+    assert read(chunk({"content": "x"}), end, end) == read(chunk({"content": "x"}), end)
+
+
+@pytest.mark.parametrize("nothing", [{}, None])
+def test_usage_that_says_nothing_does_not_wipe_what_was_said(nothing: Any) -> None:
+    response = read(chunk({"content": "x"}), END_WITH_USAGE, {"id": "c", "choices": [], "usage": nothing})
+    assert response.usage == Usage(10, 5, 15, cached_tokens=4, raw=USAGE)
+
+
+def test_parts_of_usage_that_are_null_count_as_not_said() -> None:
+    """vLLM sends null details unless it is told to count."""
+    usage = {"prompt_tokens": 10, "completion_tokens": None, "total_tokens": None, "prompt_tokens_details": None}
+    assert read(chunk({"content": "x"}, "stop", usage=usage)).usage == Usage(10, 0, 10, raw=usage)
+
+
+def test_a_finish_reason_that_is_no_word_is_other() -> None:
+    response = read(chunk({"content": "x"}), chunk({}, {"type": "x"}))  # type: ignore[arg-type]
+    assert response.finish_reason == "other"
+
+
+WRITTEN = {"prompt_tokens": 1000, "completion_tokens": 10, "prompt_tokens_details": {"cached_tokens": 300, "cache_write_tokens": 500}}  # fmt: skip
+
+
+@pytest.mark.parametrize(("options", "price"), [({}, 3.0), ({"ttl": "5m"}, 3.0), ({"ttl": "1h"}, 6.0)])
+def test_what_is_put_into_the_cache_has_its_own_price(options: dict[str, str], price: float) -> None:
+    body = {"prompt_cache_options": options} if options else {}
+    response = read(chunk({"content": "x"}, "stop", usage=WRITTEN), model="kimi-k3", body=body)
+    assert response.usage.cache_write_tokens == 500
+    assert response.cost_usd == pytest.approx((300 * 0.3 + 500 * price + 200 * 3.0 + 10 * 15.0) / 1e6)
+
+
+def test_where_writing_has_no_price_it_costs_what_input_does() -> None:
+    response = read(chunk({"content": "x"}, "stop", usage=WRITTEN))
+    assert response.cost_usd == pytest.approx((300 * 0.16 + 700 * 0.95 + 10 * 4.0) / 1e6)
+
+
+def test_more_written_than_there_was_to_write_is_clamped() -> None:
+    usage = {**WRITTEN, "prompt_tokens_details": {"cached_tokens": 900, "cache_write_tokens": 500}}
+    assert read(chunk({"content": "x"}, "stop", usage=usage)).usage.cache_write_tokens == 100
+
+
 def test_more_reasoning_than_output_tokens_is_clamped() -> None:
     """Seen live: 6001 of 6000."""
     usage = {"prompt_tokens": 1, "completion_tokens": 6000, "completion_tokens_details": {"reasoning_tokens": 6001}}
@@ -182,6 +238,61 @@ def test_null_placeholders_are_skipped() -> None:
     response = read(chunk({"reasoning_content": None, "reasoning": "so", "content": None}), END, host="vllm")
     assert response.reasoning.text == "so"
     assert response.reasoning.key == "reasoning"
+
+
+def test_the_same_reasoning_under_two_keys_is_read_once() -> None:
+    """A gateway in front of a newer vLLM."""
+    response = read(chunk({"reasoning_content": "so", "reasoning": "so"}), STOP, host="generic")
+    assert response.reasoning == Reasoning("so", "reasoning_content")
+
+
+def item(text: str, **more: Any) -> dict[str, Any]:
+    return {"type": "reasoning.text", "text": text, **more}
+
+
+SIGNED = {"type": "reasoning.text", "text": None, "signature": "sig", "index": 0}
+ENCRYPTED = {"type": "reasoning.encrypted", "data": "YQ==", "index": 1}
+
+
+def test_details_are_put_together_by_their_index() -> None:
+    """OpenRouter: `reasoning_details` in deltas, beside the same text as `reasoning`."""
+    pieces = [chunk({"reasoning": t, "reasoning_details": [item(t, index=0)]}) for t in ("Let me ", "see.")]
+    response = read(*pieces, chunk({"reasoning_details": [SIGNED, ENCRYPTED]}), STOP, host="generic")
+    whole = {**item("Let me see.", index=0), "signature": "sig"}
+    assert response.reasoning == Reasoning("Let me see.", "reasoning", (whole, ENCRYPTED))
+
+
+def test_details_alone_are_read_as_text() -> None:
+    summary = {"type": "reasoning.summary", "summary": "Short.", "index": 1}
+    details = [item("Long. ", index=0), summary, ENCRYPTED]
+    response = read(chunk({"reasoning_details": details}), STOP, host="generic")
+    assert response.reasoning == Reasoning("Long. Short.", "reasoning_details", tuple(details))
+
+
+def test_details_that_repeat_what_was_streamed_are_not_read_again() -> None:
+    frames = [chunk({"reasoning": "Let me see."}), chunk({"reasoning_details": [item("Let me see.", index=0)]})]
+    assert read(*frames, STOP, host="generic").reasoning.text == "Let me see."
+
+
+def test_encrypted_reasoning_is_kept_though_it_says_nothing() -> None:
+    response = read(chunk({"content": "x", "reasoning_details": [ENCRYPTED]}), STOP, host="generic")
+    assert response.reasoning == Reasoning("", None, (ENCRYPTED,))
+
+
+def test_details_without_an_index_grow_from_chunk_to_chunk_only() -> None:
+    whole = [item("a"), item("b")]
+    assert read(chunk({"reasoning_details": whole}), STOP, host="generic").reasoning.details == tuple(whole)
+    split = [chunk({"reasoning_details": [one]}) for one in whole]
+    assert read(*split, STOP, host="generic").reasoning.details == (item("ab"),)
+
+
+@pytest.mark.parametrize("odd", ["text", {"a": 1}, ["x", None], [{"text": 7}]])
+def test_details_of_an_odd_shape_do_not_break_the_answer(odd: Any) -> None:
+    assert read(chunk({"content": "x", "reasoning_details": odd}), STOP, host="generic").text == "x"
+
+
+def test_details_are_not_looked_for_where_the_host_has_none() -> None:
+    assert read(chunk({"content": "x", "reasoning_details": [item("no")]}), STOP).reasoning is None
 
 
 def test_cost_comes_from_the_last_chunk_on_aimlapi() -> None:

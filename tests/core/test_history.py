@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kimi_core import HOSTS, Message, Reasoning, ToolCall, resolve
-from kimi_core.history import NO_RESULT, repair
+from kimi_core import HOSTS, ImagePart, Message, Reasoning, TextPart, ToolCall, VideoPart, resolve
+from kimi_core.history import BEHIND, NO_RESULT, UNTHOUGHT, repair
 
 MOONSHOT = resolve(HOSTS["moonshot"], "kimi-k2.6")
 GENERIC = resolve(HOSTS["generic"], "kimi-k2.6")
 THOUGHT = Reasoning("Let me look.")
+ENCRYPTED = Reasoning("", None, ({"type": "reasoning.encrypted", "data": "YQ=="},))
 
 
 def call(id: str) -> ToolCall:
@@ -43,7 +44,7 @@ def test_a_good_history_comes_back_as_it_is() -> None:
         ([USER, result("x"), USER], [USER, USER], "orphan"),
         ([USER, asks("a"), USER], [USER, asks("a"), Message("tool", NO_RESULT, tool_call_id="a", name="look"), USER], "unanswered"),
         ([USER, asks("a", reasoning=None), result("a")], [USER, asks("a", reasoning=Reasoning(" ")), result("a")], "reasoning"),
-        ([USER, asks("a", reasoning=Reasoning("")), result("a")], [USER, asks("a", reasoning=Reasoning(" ")), result("a")], "reasoning"),
+        ([USER, asks("a", reasoning=ENCRYPTED), result("a")], [USER, asks("a", reasoning=Reasoning(" ")), result("a")], "reasoning"),
         ([USER, asks("a"), USER, result("a")], [USER, asks("a"), result("a"), USER], "misplaced"),
         ([USER, asks("a"), result("a"), result("a")], [USER, asks("a"), result("a")], "orphan"),
         ([USER, asks("a", "a"), result("a", "1"), result("a", "2")], [USER, asks("a", "a_2"), result("a", "1"), result("a_2", "2")], "repeated id"),
@@ -75,6 +76,54 @@ def test_calls_without_ids_get_kimis_own_and_their_results_in_order() -> None:
 def test_ids_that_repeat_in_later_turns_are_kept() -> None:
     """K3 counts `look_0` anew in every turn."""
     history = [USER, asks("look_0"), result("look_0"), asks("look_0"), result("look_0")]
+    assert repair(history, MOONSHOT, True) == (history, ())
+
+
+def test_a_turn_that_is_known_not_to_have_thought_gets_its_blank_in_silence() -> None:
+    """As after a forced call, for which thinking is switched off: nothing was lost there."""
+    messages, repairs = repair([USER, asks("a", reasoning=UNTHOUGHT), result("a")], MOONSHOT, True)
+    assert list(messages) == [USER, asks("a", reasoning=Reasoning(" ")), result("a")]
+    assert repairs == ()
+
+
+def shows(id: str, *parts: TextPart | ImagePart | VideoPart, name: str | None = None) -> Message:
+    return Message("tool", parts, tool_call_id=id, name=name)
+
+
+PICTURE, FILM, HERE = (
+    ImagePart("data:image/png;base64,AA=="),
+    VideoPart("data:video/mp4;base64,AA=="),
+    TextPart("Here:"),
+)
+
+
+def test_what_tools_show_goes_behind_all_results_of_the_turn() -> None:
+    history = [
+        USER,
+        asks("a", "b"),
+        shows("a", HERE, PICTURE, name="look"),
+        shows("b", FILM),
+        Message("assistant", "Done."),
+    ]
+    messages, repairs = repair(history, GENERIC, True)
+    assert list(messages) == [
+        USER,
+        asks("a", "b"),
+        shows("a", HERE, name="look"),
+        result("b", BEHIND),
+        Message("user", (TextPart("From the result of look:"), PICTURE, TextPart("From the result of b:"), FILM)),
+        Message("assistant", "Done."),
+    ]
+    assert repairs == ("tool media",)
+
+
+def test_what_the_last_tool_shows_ends_the_conversation() -> None:
+    messages, _ = repair([USER, asks("a"), shows("a", PICTURE)], GENERIC, True)
+    assert [message.role for message in messages] == ["user", "assistant", "tool", "user"]
+
+
+def test_what_tools_show_stays_where_the_host_reads_it_there() -> None:
+    history = [USER, asks("a"), shows("a", HERE, PICTURE)]
     assert repair(history, MOONSHOT, True) == (history, ())
 
 

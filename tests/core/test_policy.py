@@ -130,6 +130,27 @@ def test_stop_limits_are_checked_before_any_io(stop: tuple[str, ...], match: str
         decide(options={"stop": stop})
 
 
+@pytest.mark.parametrize("asked", [{"mode": "implicit", "ttl": "1h"}, {"ttl": "5m"}, {"mode": "implicit"}])
+def test_cache_options_are_sent_where_the_host_has_them(asked: dict[str, str]) -> None:
+    decided = decide(options={"prompt_cache_options": asked})
+    assert decided.request.options.prompt_cache_options == asked
+    assert decided.notes == ()
+
+
+@pytest.mark.parametrize("host", ["aimlapi", "vllm", "generic"])
+def test_cache_options_are_left_out_where_the_host_has_none(host: str) -> None:
+    decided = decide(host=host, options={"prompt_cache_options": {"ttl": "1h"}})
+    assert decided.request.options.prompt_cache_options is None
+    assert "no such option" in decided.notes[0].text
+
+
+@pytest.mark.parametrize("asked", [{"ttl": "2h"}, {"mode": "explicit"}, {"breakpoint": "x"}])
+def test_cache_options_that_the_host_refuses_raise_before_any_io(asked: dict[str, str]) -> None:
+    """400 `invalid prompt_cache_options`."""
+    with pytest.raises(ConfigError, match="'5m' or '1h'"):
+        decide(options={"prompt_cache_options": asked})
+
+
 @pytest.mark.parametrize("method", ["auto", "json_schema"])
 def test_structured_output_takes_the_best_way(method: Any) -> None:
     assert decide(output=OutputFormat(method, SCHEMA, "person")).request.output.method == "json_schema"

@@ -43,8 +43,7 @@ def media_is_readable(request: ChatRequest) -> None:
         url = url_of(part)
         what = kind.removesuffix("_url")
         if url.startswith("ms://"):
-            if url.removeprefix("ms://") not in request.files:
-                raise invalid(f"Invalid request: file {url.removeprefix('ms://')} not found")
+            _check_file(request, url.removeprefix("ms://"), what)
         elif url.startswith("data:"):
             _check_data(url, what)
         else:
@@ -55,6 +54,17 @@ def _media(request: ChatRequest) -> Iterator[JsonObject]:
     for message in request.messages:
         content = message.get("content")
         yield from (part for part in content if part["type"] != "text") if isinstance(content, list) else ()
+
+
+def _check_file(request: ChatRequest, id: str, what: str) -> None:
+    if id not in request.files:
+        raise invalid(f"Invalid request: file {id} not found")
+    file = request.files.get(id)
+    # Files of text are no parts: their content goes into a system message.
+    if file.purpose not in ("image", "video"):
+        raise invalid(f"Invalid request: file {id} with purpose '{file.purpose}' cannot be used as {what}")
+    if what == "image":
+        _check_image(file.data)
 
 
 def _check_data(url: str, what: str) -> None:

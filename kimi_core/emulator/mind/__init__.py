@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kimi_core.emulator.mind.answers import Said, say
 from kimi_core.emulator.mind.plan import Plan, next_calls
-from kimi_core.emulator.mind.search import found_nothing, search_calls
+from kimi_core.emulator.mind.search import search_calls, searched
 from kimi_core.emulator.mind.structured import fill_object, fill_schema
 from kimi_core.emulator.mind.thoughts import thoughts
 from kimi_core.emulator.mind.view import View
@@ -40,8 +40,8 @@ def _said(view: View) -> Said:
         return Said(fill_schema(view, schema), "The answer has to be JSON in the given schema.")
     if kind == "json_object" or (view.request.partial or "").lstrip().startswith("{"):
         return Said(fill_object(view), "The answer has to be a JSON object.")
-    nothing = found_nothing(view)
-    return Said(nothing, "The search came back.") if nothing is not None else say(view)
+    found = searched(view)
+    return Said(found, "The search came back.") if found is not None else say(view)
 
 
 def _continued(text: str, prefix: str | None) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from kimi_core.emulator.mind.words import sentences
 from kimi_core.emulator.request import ChatRequest, JsonObject, text_of
+from kimi_core.emulator.web import opened
 
 #: Labels under which prompt templates put the question.
 _LABELLED = re.compile(
@@ -115,7 +116,7 @@ def _turns(messages: list[JsonObject]) -> list[list[Result]]:
             function = calls.get(str(message.get("tool_call_id")), {})
             name = str(function.get("name") or message.get("name") or "tool")
             arguments = str(function.get("arguments") or "")
-            turns[-1].append(Result(name, arguments, text_of(message.get("content"))))
+            turns[-1].append(Result(name, arguments, opened(text_of(message.get("content")))))
     return turns
 
 

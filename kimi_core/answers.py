@@ -1,0 +1,48 @@
+"""Answers that are none: the model only thought, or the host refused an option by its name.
+
+Pure; what is done about it is the client's to say.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from kimi_core.errors import APIError
+from kimi_core.policy import Plan
+from kimi_core.types import EmptyAnswer, Response
+
+PROMOTED = "promoted_reasoning"
+"""Marks in `Response.extra` a text that was the reasoning of an answer without text."""
+
+
+def empty_answer(plan: Plan) -> EmptyAnswer:
+    """What is to become of an answer that is nothing but reasoning."""
+    return plan.request.options.empty_answer or "retry"
+
+
+def is_only_thought(response: Response) -> bool:
+    """Whether an answer ended of its own accord and is nothing but reasoning (MoonshotAI/kimi-code#520, #3429)."""
+    spoken = response.text.strip() or response.tool_calls
+    thought = response.reasoning and response.reasoning.text
+    return response.finish_reason == "stop" and not spoken and bool(thought)
+
+
+def promoted(response: Response) -> Response:
+    """The answer with its reasoning as its text, marked."""
+    text = response.reasoning.text if response.reasoning else ""
+    return replace(response, text=response.text + text, extra={**response.extra, PROMOTED: True})
+
+
+def without_refused(plan: Plan, error: APIError) -> tuple[Plan, str] | None:
+    """The plan without the option that an error names, and its name; None when it names none that was given.
+
+    What the user put into `extra_body` is the user's: it stays, and the error stands.
+    """
+    pattern, options = plan.profile.host.refused_option, plan.request.options
+    named = re.search(pattern, error.message, re.IGNORECASE) if pattern and error.status_code == 400 else None
+    if named is None or getattr(options, named["option"], None) is None:
+        return None
+    nothing: dict[str, Any] = {named["option"]: None}
+    return replace(plan, request=replace(plan.request, options=replace(options, **nothing))), named["option"]

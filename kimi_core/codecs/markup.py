@@ -1,0 +1,241 @@
+"""What servers leave in the text of an answer: thoughts between tags, and calls in the tokens of Kimi's template.
+
+A server whose parsers for the model work sends both in fields of their own. Where they are not switched on or fail,
+they have to be read out of the text, however it is cut into chunks: what may be the beginning of a mark is held back
+until it is known.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Protocol
+
+from kimi_core.events import Event, ReasoningDelta, TextDelta
+
+OPEN, CLOSE = "<think>", "</think>"
+
+# Both spellings are seen, and the end is missing where the answer was cut:
+# `<|tool_calls_section_begin|><|tool_call_begin|>functions.x:0<|tool_call_argument_begin|>{…}<|tool_call_end|>…`
+_BEGINS = ("<|tool_calls_section_begin|>", "<|tool_call_section_begin|>")
+_BEGIN = re.compile("|".join(map(re.escape, _BEGINS)))
+_END = re.compile(r"<\|tool_calls?_section_end\|>")
+_LONGEST = len(_BEGINS[0])
+_CALL = re.compile(
+    r"<\|tool_call_begin\|>\s*(?P<id>(?:functions\.)?(?P<name>[^\s<]+?)(?::\d+)?)\s*"
+    r"<\|tool_call_argument_begin\|>\s*(?P<arguments>.*?)\s*(?:<\|tool_call_end\|>|(?=<\|tool_call)|\Z)",
+    re.DOTALL,
+)
+
+
+class CallReader(Protocol):
+    """Takes the calls that were found."""
+
+    def found(self, id_: str, name: str, arguments: str, events: list[Event]) -> None:
+        """One call, complete as far as it goes."""
+
+
+class MarkupReader:
+    """Reads the text and the reasoning of one answer.
+
+    Args:
+        think_tags: The row's word for where tags count.
+        calls: Takes leaked calls; None leaves their tokens alone.
+    """
+
+    __slots__ = ("_answer", "_calls", "_echo", "_idle", "_reasoning", "_thoughts", "_under_key")
+
+    def __init__(self, think_tags: str, calls: CallReader | None) -> None:
+        self._thoughts = Thoughts(think_tags)
+        self._calls = calls
+        self._answer = Sections(off=calls is None)
+        self._reasoning = Sections(off=calls is None)
+        self._under_key: list[str] = []
+        self._echo: list[str] = []
+        self._idle = False
+
+    def say(self, text: str, events: list[Event]) -> None:
+        """More of the answer's text."""
+        if self._idle and "<" not in text:
+            events.append(TextDelta(text))
+            return
+        self._said(self._answer.feed(text), events)
+        self._idle = self._answer.idle and self._thoughts.idle and not self._echo
+
+    def think(self, text: str, key: str, events: list[Event]) -> None:
+        """More reasoning that came under a key of its own."""
+        if not self._under_key:
+            self._thoughts.parsed()
+        self._under_key.append(text)
+        if self._reasoning.idle and "<" not in text:
+            events.append(ReasoningDelta(text, key))
+        else:
+            self._thought(self._reasoning.feed(text), key, events)
+
+    def rest(self, key: str, events: list[Event]) -> None:
+        """What was held back until the answer ended; `key` is that of the reasoning."""
+        self._thought(self._reasoning.rest(), key, events)
+        self._said(self._answer.rest(), events)
+        self._speak(self._thoughts.end(), events)
+        self._settle(events, closed=False)
+
+    def _said(self, pieces: Iterable[tuple[bool, str]], events: list[Event]) -> None:
+        for is_section, piece in pieces:
+            if not is_section:
+                self._speak(self._thoughts.feed(piece), events)
+                continue
+            self._speak(self._thoughts.end(), events)  # a thought that runs into calls has ended
+            if left := self._called(piece, events):
+                events.append(TextDelta(left))
+
+    def _thought(self, pieces: Iterable[tuple[bool, str]], key: str, events: list[Event]) -> None:
+        for is_section, piece in pieces:
+            if left := self._called(piece, events) if is_section else piece:
+                events.append(ReasoningDelta(left, key))
+
+    def _speak(self, pieces: Iterable[tuple[bool, str]], events: list[Event]) -> None:
+        for is_thought, piece in pieces:
+            if not is_thought:
+                self._settle(events, closed=True)
+                events.append(TextDelta(piece))
+            elif self._under_key:
+                self._echo.append(piece)
+            else:
+                events.append(ReasoningDelta(piece, OPEN))
+
+    def _settle(self, events: list[Event], *, closed: bool) -> None:
+        """A thought in the text beside one under a key: the same once more (llama.cpp's `deepseek-legacy`), or text."""
+        echo = "".join(self._echo)
+        self._echo.clear()
+        if echo and echo.strip() != "".join(self._under_key).strip():
+            events.append(TextDelta(f"{OPEN}{echo}{CLOSE if closed else ''}"))
+
+    def _called(self, section: str, events: list[Event]) -> str:
+        """The calls of a section, and what else stands in it. One that has none is what it looks like: text."""
+        found = list(_CALL.finditer(section))
+        if not found or self._calls is None:
+            return section
+        for call in found:
+            self._calls.found(call["id"], call["name"], call["arguments"], events)
+        left = _END.sub("", _BEGIN.sub("", _CALL.sub("", section)))
+        return left if left.strip() else ""
+
+
+class Sections:
+    """Splits a growing text into plain pieces and whole sections of tool calls."""
+
+    __slots__ = ("_held", "_inside", "_off", "_tail")
+
+    def __init__(self, *, off: bool = False) -> None:
+        self._off = off
+        self._held: list[str]
+        self._inside: bool
+        self._tail: str
+        self._clear()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is held back."""
+        return not self._held
+
+    def feed(self, text: str) -> list[tuple[bool, str]]:
+        """What is settled now: whether it is a section, and its text."""
+        if self._off or (not self._held and "<" not in text):
+            return [(False, text)]
+        ready: list[tuple[bool, str]] = []
+        while text:
+            text = self._section(text, ready) if self._inside else self._plain(text, ready)
+        return ready
+
+    def rest(self) -> list[tuple[bool, str]]:
+        """What is left at the end."""
+        held, inside = "".join(self._held), self._inside
+        self._clear()
+        return [(inside, held)] if held else []
+
+    def _clear(self) -> None:
+        self._held, self._inside, self._tail = [], False, ""
+
+    def _plain(self, text: str, ready: list[tuple[bool, str]]) -> str:
+        text = "".join((*self._held, text))
+        self._held.clear()
+        if begin := _BEGIN.search(text):
+            self._inside, end, rest = True, begin.start(), text[begin.start() :]
+        else:
+            end, rest = _settled(text, _BEGINS), ""
+            if end < len(text):
+                self._held.append(text[end:])
+        if end:
+            ready.append((False, text[:end]))
+        return rest
+
+    def _section(self, text: str, ready: list[tuple[bool, str]]) -> str:
+        seen = self._tail + text  # the end may be cut in two
+        end = _END.search(seen)
+        if end is None:
+            self._held.append(text)
+            self._tail = seen[-_LONGEST:]
+            return ""
+        cut = end.end() - len(self._tail)
+        ready.append((True, "".join((*self._held, text[:cut]))))
+        self._clear()
+        return text[cut:]
+
+
+class Thoughts:
+    """Splits a growing text into what was thought, between tags, and what was said."""
+
+    __slots__ = ("_anywhere", "_held", "_inside", "_over")
+
+    def __init__(self, where: str) -> None:
+        self._anywhere = where == "anywhere"
+        self._inside = where == "opened"
+        self._over = where == "no"
+        self._held = ""
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is held back or open, and a piece without a mark is text."""
+        return self._over or (self._anywhere and not self._inside and not self._held)
+
+    def parsed(self) -> None:
+        """The server reads thoughts itself: the answer does not begin inside one."""
+        self._inside = False
+
+    def feed(self, text: str) -> list[tuple[bool, str]]:
+        """What is settled now: whether it is a thought, and its text."""
+        if self._over:
+            return [(False, text)]
+        ready: list[tuple[bool, str]] = []
+        text, self._held = self._held + text, ""
+        while text:
+            text = self._next(text, ready)
+        return ready
+
+    def end(self) -> list[tuple[bool, str]]:
+        """A thought that ends without its tag; what is held of it."""
+        held, self._held = self._held, ""
+        inside, self._inside = self._inside, False
+        return [(inside, held)] if held else []
+
+    def _next(self, text: str, ready: list[tuple[bool, str]]) -> str:
+        mark = CLOSE if self._inside else OPEN
+        at = text.find(mark)
+        end = at if at >= 0 else _settled(text, (mark,))
+        if not self._inside and not self._anywhere and text[:end].strip():
+            self._over = True  # the answer has begun, and tags in it are its own
+            end = len(text)
+            at = -1
+        if end:
+            ready.append((self._inside, text[:end]))
+        if at < 0:
+            self._held = text[end:]
+            return ""
+        self._inside = not self._inside
+        return text[at + len(mark) :]
+
+
+def _settled(text: str, marks: Iterable[str]) -> int:
+    """How much of a text is not the beginning of a mark; every mark has its only `<` in front."""
+    at = text.rfind("<")
+    return at if at >= 0 and any(mark.startswith(text[at:]) for mark in marks) else len(text)

@@ -1,0 +1,119 @@
+"""Documents: which of them are plain text, and how a document's text is put before the model.
+
+Kimi reads no document parts and no references to files of text. What it can be given is text: that of a text file
+as it is, that of a PDF or an office file once somebody has extracted it (Moonshot's files with purpose `file-extract`).
+"""
+
+from __future__ import annotations
+
+import codecs
+import mimetypes
+import re
+from os import PathLike
+from typing import Final
+
+from kimi_core import media
+from kimi_core.media import MediaError
+from kimi_core.types import DocumentPart
+
+UNKNOWN: Final = "application/octet-stream"
+_TEXT_TYPES: Final = frozenset(
+    f"application/{name}"
+    for name in (
+        "ecmascript", "graphql", "javascript", "json", "sql", "toml", "typescript", "x-javascript", "x-ndjson",
+        "x-python", "x-sh", "x-tex", "x-toml", "x-yaml", "xml", "yaml",
+    )
+)  # fmt: skip
+_TEXT_SUFFIXES: Final = ("+json", "+xml", "+yaml")
+# To the standard library the ending `.ts` is a video; what such a document is, its bytes say.
+_UNLIKELY: Final = ("image/", "audio/", "video/")
+_MARKS: Final = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def load(source: str | PathLike[str] | bytes, filename: str | None = None, mime: str | None = None) -> DocumentPart:
+    """Make a part of a document.
+
+    Args:
+        source: Its bytes, or the path of a local file; `~` and `file://` are understood.
+        filename: Its name; that of the file when it is one.
+        mime: Its MIME type; by default what the name suggests.
+
+    Raises:
+        MediaError: There is no such file, or it is empty.
+    """
+    if not isinstance(source, bytes):
+        path, source = media.read(source)
+        filename = filename or path.name
+    if not source:
+        raise MediaError(f"{filename or 'The document'} is empty.")
+    guessed = media.guess_mime(filename) if filename else None
+    return DocumentPart(media.to_data_url(source, mime or guessed or UNKNOWN), filename, mime)
+
+
+def mime_of(part: DocumentPart) -> str:
+    """A document's MIME type, as far as the part, its URL or its name says it."""
+    said = part.mime or (part.url[5:].partition(",")[0] if is_inline(part) else "")
+    said = said.partition(";")[0].strip().lower()
+    if said in ("", UNKNOWN):
+        named = part.filename or ("" if is_inline(part) else part.url)
+        return (media.guess_mime(named) if named else None) or UNKNOWN
+    return said
+
+
+def is_inline(part: DocumentPart) -> bool:
+    """Whether a part has the document itself, and not where it is."""
+    return part.url[:5].lower() == "data:"
+
+
+def text_of(part: DocumentPart) -> str | None:
+    """The text of a plain-text document as the model is told it; None for any other, and for one by an address.
+
+    Raises:
+        MediaError: It is called text and is none.
+    """
+    if not is_inline(part):
+        return None
+    mime = mime_of(part)
+    known = mime.startswith("text/") or mime in _TEXT_TYPES or mime.endswith(_TEXT_SUFFIXES)
+    if not known and mime != UNKNOWN and not mime.startswith(_UNLIKELY):
+        return None
+    charset = re.search(r";\s*charset=\"?([\w.:-]+)", f"{part.mime};{part.url.partition(',')[0]}", re.IGNORECASE)
+    text = _decoded(media.from_data_url(part.url)[1], charset[1] if charset else "utf-8")
+    if text is None and known:
+        raise MediaError(
+            f"{name_of(part)} is called {mime} and is no text in {charset[1] if charset else 'UTF-8'}. Convert it, or "
+            "give its MIME type."
+        )
+    return None if text is None else titled(text, part)
+
+
+def titled(text: str, part: DocumentPart) -> str:
+    """A document's text under its name, so that the model can tell documents apart.
+
+    Raises:
+        MediaError: There is no text.
+    """
+    if not text.strip():
+        raise MediaError(f"{name_of(part)} has no text in it.")
+    return f"Document {part.filename!r}:\n\n{text}" if part.filename else text
+
+
+def name_of(part: DocumentPart) -> str:
+    """What errors and hosts call a document."""
+    mime = mime_of(part)
+    ending = mimetypes.guess_extension(mime) if mime != UNKNOWN else None
+    return part.filename or f"document{ending or ''}"
+
+
+def _decoded(data: bytes, charset: str) -> str | None:
+    encoding = next((encoding for mark, encoding in _MARKS if data.startswith(mark)), charset)
+    try:
+        text = data.decode(encoding)
+    except (UnicodeDecodeError, LookupError):
+        return None
+    # A PDF may be all ASCII; no text has NULs.
+    return None if "\0" in text or text.startswith(("%PDF-", "%!PS", "{\\rtf")) else text
