@@ -1,8 +1,7 @@
 """Kimi's messages as LangChain's standard content blocks.
 
 Registered for the provider, so that `content_blocks`, `output_version="v1"` and v3 events read a message the same
-way. Blocks of a stream carry string indexes: with the host's numbers a text and a tool call would both be 0, and
-LangChain would merge them.
+way.
 """
 
 from __future__ import annotations
@@ -13,10 +12,9 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages import content as types
 from langchain_core.messages.block_translators import register_translator
 
-from langchain_kimi._convert import PROVIDER
-
-REASONING_INDEX = "lc_rs_0"
-TEXT_INDEX = "lc_txt_0"
+from langchain_kimi._convert import DETAILS, PROVIDER
+from langchain_kimi._replies import reasoning_block
+from langchain_kimi._stream import CALL_INDEX, REASONING_INDEX, TEXT_INDEX
 
 
 def register() -> None:
@@ -27,8 +25,9 @@ def register() -> None:
 def translate(message: AIMessage) -> list[types.ContentBlock]:
     """Blocks of a whole message: reasoning, text, calls."""
     blocks = _spoken(message)
-    blocks += [{**call, "type": "tool_call"} for call in message.tool_calls]
-    blocks += [{**call, "type": "invalid_tool_call"} for call in message.invalid_tool_calls]
+    told = {block.get("id") for block in blocks if block["type"] in ("tool_call", "invalid_tool_call")}
+    blocks += [{**call, "type": "tool_call"} for call in message.tool_calls if call["id"] not in told]
+    blocks += [{**call, "type": "invalid_tool_call"} for call in message.invalid_tool_calls if call["id"] not in told]
     return blocks
 
 
@@ -41,16 +40,18 @@ def translate_chunk(message: AIMessageChunk) -> list[types.ContentBlock]:
         block["index"] = REASONING_INDEX if block["type"] == "reasoning" else TEXT_INDEX
     for call in message.tool_call_chunks:
         block = {key: call[key] for key in ("id", "name", "args") if call.get(key) is not None}
-        blocks.append({"type": "tool_call_chunk", **block, "index": f"lc_tc_{call['index']}"})
+        blocks.append({"type": "tool_call_chunk", **block, "index": CALL_INDEX.format(call["index"])})
     return blocks
 
 
 def _spoken(message: AIMessage) -> list[Any]:
     if isinstance(message.content, list):
         return [_standard(block) for block in message.content]
+    kwargs = message.additional_kwargs
     blocks: list[Any] = []
-    if reasoning := message.additional_kwargs.get("reasoning_content"):
-        blocks.append({"type": "reasoning", "reasoning": reasoning})
+    reasoning, details = kwargs.get("reasoning_content") or "", kwargs.get(DETAILS) or ()
+    if reasoning or details:
+        blocks.append(reasoning_block(reasoning, details))
     if message.content:
         blocks.append({"type": "text", "text": message.content})
     return blocks

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from langchain_core import exceptions as lc
 
 from kimi_core import errors as err
+
+if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
 
 _BASES: tuple[tuple[type[err.APIError], type[Exception]], ...] = (
     (err.APIError, lc.ModelError),
@@ -20,9 +25,22 @@ _BASES: tuple[tuple[type[err.APIError], type[Exception]], ...] = (
 )
 
 
+# `ModelRefusalError` came with langchain-core 1.7.5; it is no parser's error.
+_Refusal: type[Exception] = getattr(lc, "ModelRefusalError", lc.ModelError)
+_REFUSED: list[tuple[type[err.APIError], type[Exception]]] = []
+if _Refusal is not lc.ModelError:
+
+    class _RefusedRequestError(_Refusal, lc.ModelInvalidRequestError):  # type: ignore[misc,valid-type]
+        """A refusal that came as an HTTP error is an invalid request still."""
+
+        raw_message = None
+
+    _REFUSED.append((err.ContentFilterError, _RefusedRequestError))
+
+
 def register() -> None:
     """Add LangChain's classes to what is raised. Done once, when this package is imported."""
-    for error, base in _BASES:
+    for error, base in (*_BASES, *_REFUSED):
         err.add_base(error, base)
 
 
@@ -42,7 +60,25 @@ class OutputTruncatedError(err.TruncatedError, lc.OutputParserException):
     __init__ = OutputFormatError.__init__
 
 
-def as_parser_error(error: err.OutputError) -> err.OutputError:
-    """The same error as one that LangChain's parsers could have raised."""
-    cls = OutputTruncatedError if isinstance(error, err.TruncatedError) else OutputFormatError
-    return cls(str(error), text=error.text, finish_reason=error.finish_reason)
+class OutputRefusedError(err.RefusedError, _Refusal):  # type: ignore[misc,valid-type]
+    """An answer that the host's filter withheld, as LangChain's own integrations raise it."""
+
+    def __init__(self, message: str, *, text: str = "", finish_reason: str | None = None) -> None:
+        err.RefusedError.__init__(self, message, text=text, finish_reason=finish_reason)
+        self.raw_message: BaseMessage | None = None
+
+
+_PARSER_ERRORS: tuple[tuple[type[err.OutputError], type[err.OutputError]], ...] = (
+    (err.TruncatedError, OutputTruncatedError),
+    (err.RefusedError, OutputRefusedError),
+    (err.OutputError, OutputFormatError),
+)
+
+
+def as_parser_error(error: err.OutputError, message: BaseMessage | None = None) -> err.OutputError:
+    """The same error as one that LangChain's parsers could have raised about a message."""
+    cls = next(raised for core, raised in _PARSER_ERRORS if isinstance(error, core))
+    raised = cls(str(error), text=error.text, finish_reason=error.finish_reason)
+    if isinstance(raised, OutputRefusedError):
+        raised.raw_message = message
+    return raised

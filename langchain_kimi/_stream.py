@@ -9,9 +9,19 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
-from kimi_core.events import Event, ReasoningDelta, ResponseBuilder, Started, TextDelta, ToolCallDelta
-from kimi_core.types import Reasoning
-from langchain_kimi._convert import PROVIDER, to_metadata, to_usage
+from kimi_core.events import Event, Finished, ReasoningDelta, ResponseBuilder, TextDelta, ToolCallDelta
+from kimi_core.types import JsonObject, Reasoning, Response
+from langchain_kimi._convert import PROVIDER
+from langchain_kimi._replies import (
+    Manner,
+    parse_calls,
+    reasoning_block,
+    seal,
+    to_kwargs,
+    to_metadata,
+    to_usage,
+    to_written,
+)
 
 _M = TypeVar("_M")
 
@@ -22,6 +32,12 @@ LangChain parses the partial JSON of every chunk as it is made (0.4 ms for 100 c
 single tokens costs more than everything else together.
 """
 
+# Blocks of a stream carry string indexes: with the host's numbers a text and a tool call would both be 0, and
+# LangChain would merge them.
+REASONING_INDEX = "lc_rs_0"
+TEXT_INDEX = "lc_txt_0"
+CALL_INDEX = "lc_tc_{}"
+
 
 class ChunkMaker:
     """Makes the chunks of one stream.
@@ -29,9 +45,11 @@ class ChunkMaker:
     Metadata and usage come on the last chunk alone: LangChain adds up what it finds on several.
     """
 
-    def __init__(self, host: str) -> None:
-        self._host = host
+    def __init__(self, manner: Manner) -> None:
+        self._manner = manner
+        self._mould = _moulds[manner.v1]
         self._builder = ResponseBuilder()
+        self._prefill = manner.prefill
         self._key: str | None = None
         self._call: ToolCallDelta | None = None
         self._pending: list[str] = []
@@ -41,17 +59,30 @@ class ChunkMaker:
         """Chunks that are ready after one event."""
         kind = type(event)
         if kind is TextDelta:
-            return [*self._flush(), _mould.make(event.text, {})]  # type: ignore[union-attr]
+            text = event.text  # type: ignore[union-attr]
+            if self._prefill:
+                text, self._prefill = self._prefill + text, ""
+            return [*self._flush(), self._mould.text(text)]
         if kind is ReasoningDelta:
             self._key = event.key  # type: ignore[union-attr]
-            return [*self._flush(), _mould.make("", {"reasoning_content": event.text})]  # type: ignore[union-attr]
+            return [*self._flush(), self._mould.reasoning(event.text)]  # type: ignore[union-attr]
         if kind is ToolCallDelta:
             return self._tool_call(event)  # type: ignore[arg-type]
         self._builder.add(event)
-        return [] if kind is Started else [*self._flush(), self._last()]
+        return [*self._flush(), *self._unsaid(), *self._ends()] if kind is Finished else []
+
+    def _unsaid(self) -> list[ChatGenerationChunk]:
+        """What is continued, when nothing else is said."""
+        text, self._prefill = self._prefill, ""
+        return [self._mould.text(text)] if text else []
 
     def _tool_call(self, delta: ToolCallDelta) -> list[ChatGenerationChunk]:
-        ready = self._flush() if self._call and self._call.index != delta.index else []
+        if delta.index and self._manner.single_call:
+            return []
+        self._builder.add(delta)
+        ready = self._unsaid()
+        if self._call and self._call.index != delta.index:
+            ready += self._flush()
         if self._call is None:
             self._call = delta
         self._pending.append(delta.arguments)
@@ -64,18 +95,43 @@ class ChunkMaker:
             return []
         self._call, self._size = None, 0
         self._pending.clear()
-        part = tool_call_chunk(name=call.name, args=arguments, id=call.id, index=call.index)
-        message = AIMessageChunk(content="", tool_call_chunks=[part], response_metadata={"model_provider": PROVIDER})
-        return [ChatGenerationChunk(message=message)]
+        return [self._call_chunk(call, arguments)]
 
-    def _last(self) -> ChatGenerationChunk:
+    def _call_chunk(self, call: ToolCallDelta, arguments: str) -> ChatGenerationChunk:
+        part = tool_call_chunk(name=call.name, args=arguments, id=call.id, index=call.index)
+        block = {"type": "tool_call_chunk", "id": call.id, "name": call.name, "args": arguments}
+        index = CALL_INDEX.format(call.index)
+        content = [{**{k: v for k, v in block.items() if v is not None}, "index": index}] if self._manner.v1 else ""
+        message = AIMessageChunk(
+            content=content,
+            tool_call_chunks=[part],
+            response_metadata=self._mould.metadata.copy(),
+        )
+        return ChatGenerationChunk(message=message)
+
+    def _ends(self) -> list[ChatGenerationChunk]:
+        """The last chunks."""
         response = self._builder.response()
+        valid, invalid = parse_calls(response.tool_calls)
+        broken = {call["id"] for call in invalid}
+        ends = {i: seal(call.arguments) for i, call in enumerate(response.tool_calls) if call.id in broken}
+        seals = [self._call_chunk(ToolCallDelta(i, end), end) for i, end in ends.items() if end]
+        return [*seals, self._last(response, to_written(response.tool_calls, valid, broken if seals else ()))]
+
+    def _last(self, response: Response, kwargs: JsonObject) -> ChatGenerationChunk:
+        content: Any = [] if self._manner.v1 else ""
+        details = response.reasoning.details if response.reasoning else ()
+        if details and self._manner.v1:
+            content = [{**reasoning_block("", details), "index": REASONING_INDEX}]
+        elif details:
+            kwargs = {**to_kwargs(Reasoning("", details=details)), **kwargs}
         if self._key is not None:  # the text went out with its chunks
             response = replace(response, reasoning=Reasoning("", self._key))
         message = AIMessageChunk(
-            content="",
-            usage_metadata=to_usage(response.usage) if response.usage else None,
-            response_metadata=to_metadata(response, self._host),
+            content=content,
+            additional_kwargs=kwargs,
+            usage_metadata=to_usage(response, self._manner),
+            response_metadata=to_metadata(response, self._manner),
             chunk_position="last",
         )
         return ChatGenerationChunk(message=message)
@@ -89,22 +145,29 @@ class _Mould:
     of given field names is the one thing that copies share; it is the same for all of them.
     """
 
-    def __init__(self) -> None:
-        metadata = {"model_provider": PROVIDER}
+    def __init__(self, metadata: dict[str, str]) -> None:
+        self.metadata = metadata
         message = AIMessageChunk(content="", id=None, additional_kwargs={}, response_metadata=metadata)
         self._message = message.__dict__
         self._fresh = [(k, type(v)) for k, v in message.__dict__.items() if type(v) in (list, dict) and not v]
         self._chunk = ChatGenerationChunk(message=message, text="").__dict__
         self._names = {*message.model_fields_set, *ChatGenerationChunk.model_fields}
 
-    def make(self, text: str, kwargs: dict[str, str]) -> ChatGenerationChunk:
-        """A chunk with this text and these `additional_kwargs`."""
+    def text(self, text: str) -> ChatGenerationChunk:
+        """A chunk of text."""
+        return self._make(text, text, {})
+
+    def reasoning(self, text: str) -> ChatGenerationChunk:
+        """A chunk of reasoning."""
+        return self._make("", "", {"reasoning_content": text})
+
+    def _make(self, text: str, content: Any, kwargs: dict[str, str]) -> ChatGenerationChunk:
         fields = self._message.copy()
         for name, kind in self._fresh:
             fields[name] = kind()
-        fields["content"] = text
+        fields["content"] = content
         fields["additional_kwargs"] = kwargs
-        fields["response_metadata"] = fields["response_metadata"].copy()
+        fields["response_metadata"] = self.metadata.copy()
         chunk = self._chunk.copy()
         chunk["text"] = text
         chunk["message"] = self._cast(AIMessageChunk, fields)
@@ -119,5 +182,18 @@ class _Mould:
         return made
 
 
+class _BlockMould(_Mould):
+    """The same with standard blocks as content."""
+
+    def text(self, text: str) -> ChatGenerationChunk:
+        return self._make(text, [{"type": "text", "text": text, "index": TEXT_INDEX}], {})
+
+    def reasoning(self, text: str) -> ChatGenerationChunk:
+        return self._make("", [{"type": "reasoning", "reasoning": text, "index": REASONING_INDEX}], {})
+
+
 _set = object.__setattr__
-_mould = _Mould()
+_moulds = {
+    False: _Mould({"model_provider": PROVIDER}),
+    True: _BlockMould({"model_provider": PROVIDER, "output_version": "v1"}),
+}

@@ -1,189 +1,220 @@
-"""Reading structured answers out of LangChain's messages, whole or while they stream."""
+"""Structured output: a model that is told a schema, and what makes instances of its answers."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, cast
 
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
-from langchain_core.output_parsers.transform import BaseTransformOutputParser
-from langchain_core.outputs import ChatGeneration, Generation
-from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_function
-from langchain_core.utils.pydantic import is_basemodel_subclass
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.v1 import BaseModel as BaseModelV1
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages.ai import add_usage
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableMap
+from langchain_core.runnables.utils import AddableDict
 
 from kimi_core import structured
-from kimi_core.errors import OutputError
+from kimi_core.errors import ConfigError, StructuredOutputError
+from kimi_core.profile import did_you_mean
+from kimi_core.schema import SchemaError, tool_parameters
 from kimi_core.types import JsonObject
-from langchain_kimi._errors import as_parser_error
+from langchain_kimi._answers import AnswerParser, Reader
+from langchain_kimi._shapes import Shape, shape_of, traced_schema
 
-GROWTH = 128
-"""An unfinished answer is read again when it has grown by one part in so many: reading it for each token of a long one
-would cost more than everything else."""
+METHODS = {
+    "auto": "auto",
+    "json_schema": "json_schema",
+    "function_calling": "function_calling",
+    "json_mode": "json_object",
+}
+"""LangChain's words for the ways to a structured answer, and the core's."""
 
 
-def describe(schema: Any) -> JsonObject:
-    """A schema in any of LangChain's forms, as JSON Schema with a name."""
-    if isinstance(schema, type) and issubclass(schema, BaseModel):
-        described = schema.model_json_schema()
-        return {"name": schema.__name__, "description": schema.__doc__ or "", "schema": described}
-    if isinstance(schema, Mapping) and _is_json_schema(schema):
-        name = re.sub(r"[^a-zA-Z0-9_-]+", "_", str(schema.get("title") or "output"))[:64]
-        return {"name": name, "description": str(schema.get("description") or ""), "schema": dict(schema)}
-    function = convert_to_openai_function(schema)
-    return {
-        "name": function["name"],
-        "description": function.get("description", ""),
-        "schema": convert_to_json_schema(schema),
+def with_schema(
+    model: BaseChatModel,
+    schema: Any,
+    *,
+    method: str,
+    include_raw: bool,
+    strict: bool | None,
+    repair: bool | None,
+    words: JsonObject,
+) -> Runnable[LanguageModelInput, Any]:
+    """See `ChatKimi.with_structured_output`."""
+    shape = shape_of(schema)
+    _check(method, shape)
+    asked = {
+        "name": shape.name,
+        "description": shape.description,
+        "schema": shape.schema,
+        "method": METHODS[method],
+        "strict": structured.switch("strict", strict) is not False,
     }
+    traced = {"kwargs": {"method": method, "strict": strict}, "schema": traced_schema(schema, shape)}
+    bound = cast(
+        "Runnable[LanguageModelInput, AIMessage]",
+        model.bind(structured_output=asked, ls_structured_output_format=traced, **words),
+    )
+    parser = AnswerParser(shape=shape)
+    answering = Repairing(model, bound, parser) if structured.switch("repair", repair) else bound
+    if include_raw:
+        return RunnableMap(raw=answering) | RawAndParsed(parser)
+    return answering | parser
 
 
-def _is_json_schema(schema: Mapping[str, Any]) -> bool:
-    """Whether a mapping is a schema itself, and not a function or tool that has one.
+def _check(method: str, shape: Shape) -> None:
+    if method not in METHODS:
+        hint = did_you_mean(method, METHODS)
+        raise ConfigError(f"There is no method {method!r} of structured output.{hint} There are: {', '.join(METHODS)}.")
+    if method != "json_mode":
+        if shape.schema is None:
+            raise ConfigError(f"Structured output by {method} needs a schema; only method='json_mode' goes without.")
+        return
+    try:
+        tool_parameters(shape.schema)
+    except SchemaError as error:
+        raise ConfigError(f"json_mode answers with an object: {error} Or use method='json_schema'.") from error
 
-    LangChain's converter keeps nothing of a schema but its `properties`.
-    """
-    if schema.get("type") == "function" or "parameters" in schema or "input_schema" in schema:
-        return False
-    return not {"type", "properties", "anyOf", "oneOf", "allOf", "$ref", "enum"}.isdisjoint(schema)
+
+# --------------------------------------------------------------------------------------------------- asking again
 
 
-class AnswerParser(BaseTransformOutputParser[Any]):
-    """Makes an instance of the schema of an answer, whichever way it was given: as text or as a tool call.
+class Repairing(Runnable[LanguageModelInput, AIMessage]):
+    """A model that is asked once more when its answer does not fit. What it streams is left as it is."""
 
-    On a stream it yields what is known so far, each time more of it is known, and checks the whole at the end.
-    """
+    def __init__(
+        self, model: BaseChatModel, bound: Runnable[LanguageModelInput, AIMessage], parser: AnswerParser
+    ) -> None:
+        """Make one of a model, the same with the schema bound, and the parser that judges its answers."""
+        self._model = model
+        self._bound = bound
+        self._parser = parser
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
+    def invoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
+        """The answer; the second one, if the first did not fit, with the usage of both."""
+        first = self._bound.invoke(input, config, **kwargs)
+        again = self._again(input, first)
+        return _summed(first, self._bound.invoke(again, config, **kwargs)) if again else first
 
-    target: Any = None
-    """What the user gave: a pydantic class (v1 or v2), a TypedDict, a JSON schema, or None for any object."""
+    async def ainvoke(
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AIMessage:
+        """See `invoke`."""
+        first = await self._bound.ainvoke(input, config, **kwargs)
+        again = self._again(input, first)
+        return _summed(first, await self._bound.ainvoke(again, config, **kwargs)) if again else first
 
-    tool: str = ""
-    """The tool's name, when the answer comes as a call."""
+    def stream(
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[AIMessage]:
+        """The model's stream: what was shown cannot be taken back."""
+        return self._bound.stream(input, config, **kwargs)
 
-    described: JsonObject = Field(default_factory=dict)
-    """JSON Schema of the answer, by which a target that is no class is checked."""
+    def astream(
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[AIMessage]:
+        """See `stream`."""
+        return self._bound.astream(input, config, **kwargs)
 
-    @property
-    def _type(self) -> str:
-        return "kimi-answer"
-
-    def parse(self, text: str) -> Any:
-        """An instance of an answer's text."""
-        return self._whole(text, None)
-
-    def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
-        """An instance of a model's answer.
-
-        Raises:
-            OutputParserException: It does not fit; also a `kimi_core.StructuredOutputError` with the raw text
-                and the finish reason, or a `TruncatedError`.
-        """
-        generation = result[0]
-        if not isinstance(generation, ChatGeneration):
-            return self._part(generation.text) if partial else self._whole(generation.text, None)
-        text = _answer(generation.message, self.tool)
-        return self._part(text) if partial else self._whole(text, _reason(generation.message))
-
-    def _transform(self, input: Iterator[str | BaseMessage]) -> Iterator[Any]:
-        reader = _Reader(self)
-        for chunk in input:
-            yield from reader.feed(chunk)
-        yield from reader.end()
-
-    async def _atransform(self, input: AsyncIterator[str | BaseMessage]) -> AsyncIterator[Any]:
-        reader = _Reader(self)
-        async for chunk in input:
-            for parsed in reader.feed(chunk):
-                yield parsed
-        for parsed in reader.end():
-            yield parsed
-
-    def _whole(self, text: str, reason: str | None) -> Any:
+    def _again(self, input: LanguageModelInput, answer: AIMessage) -> list[BaseMessage] | None:
+        """The conversation with the answer and what is wrong with it; None when nothing is that asking could mend."""
         try:
-            return self._instance(structured.parse_json(text, reason), text, reason)
-        except OutputError as error:
-            raise as_parser_error(error) from error.__cause__
-
-    def _instance(self, value: Any, text: str, reason: str | None) -> Any:
-        try:
-            return _validated(self.target, structured.check(value, self.described, text, reason))
-        except OutputError:
-            raise
-        except ValueError as error:  # pydantic's own, of both versions
-            raise structured.failure(text, reason, str(error)) from error
-
-    def _part(self, text: str) -> Any:
-        """What an unfinished answer yields; None while it is no instance yet."""
-        value = structured.parse_partial(text)
-        if not isinstance(value, dict):
+            self._parser.of(answer)
+        except StructuredOutputError as error:
+            said = self._model._convert_input(input).to_messages()
+            return [*said, *_turn(answer, structured.complaint(error), error.text)]
+        except Exception:  # the parser raises it where it belongs
             return None
-        try:
-            return _validated(self.target, value)
-        except ValueError:
-            return None
+        return None
 
 
-def _validated(target: Any, value: Any) -> Any:
-    if not (isinstance(target, type) and is_basemodel_subclass(target)):
-        return value
-    v1 = issubclass(target, BaseModelV1)
-    return target.parse_obj(value) if v1 else target.model_validate(value)  # type: ignore[attr-defined]
+def _turn(answer: AIMessage, complaint: str, text: str) -> list[BaseMessage]:
+    if answer.tool_calls and not answer.invalid_tool_calls:
+        return [answer, *(ToolMessage(complaint, tool_call_id=call["id"] or "") for call in answer.tool_calls)]
+    # Arguments that are no JSON are told as text: servers that put them into a template parse them before.
+    spoken = AIMessage(text) if answer.invalid_tool_calls else answer
+    return [*([spoken] if text else []), HumanMessage(complaint)]
 
 
-class _Reader:
-    """Follows one streamed answer."""
+def _summed(first: AIMessage, second: AIMessage) -> AIMessage:
+    """The second answer with the price of both."""
+    metadata = dict(second.response_metadata)
+    costs = [message.response_metadata.get("cost_usd") for message in (first, second)]
+    if None not in costs:
+        metadata["cost_usd"] = sum(costs)
+    usage = add_usage(first.usage_metadata, second.usage_metadata)
+    return second.model_copy(update={"usage_metadata": usage, "response_metadata": metadata})
+
+
+# -------------------------------------------------------------------------------------------- errors as results
+
+
+class RawAndParsed(Runnable[dict[str, Any], dict[str, Any]]):
+    """Adds to a raw answer what it was parsed to, or why it could not be."""
 
     def __init__(self, parser: AnswerParser) -> None:
+        """Make one of the parser."""
         self._parser = parser
-        self._text = ""
-        self._read = 0
-        self._index: int | None = None
-        self._reason: str | None = None
-        self._last: Any = None
 
-    def feed(self, chunk: str | BaseMessage) -> Iterator[Any]:
-        new = chunk if isinstance(chunk, str) else self._new(chunk)
-        self._reason = self._reason if isinstance(chunk, str) else _reason(chunk) or self._reason
-        if not new:
-            return
-        self._text += new
-        if len(self._text) - self._read >= len(self._text) // GROWTH:
-            self._read = len(self._text)
-            yield from self._changed(self._parser._part(self._text))
+    def invoke(self, input: dict[str, Any], config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:
+        """The answer as `raw`, with `parsed` and `parsing_error`."""
+        return self._call_with_config(self._judged, input, config)
 
-    def end(self) -> Iterator[Any]:
-        yield from self._changed(self._parser._whole(self._text, self._reason))
+    async def ainvoke(
+        self, input: dict[str, Any], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        """See `invoke`."""
+        return await self._acall_with_config(self._ajudged, input, config)
 
-    def _new(self, chunk: BaseMessage) -> str:
-        """What a chunk adds to the answer: text, or arguments of the one call that it is."""
-        calls = chunk.tool_call_chunks if isinstance(chunk, AIMessageChunk) else []
-        for call in calls:
-            if call["name"] == self._parser.tool and self._index is None:
-                self._index, self._text, self._read = call["index"], "", 0
-        if self._index is None:
-            return str(chunk.text)
-        return "".join(call["args"] or "" for call in calls if call["index"] == self._index)
+    def transform(
+        self, input: Iterator[dict[str, Any]], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[dict[str, Any]]:
+        """The same in parts: `raw` as it comes, `parsed` as it grows, and at the end the last of it and the error."""
+        yield from self._transform_stream_with_config(input, self._grown, config)
 
-    def _changed(self, parsed: Any) -> Iterator[Any]:
-        if parsed is not None and parsed != self._last:
-            self._last = parsed
-            yield parsed
+    async def atransform(
+        self, input: AsyncIterator[dict[str, Any]], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[dict[str, Any]]:
+        """See `transform`."""
+        async for part in self._atransform_stream_with_config(input, self._agrown, config):
+            yield part
 
+    def _judged(self, made: dict[str, Any]) -> dict[str, Any]:
+        return {"raw": made["raw"], **_outcome(lambda: self._parser.of(made["raw"]))}
 
-def _answer(message: BaseMessage, tool: str) -> str:
-    """The JSON text of an answer: a call's arguments if there is one, else what was said."""
-    if isinstance(message, AIMessage):
-        for call in message.tool_calls:
-            if call["name"] == tool:
-                return structured.dump(call["args"])
-        for invalid in message.invalid_tool_calls:
-            return invalid["args"] or ""
-    return str(message.text)
+    async def _ajudged(self, made: dict[str, Any]) -> dict[str, Any]:
+        return self._judged(made)
+
+    def _grown(self, parts: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        reader = Reader(self._parser)
+        for part in parts:
+            yield from _more(reader, part)
+        yield _Part(_outcome(reader.whole))
+
+    async def _agrown(self, parts: AsyncIterator[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
+        reader = Reader(self._parser)
+        async for part in parts:
+            for more in _more(reader, part):
+                yield more
+        yield _Part(_outcome(reader.whole))
 
 
-def _reason(message: BaseMessage) -> str | None:
-    return message.response_metadata.get("finish_reason")
+class _Part(AddableDict):
+    """A part of such a stream. Of `raw` the parts make a whole together, of the rest the last one is it."""
+
+    def __add__(self, other: dict[str, Any]) -> _Part:
+        both = {**self, **other}
+        if "raw" in self and "raw" in other:
+            both["raw"] = self["raw"] + other["raw"]
+        return _Part(both)
+
+
+def _more(reader: Reader, part: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield _Part(part)
+    for parsed in reader.feed(part["raw"]):
+        yield _Part(parsed=parsed)
+
+
+def _outcome(parse: Any) -> JsonObject:
+    try:
+        return {"parsed": parse(), "parsing_error": None}
+    except Exception as error:  # whatever a validator of the user's raises, as LangChain has it
+        return {"parsed": None, "parsing_error": error}

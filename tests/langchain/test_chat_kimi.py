@@ -272,7 +272,7 @@ def test_every_form_of_a_block_is_understood(model: ChatKimi, kimi: LocalKimi, b
 
 
 @pytest.mark.parametrize(
-    "block", [{"type": "audio", "base64": "x", "mime_type": "audio/wav"}, {"type": "file", "url": "x"}]
+    "block", [{"type": "audio", "base64": "x", "mime_type": "audio/wav"}, {"type": "file", "file_id": "x"}]
 )
 def test_what_kimi_cannot_read_raises_before_any_io(model: ChatKimi, kimi: LocalKimi, block: Any) -> None:
     with pytest.raises(ValueError, match="cannot be sent to Kimi"):

@@ -1,0 +1,200 @@
+"""The calls themselves: what LangChain's `invoke`, `stream`, `batch` and their twins end in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, Generation
+from pydantic import ConfigDict
+
+from kimi_core import forms, options
+from kimi_core.client import AsyncKimiClient, KimiClient
+from kimi_core.errors import ConfigError
+from kimi_core.types import JsonObject, Message, OutputFormat, Request, TextPart
+from langchain_kimi._connection import revived
+from langchain_kimi._convert import to_messages
+from langchain_kimi._identity import Identified
+from langchain_kimi._replies import Manner, combined, to_result
+from langchain_kimi._stream import ChunkMaker
+from langchain_kimi._tools import to_tools
+
+# Words of a call that LangChain brings or `bind_tools` binds.
+_BROUGHT = ("model", "model_name", "tools", "tool_choice", "response_format", "structured_output", "stream")
+# Fields that are no options of the core's.
+_SHAPING = ("stream_usage", "cost_in_usage", "include_response_headers", "include_prefill")
+_OWN = (*_BROUGHT, *_SHAPING)
+
+
+class Call(NamedTuple):
+    """One call.
+
+    Attributes:
+        request: What is asked.
+        connection: What is otherwise about the connection.
+        manner: Words of `Manner`.
+    """
+
+    request: Request
+    connection: JsonObject
+    manner: JsonObject
+
+
+class Calling(Identified):
+    """What asks the host."""
+
+    model_config = ConfigDict(defer_build=True)
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        call = self._call(messages, stop, kwargs)
+        client = self._clients[0].derived(**call.connection)
+        return to_result(client.complete(call.request), _manner(call, client))
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        call = self._call(messages, stop, kwargs)
+        client = self._clients[1].derived(**call.connection)
+        return to_result(await client.complete(call.request), _manner(call, client))
+
+    # Only LangChain's v3 events hand a run manager over, and their messages are of v1: made so from the start,
+    # reasoning is not in them twice.
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        call = self._call(messages, stop, kwargs, stream=True, v1=run_manager is not None)
+        client = self._clients[0].derived(**call.connection)
+        maker = ChunkMaker(_manner(call, client))
+        for event in client.stream(call.request):
+            for chunk in maker.feed(event):
+                if run_manager:
+                    run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                yield chunk
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        call = self._call(messages, stop, kwargs, stream=True, v1=run_manager is not None)
+        client = self._clients[1].derived(**call.connection)
+        maker = ChunkMaker(_manner(call, client))
+        async for event in await client.stream(call.request):
+            for chunk in maker.feed(event):
+                if run_manager:
+                    await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                yield chunk
+
+    def _call(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None,
+        kwargs: JsonObject,
+        *,
+        stream: bool = False,
+        v1: bool = False,
+    ) -> Call:
+        connection, given, own = options.split(kwargs, _OWN)
+        if stop is not None:
+            given["stop"] = stop
+        mine = options.parse({name: getattr(self, name) for name in options.OPTIONS})
+        left_out: dict[str, None] = {}
+        request = Request(
+            messages=to_messages(messages, left_out),
+            model=_model(own) or self.model_name,
+            tools=to_tools(own.get("tools")),
+            tool_choice=options.parse_tool_choice(own.get("tool_choice")),
+            output=_output(own),
+            options=options.parse(given, mine),
+        )
+        self._tell(left_out)
+        asked = {name: getattr(self, name) if own.get(name) is None else own[name] for name in _SHAPING}
+        connection = revived(connection)
+        if stream and not asked["stream_usage"]:
+            facts = connection.get("overrides") or self._settings.overrides
+            connection["overrides"] = {**facts, "stream_options": False}
+        manner = {
+            "v1": v1 or self.output_version == "v1",
+            # LangChain adds up the usage of chunks: `Only dict and int values are supported`.
+            "cost_in_usage": asked["cost_in_usage"] and not stream,
+            "headers": asked["include_response_headers"],
+            "prefill": _prefill(request.messages[-1:]) if asked["include_prefill"] else "",
+            "single_call": request.options.parallel_tool_calls is False,
+        }
+        return Call(request, connection, manner)
+
+    def _tell(self, left_out: Mapping[str, None]) -> None:
+        for kind in left_out:
+            self._clients[0]._warn(
+                f"block {kind}",
+                f"A block of the type {kind!r} in an assistant message was left out: it means something only to the "
+                "provider that it is from.",
+            )
+
+    # ------------------------------------------------------------------------------------- what is counted
+
+    def _combine_llm_outputs(self, llm_outputs: list[JsonObject | None], /) -> JsonObject:
+        return combined(llm_outputs)
+
+    def _convert_cached_generations(self, cache_val: list[Generation]) -> list[ChatGeneration]:
+        """LangChain's, with a price of 0: what a cache answers costs nothing again."""
+        generations = super()._convert_cached_generations(cache_val)
+        return [_unpriced(generation) for generation in generations]
+
+
+def _manner(call: Call, client: KimiClient | AsyncKimiClient) -> Manner:
+    profile = client.profile(call.request.model)
+    price = profile.host.prices.get(profile.model.id)
+    return Manner(host=client.settings.host.name, price=price, **call.manner)
+
+
+def _model(own: Mapping[str, Any]) -> str | None:
+    model = own.get("model") or own.get("model_name")
+    if model is not None and not isinstance(model, str):
+        raise ConfigError(f"model must be a model's id, got {model!r}.")
+    return model
+
+
+def _output(own: JsonObject) -> OutputFormat | None:
+    if asked := own.get("structured_output"):
+        method = asked["method"]
+        schema = None if method == "json_object" else asked["schema"]
+        return OutputFormat(method, schema, asked["name"], asked["description"], asked["strict"])
+    response_format = own.get("response_format")
+    return forms.to_output(response_format) if response_format else None
+
+
+def _prefill(last: Any) -> str:
+    """The text of the message that is to be continued."""
+    message: Message | None = next(iter(last), None)
+    if message is None or not message.partial:
+        return ""
+    content = message.content
+    return content if isinstance(content, str) else "".join(p.text for p in content if isinstance(p, TextPart))
+
+
+def _unpriced(generation: ChatGeneration) -> ChatGeneration:
+    message = generation.message
+    if isinstance(message, AIMessage) and "cost_usd" in message.response_metadata:
+        metadata = {**message.response_metadata, "cost_usd": 0.0}
+        return generation.model_copy(update={"message": message.model_copy(update={"response_metadata": metadata})})
+    return generation

@@ -1,0 +1,160 @@
+"""Where a model's calls go: settled when it is made, and again when a copy is to call elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from langchain_core.language_models import ModelProfile
+from pydantic import ConfigDict, PrivateAttr, model_validator
+
+from kimi_core import HOSTS, HostRow, Settings, __version__, make_settings, options
+from kimi_core.client import AsyncKimiClient, KimiClient
+from kimi_core.types import JsonObject
+from langchain_kimi._fields import DEFAULT_MODEL, KimiFields
+from langchain_kimi._profile import model_profile
+from langchain_kimi._settled import SettledKey, SettledProfile, SettledUrl, settled, without_strangers
+
+
+class Connected(KimiFields):
+    """A model's clients, and what keeps them true: construction, copies, pickles."""
+
+    model_config = ConfigDict(defer_build=True)
+
+    _clients: tuple[KimiClient, AsyncKimiClient] = PrivateAttr()
+
+    def __init__(self, **given: Any) -> None:
+        """Make a model. Reads the environment, and does no I/O.
+
+        Raises:
+            UnknownOptionError: An option that does not exist.
+            ConfigError: A value that is wrong, or a host that does not exist.
+        """
+        given = _named(type(self), given)
+        options.parse({k: given[k] for k in ("thinking", "reasoning_effort") if k in given})
+        model = given.get("model_name", DEFAULT_MODEL)
+        given = without_strangers(given, getattr(given.get("host"), "name", given.get("host")), model)
+        settings = make_settings(**revived({w: given.pop(w) for w in options.CONNECTION if w in given}))
+        super().__init__(**given, **settings.arguments() | {"host": _host(settings), "api_key": settings.api_key})
+        self._connect(settings)
+
+    def _connect(self, settings: Settings) -> None:
+        """Call with these settings from now on."""
+        said = settings.arguments() | {"host": _host(settings), "overrides": dict(settings.overrides) or None}
+        self.__dict__.update({word: value for word, value in said.items() if word in type(self).model_fields})
+        self._clients = (KimiClient(settings), AsyncKimiClient(settings))
+        self._settle(settings)
+
+    def _settle(self, settings: Settings) -> None:
+        """Mark what was settled with what it belongs to."""
+        host, key = settings.host.name, settings.api_key
+        self.__dict__["base_url"] = settled(SettledUrl(settings.base_url), host)
+        self.__dict__["api_key"] = settled(SettledKey(key.get_secret_value()), host) if key else None
+        self._settle_profile()
+
+    def _settle_profile(self) -> None:
+        """Find the profile of this model on this host, unless the user gave one."""
+        known = self.profile
+        belongs = f"{self.model_name} on {self._settings.host.name}"
+        if known is not None and getattr(known, "settled_for", belongs) == belongs:
+            return
+        profile = self._resolve_model_profile()
+        self.__dict__["profile"] = settled(SettledProfile(profile), belongs) if profile else None
+
+    @property
+    def _settings(self) -> Settings:
+        return self._clients[0].settings
+
+    def _resolve_model_profile(self) -> ModelProfile | None:
+        return model_profile(self._clients[0].profile(self.model_name), self._settings)
+
+    @model_validator(mode="after")
+    def _set_kimi_version(self) -> Self:
+        self._add_version("kimi-adapters", __version__)
+        return self
+
+    # ------------------------------------------------------------------------------------------ changes
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        self.__dict__.pop("_serialized", None)  # LangChain keeps what it has dumped once, and goes by it in caches
+        if name == "model_name":
+            self._settle_profile()
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy, with other values for some fields.
+
+        A copy that is to call elsewhere (`host`, `base_url`, `api_key`, `timeout`, …) gets a connection of its own.
+        Neither key nor headers are taken along to another host; None has a word looked up anew.
+
+        Raises:
+            UnknownOptionError: A field that does not exist.
+            ConfigError: A value that is wrong.
+        """
+        changes = _named(type(self), update or {})
+        connection = {word: changes.pop(word) for word in options.CONNECTION if word in changes}
+        copied = super().model_copy(update=changes, deep=deep)
+        copied.__dict__.pop("_serialized", None)
+        if connection:
+            copied._connect(_elsewhere(self._settings, connection))
+        elif "model_name" in changes and "profile" not in changes:
+            copied._settle_profile()
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """With what is shared on purpose: HTTP clients, cache, rate limiter, callbacks."""
+        shared = (self.http_client, self.http_async_client, self.cache, self.rate_limiter, self.callbacks)
+        return super().__deepcopy__({**(memo or {}), **{id(value): value for value in shared}})
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Without a key that came from the environment: where the pickle is read, it is looked up again."""
+        self._settings.__reduce__()  # an HTTP client of the user's own cannot travel
+        state = super().__getstate__()
+        fields = {name: value for name, value in state["__dict__"].items() if name != "_serialized"}
+        if self._settings.key_from_env:
+            fields["api_key"] = None
+        return {**state, "__dict__": fields}
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        super().__setstate__(state)
+        self._settle(self._settings)
+
+
+def _named(cls: type[KimiFields], given: Mapping[str, Any]) -> JsonObject:
+    """Values by the names of their fields.
+
+    Raises:
+        UnknownOptionError: There is no such field.
+    """
+    aliases = {field.alias: name for name, field in cls.model_fields.items() if field.alias}
+    words = {**options.ALIASES, **aliases}
+    named = {words.get(word, word): value for word, value in given.items()}
+    for word in named:
+        if word not in cls.model_fields:
+            raise options.unknown(word, {*cls.model_fields, *aliases})
+    return named
+
+
+def revived(connection: JsonObject) -> JsonObject:
+    """Rows and facts that came as plain data (`dumps`, a file of settings), as the core takes them."""
+    if not any(isinstance(connection.get(word), Mapping) for word in ("host", "overrides", "timeout")):
+        return connection
+    from langchain_kimi import _plain  # when needed
+
+    convert = _plain.REVIVED
+    return {word: convert[word](value) if word in convert else value for word, value in connection.items()}
+
+
+def _elsewhere(settings: Settings, changes: JsonObject) -> Settings:
+    """Settings with some words changed; with None, as if they had not been given."""
+    changes = revived(changes)
+    forgotten = {word for word, value in changes.items() if value is None}
+    if forgotten:
+        settings = make_settings(**{k: v for k, v in settings.arguments().items() if k not in forgotten})
+    return KimiClient(settings).derived(**changes).settings
+
+
+def _host(settings: Settings) -> str | HostRow:
+    """The row's name, or a row of the user's own as it is."""
+    row = settings.host
+    return row.name if HOSTS.get(row.name) is row else row

@@ -1,0 +1,228 @@
+"""LangChain's content blocks, and those of other providers, as the core's parts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from kimi_core import media
+from kimi_core.errors import MessageError
+from kimi_core.media import Kind
+from kimi_core.structured import dump
+from kimi_core.types import DocumentPart, ImagePart, Part, TextPart, VideoPart
+
+Block: TypeAlias = Mapping[str, Any]
+Convert: TypeAlias = Callable[[Block], Part | None]
+
+
+def to_content(content: Any) -> str | tuple[Part, ...]:
+    """What a user or the system says.
+
+    Raises:
+        MessageError: A block that no Kimi host can be told.
+    """
+    if type(content) is str:
+        return content
+    return _joined([_part(block) for block in content])
+
+
+def to_result(content: Any) -> str | tuple[Part, ...]:
+    """What a tool answered. A result that is an object of no known type is told as its JSON."""
+    if type(content) is str:
+        return content
+    return _joined([_part(block if _is_known(block) else {"type": "text", "text": dump(block)}) for block in content])
+
+
+def to_speech(blocks: Sequence[Any], left_out: dict[str, None]) -> str | tuple[Part, ...]:
+    """What an assistant said. Its calls and reasoning are sent in fields of their own.
+
+    Args:
+        blocks: The content.
+        left_out: Gets the types of blocks that only mean something to the provider they are from.
+    """
+    parts: list[Part | None] = []
+    for block in blocks:
+        if _is_known(block):
+            parts.append(_part(block))
+        else:
+            left_out[_kind(block) or "without a type"] = None
+    told = _joined(parts)
+    if isinstance(told, tuple) and all(isinstance(part, TextPart) for part in told):
+        return "".join(part.text for part in told if isinstance(part, TextPart))
+    return told
+
+
+def _joined(parts: Sequence[Part | None]) -> str | tuple[Part, ...]:
+    """Without empty texts, which Moonshot refuses (`text content is empty`)."""
+    return tuple(part for part in parts if part is not None) or ""
+
+
+def _kind(block: Any) -> str | None:
+    """A block's type; that of Bedrock's, which have none, is their one key."""
+    if isinstance(block, str):
+        return "text"
+    kind: str | None = block.get("type")
+    return next(iter(block)) if kind is None and len(block) == 1 else kind
+
+
+def _is_known(block: Any) -> bool:
+    return _kind(block) in _PARTS
+
+
+def _part(block: Any) -> Part | None:
+    if isinstance(block, str):
+        return TextPart(block) if block else None
+    kind = _kind(block)
+    convert = _PARTS.get(kind)
+    if convert is None:
+        raise MessageError(
+            f"A content block of type {kind!r} cannot be sent to Kimi. It reads text, images, videos and documents."
+        )
+    return convert(block)
+
+
+# ------------------------------------------------------------------------------------------------------ text
+
+
+def _text(block: Block) -> Part | None:
+    text = block.get("text")
+    return TextPart(text) if text else None
+
+
+def _plain_text(block: Block) -> Part | None:
+    return _text(block) if block.get("text") else _document(block)
+
+
+def _refusal(block: Block) -> Part | None:
+    text = block.get("refusal")
+    return TextPart(text) if text else None
+
+
+def _nothing(block: Block) -> None:
+    """Reasoning and calls have fields of their own; a cache point is automatic with Kimi."""
+
+
+def _unwrapped(block: Block) -> Part | None:
+    return _part(block.get("value") or {})
+
+
+# ------------------------------------------------------------------------------------------ pictures and videos
+
+
+def _media(part: type[ImagePart] | type[VideoPart], kind: Kind) -> Convert:
+    """Standard blocks (url, base64, file_id), a local file (path), and Anthropic's form (source)."""
+
+    def convert(block: Block) -> Part:
+        source = block.get("source")
+        block = source if isinstance(source, Mapping) else block
+        mime = block.get("mime_type") or block.get("media_type")
+        if data := block.get("base64") or block.get("data"):
+            # Of the type that the first bytes tell.
+            return part(media.load(data, kind, mime) if isinstance(data, bytes) else media.inline(data, kind, mime))
+        if file_id := block.get("file_id"):
+            return part(f"ms://{str(file_id).removeprefix('ms://')}")
+        if url := block.get("url"):
+            return part(str(url))
+        if path := block.get("path"):
+            return part(media.load(path, kind, mime))
+        raise MessageError(f"An {kind} block needs one of url, base64, file_id or path; it has {sorted(block)}.")
+
+    return convert
+
+
+def _media_url(part: type[ImagePart] | type[VideoPart], key: str) -> Convert:
+    """OpenAI's `image_url` and Moonshot's `video_url`, as object or bare string."""
+
+    def convert(block: Block) -> Part:
+        value = block.get(key)
+        url = value.get("url") if isinstance(value, Mapping) else value
+        if not url:
+            raise MessageError(f"A block of type {key!r} needs a URL.")
+        return part(str(url))
+
+    return convert
+
+
+_image, _video = _media(ImagePart, "image"), _media(VideoPart, "video")
+
+
+def _audio(block: Block) -> Part:
+    raise MessageError("Audio cannot be sent to Kimi, which does not hear. Send its transcript as text.")
+
+
+# ------------------------------------------------------------------------------------------------- documents
+
+
+def _document(block: Block) -> Part | None:
+    """Standard `file` and `text-plain` blocks, OpenAI's `file` and `input_file`, Anthropic's `document`."""
+    inner = next((v for key in ("file", "source") if isinstance(v := block.get(key), Mapping)), block)
+    mime = inner.get("mime_type") or inner.get("media_type") or block.get("mime_type")
+    if other := _BY_MIME.get(str(mime).partition("/")[0]):  # a picture that came as a file
+        return other(inner)
+    name = _name(block) or _name(inner)
+    if inner.get("type") == "text":
+        return DocumentPart(_data_url(str(inner.get("data") or "").encode(), "text/plain;charset=utf-8"), name)
+    if data := inner.get("base64") or inner.get("data") or inner.get("file_data"):
+        whole = isinstance(data, str) and data.startswith("data:")
+        return DocumentPart(data if whole else _data_url(data, mime), name, mime)
+    if url := inner.get("url") or inner.get("file_url"):
+        return DocumentPart(str(url), name, mime)
+    if path := inner.get("path"):
+        from kimi_core import documents  # when needed
+
+        return documents.load(path, name, mime)
+    raise MessageError(
+        f"A {_kind(block)} block cannot be sent to Kimi without base64, url or path; it has {sorted(inner)}. A file "
+        "that was uploaded before is read back as text (files with purpose `file-extract`) and sent as that."
+    )
+
+
+def _data_url(data: str | bytes, mime: str | None) -> str:
+    mime = mime or "application/octet-stream"
+    return media.to_data_url(data, mime) if isinstance(data, bytes) else f"data:{mime};base64,{data}"
+
+
+def _name(block: Block) -> str | None:
+    extras = block.get("extras") or block.get("metadata") or {}
+    known = (block.get(key) or extras.get(key) for key in ("filename", "name", "title"))
+    return next((str(name) for name in known if name), None)
+
+
+_BY_MIME: dict[str, Convert] = {"image": _image, "video": _video, "audio": _audio}
+
+
+def _by_mime(block: Block) -> Part | None:
+    """Google's `media` block: its type stands in the MIME type."""
+    return _BY_MIME.get(str(block.get("mime_type")).partition("/")[0], _document)(
+        {**block, "url": block.get("url") or block.get("file_uri")}
+    )
+
+
+_PARTS: dict[str | None, Convert] = {
+    "text": _text,
+    "text-plain": _plain_text,
+    "input_text": _text,
+    "output_text": _text,
+    "refusal": _refusal,
+    "image": _image,
+    "video": _video,
+    "image_url": _media_url(ImagePart, "image_url"),
+    "input_image": _media_url(ImagePart, "image_url"),
+    "video_url": _media_url(VideoPart, "video_url"),
+    "media": _by_mime,
+    "audio": _audio,
+    "input_audio": _audio,
+    "file": _document,
+    "input_file": _document,
+    "document": _document,
+    "non_standard": _unwrapped,
+    **dict.fromkeys(
+        (
+            *("reasoning", "thinking", "redacted_thinking", "reasoning_content"),
+            *("tool_call", "tool_call_chunk", "invalid_tool_call", "tool_use", "function_call", "input_json_delta"),
+            *("cachePoint", "cache_point"),
+        ),
+        _nothing,
+    ),
+}
+"""How blocks become parts, by their type."""

@@ -1,0 +1,165 @@
+"""What can be set on a `ChatKimi`: its fields, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from langchain_core.language_models import BaseChatModel
+from pydantic import ConfigDict, Field, SecretStr, SkipValidation
+
+from kimi_core.hosts import HostRow
+from kimi_core.options import ThinkingOption
+from kimi_core.settings import Documents, FetchMedia, OnUnsupported, UploadMedia
+from kimi_core.types import EmptyAnswer
+
+DEFAULT_MODEL = "kimi-k2.6"
+
+
+class KimiFields(BaseChatModel):
+    """The fields of `ChatKimi`, beside those that every chat model of LangChain has.
+
+    What is frozen says where calls go and is settled at construction; the rest can also be given per call.
+    """
+
+    model_config = ConfigDict(
+        populate_by_name=True,
+        arbitrary_types_allowed=True,
+        protected_namespaces=(),
+        defer_build=True,  # nobody makes one of these; `ChatKimi` builds its own schema
+    )
+
+    model_name: str = Field(default=DEFAULT_MODEL, alias="model")
+    """A Kimi family id (`kimi-k2.6`), or an id as the host writes it."""
+
+    # ------------------------------------------------------------------------------------ where calls go
+
+    host: str | HostRow | Mapping[str, Any] | None = Field(default=None, frozen=True)
+    """Whose endpoint: a name of `kimi_core.HOSTS`, or a row of your own (a `HostRow`, or a mapping with its fields, as
+    `dumps` writes it). Default: `moonshot`, or the host that a known `base_url` belongs to."""
+
+    api_key: SecretStr | None = Field(default=None, repr=False, frozen=True)
+    """The key. Default: the host's environment variables (`MOONSHOT_API_KEY`, …)."""
+
+    base_url: str | None = Field(default=None, frozen=True)
+    """Another address of the host. Default: the host's environment variables, then its row."""
+
+    timeout: Any = Field(default=None, frozen=True)
+    """Seconds, an `openai.Timeout`, or a mapping of what one takes (`{"connect": 5, "read": 600, …}`). Default: the
+    host row's (an hour on Moonshot)."""
+
+    chunk_timeout: float | None = Field(default=None, frozen=True)
+    """Longest silence of a stream in seconds, before its beginning and between its chunks. Default: the host row's
+    (900 on Moonshot), or `timeout` where that is shorter."""
+
+    max_retries: int = Field(default=2, frozen=True)
+    """How often a call is repeated when waiting may help (overload, rate limits, connection errors)."""
+
+    default_headers: Mapping[str, str] | None = Field(default=None, repr=False, exclude=True, frozen=True)
+    """Sent with every request."""
+
+    http_client: Any = Field(default=None, repr=False, exclude=True, frozen=True)
+    """A client for sync calls to use instead of the SDK's own (anything `openai.OpenAI` takes)."""
+
+    http_async_client: Any = Field(default=None, repr=False, exclude=True, frozen=True)
+    """The same for async calls (anything `openai.AsyncOpenAI` takes)."""
+
+    on_unsupported: OnUnsupported = Field(default="warn", frozen=True)
+    """What happens with an option that this model or host cannot do: `warn` (once), `error`, or `ignore`."""
+
+    fetch_media: FetchMedia = Field(default="public", frozen=True)
+    """Fetch pictures, videos and documents by http for hosts that fetch none: from `"public"` addresses only, from all
+    (True), or not (False)."""
+
+    upload_media: UploadMedia = Field(default="auto", frozen=True)
+    """Upload pictures and videos, where the host keeps files: what makes a request too large (`"auto"`), all (True), or
+    none (False)."""
+
+    documents: Documents = Field(default="error", frozen=True)
+    """What happens with documents that are not plain text: `"extract"` uploads them to a host that extracts their
+    text; by default they are an `"error"`."""
+
+    overrides: Mapping[str, Any] | None = Field(default=None, frozen=True)
+    """Your own facts about model and host: fields of `kimi_core.HostRow` and `kimi_core.ModelRow`."""
+
+    # -------------------------------------------------------------------------------------- what is asked
+
+    thinking: Annotated[ThinkingOption, SkipValidation] = None
+    """None leaves the host's default; True or False switches; `{"type": "enabled", "keep": "all"}` also keeps the
+    reasoning of earlier turns in view."""
+
+    reasoning_effort: str | None = None
+    """How hard to think, for models with levels (`low`, `high`, `max` on kimi-k3)."""
+
+    max_tokens: int | None = None
+    """Most tokens to generate, thinking included. Default: the model's own (32768 for kimi-k2.6)."""
+
+    temperature: float | None = None
+    """Not sent by default. Current Kimi models take only their own value on Moonshot; another is left out with a
+    warning."""
+
+    top_p: float | None = None
+    """As `temperature`."""
+
+    presence_penalty: float | None = None
+    """As `temperature`."""
+
+    frequency_penalty: float | None = None
+    """As `temperature`."""
+
+    n: int | None = None
+    """Only 1: one call gives one answer."""
+
+    stop: str | Sequence[str] | None = None
+    """Texts that end the answer. Moonshot takes at most 5, of at most 32 bytes each."""
+
+    seed: int | None = None
+    """For hosts that have one."""
+
+    logprobs: bool | None = None
+    """Return log probabilities, in `response_metadata["logprobs"]`."""
+
+    top_logprobs: int | None = None
+    """How many alternatives per token, 0 to 20."""
+
+    parallel_tool_calls: bool | None = None
+    """False takes one tool call per answer, the first, and is told to hosts that have the switch."""
+
+    prompt_cache_key: str | None = None
+    """Identifies a session, so that the host finds its cached prefix."""
+
+    prompt_cache_options: Mapping[str, str] | None = None
+    """How long the host keeps the prompt in its cache: `{"mode": "implicit", "ttl": "5m"}`, or `"1h"`, on Moonshot."""
+
+    safety_identifier: str | None = None
+    """A hash that identifies your user to the host's abuse detection."""
+
+    empty_answer: EmptyAnswer | None = None
+    """What becomes of an answer that is nothing but reasoning: `retry` (the default) asks once more, `promote` makes
+    the reasoning its text, `keep` hands it on. A stream is not asked for again: `retry` keeps it with a warning."""
+
+    extra_body: Mapping[str, Any] | None = None
+    """Fields of the host's API that have no word here; merged into the body last, untouched."""
+
+    extra_headers: Mapping[str, str] | None = Field(default=None, repr=False, exclude=True)
+    """Headers, beside `default_headers`."""
+
+    # ------------------------------------------------------------------------------ how LangChain gets it
+
+    streaming: bool | None = None
+    """True streams internally even when invoked; False never streams, not even in `stream`."""
+
+    stream_usage: bool = True
+    """Ask for usage when streaming, of hosts that must be asked (`stream_options`)."""
+
+    cost_in_usage: bool = False
+    """Put the price in US dollars into `usage_metadata` as well (`total_cost`, and `input_cost` and `output_cost` when
+    it is an estimate), where LangSmith looks for it. LangChain's `UsageMetadataCallbackHandler` adds up whole numbers
+    only: it raises with its second call."""
+
+    include_response_headers: bool = False
+    """Put the headers of the host's answer into `response_metadata["headers"]`."""
+
+    include_prefill: bool = False
+    """Begin an answer that continues a partial message (`langchain_kimi.prefill`) with the text of that message. Hosts
+    send only what comes after it."""

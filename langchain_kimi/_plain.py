@@ -1,0 +1,144 @@
+"""A model's settings as plain data, for LangChain's `dumps`, and back.
+
+What JSON has no word for is written so that the constructor takes it again: rows and facts of the user's own,
+timeouts, the thinking option. Nothing secret is: neither keys nor headers, those of a row included.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from kimi_core import HOSTS, ErrorRule, HostRow, ModelRow, Price, Thinking, errors
+from kimi_core.errors import ConfigError
+
+_SECRET = ("headers",)
+_PATIENCE = ("connect", "read", "write", "pool")
+_FIELDS = {f.name: str(f.type) for row in (ModelRow, HostRow) for f in fields(row)}
+"""The rows' fields, and their types as they are written there."""
+
+
+# -------------------------------------------------------------------------------------------------- to plain
+
+
+def of_host(host: Any) -> Any:
+    """A host as plain data: the name of a row of the table, or the fields of another in which it differs."""
+    if not isinstance(host, HostRow):
+        return host
+    if HOSTS.get(host.name) is host:
+        return host.name
+    blank = HostRow(name="", title="")
+    said = {f.name: getattr(host, f.name) for f in fields(host) if f.name not in _SECRET}
+    return {name: plain(value) for name, value in said.items() if value != getattr(blank, name)}
+
+
+def of_timeout(timeout: Any) -> Any:
+    """A timeout as seconds, or as a mapping of what an `openai.Timeout` takes."""
+    parts = {name: getattr(timeout, name, timeout) for name in _PATIENCE}
+    return timeout if timeout is None or isinstance(timeout, int | float | Mapping) else parts
+
+
+def of_thinking(thinking: Any) -> Any:
+    """The thinking option without an object of ours."""
+    if not isinstance(thinking, Thinking):
+        return thinking
+    kind = {True: "enabled", False: "disabled", None: None}[thinking.enabled]
+    said = {"type": kind, "keep": thinking.keep, "effort": thinking.effort}
+    return {key: value for key, value in said.items() if value is not None} or None
+
+
+def plain(value: Any) -> Any:
+    """A fact of a row as JSON has it."""
+    match value:
+        case Mapping():
+            return {str(key): plain(v) for key, v in value.items()}
+        case frozenset() | set():
+            return sorted(plain(v) for v in value)
+        case tuple() | list():
+            return [plain(v) for v in value]
+        case dt.date():
+            return value.isoformat()
+        case type():
+            return value.__name__
+    if is_dataclass(value):
+        said = {f.name: getattr(value, f.name) for f in fields(value)}
+        return {name: plain(v) for name, v in said.items() if v is not None}
+    return value
+
+
+# ------------------------------------------------------------------------------------------------ from plain
+
+
+def to_host(host: Any) -> Any:
+    """The row that a mapping describes; anything else as it is.
+
+    Raises:
+        ConfigError: It has a field that no row has, or lacks a name.
+    """
+    if not isinstance(host, Mapping):
+        return host
+    facts = to_facts(host) or {}
+    try:
+        return HostRow(**{"title": facts.get("name"), **facts})
+    except TypeError as error:
+        raise ConfigError(f"host is no row: {error}. See kimi_core.HostRow.") from None
+
+
+def to_facts(facts: Any) -> Any:
+    """Overrides with lists where the rows have sets and tuples, as they are to be."""
+    if not isinstance(facts, Mapping):
+        return facts
+    return {name: _fact(name, value) for name, value in facts.items()}
+
+
+def to_timeout(timeout: Any) -> Any:
+    """A timeout as it is; one that is a mapping has been looked at.
+
+    Raises:
+        ConfigError: It has a word that no timeout has.
+    """
+    unknown = [word for word in timeout if word not in _PATIENCE] if isinstance(timeout, Mapping) else []
+    if unknown:
+        raise ConfigError(f"timeout has no part {unknown[0]!r}; it has {', '.join(_PATIENCE)}, all in seconds.")
+    return timeout
+
+
+REVIVED: dict[str, Callable[[Any], Any]] = {"host": to_host, "overrides": to_facts, "timeout": to_timeout}
+"""Words of the constructor that may come as plain data."""
+
+
+def _fact(name: str, value: Any) -> Any:
+    kind = _FIELDS.get(name, "")
+    convert = next((convert for (start, plain), convert in _FACTS.items() if _fits(kind, value, start, plain)), None)
+    return convert(value) if convert else value
+
+
+def _fits(kind: str, value: Any, start: str, plain: type) -> bool:
+    return kind.startswith(start) and isinstance(value, plain)
+
+
+def _price(value: Any) -> Price:
+    return value if isinstance(value, Price) else Price(**{**value, "as_of": _day(value.get("as_of"))})
+
+
+def _rule(value: Any) -> ErrorRule:
+    if isinstance(value, ErrorRule):
+        return value
+    return ErrorRule(**{**value, "error": getattr(errors, value["error"])})
+
+
+def _day(value: Any) -> Any:
+    return dt.date.fromisoformat(value) if isinstance(value, str) else value
+
+
+_FACTS: dict[tuple[str, type], Callable[[Any], Any]] = {
+    ("frozenset", list): frozenset,
+    ("tuple[ErrorRule", list): lambda rules: tuple(_rule(rule) for rule in rules),
+    ("tuple", list): tuple,
+    ("Mapping[str, Price]", Mapping): lambda prices: {family: _price(price) for family, price in prices.items()},
+    ("Mapping[str, Mapping[str, Any]]", Mapping): lambda rows: {family: to_facts(row) for family, row in rows.items()},
+    ("dt.date", str): _day,
+}
+"""How facts of a type are made of plain data: by the beginning of the type, and what the data is."""

@@ -1,0 +1,233 @@
+"""The core's answers as LangChain's messages. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.messages import AIMessage, InvalidToolCall
+from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
+from langchain_core.messages.tool import ToolCall as LangChainToolCall
+from langchain_core.outputs import ChatGeneration, ChatResult
+
+from kimi_core.hosts import Price
+from kimi_core.structured import dump
+from kimi_core.types import JsonObject, Reasoning, Response, ToolCall, Usage
+from langchain_kimi._convert import DETAILS, PROVIDER, WRITTEN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How the messages of one call are made.
+
+    Attributes:
+        host: Who is asked.
+        v1: Content is standard blocks (`output_version="v1"`).
+        cost_in_usage: The price goes into `usage_metadata` as well.
+        price: By which an estimated price is split into that of input and output.
+        headers: The answer's headers go into `response_metadata`.
+        prefill: What the text begins with: that of the message that is continued.
+        single_call: Only the first tool call is handed on.
+    """
+
+    host: str
+    v1: bool = False
+    cost_in_usage: bool = False
+    price: Price | None = None
+    headers: bool = False
+    prefill: str = ""
+    single_call: bool = False
+
+
+def to_result(response: Response, manner: Manner) -> ChatResult:
+    """A whole answer as LangChain's result."""
+    message = to_ai_message(response, manner)
+    known = ("token_usage", "model_name", "system_fingerprint", "cost_usd")
+    output = {key: message.response_metadata[key] for key in known if key in message.response_metadata}
+    return ChatResult(generations=[ChatGeneration(message=message)], llm_output=output)
+
+
+def to_ai_message(response: Response, manner: Manner) -> AIMessage:
+    """A whole answer as LangChain's message."""
+    tool_calls = response.tool_calls[:1] if manner.single_call else response.tool_calls
+    calls, invalid = parse_calls(tool_calls)
+    text, reasoning = manner.prefill + response.text, response.reasoning
+    kwargs = to_written(tool_calls, calls)
+    return AIMessage(
+        content=to_blocks(text, reasoning, calls, invalid) if manner.v1 else text,
+        additional_kwargs=kwargs if manner.v1 else {**to_kwargs(reasoning), **kwargs},
+        tool_calls=calls,
+        invalid_tool_calls=invalid,
+        usage_metadata=to_usage(response, manner),
+        response_metadata=to_metadata(response, manner),
+    )
+
+
+def to_kwargs(reasoning: Reasoning | None) -> JsonObject:
+    """Reasoning where messages of strings have it."""
+    kwargs: JsonObject = {}
+    if reasoning and reasoning.text:
+        kwargs["reasoning_content"] = reasoning.text
+    if reasoning and reasoning.details:
+        kwargs[DETAILS] = list(reasoning.details)
+    return kwargs
+
+
+def reasoning_block(text: str, details: Iterable[Any] = ()) -> JsonObject:
+    """Reasoning as a standard block."""
+    known = list(details)
+    return {"type": "reasoning", "reasoning": text, **({"extras": {DETAILS: known}} if known else {})}
+
+
+def to_blocks(
+    text: str,
+    reasoning: Reasoning | None,
+    calls: Iterable[Mapping[str, Any]],
+    invalid: Iterable[Mapping[str, Any]],
+) -> list[Any]:
+    """Standard blocks of a whole answer: reasoning, text, calls."""
+    blocks: list[Any] = []
+    if reasoning and (reasoning.text or reasoning.details):
+        blocks.append(reasoning_block(reasoning.text, reasoning.details))
+    if text:
+        blocks.append({"type": "text", "text": text})
+    blocks += [{**call, "type": "tool_call"} for call in calls]
+    blocks += [{**call, "type": "invalid_tool_call"} for call in invalid]
+    return blocks
+
+
+def parse_calls(calls: Iterable[ToolCall]) -> tuple[list[LangChainToolCall], list[InvalidToolCall]]:
+    """Calls whose arguments are a JSON object, and the others."""
+    valid: list[LangChainToolCall] = []
+    invalid: list[InvalidToolCall] = []
+    for call in calls:
+        try:
+            # Models write raw control characters into strings; an empty text means no arguments.
+            args = json.loads(call.arguments or "{}", strict=False)
+            if not isinstance(args, dict):
+                raise ValueError(f"Arguments must be a JSON object, not {type(args).__name__}.")
+            valid.append(LangChainToolCall(name=call.name, args=args, id=call.id, type="tool_call"))
+        except ValueError as error:
+            invalid.append(
+                InvalidToolCall(
+                    name=call.name,
+                    args=call.arguments,
+                    id=call.id,
+                    error=str(error),
+                    type="invalid_tool_call",
+                )
+            )
+    return valid, invalid
+
+
+def to_written(
+    calls: Iterable[ToolCall], parsed: Iterable[LangChainToolCall], sealed: Iterable[str | None] = ()
+) -> JsonObject:
+    """The arguments that would not go back to the letter (see `WRITTEN`), for `additional_kwargs`.
+
+    Args:
+        calls: As the model wrote them.
+        parsed: Those of them that are valid.
+        sealed: The ids of those that get another end (see `seal`).
+    """
+    texts = {call.id: call.arguments for call in calls if call.arguments}
+    ours = {str(call["id"]): dump(call["args"]) for call in parsed}
+    differing = {id_: texts[id_] for id_, text in ours.items() if texts.get(id_, text) != text}
+    differing |= {id_: texts[id_] for id_ in sealed if id_ in texts}
+    return {WRITTEN: differing} if differing else {}
+
+
+def seal(arguments: str) -> str:
+    """What makes arguments that are no JSON stay that way when LangChain adds up a stream; usually nothing.
+
+    LangChain completes what looks cut: of `{"path": "/home` it would make a call that can be run. A bracket that
+    closes nothing makes it an invalid call, as it is when it was not streamed.
+    """
+    from langchain_core.utils.json import parse_partial_json  # with the first such call
+
+    def looks_whole(text: str) -> bool:
+        try:
+            return isinstance(parse_partial_json(text), dict)
+        except ValueError:
+            return False
+
+    ends = ("", "]", "}", '"]', '"}', '""]', '""}')
+    return next((end for end in ends if not looks_whole(arguments + end)), "")
+
+
+# ------------------------------------------------------------------------------------------------------ usage
+
+
+def to_usage(response: Response, manner: Manner) -> UsageMetadata | None:
+    """Tokens in LangChain's words. Integers only, unless the price is wanted there: LangChain adds them up."""
+    if response.usage is None:
+        return None
+    usage = _tokens(response.usage)
+    if manner.cost_in_usage and response.cost_usd is not None:
+        usage.update(_costs(response, response.cost_usd, manner.price))  # type: ignore[typeddict-item]
+    return usage
+
+
+def _tokens(usage: Usage) -> UsageMetadata:
+    converted = UsageMetadata(
+        input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, total_tokens=usage.total_tokens
+    )
+    details = {"cache_read": usage.cached_tokens, "cache_creation": usage.cache_write_tokens}
+    if known := {name: count for name, count in details.items() if count is not None}:
+        converted["input_token_details"] = InputTokenDetails(**known)  # type: ignore[typeddict-item]
+    if usage.reasoning_tokens is not None:
+        converted["output_token_details"] = OutputTokenDetails(reasoning=usage.reasoning_tokens)
+    return converted
+
+
+def _costs(response: Response, total: float, price: Price | None) -> dict[str, float]:
+    """The price as LangSmith reads it; in parts when it comes from the table."""
+    if not response.cost_is_estimate or price is None or response.usage is None:
+        return {"total_cost": total}
+    output = response.usage.output_tokens * price.output / 1_000_000
+    return {"input_cost": max(total - output, 0.0), "output_cost": output, "total_cost": total}
+
+
+# --------------------------------------------------------------------------------------------------- metadata
+
+
+def to_metadata(response: Response, manner: Manner) -> JsonObject:
+    """What belongs to an answer but is not said in it. On a stream it comes once, with the last chunk."""
+    metadata: JsonObject = {
+        **response.extra,
+        "model_provider": PROVIDER,
+        "model_name": response.model,
+        "host": manner.host,
+        "finish_reason": response.raw_finish_reason,
+        "id": response.id,
+        "created": response.created,
+        "system_fingerprint": response.system_fingerprint,
+        "logprobs": response.logprobs,
+        "token_usage": dict(response.usage.raw) if response.usage else None,
+        "cost_usd": response.cost_usd,
+        "cost_is_estimate": response.cost_is_estimate if response.cost_usd is not None else None,
+        "reasoning_key": response.reasoning.key if response.reasoning else None,
+        "output_version": "v1" if manner.v1 else None,
+        "headers": dict(response.headers) if manner.headers else None,
+    }
+    return {key: value for key, value in metadata.items() if value is not None}
+
+
+def combined(outputs: Iterable[Mapping[str, Any] | None]) -> JsonObject:
+    """What several answers have in common: numbers are added up, of the rest the first counts."""
+    summed: JsonObject = {}
+    for output in outputs:
+        _add(summed, output or {})
+    return summed
+
+
+def _add(to: JsonObject, more: Mapping[str, Any]) -> None:
+    for key, value in more.items():
+        if isinstance(value, Mapping):
+            _add(to.setdefault(key, {}), value)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            to[key] = to.get(key, 0) + value
+        else:
+            to.setdefault(key, value)

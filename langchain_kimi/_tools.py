@@ -1,0 +1,78 @@
+"""Tools in every form that LangChain knows, as OpenAI's dicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from kimi_core import forms
+from kimi_core.errors import ConfigError
+from kimi_core.types import JsonObject, Tool
+
+HOSTED = ("builtin_function", "formula")
+"""Types of tools that the host runs, or that the core makes functions of. They go on as they are."""
+
+# Keys of which a dict has at least one when it describes a function.
+_DESCRIBES = frozenset({"function", "parameters", "input_schema", "inputSchema", "toolSpec", "properties", "title"})
+
+
+def to_dicts(tools: Any, strict: bool | None = None) -> list[JsonObject]:
+    """Tools as dicts.
+
+    Args:
+        tools: A sequence of tools, functions, pydantic classes, TypedDicts, and dicts of OpenAI, Anthropic or Bedrock,
+            JSON schemas with a title, and dicts of the types in `HOSTED`.
+        strict: Constrain the arguments to the schema; None leaves what the tools say.
+
+    Raises:
+        ConfigError: It is no sequence, or one of them is no tool for Kimi.
+    """
+    if not isinstance(tools, Sequence) or isinstance(tools, str | bytes):
+        raise ConfigError(f"tools must be a list of tools, got {_shown(tools)}.")
+    return [_to_dict(tool, strict) for tool in tools]
+
+
+def to_tools(tools: Any) -> tuple[Tool, ...]:
+    """The tools of one call, for the core.
+
+    Raises:
+        ConfigError: See `to_dicts`.
+        MessageError: A dict that has no function with a name.
+    """
+    if not tools and not isinstance(tools, str):
+        return ()
+    if not isinstance(tools, Iterable) or not all(map(_is_ready, tools)):
+        tools = to_dicts(tools)
+    return tuple(forms.to_tool(tool) for tool in tools)
+
+
+def _is_ready(tool: Any) -> bool:
+    """Whether a tool has the form that `bind_tools` gave it."""
+    return type(tool) is dict and ("function" in tool or tool.get("type") in HOSTED)
+
+
+def _to_dict(tool: Any, strict: bool | None) -> JsonObject:
+    if isinstance(tool, Mapping):
+        if tool.get("type") in HOSTED:
+            return dict(tool)
+        if _DESCRIBES.isdisjoint(tool) and not _is_bare_function(tool):
+            raise ConfigError(
+                f"{_shown(tool)} is no tool for Kimi: it has neither a function nor a schema. Tools that another "
+                "provider runs do not exist here."
+            )
+        tool = dict(tool)
+    from langchain_core.utils.function_calling import convert_to_openai_tool  # brings LangChain's tools, when needed
+
+    try:
+        return convert_to_openai_tool(tool, strict=strict)
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise ConfigError(f"{_shown(tool)} cannot be made a tool: {error}") from error
+
+
+def _is_bare_function(tool: Mapping[str, Any]) -> bool:
+    """OpenAI's function without arguments, written without its wrapping."""
+    return "name" in tool and "type" not in tool
+
+
+def _shown(tool: Any) -> str:
+    return repr(dict(tool) if isinstance(tool, Mapping) else tool)[:200]
