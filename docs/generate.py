@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from docs import features
 from kimi_core import HOSTS, MODELS, KimiClient, Message, Options, Profile, Request, errors, options, resolve
 from kimi_core.hosts import HostRow
 from kimi_core.models import NEAREST, ModelRow
@@ -282,6 +283,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "words": words,
     "error-tree": error_tree,
     "error-bases": error_bases,
+    **features.tables(table),
 }
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from llama_index.core.base.llms.types import (
@@ -20,7 +21,7 @@ from pydantic import BaseModel
 from pydantic_core import from_json
 
 from kimi_core import forms
-from kimi_core.errors import MessageError
+from kimi_core.errors import MessageError, warn
 from kimi_core.structured import dump
 from kimi_core.types import (
     JsonObject,
@@ -35,7 +36,7 @@ from kimi_core.types import (
     ToolCall,
     Usage,
 )
-from llama_index_kimi._media import image_part, video_part
+from llama_index_kimi._media import document_part, image_part, video_part
 
 # ------------------------------------------------------------------------------------------------ to the core
 
@@ -46,7 +47,28 @@ def to_messages(messages: Iterable[ChatMessage]) -> list[Message]:
     Raises:
         MessageError: A block that no Kimi host can be told.
     """
-    return [_CONVERTERS[message.role](message) for message in messages]
+    converted = [_CONVERTERS[message.role](message) for message in messages]
+    if any(message.role == "tool" and not message.tool_call_id for message in converted):
+        return list(_answering(converted))
+    return converted
+
+
+def _answering(messages: Iterable[Message]) -> Iterator[Message]:
+    """Results that do not say which call they answer, as those of the role `function`: their name or place says it."""
+    waiting: list[ToolCall] = []
+    for message in messages:
+        if message.role == "assistant":
+            waiting = list(message.tool_calls)
+        elif message.role == "tool":
+            call = next((call for call in waiting if _answers(message, call)), None)
+            if call is not None:
+                waiting.remove(call)
+                message = replace(message, tool_call_id=call.id)
+        yield message
+
+
+def _answers(result: Message, call: ToolCall) -> bool:
+    return result.tool_call_id == call.id if result.tool_call_id else result.name in (None, call.name)
 
 
 def _plain(role: Role) -> Callable[[ChatMessage], Message]:
@@ -66,7 +88,7 @@ def _assistant(message: ChatMessage) -> Message:
     kwargs, blocks = message.additional_kwargs, message.blocks
     return Message(
         "assistant",
-        _content(blocks),
+        _content(blocks, _ASSISTANTS_OWN),
         reasoning=_reasoning(blocks, kwargs),
         tool_calls=_calls(blocks, kwargs),
         name=kwargs.get("name"),
@@ -87,15 +109,21 @@ _CONVERTERS: dict[MessageRole, Callable[[ChatMessage], Message]] = {
 
 REASONING_KEY = "reasoning_key"
 """Where a `ThinkingBlock` keeps the wire key of its reasoning."""
+REASONING_DETAILS = "reasoning_details"
+"""Where it keeps reasoning that came as an array."""
+UNTHOUGHT = "unthought"
+"""Marks an empty one: the model called tools without having thought, so that nothing was lost on the way."""
 
 
 def _reasoning(blocks: Sequence[Any], kwargs: Mapping[str, Any]) -> Reasoning | None:
     """From thinking blocks, or from where other integrations leave it."""
     thoughts = [block for block in blocks if isinstance(block, ThinkingBlock)]
     texts = [block.content for block in thoughts if block.content]
-    if texts:
-        key = thoughts[0].additional_information.get(REASONING_KEY)
-        return Reasoning(texts[0] if len(texts) == 1 else "\n".join(texts), key)
+    if thoughts:
+        known = thoughts[0].additional_information
+        details = tuple(known.get(REASONING_DETAILS) or ())
+        if texts or details or known.get(UNTHOUGHT):
+            return Reasoning("\n".join(texts), known.get(REASONING_KEY), details)
     legacy = kwargs.get("reasoning_content") if kwargs else None
     return Reasoning(legacy) if legacy and isinstance(legacy, str) else None
 
@@ -145,18 +173,24 @@ def recorded_call(call: Any) -> ToolCall:
 # ----------------------------------------------------------------------------------------------------- blocks
 
 
-def _content(blocks: Sequence[Any]) -> str | tuple[Part, ...]:
+# A cache point is automatic with Kimi.
+_UNSAID = frozenset({"cache"})
+# An assistant's reasoning and calls have fields of their own.
+_ASSISTANTS_OWN = _UNSAID | {"thinking", "tool_call"}
+
+
+def _content(blocks: Sequence[Any], unsaid: frozenset[str] = _UNSAID) -> str | tuple[Part, ...]:
     """Text as LlamaIndex itself joins it, or parts as soon as there is more than text."""
     texts = []
     for block in blocks:
         if type(block) is TextBlock:
             texts.append(block.text)
-        elif block.block_type not in _ELSEWHERE:
-            return _parts(blocks)
+        elif block.block_type not in unsaid:
+            return _parts(block for block in blocks if block.block_type not in unsaid)
     return texts[0] if len(texts) == 1 else "\n".join(texts)
 
 
-def _parts(blocks: Sequence[Any]) -> tuple[Part, ...]:
+def _parts(blocks: Iterable[Any]) -> tuple[Part, ...]:
     return tuple(part for block in blocks for part in _block_parts(block))
 
 
@@ -165,8 +199,8 @@ def _block_parts(block: Any) -> Iterable[Part]:
     convert = _PARTS.get(kind)
     if convert is None:
         raise MessageError(
-            f"A block of type {kind!r} cannot be sent to Kimi. It reads text, images and videos; "
-            "extract the text of documents and audio first."
+            f"A block of type {kind!r} cannot be sent to Kimi. It reads text, images, videos and the text of "
+            "documents; write down what audio says."
         )
     return convert(block)
 
@@ -176,8 +210,16 @@ def _text(block: Any) -> Iterable[Part]:
     return (TextPart(block.text),) if block.text else ()
 
 
-def _nothing(block: Any) -> Iterable[Part]:
+def _thinking(block: Any) -> Iterable[Part]:
+    warn("A ThinkingBlock was left out: only an assistant's message can hold reasoning.")
     return ()
+
+
+def _stray_call(block: Any) -> Iterable[Part]:
+    raise MessageError(
+        f"The call of {block.tool_name!r} stands in a message that is no assistant's. Give that message the role "
+        "`assistant`, or leave the ToolCallBlock out."
+    )
 
 
 def _citation(block: Any) -> Iterable[Part]:
@@ -188,16 +230,15 @@ def _citable(block: Any) -> Iterable[Part]:
     return (TextPart(block.title), *_parts(block.content))
 
 
-# Reasoning and calls have fields of their own; a cache point is automatic with Kimi.
-_ELSEWHERE = frozenset({"thinking", "tool_call", "cache"})
-
 _PARTS: dict[str, Callable[[Any], Iterable[Part]]] = {
     "text": _text,
     "image": lambda block: (image_part(block),),
     "video": lambda block: (video_part(block),),
+    "document": lambda block: (document_part(block),),
     "citation": _citation,
     "citable": _citable,
-    **dict.fromkeys(_ELSEWHERE, _nothing),
+    "thinking": _thinking,
+    "tool_call": _stray_call,
 }
 
 # ------------------------------------------------------------------------------------------- tools and formats
@@ -216,13 +257,22 @@ def to_tool_dict(tool: Any) -> JsonObject:
     return {"type": "function", "function": function}
 
 
-def to_tools(tools: Iterable[Any] | None) -> tuple[Tool, ...]:
+def to_tools(tools: Iterable[Any] | None, strict: bool | None = None) -> tuple[Tool, ...]:
     """Tools for the core, from LlamaIndex's or from OpenAI's form.
+
+    Args:
+        tools: The tools.
+        strict: Whether arguments are constrained to the schema, for tools that do not say it themselves.
 
     Raises:
         MessageError: It is neither.
     """
-    return tuple(forms.to_tool(to_tool_dict(tool)) for tool in tools or ())
+    converted = tuple(forms.to_tool(to_tool_dict(tool)) for tool in tools or ())
+    return converted if strict is None else tuple(_constrained(tool, strict) for tool in converted)
+
+
+def _constrained(tool: Tool, strict: bool) -> Tool:
+    return replace(tool, strict=strict) if tool.strict is None and tool.type == "function" else tool
 
 
 def to_output(response_format: Any) -> OutputFormat | None:
@@ -262,6 +312,8 @@ def to_message(response: Response) -> ChatMessage:
     blocks: list[Any] = [TextBlock(text=response.text)]
     if response.reasoning:
         blocks.insert(0, to_thinking(response.reasoning, response.usage))
+    elif response.tool_calls:
+        blocks.insert(0, ThinkingBlock(content="", additional_information={UNTHOUGHT: True}))
     blocks += [to_call_block(call) for call in response.tool_calls]
     kwargs = {"tool_calls": [to_call_dict(c) for c in response.tool_calls]} if response.tool_calls else {}
     return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=kwargs)
@@ -269,10 +321,11 @@ def to_message(response: Response) -> ChatMessage:
 
 def to_thinking(reasoning: Reasoning, usage: Usage | None = None) -> ThinkingBlock:
     """What the model thought."""
+    known = {REASONING_KEY: reasoning.key, REASONING_DETAILS: list(reasoning.details)}
     return ThinkingBlock(
         content=reasoning.text,
         num_tokens=usage.reasoning_tokens if usage else None,
-        additional_information={REASONING_KEY: reasoning.key} if reasoning.key else {},
+        additional_information={name: value for name, value in known.items() if value},
     )
 
 
@@ -352,6 +405,7 @@ def to_facts(response: Response) -> JsonObject:
             "total_tokens": usage.total_tokens,
             "cached_tokens": usage.cached_tokens,
             "reasoning_tokens": usage.reasoning_tokens,
+            "cache_write_tokens": usage.cache_write_tokens,
         }
     if cost is not None:
         facts["cost_is_estimate"] = response.cost_is_estimate

@@ -15,7 +15,7 @@ from llama_index.core.base.llms.types import (
 
 from kimi_core.events import Event, Finished, ReasoningDelta, ResponseBuilder, Started, TextDelta, ToolCallDelta
 from kimi_core.types import JsonObject, Reasoning, ToolCall
-from llama_index_kimi._convert import to_call_dict, to_chat_response, to_thinking
+from llama_index_kimi._convert import parse_arguments, to_call_dict, to_chat_response, to_thinking
 
 GROWTH = 64
 """Arguments are handed on whenever they have grown by one part in so many.
@@ -86,6 +86,8 @@ class ResponseMaker:
 
     def _more_call(self, delta: ToolCallDelta) -> ChatResponse | None:
         if delta.index == len(self._calls):
+            if self._calls:
+                self._calls[-1].seal()
             self._calls.append(_Call(delta))
         if not self._calls[delta.index].grow(delta.arguments):
             return None
@@ -107,7 +109,7 @@ class ResponseMaker:
 
 
 class _Call:
-    """A call in the making. Its arguments stay text until the stream has ended."""
+    """A call in the making. Its arguments stay text until the next call begins or the stream has ended."""
 
     __slots__ = ("_first", "_pending", "_size", "block", "wire")
 
@@ -121,14 +123,29 @@ class _Call:
         """Take more arguments in; whether there is enough new to be shown."""
         self._pending.append(arguments)
         self._size += len(arguments)
-        shown: str = self.wire["function"]["arguments"]
+        shown = self._shown
         if shown and self._size - len(shown) < len(shown) // GROWTH:
             return False
-        self._show("".join([shown, *self._pending]))
-        self._pending.clear()
+        self._show(self._all())
         return True
 
-    def _show(self, arguments: str) -> None:
+    def seal(self) -> None:
+        """Show all of it: agents read every call of every response, and need not parse this one again."""
+        arguments = self._all()
+        self._show(arguments, parse_arguments(arguments))
+
+    @property
+    def _shown(self) -> str:
+        arguments: str = self.wire["function"]["arguments"]
+        return arguments
+
+    def _all(self) -> str:
+        arguments = "".join([self._shown, *self._pending])
+        self._pending.clear()
+        return arguments
+
+    def _show(self, arguments: str, read: JsonObject | str | None = None) -> None:
         call = ToolCall(self._first.id or "", self._first.name or "", arguments, self._first.type)
         self.wire = to_call_dict(call)
-        self.block = ToolCallBlock(tool_call_id=call.id, tool_name=call.name, tool_kwargs=arguments)
+        kwargs = arguments if read is None else read
+        self.block = ToolCallBlock(tool_call_id=call.id, tool_name=call.name, tool_kwargs=kwargs)

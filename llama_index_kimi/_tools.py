@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole, ToolCallBlock
@@ -76,7 +76,7 @@ class ToolCalling(FunctionCallingLLM):
     ) -> AgentChatResponse:
         """Have the model choose a tool, and call it."""
         if not self.metadata.is_function_calling_model:
-            return super().predict_and_call(tools, user_msg, chat_history, verbose, **kwargs)
+            return super().predict_and_call(tools, user_msg, chat_history, verbose, **_reacting(kwargs))
         response = self.chat_with_tools(tools, user_msg, chat_history, verbose, allow_parallel_tool_calls, **kwargs)
         calls = self.get_tool_calls_from_response(response, error_on_no_tool_call)
         outputs = [_call(call, tools, verbose) for call in calls]
@@ -96,13 +96,21 @@ class ToolCalling(FunctionCallingLLM):
     ) -> AgentChatResponse:
         """See `predict_and_call`. Several calls are made at once."""
         if not self.metadata.is_function_calling_model:
-            return await super().apredict_and_call(tools, user_msg, chat_history, verbose, **kwargs)
+            return await super().apredict_and_call(tools, user_msg, chat_history, verbose, **_reacting(kwargs))
         response = await self.achat_with_tools(
             tools, user_msg, chat_history, verbose, allow_parallel_tool_calls, **kwargs
         )
         calls = self.get_tool_calls_from_response(response, error_on_no_tool_call)
         outputs = await asyncio.gather(*[_acall(call, tools, verbose) for call in calls])
         return _to_agent_response(response, outputs, error_on_tool_error)
+
+
+def _reacting(words: JsonObject) -> JsonObject:
+    """With what LlamaIndex's agent needs when it prompts for a tool: it takes no None, which it is given otherwise."""
+    from llama_index.core.agent.react.formatter import ReActChatFormatter
+    from llama_index.core.agent.react.output_parser import ReActOutputParser
+
+    return {"react_chat_formatter": ReActChatFormatter(), "output_parser": ReActOutputParser(), **words}
 
 
 def _conversation(history: Sequence[ChatMessage] | None, user_msg: str | ChatMessage | None) -> list[ChatMessage]:
@@ -133,15 +141,11 @@ def _selection(id_: str, name: str, arguments: JsonObject | str, finished: bool)
     A tool must not be run with half of its arguments.
     """
     if isinstance(arguments, str):
-        value = parse_arguments(arguments) if finished else _partial(arguments)
+        value = parse_arguments(arguments) if finished else parse_partial(arguments)
         arguments = value if isinstance(value, dict) else {}
+    else:
+        arguments = deepcopy(arguments)  # a tool may change what it is given; the message goes back as it came
     return ToolSelection(tool_id=id_, tool_name=name, tool_kwargs=arguments)
-
-
-@lru_cache(maxsize=64)
-def _partial(text: str) -> Any:
-    """Remembered, since agents ask again for every chunk."""
-    return parse_partial(text)
 
 
 # ---------------------------------------------------------------------------------------------------- calling

@@ -16,6 +16,8 @@ from llama_index_instrumentation import get_dispatcher
 from pydantic import SecretStr
 
 from kimi_core.types import JsonObject
+from llama_index_kimi._progress import thrifty
+from llama_index_kimi._tidy import tidy
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,13 +28,13 @@ _dispatcher = get_dispatcher(__name__)
 
 def traced_chat(method: F) -> F:
     """A chat method: in a span, with events and callbacks."""
-    wrapped: F = traced(llm_chat_callback()(method))
+    wrapped: F = traced(tidy(thrifty(llm_chat_callback()(method))))
     return wrapped
 
 
 def traced_completion(method: F) -> F:
     """A completion method: in a span, with events and callbacks."""
-    wrapped: F = traced(llm_completion_callback()(method))
+    wrapped: F = traced(tidy(thrifty(llm_completion_callback()(method))))
     return wrapped
 
 

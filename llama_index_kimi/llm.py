@@ -19,32 +19,42 @@ from llama_index.core.base.llms.types import (
     LLMMetadata,
     MessageRole,
 )
-from pydantic import Field, PrivateAttr, SecretStr, field_serializer
+from pydantic import PrivateAttr, SecretStr
 
 from kimi_core import options
 from kimi_core.client import AsyncKimiClient, KimiClient
-from kimi_core.errors import ConfigError
 from kimi_core.events import Event
 from kimi_core.hosts import HOSTS
-from kimi_core.settings import OnUnsupported, Settings, make_settings
+from kimi_core.settings import Settings, make_settings
 from kimi_core.types import JsonObject, Options, Request, Response
 from llama_index_kimi._convert import to_chat_response, to_completion, to_messages, to_output, to_tools
+from llama_index_kimi._fields import DEFAULT_MODEL, KimiFields
 from llama_index_kimi._stream import ResponseMaker
 from llama_index_kimi._structured import StructuredAnswers
+from llama_index_kimi._tidy import noted
 from llama_index_kimi._tools import ToolCalling
 from llama_index_kimi._traced import revealed, traced_chat, traced_completion
-
-DEFAULT_MODEL = "kimi-k2.6"
+from llama_index_kimi._words import given, loose, split
 
 # Words of a call that are not options: what it is about.
-_OWN = ("model", "tools", "tool_choice", "response_format", "allow_parallel_tool_calls", "additional_kwargs")
+_OWN = ("model", "tools", "tool_choice", "strict", "response_format", "allow_parallel_tool_calls", "additional_kwargs")
 # Connection words that are fields too. The HTTP clients are not: they can be neither copied nor dumped.
-_KEPT = ("timeout", "max_retries", "default_headers", "on_unsupported", "overrides")
+_KEPT = (
+    "timeout",
+    "chunk_timeout",
+    "max_retries",
+    "default_headers",
+    "on_unsupported",
+    "fetch_media",
+    "upload_media",
+    "documents",
+    "overrides",
+)
 # What traces may show.
 _SHOWN = ("thinking", "reasoning_effort", "max_tokens", "temperature", "top_p", "stop", "seed")
 
 
-class KimiLLM(StructuredAnswers, ToolCalling):
+class KimiLLM(StructuredAnswers, ToolCalling, KimiFields):
     """Kimi models (Moonshot AI) in LlamaIndex, from any host that serves them.
 
     Examples:
@@ -82,127 +92,27 @@ class KimiLLM(StructuredAnswers, ToolCalling):
     raises `kimi_core.UnknownOptionError`.
     """
 
-    model: str = Field(
-        default=DEFAULT_MODEL,
-        description="A Kimi family id (`kimi-k2.6`), or an id as the host writes it.",
-    )
-    host: str = Field(
-        default="",
-        frozen=True,
-        description="Whose endpoint: a name of `kimi_core.HOSTS`, or a `HostRow` of your own. Default: `moonshot`, "
-        "or the host that a known `base_url` belongs to.",
-    )
-    api_key: SecretStr | None = Field(
-        default=None,
-        exclude=True,
-        repr=False,
-        frozen=True,
-        description="The key. Default: the host's environment variables (`MOONSHOT_API_KEY`, …).",
-    )
-    base_url: str = Field(
-        default="",
-        frozen=True,
-        description="The address in use. Default: the host's environment variables, then its row.",
-    )
-    thinking: bool | dict[str, Any] | None = Field(
-        default=None,
-        description="None leaves the host's default; True or False switches; "
-        '`{"type": "enabled", "keep": "all"}` also keeps the reasoning of earlier turns in view.',
-    )
-    reasoning_effort: str | None = Field(
-        default=None,
-        description="How hard to think, for models with levels (`low`, `high`, `max` on kimi-k3).",
-    )
-    max_tokens: int | None = Field(
-        default=None,
-        description="Most tokens to generate, thinking included. Default: the model's own (32768 for kimi-k2.6).",
-    )
-    temperature: float | None = Field(
-        default=None,
-        description="Not sent by default. Current Kimi models take only their own value on Moonshot; another is "
-        "left out with a warning.",
-    )
-    top_p: float | None = Field(default=None, description="As `temperature`.")
-    presence_penalty: float | None = Field(default=None, description="As `temperature`.")
-    frequency_penalty: float | None = Field(default=None, description="As `temperature`.")
-    n: int | None = Field(default=None, description="Only 1: one call gives one answer.")
-    stop: str | list[str] | None = Field(
-        default=None,
-        description="Texts that end the answer. Moonshot takes at most 5, of at most 32 bytes each.",
-    )
-    seed: int | None = Field(default=None, description="For hosts that have one.")
-    logprobs: bool | None = Field(default=None, description="Return log probabilities, in `ChatResponse.logprobs`.")
-    top_logprobs: int | None = Field(default=None, description="How many alternatives per token, 0 to 20.")
-    parallel_tool_calls: bool | None = Field(
-        default=None,
-        description="False takes one tool call per answer, and is told to hosts that have the switch.",
-    )
-    prompt_cache_key: str | None = Field(
-        default=None, description="Identifies a session, so that the host finds its cached prefix."
-    )
-    safety_identifier: str | None = Field(
-        default=None, description="A hash that identifies your user to the host's abuse detection."
-    )
-    extra_body: dict[str, Any] | None = Field(
-        default=None,
-        description="Fields of the host's API that have no word here; merged into the body last, untouched.",
-    )
-    extra_headers: dict[str, str] | None = Field(
-        default=None, exclude=True, repr=False, description="Headers, beside `default_headers`."
-    )
-    timeout: Any = Field(
-        default=None,
-        frozen=True,
-        description="Seconds, or an `openai.Timeout`. Default: the host row's (an hour on Moonshot).",
-    )
-    max_retries: int = Field(
-        default=2,
-        frozen=True,
-        description="How often a call is repeated when waiting may help (overload, rate limits, connection errors).",
-    )
-    default_headers: dict[str, str] | None = Field(
-        default=None, exclude=True, repr=False, frozen=True, description="Sent with every request."
-    )
-    on_unsupported: OnUnsupported = Field(
-        default="warn",
-        frozen=True,
-        description="What happens with an option that this model or host cannot do: `warn` (once), `error`, `ignore`.",
-    )
-    overrides: dict[str, Any] | None = Field(
-        default=None,
-        frozen=True,
-        description="Your own facts about model and host: fields of `kimi_core.HostRow` and `kimi_core.ModelRow`.",
-    )
-    additional_kwargs: dict[str, Any] = Field(
-        default_factory=dict,
-        description="Further fields for the body, as LlamaIndex's integrations have it; `extra_body` wins over them.",
-    )
-    context_window: int | None = Field(default=None, description="What `metadata` says instead of the model's row.")
-    is_function_calling_model: bool = Field(
-        default=True, description="What `metadata` says: False makes agents use prompts instead of tool calls."
-    )
-
     _client: KimiClient = PrivateAttr()
     _async_client: AsyncKimiClient = PrivateAttr()
 
-    def __init__(self, model: str = DEFAULT_MODEL, **given: Any) -> None:
+    def __init__(self, model: str = DEFAULT_MODEL, **words: Any) -> None:
         """Make an LLM. Reads the environment, and does no I/O.
 
         Args:
             model: A Kimi family id, or an id as the host writes it.
-            **given: The fields of this class, and besides `http_client` and `http_async_client` (or
+            **words: The fields of this class, and besides `http_client` and `http_async_client` (or
                 `async_http_client`): what `openai.OpenAI` and `openai.AsyncOpenAI` take as `http_client`. `api_base`
                 is another word for `base_url`.
 
         Raises:
-            UnknownOptionError: An option that does not exist.
+            UnknownOptionError: A word that does not exist, or means nothing here.
             ConfigError: A value that is wrong, or a host that does not exist.
         """
         own_words = set(type(self).model_fields).difference(options.CONNECTION, options.OPTIONS)
-        connection, chosen, own = options.split(given, own_words)
+        connection, chosen, own = split(words, own_words)
         options.parse(chosen)  # before pydantic, which takes "yes" for True
-        settings = make_settings(**_given(connection))
-        super().__init__(model=model, **_given(chosen), **_given(own), **_settled(settings))
+        settings = make_settings(**given(connection))
+        super().__init__(model=model, **given(chosen), **given(own), **_settled(settings))
         self._client, self._async_client = KimiClient(settings), AsyncKimiClient(settings)
         self._options()  # additional_kwargs are checked as well
 
@@ -215,9 +125,10 @@ class KimiLLM(StructuredAnswers, ToolCalling):
     def metadata(self) -> LLMMetadata:
         """What LlamaIndex needs to know about the model. No I/O."""
         row = self._client.profile(self.model).model
+        limit = self._options().max_tokens if self.additional_kwargs else self.max_tokens
         return LLMMetadata(
             context_window=self.context_window or row.context,
-            num_output=self.max_tokens or row.default_output,
+            num_output=limit or row.default_output,
             is_chat_model=True,
             is_function_calling_model=self.is_function_calling_model,
             model_name=self.model,
@@ -227,13 +138,9 @@ class KimiLLM(StructuredAnswers, ToolCalling):
     def to_payload(self) -> JsonObject:
         """What traces show: nothing secret, nothing of the user's own."""
         shown = {word: getattr(self, word) for word in _SHOWN}
-        return {**super().to_payload(), "model": self.model, "host": self.host, **_given(shown)}
+        return {**super().to_payload(), "model": self.model, "host": self.host, **given(shown)}
 
     # ------------------------------------------------------------------------------------------ copies
-
-    @field_serializer("timeout")
-    def _plain_timeout(self, timeout: Any) -> float | None:
-        return timeout if isinstance(timeout, int | float) else None
 
     def __getstate__(self) -> dict[str, Any]:
         """With a key that was given, without one from the environment: that is read again where it arrives."""
@@ -325,32 +232,32 @@ class KimiLLM(StructuredAnswers, ToolCalling):
         call = self._call(messages, kwargs)
         started = self._client.derived(**call.connection).stream(call.request)
         # A generator that was begun closes its connection even when nobody iterates it.
-        return _responses(ResponseMaker(single_call=call.single), next(started), started)
+        return noted(_responses(ResponseMaker(single_call=call.single), next(started), started))
 
     async def _astream(self, messages: Sequence[ChatMessage], kwargs: JsonObject) -> ChatResponseAsyncGen:
         call = self._call(messages, kwargs)
         started = await self._async_client.derived(**call.connection).stream(call.request)
-        return _aresponses(ResponseMaker(single_call=call.single), await anext(started), started)
+        return noted(_aresponses(ResponseMaker(single_call=call.single), await anext(started), started))
 
     def _call(self, messages: Sequence[ChatMessage], kwargs: JsonObject) -> _Call:
-        connection, given, own = options.split(revealed(kwargs), _OWN)
-        settled = options.parse(given, self._options(own.get("additional_kwargs")))
+        connection, chosen, own = split(revealed(kwargs), _OWN)
+        settled = options.parse(chosen, self._options(own.get("additional_kwargs")))
         request = Request(
             messages=to_messages(messages),
             model=own.get("model") or self.model,
-            tools=to_tools(own.get("tools")),
+            tools=to_tools(own.get("tools"), self.strict if own.get("strict") is None else own["strict"]),
             tool_choice=options.parse_tool_choice(own.get("tool_choice")),
             output=to_output(own.get("response_format")),
             options=settled,
         )
         single = own.get("allow_parallel_tool_calls") is False or settled.parallel_tool_calls is False
-        return _Call(request, _given(connection), single)
+        return _Call(request, given(connection), single)
 
     def _options(self, additional: Mapping[str, Any] | None = None) -> Options:
         """The options of this object, and further ones of a call."""
-        loose = options.parse(_loose(self.additional_kwargs))
-        mine = options.parse({word: getattr(self, word) for word in options.OPTIONS}, loose)
-        return options.parse(_loose(additional), mine) if additional else mine
+        base = options.parse(loose(self.additional_kwargs))
+        mine = options.parse({word: getattr(self, word) for word in options.OPTIONS}, base)
+        return options.parse(loose(additional), mine) if additional else mine
 
 
 class _Call(NamedTuple):
@@ -361,35 +268,11 @@ class _Call(NamedTuple):
     single: bool
 
 
-def _given(words: Mapping[str, Any]) -> JsonObject:
-    """Without what was left at None."""
-    return {word: value for word, value in words.items() if value is not None}
-
-
 def _settled(settings: Settings) -> JsonObject:
     """The fields that say where calls go."""
     fields = {word: getattr(settings, word) for word in _KEPT}
     place = {"host": settings.host.name, "base_url": settings.base_url, "api_key": settings.api_key}
     return {**place, **fields}
-
-
-def _loose(additional: Mapping[str, Any]) -> JsonObject:
-    """`additional_kwargs` as options: those that have a word are meant by it, the rest is for the body.
-
-    Raises:
-        ConfigError: Something about the connection, which would end up in the body, or in a dump.
-    """
-    words: JsonObject = {}
-    body: JsonObject = {}
-    for word, value in additional.items():
-        name = options.ALIASES.get(word, word)
-        if name in options.CONNECTION or name == "extra_headers":
-            raise ConfigError(f"{word} is an argument of its own; it cannot be given in additional_kwargs.")
-        if name in options.OPTIONS:
-            words[name] = value
-        else:
-            body[word] = value
-    return {**words, "extra_body": {**body, **(words.get("extra_body") or {})}} if body else words
 
 
 def _said(prompt: str) -> list[ChatMessage]:

@@ -270,7 +270,7 @@ def test_a_picture_where_none_is_read_raises_before_any_io(driver: Driver, aimla
 
 def test_an_http_picture_where_none_is_fetched_raises_before_any_io(driver: Driver, kimi: LocalKimi) -> None:
     """Moonshot does not fetch URLs: 400 `unsupported image url`."""
-    model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key)
+    model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key, fetch_media=False)
     with pytest.raises(ValueError, match="takes no http URL for an image"):
         driver.ask(model, [Message("user", (ImagePart("https://example.com/a.png"),))])
     assert kimi.requests == []

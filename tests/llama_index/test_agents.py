@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import pytest
 from llama_index.core.agent.workflow import (
@@ -15,13 +15,15 @@ from llama_index.core.agent.workflow import (
     FunctionAgent,
     ReActAgent,
 )
-from llama_index.core.base.llms.types import ImageBlock, TextBlock
+from llama_index.core.base.llms.types import ChatMessage, ImageBlock, TextBlock, ThinkingBlock
 from llama_index.core.chat_engine import SimpleChatEngine
-from llama_index.core.memory import ChatMemoryBuffer
+from llama_index.core.memory import BaseMemory, ChatMemoryBuffer, Memory
+from llama_index.core.program.function_program import get_function_tool
 from llama_index.core.tools import FunctionTool
 from llama_index.core.workflow import JsonSerializer
 from pydantic import BaseModel
 
+from kimi_core import BadRequestError
 from kimi_core.emulator import LocalKimi
 from llama_index_kimi import KimiLLM
 
@@ -31,6 +33,9 @@ pytestmark = [
 ]
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+T = TypeVar("T")
 
 
 class Dice:
@@ -196,7 +201,7 @@ def test_a_workflow_chooses_the_agent_that_calls_functions(llm: KimiLLM) -> None
 def test_a_react_agent_survives_an_empty_answer(llm: KimiLLM, kimi: LocalKimi) -> None:
     kimi.enqueue(text="", reasoning="Hm.")
     kimi.enqueue(text="Thought: I can answer.\nAnswer: Red.")
-    with pytest.warns(UserWarning, match="repaired"):
+    with pytest.warns(UserWarning, match="repaired"), pytest.warns(UserWarning, match="stopped after thinking"):
         answer, _ = ask(lambda: ReActAgent(llm=llm, tools=Dice().tools), "Which colour?")
     assert str(answer) == "Red."
     assert kimi.errors == []
@@ -229,3 +234,148 @@ def test_messages_survive_a_stored_context(llm: KimiLLM, kimi: LocalKimi) -> Non
     message = llm.chat_with_tools(Dice().tools, "Roll.").message
     store = JsonSerializer()
     assert store.deserialize(store.serialize(message)) == message
+
+
+# --------------------------------------------------------------------------- what LlamaIndex itself leaves undone
+
+
+@pytest.mark.parametrize("kept", [ChatMemoryBuffer.from_defaults, Memory.from_defaults], ids=["buffer", "memory"])
+def test_a_tool_turn_comes_back_whole_from_every_memory(
+    llm: KimiLLM, kimi: LocalKimi, kept: Callable[..., BaseMemory]
+) -> None:
+    memory, dice = kept(token_limit=50_000), Dice()
+    agent = lambda: FunctionAgent(llm=llm, tools=dice.tools)  # noqa: E731
+    ask(agent, "Call roll_red and roll_blue in parallel 2 times.", memory=memory)
+    ask(agent, "Thanks. Who are you?", memory=memory)
+    first, second = (request.body["messages"] for request in kimi.requests[-2:])
+    assert second[: len(first)] == first  # not a byte differs, so that the host finds its cached prefix
+    assert kimi.errors == []
+
+
+def test_an_agent_that_must_stop_early_says_what_it_has(llm: KimiLLM, kimi: LocalKimi) -> None:
+    dice = Dice()
+    for _ in range(2):
+        kimi.enqueue(reasoning="Again.", tool_calls=[{"name": "roll_red", "arguments": {}}])
+    kimi.enqueue(text="One roll so far.")
+    answer, _ = ask(
+        lambda: FunctionAgent(llm=llm, tools=dice.tools, early_stopping_method="generate"),
+        "Roll for ever.",
+        max_iterations=2,
+    )
+    assert (str(answer), kimi.errors) == ("One roll so far.", [])
+    assert kimi.requests[-1].body["messages"][-1]["role"] == "system"
+
+
+def test_a_code_agent_hands_over(llm: KimiLLM, kimi: LocalKimi) -> None:
+    dice = Dice()
+    arguments = {"to_agent": "roller", "reason": "It can roll."}
+    kimi.enqueue(text="Not me.", reasoning="Hm.", tool_calls=[{"name": "handoff", "arguments": arguments}])
+    kimi.enqueue(reasoning="Me.", tool_calls=[{"name": "roll_red", "arguments": {}}])
+    kimi.enqueue(text="Rolled.")
+
+    async def execute(code: str) -> str:
+        return code
+
+    def team() -> AgentWorkflow:
+        coder = CodeActAgent(
+            name="coder", description="Codes.", llm=llm, tools=[], code_execute_fn=execute, can_handoff_to=["roller"]
+        )
+        roller = FunctionAgent(name="roller", description="Rolls.", llm=llm, tools=dice.tools)
+        return AgentWorkflow(agents=[coder, roller], root_agent="coder")
+
+    with pytest.warns(UserWarning, match="repaired"):  # the code agent forgets its call, and keeps the result
+        answer, _ = ask(team, "Roll the red die.")
+    assert (str(answer), dice.red, kimi.errors) == ("Rolled.", 1, [])
+
+
+def test_a_model_that_calls_no_functions_reasons_and_acts(make: Callable[..., KimiLLM], kimi: LocalKimi) -> None:
+    dice = Dice()
+    llm = make(is_function_calling_model=False)
+    kimi.enqueue(text="Thought: I roll.\nAction: roll_red\nAction Input: {}")
+    kimi.enqueue(text="Thought: I can answer without using any more tools.\nAnswer: Rolled.")
+    workflow = lambda: AgentWorkflow.from_tools_or_functions(dice.tools, llm=llm)  # noqa: E731
+    answer, _ = ask(workflow, "Roll the red die.")
+    assert (str(answer), dice.red, kimi.errors) == ("Rolled.", 1, [])
+    assert all("tools" not in request.body for request in kimi.requests)
+
+
+def test_an_agent_may_call_one_tool_at_a_time(llm: KimiLLM, kimi: LocalKimi) -> None:
+    dice = Dice()
+    both = [{"name": "roll_red", "arguments": {}}, {"name": "roll_blue", "arguments": {}}]
+    kimi.enqueue(reasoning="Both.", tool_calls=both)
+    kimi.enqueue(text="Rolled.")
+    _, streamed = ask(
+        lambda: FunctionAgent(llm=llm, tools=dice.tools, allow_parallel_tool_calls=False), "Roll both dice."
+    )
+    assert (dice.red, dice.blue, kimi.errors) == (1, 0, [])
+    assert max(len(event.tool_calls) for event in streamed) == 1
+
+
+class Box(BaseModel, Generic[T]):
+    """Something in a box."""
+
+    content: T
+
+
+def test_an_agent_finds_a_tool_whose_name_no_host_takes(llm: KimiLLM, kimi: LocalKimi) -> None:
+    kimi.enqueue(reasoning="In.", tool_calls=[{"name": "Box_int", "arguments": {"content": 7}}])
+    answer, _ = ask(lambda: FunctionAgent(llm=llm, tools=[get_function_tool(Box[int])]), "Put 7 into the box.")
+    sent = [request.body["tools"][0]["function"]["name"] for request in kimi.requests]
+    assert len({*sent}) == 1
+    assert [call.tool_name for call in answer.tool_calls] == ["Box[int]"]
+    assert kimi.errors == []
+
+
+def test_a_tool_that_changes_its_arguments_changes_no_message(llm: KimiLLM, kimi: LocalKimi) -> None:
+    def sort(numbers: list[int]) -> str:
+        """Sort numbers."""
+        numbers.sort()
+        return str(numbers)
+
+    kimi.enqueue(reasoning="Sort.", tool_calls=[{"name": "sort", "arguments": '{"numbers":[3,1,2]}'}])
+    ask(lambda: FunctionAgent(llm=llm, tools=[sort]), "Sort 3, 1 and 2.")
+    called = kimi.requests[-1].body["messages"][1]["tool_calls"][0]
+    assert called["function"]["arguments"] == '{"numbers":[3,1,2]}'
+
+
+def test_a_tool_that_fails_is_told_to_the_model(llm: KimiLLM, kimi: LocalKimi) -> None:
+    def roll_gold() -> str:
+        """Roll the gold die."""
+        raise LookupError("there is no gold die")
+
+    kimi.enqueue(reasoning="Gold.", tool_calls=[{"name": "roll_gold", "arguments": {}}])
+    kimi.enqueue(text="There is none.")
+    answer, _ = ask(lambda: FunctionAgent(llm=llm, tools=[roll_gold]), "Roll the gold die.")
+    assert "there is no gold die" in kimi.requests[-1].body["messages"][-1]["content"]
+    assert (str(answer), kimi.errors) == ("There is none.", [])
+
+
+def test_a_refusal_ends_the_run_as_the_error_it_is(llm: KimiLLM, kimi: LocalKimi) -> None:
+    kimi.fail(status=400, type="content_filter")
+    with pytest.raises(BadRequestError):
+        ask(lambda: FunctionAgent(llm=llm, tools=Dice().tools), "Hi")
+
+
+def test_reasoning_tokens_are_on_the_thinking_block_that_memory_counts(llm: KimiLLM, kimi: LocalKimi) -> None:
+    memory = ChatMemoryBuffer.from_defaults(token_limit=50_000)
+    usage = {"prompt_tokens": 9, "completion_tokens": 12, "total_tokens": 21}
+    kimi.enqueue(text="Hi.", reasoning="Hm.", usage={**usage, "completion_tokens_details": {"reasoning_tokens": 8}})
+    ask(lambda: FunctionAgent(llm=llm, tools=Dice().tools), "Hi", memory=memory)
+    (thought,) = (block for m in memory.get_all() for block in m.blocks if isinstance(block, ThinkingBlock))
+    assert thought.num_tokens == thought.estimate_tokens() == 8
+
+
+def test_a_conversation_of_another_model_goes_on(llm: KimiLLM, kimi: LocalKimi) -> None:
+    noted = {"id": "call_1", "type": "function", "function": {"name": "roll_red", "arguments": "{}"}}
+    memory = ChatMemoryBuffer.from_defaults(
+        token_limit=50_000,
+        chat_history=[
+            ChatMessage(role="user", content="Roll the red die."),
+            ChatMessage(role="assistant", content="", additional_kwargs={"tool_calls": [noted]}),
+            ChatMessage(role="tool", content="red 1", additional_kwargs={"tool_call_id": "call_1"}),
+            ChatMessage(role="assistant", content="It shows 1."),
+        ],
+    )
+    with pytest.warns(UserWarning, match="had no reasoning"):
+        ask(lambda: FunctionAgent(llm=llm, tools=Dice().tools), "Thanks.", memory=memory)
+    assert kimi.errors == []

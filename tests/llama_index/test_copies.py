@@ -6,6 +6,8 @@ import asyncio
 import copy
 import json
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -33,6 +35,19 @@ def test_a_key_that_was_given_survives_a_pickle(llm: KimiLLM) -> None:
 def test_a_used_object_can_be_pickled(llm: KimiLLM) -> None:
     llm.chat(ASKED)
     assert pickle.loads(pickle.dumps(llm)).chat(ASKED).message.content
+
+
+ELSEWHERE = """
+import pickle, sys
+llm = pickle.loads(sys.stdin.buffer.read())
+print(llm.complete("Hi").raw["model"], llm.to_dict().get("api_key"))
+"""
+
+
+def test_another_process_goes_on_with_the_key(llm: KimiLLM) -> None:
+    llm.chat(ASKED)
+    ran = subprocess.run([sys.executable, "-c", ELSEWHERE], input=pickle.dumps(llm), capture_output=True, check=True)
+    assert ran.stdout.decode().split() == ["kimi-k2.6", "None"]
 
 
 def test_a_key_from_the_environment_is_read_again(kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch) -> None:

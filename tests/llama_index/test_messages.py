@@ -28,8 +28,20 @@ from llama_index.core.base.llms.types import (
 )
 from openai.types.chat import ChatCompletionMessageToolCall as OpenAICall
 
-from kimi_core import ConfigError, ImagePart, MessageError, Reasoning, Response, TextPart, ToolCall, Usage, VideoPart
+from kimi_core import (
+    ConfigError,
+    ImagePart,
+    KimiWarning,
+    MessageError,
+    Reasoning,
+    Response,
+    TextPart,
+    ToolCall,
+    Usage,
+    VideoPart,
+)
 from kimi_core.emulator import LocalKimi
+from kimi_core.types import DocumentPart
 from llama_index_kimi import KimiLLM
 from llama_index_kimi._convert import to_message, to_messages, to_usage
 
@@ -46,6 +58,56 @@ def convert(*blocks: Any, role: str = "user", **kwargs: Any) -> Any:
 
 
 # ------------------------------------------------------------------------------------------------------ roles
+
+CALLED = [
+    ToolCallBlock(tool_call_id="add:0", tool_name="add", tool_kwargs={"a": 1}),
+    ToolCallBlock(tool_call_id="sub:1", tool_name="sub", tool_kwargs={"a": 2}),
+]
+
+
+def result(text: str, role: str = "function", **kwargs: Any) -> ChatMessage:
+    return ChatMessage(role=role, content=text, additional_kwargs=kwargs)
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        [result("one", name="add"), result("two", name="sub")],
+        [result("two", name="sub"), result("one", name="add")],
+        [result("one"), result("two")],
+        [result("two", role="tool", tool_call_id="sub:1"), result("one")],
+    ],
+    ids=["by name", "by name, out of order", "by place", "one by id"],
+)
+def test_a_result_without_an_id_answers_the_call_it_follows(results: list[ChatMessage]) -> None:
+    turn = ChatMessage(role="assistant", blocks=CALLED)
+    answers = to_messages([ChatMessage(content="Hi"), turn, *results])[2:]
+    assert {answer.tool_call_id: answer.content for answer in answers} == {"add:0": "one", "sub:1": "two"}
+
+
+def test_a_result_that_follows_no_call_stays_without_one() -> None:
+    turn = ChatMessage(role="assistant", blocks=CALLED[:1])
+    messages = to_messages([result("before"), turn, result("one"), result("after"), result("another", name="mul")])
+    assert [m.tool_call_id for m in messages] == [None, None, "add:0", None, None]
+
+
+def test_a_function_turn_of_old_is_taken_by_the_host(llm: KimiLLM, kimi: LocalKimi) -> None:
+    turn = ChatMessage(role="assistant", blocks=[ThinkingBlock(content="I add."), *CALLED[:1]])
+    llm.chat([ChatMessage(content="Add."), turn, result("41", name="add")])
+    assert kimi.requests[-1].body["messages"][2] == {"role": "tool", "tool_call_id": "add:0", "content": "41"}
+
+
+@pytest.mark.parametrize("role", ["system", "developer", "user", "tool", "function"])
+def test_reasoning_of_anybody_but_the_assistant_is_left_out_with_a_warning(role: str) -> None:
+    with pytest.warns(KimiWarning, match="only an assistant's message"):
+        message = convert(ThinkingBlock(content="Hm."), TextBlock(text="x"), role=role)
+    assert (message.reasoning, message.content) == (None, (TextPart("x"),))
+
+
+@pytest.mark.parametrize("role", ["system", "user", "tool"])
+def test_a_call_of_anybody_but_the_assistant_is_an_error(role: str) -> None:
+    with pytest.raises(MessageError, match="call of 'add' stands in a message that is no assistant's"):
+        convert(*CALLED[:1], role=role)
 
 
 @pytest.mark.parametrize(
@@ -105,12 +167,10 @@ def test_something_citable_is_sent_as_its_content() -> None:
     assert convert(block).content == (TextPart("Moon"), TextPart("It is round."))
 
 
-@pytest.mark.parametrize(
-    ("block", "kind"), [(AudioBlock(audio=b"RIFF"), "audio"), (DocumentBlock(data=b"%PDF-1.4"), "document")]
-)
-def test_audio_and_documents_are_a_clear_error(block: Any, kind: str) -> None:
-    with pytest.raises(MessageError, match=f"block of type '{kind}'.*extract the text"):
-        convert(block)
+def test_audio_is_a_clear_error(llm: KimiLLM, kimi: LocalKimi) -> None:
+    with pytest.raises(MessageError, match="block of type 'audio'.*write down what audio says"):
+        llm.chat([ChatMessage(blocks=[AudioBlock(audio=b"RIFF")])])
+    assert kimi.requests == []
 
 
 # ------------------------------------------------------------------------------------------------------ media
@@ -163,7 +223,7 @@ def test_an_uploaded_file_keeps_its_address() -> None:
 
 def test_a_web_address_is_refused_before_it_is_sent(llm: KimiLLM, kimi: LocalKimi) -> None:
     with pytest.raises(ConfigError, match="bytes or path"):
-        llm.chat([ChatMessage(blocks=[ImageBlock(url="https://example.com/dot.png")])])
+        llm.chat([ChatMessage(blocks=[ImageBlock(url="https://example.com/dot.png")])], fetch_media=False)
     assert kimi.requests == []
 
 
@@ -209,6 +269,70 @@ def test_a_picture_in_a_tool_result_reaches_the_host(llm: KimiLLM, kimi: LocalKi
     result = kimi.requests[-1].body["messages"][2]
     assert result["tool_call_id"] == "look:0"
     assert [part["type"] for part in result["content"]] == ["text", "image_url"]
+
+
+@pytest.mark.parametrize("wish", [{"detail": "low"}, {"fps": 2}])
+def test_a_wish_that_no_host_knows_is_left_out_with_a_warning(wish: dict[str, Any]) -> None:
+    with pytest.warns(KimiWarning, match=f"{next(iter(wish))}=.* of a block is not sent"):
+        assert convert(VideoBlock(video=MP4, **wish)).content == (VideoPart(MP4_URL),)
+
+
+# -------------------------------------------------------------------------------------------------- documents
+
+MEMO = b"# Memo\nSales dipped in August."
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        DocumentBlock(data=MEMO, title="memo.md"),
+        DocumentBlock(data=io.BytesIO(MEMO), title="memo.md"),
+        DocumentBlock(url="data:text/markdown;base64," + base64.b64encode(MEMO).decode(), title="memo.md"),
+    ],
+    ids=["bytes", "stream", "url"],
+)
+def test_a_document_of_text_is_sent_as_its_text(llm: KimiLLM, kimi: LocalKimi, block: DocumentBlock) -> None:
+    llm.chat([ChatMessage(blocks=[TextBlock(text="What happened?"), block])])
+    assert kimi.requests[-1].body["messages"][0]["content"] == [
+        {"type": "text", "text": "What happened?"},
+        {"type": "text", "text": "Document 'memo.md':\n\n# Memo\nSales dipped in August."},
+    ]
+
+
+@pytest.mark.parametrize("address", [lambda path: {"path": path}, lambda path: {"url": path.as_uri()}])
+def test_a_document_is_read_from_its_file(tmp_path: Path, address: Any) -> None:
+    path = tmp_path / "memo.md"
+    path.write_bytes(MEMO)
+    (part,) = convert(DocumentBlock(**address(path))).content
+    assert isinstance(part, DocumentPart)
+    assert (part.filename, base64.b64decode(part.url.partition(",")[2])) == ("memo.md", MEMO)
+
+
+def test_a_document_on_the_web_keeps_its_address() -> None:
+    url = "https://example.com/a%20b/report%201.pdf?x=1"
+    assert convert(DocumentBlock(url=url)).content == (DocumentPart(url, "report 1.pdf"),)
+
+
+def test_a_document_without_a_title_has_no_name() -> None:
+    (part,) = convert(DocumentBlock(data=MEMO)).content
+    assert part.filename is None
+
+
+def test_a_document_inside_something_citable_is_sent_too() -> None:
+    content = convert(CitableBlock(title="Memo", source="s", content=[DocumentBlock(data=MEMO)])).content
+    assert [type(part) for part in content] == [TextPart, DocumentPart]
+
+
+def test_a_document_that_is_no_text_says_what_to_do(llm: KimiLLM, kimi: LocalKimi) -> None:
+    with pytest.raises(ConfigError, match="documents='extract'"):
+        llm.chat([ChatMessage(blocks=[DocumentBlock(data=b"%PDF-1.4 \0", title="a.pdf")])])
+    assert kimi.requests == []
+
+
+@pytest.mark.parametrize(("block", "field"), [(DocumentBlock(), "data"), (VideoBlock(), "video")])
+def test_an_empty_block_says_what_it_needs(block: Any, field: str) -> None:
+    with pytest.raises(MessageError, match=f"needs one of {field}, path or url"):
+        convert(block)
 
 
 # ----------------------------------------------------------------------------------------- reasoning and calls
@@ -303,11 +427,9 @@ answers = st.builds(Response, text=texts, reasoning=reasonings, tool_calls=calls
 def test_an_answer_comes_back_through_json_as_it_was(answer: Response) -> None:
     message = ChatMessage.model_validate_json(to_message(answer).model_dump_json())
     sent = to_messages([message])[0]
-    assert (sent.content, sent.reasoning, sent.tool_calls) == (
-        answer.text,
-        answer.reasoning,
-        answer.tool_calls,
-    )
+    unthought = Reasoning("") if answer.tool_calls else None  # a turn that calls tools says that it did not think
+    assert sent.reasoning == (answer.reasoning or unthought)
+    assert (sent.content, sent.tool_calls) == (answer.text, answer.tool_calls)
 
 
 @given(answers)

@@ -40,7 +40,7 @@ SENT: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "extra_body": ({"x": 1}, {"x": 2}, {"x": 2}),
     "additional_kwargs": ({"x": 1, "top_p": 0.1}, {"x": 2, "top_p": 0.9}, {"x": 2, "top_p": 0.9}),
 }
-UNSENT = {"n", "extra_headers"}
+UNSENT = {"n", "extra_headers", "prompt_cache_options", "empty_answer"}
 # K3 has effort levels, K2.6 can switch thinking.
 MODEL = {"thinking": "kimi-k2.6"}
 
@@ -72,6 +72,12 @@ def test_the_call_wins_over_the_constructor(plain: Any, kimi: LocalKimi, word: s
     run(plain(**{word: mine}), way, model=MODEL.get(word, "kimi-k3"), **{word: given})
     body = kimi.requests[-1].body
     assert all(body[key] == sent for key, sent in wire.items())
+
+
+def test_cache_options_of_the_call_win_where_the_host_has_them(make: Callable[..., KimiLLM], kimi: LocalKimi) -> None:
+    kimi.enqueue(text="Hello", unchecked=True)
+    make(prompt_cache_options={"mode": "implicit", "ttl": "5m"}).chat(ASKED, prompt_cache_options={"ttl": "1h"})
+    assert kimi.requests[-1].body["prompt_cache_options"]["ttl"] == "1h"
 
 
 def test_a_body_of_the_call_is_added_to_that_of_the_constructor(plain: Any, kimi: LocalKimi) -> None:

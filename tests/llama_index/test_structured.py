@@ -7,10 +7,12 @@ import datetime as dt
 import itertools
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
+from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
 from llama_index.core.instrumentation.events.llm import (
     LLMChatEndEvent,
     LLMChatStartEvent,
@@ -20,9 +22,9 @@ from llama_index.core.instrumentation.events.llm import (
 )
 from llama_index.core.prompts import ChatPromptTemplate, PromptTemplate
 from llama_index.core.types import PydanticProgramMode
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
 
-from kimi_core import StructuredOutputError, TruncatedError
+from kimi_core import HOSTS, ConfigError, StructuredOutputError, TruncatedError
 from kimi_core.emulator import LocalKimi
 from llama_index_kimi import KimiLLM
 
@@ -180,34 +182,189 @@ def test_a_long_object_is_not_read_for_every_token(llm: KimiLLM, kimi: LocalKimi
     assert len(objects[-1].tags) == 2000
 
 
-class Nothing(BaseModel):
-    """Has no fields."""
+class Aliased(BaseModel):
+    full_name: str = Field(alias="fullName")
+    born: int = Field(validation_alias=AliasChoices("birthYear", "year"))
 
 
 @pytest.mark.parametrize("ask", STREAMS)
-def test_a_stream_has_at_least_one_object(llm: KimiLLM, kimi: LocalKimi, ask: Ask) -> None:
-    kimi.enqueue(text="{}")
-    assert ask(llm, Nothing)[-1] == Nothing()
+def test_growing_objects_have_their_fields_under_their_names(llm: KimiLLM, kimi: LocalKimi, ask: Ask) -> None:
+    kimi.enqueue(text='{"fullName": "Ada Lovelace", "birthYear": 1815}')
+    *growing, last = ask(llm, Aliased)
+    assert {one.full_name for one in growing} >= {None, "Ada"}
+    assert (last.full_name, last.born) == ("Ada Lovelace", 1815)
+
+
+class Careless(BaseModel):
+    tags: list[str]
+
+    @field_validator("tags")
+    @classmethod
+    def third(cls, tags: list[str]) -> list[str]:
+        return [tags[2]]
+
+
+@pytest.mark.parametrize("ask", STREAMS)
+def test_a_validator_that_expects_whole_values_does_not_end_a_stream(llm: KimiLLM, kimi: LocalKimi, ask: Ask) -> None:
+    kimi.enqueue(text='{"tags": ["a", "b", "c"]}')
+    assert ask(llm, Careless)[-1].tags == ["c"]
+
+
+class Sheet(TypedDict):
+    x: int
+
+
+@pytest.mark.parametrize("ask", WAYS)
+@pytest.mark.parametrize("cls", [Sheet, list[Person], {"type": "object"}])
+def test_what_is_no_pydantic_class_is_refused_before_any_call(
+    llm: KimiLLM, kimi: LocalKimi, ask: Ask, cls: Any
+) -> None:
+    with pytest.raises(ConfigError, match="output_cls must be a pydantic class"):
+        ask(llm, cls)
+    assert kimi.requests == []
 
 
 # --------------------------------------------------------------------------------------------- structured LLM
 
 
-def test_a_structured_llm_answers_with_objects(llm: KimiLLM, kimi: LocalKimi) -> None:
-    for _ in range(4):
-        kimi.enqueue(text=json.dumps(ADA))
-    structured = llm.as_structured_llm(Person)
-    asked = [ChatMessage(content="Who was Ada? Answer like {this}.")]
-    assert structured.chat(asked).raw == Person(**ADA)
-    assert asyncio.run(structured.achat(asked)).raw == Person(**ADA)
-    assert structured.complete("Who was Ada?").raw == Person(**ADA)
-    assert kimi.requests[0].body["messages"][0]["content"] == "Who was Ada? Answer like {this}."
+ASKED = [ChatMessage(content="Who was Ada? Answer like {this}.")]
 
 
-@pytest.mark.filterwarnings("ignore:The `json` method is deprecated")
-def test_a_structured_llm_streams_objects(llm: KimiLLM, kimi: LocalKimi) -> None:
+async def collected(stream: Any) -> list[Any]:
+    return [response async for response in await stream]
+
+
+CHATS: dict[str, Callable[..., list[Any]]] = {
+    "chat": lambda llm, **words: [llm.chat(ASKED, **words)],
+    "achat": lambda llm, **words: [asyncio.run(llm.achat(ASKED, **words))],
+    "stream_chat": lambda llm, **words: list(llm.stream_chat(ASKED, **words)),
+    "astream_chat": lambda llm, **words: asyncio.run(collected(llm.astream_chat(ASKED, **words))),
+}
+COMPLETIONS: dict[str, Callable[..., list[Any]]] = {
+    "complete": lambda llm, **words: [llm.complete(ASKED[0].content, **words)],
+    "acomplete": lambda llm, **words: [asyncio.run(llm.acomplete(ASKED[0].content, **words))],
+    "stream_complete": lambda llm, **words: list(llm.stream_complete(ASKED[0].content, **words)),
+    "astream_complete": lambda llm, **words: asyncio.run(collected(llm.astream_complete(ASKED[0].content, **words))),
+}
+ALL = CHATS | COMPLETIONS
+
+
+@pytest.mark.parametrize("call", ALL.values(), ids=ALL)
+def test_a_structured_llm_answers_with_objects_and_keeps_what_they_cost(
+    llm: KimiLLM, kimi: LocalKimi, call: Any
+) -> None:
+    kimi.enqueue(text=json.dumps(ADA), reasoning="I know her.")
+    response = call(llm.as_structured_llm(Person))[-1]
+    assert response.raw == Person(**ADA)
+    assert response.additional_kwargs["finish_reason"] == "stop"
+    assert response.additional_kwargs["total_tokens"] > 0
+    assert kimi.requests[-1].body["messages"] == [{"role": "user", "content": "Who was Ada? Answer like {this}."}]
+
+
+@pytest.mark.parametrize("call", CHATS.values(), ids=CHATS)
+def test_the_message_of_a_structured_llm_has_the_reasoning_and_the_json(
+    llm: KimiLLM, kimi: LocalKimi, call: Any
+) -> None:
+    kimi.enqueue(text=f"```json\n{json.dumps(ADA)}\n```", reasoning="I know her.")
+    thought, said = call(llm.as_structured_llm(Person))[-1].message.blocks
+    assert (thought.content, json.loads(said.text)) == ("I know her.", ADA)
+
+
+@pytest.mark.parametrize("call", [ALL["stream_chat"], ALL["astream_chat"], ALL["stream_complete"]])
+def test_a_structured_llm_streams_objects_that_grow(llm: KimiLLM, kimi: LocalKimi, call: Any) -> None:
     kimi.enqueue(text=json.dumps(ADA))
-    assert list(llm.as_structured_llm(Person).stream_chat([ChatMessage(content="Ada?")]))[-1].raw == Person(**ADA)
+    names = [response.raw.name or "" for response in call(llm.as_structured_llm(Person))]
+    assert len(names) > 3
+    assert all(after.startswith(before) for before, after in itertools.pairwise(names))
+
+
+@pytest.mark.parametrize("call", ALL.values(), ids=ALL)
+def test_a_structured_llm_is_counted_once(make: Callable[..., KimiLLM], kimi: LocalKimi, call: Any) -> None:
+    kimi.enqueue(text=json.dumps(ADA), usage={"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30})
+    counter = TokenCountingHandler(tokenizer=str.split)
+    manager = CallbackManager([counter])
+    call(make(callback_manager=manager).as_structured_llm(Person, callback_manager=manager))
+    assert counter.total_llm_token_count == 30
+
+
+@pytest.mark.parametrize("call", ALL.values(), ids=ALL)
+def test_events_of_a_structured_llm_come_once(llm: KimiLLM, events: list[Any], call: Any) -> None:
+    call(llm.as_structured_llm(Person))
+    kinds = [type(event) for event in events]
+    for kind in (LLMStructuredPredictStartEvent, LLMStructuredPredictEndEvent, LLMChatStartEvent, LLMChatEndEvent):
+        assert kinds.count(kind) == 1
+
+
+def shown(seen: Any) -> str:
+    """All that a tracer could write down of something."""
+    return repr(seen) + (seen.model_dump_json(fallback=repr) if isinstance(seen, BaseModel) else "")
+
+
+@pytest.mark.parametrize("call", ALL.values(), ids=ALL)
+@pytest.mark.parametrize("mode", [PydanticProgramMode.DEFAULT, PydanticProgramMode.FUNCTION])
+@pytest.mark.filterwarnings("ignore:The `json` method is deprecated")
+def test_a_key_for_one_call_of_a_structured_llm_is_not_in_traces(
+    make: Callable[..., KimiLLM], kimi: LocalKimi, events: list[Any], spans: list[Any], mode: Any, call: Any
+) -> None:
+    llm = make(pydantic_program_mode=mode, api_key="sk-of-nobody").as_structured_llm(Person)
+    if mode != PydanticProgramMode.DEFAULT:
+        kimi.enqueue(text="", tool_calls=[{"name": "Person", "arguments": ADA}], unchecked=True)
+    call(llm, api_key=kimi.api_key, extra_headers={"X-Token": "canary"})
+    assert len(spans) > 1
+    text = " ".join(map(shown, [*spans, *events]))
+    assert "Who was Ada?" in text
+    assert kimi.api_key not in text
+    assert "canary" not in text
+    assert kimi.requests[-1].headers["x-token"] == "canary"
+
+
+@pytest.mark.parametrize("call", CHATS.values(), ids=CHATS)
+@pytest.mark.filterwarnings("ignore:The `json` method is deprecated")
+def test_a_structured_llm_goes_by_another_program_too(make: Callable[..., KimiLLM], kimi: LocalKimi, call: Any) -> None:
+    llm = make(pydantic_program_mode=PydanticProgramMode.FUNCTION)
+    assert isinstance(call(llm.as_structured_llm(Person))[-1].raw, Person)
+    assert kimi.requests[-1].body["tools"][0]["function"]["name"] == "Person"
+
+
+@pytest.mark.parametrize("call", [ALL["chat"], ALL["achat"], ALL["complete"], ALL["acomplete"]])
+def test_a_repaired_answer_of_a_structured_llm_has_the_usage_of_both(llm: KimiLLM, kimi: LocalKimi, call: Any) -> None:
+    kimi.enqueue(
+        text="Ada", usage={"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12, "cached_tokens": 4}
+    )
+    kimi.enqueue(text=json.dumps(ADA), usage={"prompt_tokens": 30, "completion_tokens": 5, "total_tokens": 35})
+    (response,) = call(llm.as_structured_llm(Person), repair=True)
+    facts = response.additional_kwargs
+    assert [facts[f"{kind}_tokens"] for kind in ("prompt", "completion", "total", "cached")] == [40, 7, 47, 4]
+    assert facts["cost_usd"] == pytest.approx(cost(10, 2, 4) + cost(30, 5, 0))
+
+
+def cost(prompt: int, completion: int, cached: int) -> float:
+    price = HOSTS["moonshot"].prices["kimi-k2.6"]
+    return ((prompt - cached) * price.input + cached * price.cached + completion * price.output) / 1e6
+
+
+@pytest.mark.parametrize("ask", [whole, awhole])
+def test_repair_is_a_field_that_a_call_may_switch_off(make: Callable[..., KimiLLM], kimi: LocalKimi, ask: Ask) -> None:
+    llm = make(repair=True)
+    kimi.enqueue(text="Ada")
+    kimi.enqueue(text=json.dumps(ADA))
+    assert ask(llm) == [Person(**ADA)]
+    kimi.enqueue(text="Ada")
+    with pytest.raises(StructuredOutputError):
+        ask(llm, llm_kwargs={"repair": False})
+    assert len(kimi.requests) == 3
+
+
+def test_an_agents_answer_in_a_class_is_repaired_too(make: Callable[..., KimiLLM], kimi: LocalKimi) -> None:
+    llm = make(repair=True)
+    for text in ("Ada Lovelace was 36.", "Ada", json.dumps(ADA)):
+        kimi.enqueue(text=text)
+
+    async def run() -> Any:
+        return await FunctionAgent(llm=llm, output_cls=Person).run("Who was Ada?")
+
+    assert asyncio.run(run()).structured_response == ADA
+    assert kimi.errors == []
 
 
 def test_chat_templates_keep_their_messages(llm: KimiLLM, kimi: LocalKimi) -> None:

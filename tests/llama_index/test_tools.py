@@ -274,3 +274,46 @@ def test_thinking_and_text_stay_beside_the_calls(llm: KimiLLM, kimi: LocalKimi) 
     kimi.enqueue(text="Adding.", reasoning="I add.", tool_calls=[ADD_1_2])
     kinds = [type(block) for block in whole(llm, [ADD], "Add.").message.blocks]
     assert kinds == [ThinkingBlock, TextBlock, ToolCallBlock]
+
+
+def test_a_model_that_calls_no_functions_is_prompted_to_act(
+    make: Callable[..., KimiLLM], kimi: LocalKimi, predict: Predict
+) -> None:
+    kimi.enqueue(text='Thought: I add.\nAction: add\nAction Input: {"a": 1, "b": 2}')
+    answer = predict(make(is_function_calling_model=False), [ADD], "Add 1 and 2.")
+    assert (answer.response, kimi.errors) == ("3", [])
+    assert all("tools" not in request.body for request in kimi.requests)
+
+
+@pytest.mark.parametrize("ask", WAYS)
+def test_calls_are_read_while_they_come_and_when_they_have(llm: KimiLLM, kimi: LocalKimi, ask: Ask) -> None:
+    kimi.enqueue(tool_calls=[ADD_1_2, ADD_3_4, ADD_1_2])
+    found = llm.get_tool_calls_from_response(ask(llm, [ADD], "Add.", allow_parallel_tool_calls=True))
+    assert [call.tool_kwargs["a"] for call in found] == [1, 3, 1]
+
+
+def test_growing_calls_are_read_from_every_response(llm: KimiLLM, kimi: LocalKimi) -> None:
+    kimi.enqueue(tool_calls=[ADD_1_2, ADD_3_4])
+    responses = llm.stream_chat_with_tools([ADD], "Add.", allow_parallel_tool_calls=True)
+    seen = [llm.get_tool_calls_from_response(response, error_on_no_tool_call=False) for response in responses]
+    assert max(map(len, seen)) == len(seen[-1]) == 2
+    assert all(call.tool_kwargs.items() <= {"a": 1, "b": 2}.items() for calls in seen for call in calls[:1])
+
+
+def test_what_reads_the_calls_may_change_them(llm: KimiLLM) -> None:
+    response = called('{"a": {"b": "x')
+    llm.get_tool_calls_from_response(response)[0].tool_kwargs["a"]["b"] = "y"
+    assert llm.get_tool_calls_from_response(response)[0].tool_kwargs == {"a": {"b": "x"}}
+
+
+def test_none_leaves_it_to_the_model_how_many_tools_it_calls(llm: KimiLLM, kimi: LocalKimi) -> None:
+    kimi.enqueue(tool_calls=[ADD_1_2, ADD_3_4])
+    response = whole(llm, [ADD], "Add.", allow_parallel_tool_calls=None)
+    assert len(llm.get_tool_calls_from_response(response)) == 2
+
+
+@pytest.mark.parametrize("choice", ["auto", "none", {"type": "auto"}])
+def test_a_choice_that_forces_nothing_leaves_thinking_alone(llm: KimiLLM, kimi: LocalKimi, choice: Any) -> None:
+    whole(llm, [ADD], "Hi", tool_choice=choice, tool_required=True)
+    assert "thinking" not in kimi.requests[-1].body
+    assert kimi.errors == []

@@ -1,0 +1,163 @@
+"""What can be set on a `KimiLLM`: its fields, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llama_index.core.llms.function_calling import FunctionCallingLLM
+from pydantic import Field, SecretStr, field_serializer
+
+from kimi_core.settings import Documents, FetchMedia, OnUnsupported, UploadMedia
+from kimi_core.types import EmptyAnswer
+
+DEFAULT_MODEL = "kimi-k2.6"
+
+
+class KimiFields(FunctionCallingLLM):
+    """The fields of `KimiLLM`, beside those that every LLM of LlamaIndex has.
+
+    What is frozen says where calls go and is settled at construction; the rest can also be given per call.
+    """
+
+    model: str = Field(
+        default=DEFAULT_MODEL,
+        description="A Kimi family id (`kimi-k2.6`), or an id as the host writes it.",
+    )
+    host: str = Field(
+        default="",
+        frozen=True,
+        description="Whose endpoint: a name of `kimi_core.HOSTS`, or a `HostRow` of your own. Default: `moonshot`, "
+        "or the host that a known `base_url` belongs to.",
+    )
+    api_key: SecretStr | None = Field(
+        default=None,
+        exclude=True,
+        repr=False,
+        frozen=True,
+        description="The key. Default: the host's environment variables (`MOONSHOT_API_KEY`, …).",
+    )
+    base_url: str = Field(
+        default="",
+        frozen=True,
+        description="The address in use. Default: the host's environment variables, then its row.",
+    )
+    thinking: bool | dict[str, Any] | None = Field(
+        default=None,
+        description="None leaves the host's default; True or False switches; "
+        '`{"type": "enabled", "keep": "all"}` also keeps the reasoning of earlier turns in view.',
+    )
+    reasoning_effort: str | None = Field(
+        default=None,
+        description="How hard to think, for models with levels (`low`, `high`, `max` on kimi-k3).",
+    )
+    max_tokens: int | None = Field(
+        default=None,
+        description="Most tokens to generate, thinking included. Default: the model's own (32768 for kimi-k2.6).",
+    )
+    temperature: float | None = Field(
+        default=None,
+        description="Not sent by default. Current Kimi models take only their own value on Moonshot; another is "
+        "left out with a warning.",
+    )
+    top_p: float | None = Field(default=None, description="As `temperature`.")
+    presence_penalty: float | None = Field(default=None, description="As `temperature`.")
+    frequency_penalty: float | None = Field(default=None, description="As `temperature`.")
+    n: int | None = Field(default=None, description="Only 1: one call gives one answer.")
+    stop: str | list[str] | None = Field(
+        default=None,
+        description="Texts that end the answer. Moonshot takes at most 5, of at most 32 bytes each.",
+    )
+    seed: int | None = Field(default=None, description="For hosts that have one.")
+    logprobs: bool | None = Field(default=None, description="Return log probabilities, in `ChatResponse.logprobs`.")
+    top_logprobs: int | None = Field(default=None, description="How many alternatives per token, 0 to 20.")
+    parallel_tool_calls: bool | None = Field(
+        default=None,
+        description="False takes one tool call per answer, and is told to hosts that have the switch.",
+    )
+    prompt_cache_key: str | None = Field(
+        default=None, description="Identifies a session, so that the host finds its cached prefix."
+    )
+    prompt_cache_options: dict[str, str] | None = Field(
+        default=None,
+        description="How long the host keeps the prompt in its cache: "
+        '`{"mode": "implicit", "ttl": "5m"}`, or `"1h"`, on Moonshot.',
+    )
+    safety_identifier: str | None = Field(
+        default=None, description="A hash that identifies your user to the host's abuse detection."
+    )
+    empty_answer: EmptyAnswer | None = Field(
+        default=None,
+        description="What becomes of an answer that is nothing but reasoning: `retry` (the default) asks once more, "
+        "`promote` makes the reasoning its text, `keep` hands it on. A stream is not asked for again: `retry` keeps it "
+        "with a warning.",
+    )
+    extra_body: dict[str, Any] | None = Field(
+        default=None,
+        description="Fields of the host's API that have no word here; merged into the body last, untouched.",
+    )
+    extra_headers: dict[str, str] | None = Field(
+        default=None, exclude=True, repr=False, description="Headers, beside `default_headers`."
+    )
+    timeout: Any = Field(
+        default=None,
+        frozen=True,
+        description="Seconds, or an `openai.Timeout`. Default: the host row's (an hour on Moonshot).",
+    )
+    chunk_timeout: float | None = Field(
+        default=None,
+        frozen=True,
+        description="Longest silence of a stream in seconds. Default: the host row's (900 on Moonshot).",
+    )
+    max_retries: int = Field(
+        default=2,
+        frozen=True,
+        description="How often a call is repeated when waiting may help (overload, rate limits, connection errors).",
+    )
+    default_headers: dict[str, str] | None = Field(
+        default=None, exclude=True, repr=False, frozen=True, description="Sent with every request."
+    )
+    on_unsupported: OnUnsupported = Field(
+        default="warn",
+        frozen=True,
+        description="What happens with an option that this model or host cannot do: `warn` (once), `error`, `ignore`.",
+    )
+    fetch_media: FetchMedia = Field(
+        default="public",
+        frozen=True,
+        description="Fetch pictures, videos and documents by http for hosts that fetch none: from `public` addresses "
+        "only, from all (True), or not (False).",
+    )
+    upload_media: UploadMedia = Field(
+        default="auto",
+        frozen=True,
+        description="Upload pictures and videos, where the host keeps files: what makes a request too large (`auto`), "
+        "all (True), or none (False).",
+    )
+    documents: Documents = Field(
+        default="error",
+        frozen=True,
+        description="What happens with documents that are not plain text: `extract` uploads them to a host that "
+        "extracts their text; by default they are an `error`.",
+    )
+    overrides: dict[str, Any] | None = Field(
+        default=None,
+        frozen=True,
+        description="Your own facts about model and host: fields of `kimi_core.HostRow` and `kimi_core.ModelRow`.",
+    )
+    strict: bool | None = Field(
+        default=None,
+        description="Whether tool arguments are constrained to their schema, where a tool does not say it itself. "
+        "Default: the host's (Moonshot does constrain them).",
+    )
+    additional_kwargs: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Further fields for the body, as LlamaIndex's integrations have it; `extra_body` wins over them.",
+    )
+    context_window: int | None = Field(default=None, description="What `metadata` says instead of the model's row.")
+    is_function_calling_model: bool = Field(
+        default=True, description="What `metadata` says: False makes agents use prompts instead of tool calls."
+    )
+
+    @field_serializer("timeout")
+    def _plain_timeout(self, timeout: Any) -> float | None:
+        return timeout if isinstance(timeout, int | float) else None

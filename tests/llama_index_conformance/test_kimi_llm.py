@@ -1,0 +1,44 @@
+"""`KimiLLM` goes through the whole suite."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kimi_core.emulator import LocalKimi
+from llama_index_conformance import Complaints, Contract, KnownFailures, LLMUnderTest
+from llama_index_kimi import KimiLLM
+
+
+class Kimi(LLMUnderTest):
+    def make(self, kimi: LocalKimi, **options: Any) -> KimiLLM:
+        return KimiLLM(**{"base_url": kimi.base_url, "api_key": kimi.api_key, **options})
+
+
+class KimiWithoutThinking(Kimi):
+    def make(self, kimi: LocalKimi, **options: Any) -> KimiLLM:
+        return super().make(kimi, **{"thinking": False, **options})
+
+
+class K3(Kimi):
+    def make(self, kimi: LocalKimi, **options: Any) -> KimiLLM:
+        return super().make(kimi, model="kimi-k3", **options)
+
+
+class TestContract(Kimi, Contract): ...
+
+
+class TestContractWithoutThinking(KimiWithoutThinking, Contract): ...
+
+
+class TestContractOfK3(K3, Contract): ...
+
+
+@pytest.mark.filterwarnings("ignore:The conversation was repaired:kimi_core.KimiWarning")
+class TestKnownFailures(Kimi, KnownFailures): ...
+
+
+@pytest.mark.filterwarnings("ignore:The conversation was repaired:kimi_core.KimiWarning")
+@pytest.mark.filterwarnings("ignore:The answer of:kimi_core.KimiWarning")
+class TestComplaints(Kimi, Complaints): ...
