@@ -1,0 +1,262 @@
+"""What both clients share, everything but the I/O: what is sent, and whether what comes is an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
+
+from kimi_core import answers, history, policy, redact
+from kimi_core import errors as err
+from kimi_core.codecs import WireRequest, codec
+from kimi_core.events import Event, Finished, ResponseBuilder, TextDelta, reduce
+from kimi_core.hosts import find_by_url
+from kimi_core.policy import Plan
+from kimi_core.profile import Profile, find_host, resolve
+from kimi_core.settings import Settings, check_headers, make_settings
+from kimi_core.types import Request, Response, Tool, ToolChoice
+
+if TYPE_CHECKING:
+    from kimi_core.attach import Steps
+
+
+class BaseClient:
+    """A client without its I/O."""
+
+    def __init__(self, settings: Settings | None = None, **given: Any) -> None:
+        """Make a client. No I/O, and the SDK is not imported yet.
+
+        Args:
+            settings: Ready-made settings.
+            **given: Or the arguments of `kimi_core.settings.make_settings`: host, api_key, base_url, timeout, …
+        """
+        self.settings = settings if settings is not None else make_settings(**given)
+        self._profiles: dict[str, Profile] = {}
+        self._said: set[str] = set()
+        self._formulas: dict[str, tuple[Tool, ...]] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.settings,)
+
+    def derived(self, **changes: Any) -> Self:
+        """A client with other settings: those given, the rest as they are. Itself when nothing is given.
+
+        Neither key nor headers are taken along to another host; the key is looked up anew there.
+        """
+        changes = {word: value for word, value in changes.items() if value is not None}
+        if not changes:
+            return self
+        kept = self.settings.arguments()
+        row = find_host(changes["host"]) if "host" in changes else find_by_url(changes.get("base_url", ""))
+        if row and row is not self.settings.host:
+            for word in ("host", "api_key", "base_url", "default_headers"):  # all that may hold credentials
+                kept.pop(word)
+        made = type(self)(**{**kept, **changes})
+        made._said = self._said  # what was said once is not said again
+        if made.settings.base_url == self.settings.base_url:
+            made._formulas = self._formulas
+        return made
+
+    def profile(self, model: str) -> Profile:
+        """The facts that steer calls to a model."""
+        found = self._profiles.get(model)
+        if found is None:
+            found = self._profiles[model] = resolve(self.settings.host, model, self.settings.overrides)
+        return found
+
+    def prepare(self, request: Request, *, stream: bool = False) -> tuple[Plan, WireRequest]:
+        """What would be sent for a request. Everything that can be wrong with it is found here, before any I/O.
+
+        Raises:
+            ConfigError: An option is wrong, or cannot be honoured and `on_unsupported="error"`.
+            MessageError: A message or schema cannot be expressed for this host.
+        """
+        check_headers(request.options.extra_headers)
+        profile = self.profile(request.model)
+        plan = policy.plan(request, profile)
+        self._report(plan)
+        messages, repairs = history.repair(plan.request.messages, profile, plan.thinks)
+        if messages is not plan.request.messages:
+            self._report_repairs(repairs, profile)
+            plan = replace(plan, request=replace(plan.request, messages=messages))
+        return plan, codec(profile.host.codec).encode(plan, stream=stream)
+
+    def _steps(self, request: Request) -> Steps | None:
+        """What is to be done with media and documents first; None for nothing. Mistakes are found before that."""
+        if all(type(message.content) is str for message in request.messages):
+            return None
+        from kimi_core import attach  # with the first picture
+
+        profile = self.profile(request.model)
+        rehearsed = attach.rehearsed(request, profile, self.settings)
+        if rehearsed is request:
+            return None
+        self.prepare(rehearsed)
+        return attach.steps(request, profile, self.settings)
+
+    def _rehearse(self, request: Request) -> None:
+        """Find mistakes before a host is asked what its formulas offer."""
+        from kimi_core import server_tools  # with the first tool of a host's own
+
+        if all(uri in self._formulas for uri in server_tools.formulas(request)):
+            return
+        known = server_tools.without_formulas(request)
+        if self._steps(known) is None:
+            self.prepare(known)
+
+    @property
+    def _account(self) -> Profile:
+        """The facts for calls that are about no model."""
+        return replace(self.profile("kimi-k2.6"), model_id="")
+
+    def _report(self, plan: Plan) -> None:
+        if plan.notes and self.settings.on_unsupported == "error":
+            raise err.UnsupportedError(" ".join(note.text for note in plan.notes))
+        for note in plan.notes:
+            self._warn(f"{plan.profile.model_id} {note.option}", note.text)
+
+    def _report_repairs(self, repairs: tuple[str, ...], profile: Profile) -> None:
+        for key in repairs:
+            self._warn(
+                f"history {key}",
+                f"The conversation was repaired for {profile.where}: {history.REPAIRS[key]}.",
+            )
+
+    def _warn(self, key: str, text: str) -> None:
+        """Once for each client."""
+        if key not in self._said and self.settings.on_unsupported != "ignore":
+            self._said.add(key)
+            err.warn(text)
+
+    def _whole(self, plan: Plan, wire: WireRequest, body: Any, headers: Mapping[str, str]) -> Response:
+        profile = plan.profile
+        try:
+            response = reduce(codec(profile.host.codec).decode(body, wire, profile, headers))
+        except err.APIError as error:
+            raise self._clean(error) from None
+        self._check(plan, response)
+        return response
+
+    def _clean(self, error: err.APIError, partial: Response | None = None) -> err.APIError:
+        error.partial = partial
+        return redact.scrub(error, self.settings.api_key)
+
+    def _check(self, plan: Plan, response: Response) -> None:
+        """Say why an answer is empty."""
+        eaten = response.finish_reason == "length" and not response.text and not response.tool_calls
+        if eaten and plan.request.output is None:  # else the answer's parser says so
+            self._warn(
+                "length",
+                f"The answer of {plan.profile.where} is empty: the token limit was used up by thinking, which counts "
+                "against max_tokens. Raise it (16000 or more), or switch thinking off.",
+            )
+
+    def _again(self, plan: Plan, wire: WireRequest, response: Response) -> tuple[Plan, WireRequest] | None:
+        """What to ask once more after an answer that is none; None when it is one."""
+        if _lacks_call(plan, response):
+            return self.prepare(_narrowed(plan))
+        retried = answers.empty_answer(plan) == "retry" and answers.is_only_thought(response)
+        return (plan, wire) if retried else None
+
+    def _final(self, plan: Plan, response: Response) -> Response:
+        """The answer as it is handed on."""
+        self._demand_call(plan, response)
+        if not answers.is_only_thought(response):
+            return response
+        if answers.empty_answer(plan) == "promote":
+            return answers.promoted(response)
+        self._say_thought(plan)
+        return response
+
+    def _say_thought(self, plan: Plan) -> None:
+        if answers.empty_answer(plan) == "retry" and plan.request.output is None:
+            self._warn(
+                "only thought",
+                f"The answer of {plan.profile.where} is empty: the model stopped after thinking. Call again, or set "
+                "empty_answer='promote' to take the reasoning for the answer.",
+            )
+
+    def _ending(self, plan: Plan, builder: ResponseBuilder, events: Iterable[Event]) -> Iterator[Event]:
+        """The last events of a stream; the reasoning among them where it is to be the answer."""
+        for event in events:
+            builder.add(event)
+            if type(event) is Finished and answers.empty_answer(plan) == "promote":
+                response = builder.response()
+                if answers.is_only_thought(response):
+                    delta = TextDelta(response.reasoning.text if response.reasoning else "")
+                    event.extra = answers.promoted(response).extra
+                    builder.add(delta)
+                    yield delta
+            yield event
+
+    def _relented(self, plan: Plan, error: err.BadRequestError, *, stream: bool) -> tuple[Plan, WireRequest]:
+        """The call without the option whose value the host refuses by name.
+
+        Raises:
+            BadRequestError: The error itself, when it names no option that could be left out.
+        """
+        less = answers.without_refused(plan, error)
+        if less is None or self.settings.on_unsupported == "error":
+            raise error
+        plan, name = less
+        self._warn(
+            f"{plan.profile.model_id} refused {name}",
+            f"{error} It was asked again without {name}. Leave it out, or say overrides={{'pinned_sampling': True}}.",
+        )
+        return plan, codec(plan.profile.host.codec).encode(plan, stream=stream)
+
+    def _end(self, plan: Plan, builder: ResponseBuilder) -> None:
+        """BaseClient a stream that has ended."""
+        response = builder.response()
+        if response.finish_reason is None:
+            raise err.make(
+                err.StreamError,
+                f"{plan.profile.where} ended the stream before it was finished (no finish reason came). "
+                "What arrived is in `.partial`; call again.",
+                host=plan.profile.host.name,
+                model=plan.profile.model_id,
+            )
+        self._check(plan, response)
+        self._demand_call(plan, response)
+        if answers.is_only_thought(response):
+            self._say_thought(plan)
+
+    def _demand_call(self, plan: Plan, response: Response) -> None:
+        """A tool that had to be called was."""
+        if _lacks_call(plan, response):
+            names = " or ".join(sorted(plan.must_call))
+            raise err.ToolNotCalledError(
+                f"{plan.profile.where} was to call {names} and did not; it cannot be forced to while it thinks. "
+                f"It answered: {response.text[:200]!r}",
+                text=response.text,
+                finish_reason=response.finish_reason,
+            )
+
+
+def is_hosted(request: Request) -> bool:
+    """Whether any tool is the host's own."""
+    return bool(request.tools) and any(tool.type != "function" for tool in request.tools)
+
+
+def is_all_served(response: Response, served: Container[str]) -> bool:
+    """Whether an answer is nothing but calls that the client runs, so that the real one is still to come."""
+    return bool(response.tool_calls) and all(call.name in served for call in response.tool_calls)
+
+
+def _lacks_call(plan: Plan, response: Response) -> bool:
+    return bool(plan.must_call) and plan.must_call.isdisjoint(call.name for call in response.tool_calls)
+
+
+def _narrowed(plan: Plan) -> Request:
+    """The same call with only those tools on offer of which one was to be called."""
+    tools = tuple(tool for tool in plan.request.tools if tool.name in plan.must_call)
+    return replace(plan.request, tools=tools, tool_choice=ToolChoice("auto"))
+
+
+def summed(first: Response, second: Response) -> Response:
+    """The second answer with the price of both."""
+    a, b = first.usage, second.usage
+    cost = None if first.cost_usd is None or second.cost_usd is None else first.cost_usd + second.cost_usd
+    if a is None or b is None:
+        return replace(second, cost_usd=cost)
+    return replace(second, usage=a.plus(b), cost_usd=cost)
