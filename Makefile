@@ -4,14 +4,17 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 OPENAI2 := .venv-openai2
+FLOOR  := .venv-floor
 COMPARE := .venv-compare
+# What the oldest versions cannot bring (deepagents, MCP, vector stores) or have no part in.
+FLOOR_TESTS := tests $(addprefix --ignore=tests/,langchain/agents langchain/test_langsmith.py rag cli emulator test_docs.py test_architecture.py)
 UV     := .uv/bin/uv
 export UV_PYTHON_DOWNLOADS ?= never
 # NLTK, which LlamaIndex splits text with, refuses data files that are hard links.
 export UV_LINK_MODE ?= copy
 export PYTHONDONTWRITEBYTECODE ?=
 
-.PHONY: help demo test test-openai2 lint format types contracts docs notebooks bench compare lock clean
+.PHONY: help demo test test-openai2 test-floor lint format types contracts docs notebooks bench compare lock clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -33,6 +36,13 @@ $(OPENAI2)/.ready: pyproject.toml constraints.txt openai2.txt | $(UV)
 	VIRTUAL_ENV=$(OPENAI2) $(UV) pip install --quiet --constraint $(OPENAI2)/constraints.txt --constraint openai2.txt --group dev --editable '.[all]'
 	@touch $@
 
+# The oldest versions that are supported, each from its own line of floor.txt.
+$(FLOOR)/.ready: pyproject.toml constraints.txt floor.txt | $(UV)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(FLOOR)
+	grep -vE "^($$(grep -oE '^[a-z0-9-]+' floor.txt | paste -sd'|'))==" constraints.txt > $(FLOOR)/constraints.txt
+	VIRTUAL_ENV=$(FLOOR) $(UV) pip install --quiet --constraint $(FLOOR)/constraints.txt --requirements floor.txt --editable '.[langchain,llama-index,emulator]'
+	@touch $@
+
 demo: $(READY) ## the main job: both frameworks, on the local Kimi server or (with a key) on the real host
 	@$(BIN)/kimi demo $(ARGS)
 
@@ -41,6 +51,9 @@ test: $(READY) ## all tests, no network beyond 127.0.0.1
 
 test-openai2: $(OPENAI2)/.ready ## the same tests on openai 2.x
 	$(OPENAI2)/bin/pytest -n auto $(ARGS)
+
+test-floor: $(FLOOR)/.ready ## what both frameworks are judged by, on the oldest versions that are supported
+	$(FLOOR)/bin/python -m pytest -n auto $(FLOOR_TESTS) $(ARGS)
 
 lint: $(READY) ## ruff: rules and format
 	$(BIN)/ruff check .
@@ -80,4 +93,4 @@ lock: | $(UV) ## pin the development environment anew
 	$(UV) pip compile --quiet --universal --python-version 3.11 --all-extras --group dev --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml -o constraints.txt
 
 clean: ## remove environments and caches
-	rm -rf $(VENV) $(OPENAI2) $(COMPARE) .uv docs/site docs/.cache dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OPENAI2) $(FLOOR) $(COMPARE) .uv docs/site docs/.cache dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -161,7 +161,9 @@ def inline(encoded: str, kind: Kind, mime: str | None = None) -> str:
     try:
         beginning = a2b_base64(encoded[:_HEAD_BASE64])
     except ValueError as error:
-        raise MediaError(f"An {kind} in base64 is not base64: {error}.") from None
+        raise MediaError(f"The {kind} is not base64: {error}.") from None
+    if not beginning and encoded:  # characters that are none of base64 are passed over
+        raise MediaError(f"The {kind} is not base64: {encoded[:40]!r}.")
     return f"data:{split_data_url(load(beginning, kind, mime))[0]};base64,{encoded}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import operator
 from functools import reduce
+from importlib.metadata import version
 from typing import Any, TypedDict
 
 import pytest
@@ -19,6 +20,7 @@ pytestmark = [
     # LangChain and LangGraph say it once of their own events.
     pytest.mark.filterwarnings("ignore:.*(beta|experimental):langchain_core._api.LangChainBetaWarning")
 ]
+OLD_GRAPHS = tuple(map(int, version("langgraph").split(".")[:2])) < (1, 1)
 MODES = ["invoke", "ainvoke", "stream", "astream"]
 VERSIONS = ["v0", "v1"]
 CALL = {"name": "get_weather", "arguments": {"city": "Paris"}}
@@ -250,6 +252,7 @@ def test_a_cached_message_is_replayed_and_goes_back(kimi: LocalKimi, version: st
 # ------------------------------------------------------------------------------------------------- LangGraph
 
 
+@pytest.mark.skipif(OLD_GRAPHS, reason="graphs of this LangGraph have no protocol events: `Got: CompiledStateGraph`")
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_graph_that_streams_protocol_events_goes_on_with_the_next_turn(kimi: LocalKimi, version: str) -> None:
     """Its handler turns `invoke` into a v3 stream, so that the state holds v1 content."""
