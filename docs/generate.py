@@ -228,7 +228,7 @@ def _sent(client: KimiClient, model: str, asked: Any) -> str:
 
 def words() -> str:
     fields = KimiLLM.model_fields
-    names = ["model", *options.CONNECTION, *options.OPTIONS]
+    names = ["model", *options.CONNECTION, *options.OPTIONS, *options.SERVED]
     known = sorted({*names} & set(fields), key=lambda name: list(fields).index(name))
     rows = ((code(name), _default(fields[name].default), (fields[name].description or "").strip()) for name in known)
     return table(("word", "default", "meaning"), rows)

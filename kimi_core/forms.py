@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kimi_core.errors import MessageError
+from kimi_core.errors import ConfigError, MessageError
 from kimi_core.types import JsonObject, OutputFormat, Tool
 
 
@@ -54,6 +54,35 @@ def _to_formula(tool: Mapping[str, Any]) -> Tool:
         case {"uri": str(uri)} if uri:
             return Tool(uri, type="formula")
     raise MessageError(f"A formula must have a URI such as 'moonshot/web-search:latest', got {dict(tool)!r}.")
+
+
+def to_server_tools(tools: Any) -> tuple[Tool, ...]:
+    """The host's own tools.
+
+    Args:
+        tools: A list of names of builtin functions (`$web_search`), URIs of formulas (`moonshot/date:latest`), and the
+            dicts that `web_search` and `formula` make.
+
+    Raises:
+        ConfigError: It is no list, or something in it is no tool of a host's.
+    """
+    if not isinstance(tools, list | tuple):
+        raise ConfigError(f"server_tools must be a list of names, URIs and dicts, got {tools!r}.")
+    return tuple(_to_server_tool(tool) for tool in tools)
+
+
+def _to_server_tool(given: Any) -> Tool:
+    match given:
+        case str() if given.startswith("$"):
+            return Tool(given, type="builtin_function")
+        case str() if "/" in given:
+            return Tool(given, type="formula")
+        case Mapping() if given.get("type") in ("builtin_function", "formula"):
+            return to_tool(given)
+    raise ConfigError(
+        f"{given!r} is no tool that a host runs; one is '$web_search' or a formula such as "
+        "'moonshot/web-search:latest'. Tools of your own go where they always go."
+    )
 
 
 def to_output(response_format: Mapping[str, Any]) -> OutputFormat:

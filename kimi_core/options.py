@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from typing import Any, TypeAlias, get_args
 
+from kimi_core import forms
 from kimi_core.errors import ConfigError, UnknownOptionError
 from kimi_core.profile import did_you_mean
-from kimi_core.types import EmptyAnswer, Options, Thinking, ToolChoice
+from kimi_core.types import EmptyAnswer, JsonObject, Options, Thinking, Tool, ToolChoice
 
 ThinkingOption: TypeAlias = bool | Mapping[str, Any] | Thinking | None
 """None leaves the host's default; True and False switch; a mapping is Moonshot's own `{"type": …, "keep": …}`."""
@@ -37,6 +38,9 @@ CONNECTION = (
 
 OPTIONS = (*(f.name for f in fields(Options)), "reasoning_effort")
 """Words that become `Options`."""
+
+SERVED = ("server_tools", "max_server_rounds")
+"""Words about the host's own tools, which become fields of a `Request`."""
 
 _UNSET = Thinking()
 
@@ -175,6 +179,38 @@ def parse_tool_choice(choice: Any) -> ToolChoice | None:
     )
 
 
+def parse_served(given: Mapping[str, Any], base: Mapping[str, Any], tools: tuple[Tool, ...] = ()) -> JsonObject:
+    """The fields of a `Request` about tools: those of the call, and the host's own.
+
+    Args:
+        given: Words of `SERVED`; None values leave the base's.
+        base: What holds otherwise.
+        tools: The tools of the call. What is among them is not offered twice.
+
+    Raises:
+        ConfigError: A value is not what the word takes.
+        MessageError: A tool is none.
+    """
+    served, rounds = (base.get(word) if given.get(word) is None else given[word] for word in SERVED)
+    known: JsonObject = {"tools": tools}
+    if served:
+        known["tools"] = (*tools, *(tool for tool in forms.to_server_tools(served) if tool not in tools))
+    if rounds is not None:
+        known["max_server_rounds"] = parse_rounds(rounds)
+    return known
+
+
+def parse_rounds(rounds: Any) -> int:
+    """How often server tools are run for one answer.
+
+    Raises:
+        ConfigError: It is no whole number from 0 on.
+    """
+    if not isinstance(rounds, int) or isinstance(rounds, bool) or rounds < 0:
+        raise ConfigError(f"max_server_rounds must be a whole number from 0 on, got {rounds!r}.")
+    return rounds
+
+
 def split(
     given: Mapping[str, Any], allowed: Iterable[str] = ()
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
@@ -209,7 +245,7 @@ def split(
 
 def unknown(word: str, allowed: Iterable[str] = ()) -> UnknownOptionError:
     """The error for a word nobody knows."""
-    known = (*CONNECTION, *OPTIONS, *ALIASES, *allowed)
+    known = (*CONNECTION, *OPTIONS, *SERVED, *ALIASES, *allowed)
     return UnknownOptionError(
         f"There is no option {word!r}.{did_you_mean(word, known)} "
         "Fields of the host's API that have no word here go into extra_body={…}."

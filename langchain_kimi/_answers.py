@@ -14,6 +14,7 @@ from kimi_core import structured
 from kimi_core.errors import OutputError
 from langchain_kimi._errors import as_parser_error
 from langchain_kimi._shapes import Shape
+from langchain_kimi._turns import is_served, last_text
 
 
 class AnswerParser(BaseTransformOutputParser[Any]):
@@ -85,13 +86,16 @@ class Reader:
 
     def __init__(self, parser: AnswerParser) -> None:
         self._parser = parser
-        self._pieces: list[str] = []
-        self._length = 0
-        self._growth = structured.Growth()
+        self._begin()
         self._index: int | str | None = None
         self._reason: str | None = None
         self._shown: Any = _NOTHING
         self._value: Any = _NOTHING
+
+    def _begin(self) -> None:
+        self._pieces: list[str] = []
+        self._length = 0
+        self._growth = structured.Growth()
 
     def feed(self, chunk: str | BaseMessage) -> Iterator[Any]:
         """What is known after one more chunk, if that is new."""
@@ -140,8 +144,11 @@ class Reader:
         calls = chunk.tool_call_chunks
         for call in calls:
             if call["name"] == self._parser.shape.name and self._index is None:
-                self._index, self._pieces, self._length, self._growth = call["index"], [], 0, structured.Growth()
+                self._index = call["index"]
+                self._begin()
         if self._index is None:
+            if is_served(chunk):  # what was said before was no answer
+                self._begin()
             return str(chunk.text)
         return "".join(call["args"] or "" for call in calls if call["index"] == self._index)
 
@@ -162,6 +169,7 @@ def _answer(message: BaseMessage, tool: str) -> str:
         for invalid in message.invalid_tool_calls:
             if invalid["name"] == tool:
                 return invalid["args"] or ""
+        return last_text(message)
     return str(message.text)
 
 

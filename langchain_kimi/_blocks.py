@@ -12,9 +12,12 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages import content as types
 from langchain_core.messages.block_translators import register_translator
 
+from kimi_core.turns import TURNS
 from langchain_kimi._convert import DETAILS, PROVIDER
 from langchain_kimi._replies import reasoning_block
 from langchain_kimi._stream import CALL_INDEX, REASONING_INDEX, TEXT_INDEX
+
+_REASONING, _TEXT = REASONING_INDEX.format(0), TEXT_INDEX.format(0)
 
 
 def register() -> None:
@@ -23,7 +26,12 @@ def register() -> None:
 
 
 def translate(message: AIMessage) -> list[types.ContentBlock]:
-    """Blocks of a whole message: reasoning, text, calls."""
+    """Blocks of a whole message: reasoning, text, calls; before them those of the turns that called server tools."""
+    if TURNS in message.additional_kwargs:
+        from langchain_kimi._turns import before, told_apart, within
+
+        last, steps = told_apart(message)
+        return [*before(steps), *translate(last), *within(steps)]  # type: ignore[list-item]
     blocks = _spoken(message)
     told = {block.get("id") for block in blocks if block["type"] in ("tool_call", "invalid_tool_call")}
     blocks += [{**call, "type": "tool_call"} for call in message.tool_calls if call["id"] not in told]
@@ -37,10 +45,14 @@ def translate_chunk(message: AIMessageChunk) -> list[types.ContentBlock]:
         return translate(message)
     blocks = _spoken(message)
     for block in blocks:
-        block["index"] = REASONING_INDEX if block["type"] == "reasoning" else TEXT_INDEX
+        block["index"] = _REASONING if block["type"] == "reasoning" else _TEXT
     for call in message.tool_call_chunks:
         block = {key: call[key] for key in ("id", "name", "args") if call.get(key) is not None}
         blocks.append({"type": "tool_call_chunk", **block, "index": CALL_INDEX.format(call["index"])})
+    if TURNS in message.additional_kwargs:
+        from langchain_kimi._turns import of_record
+
+        blocks += of_record(message.additional_kwargs[TURNS])
     return blocks
 
 

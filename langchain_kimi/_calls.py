@@ -18,14 +18,14 @@ from langchain_kimi._connection import revived
 from langchain_kimi._convert import to_messages
 from langchain_kimi._identity import Identified
 from langchain_kimi._replies import Manner, combined, to_result
-from langchain_kimi._stream import ChunkMaker
+from langchain_kimi._stream import chunk_maker
 from langchain_kimi._tools import to_tools
 
 # Words of a call that LangChain brings or `bind_tools` binds.
 _BROUGHT = ("model", "model_name", "tools", "tool_choice", "response_format", "structured_output", "stream")
 # Fields that are no options of the core's.
 _SHAPING = ("stream_usage", "cost_in_usage", "include_response_headers", "include_prefill")
-_OWN = (*_BROUGHT, *_SHAPING)
+_OWN = (*_BROUGHT, *_SHAPING, *options.SERVED)
 
 
 class Call(NamedTuple):
@@ -81,7 +81,7 @@ class Calling(Identified):
     ) -> Iterator[ChatGenerationChunk]:
         call = self._call(messages, stop, kwargs, stream=True, v1=run_manager is not None)
         client = self._clients[0].derived(**call.connection)
-        maker = ChunkMaker(_manner(call, client))
+        maker = chunk_maker(_manner(call, client))
         for event in client.stream(call.request):
             for chunk in maker.feed(event):
                 if run_manager:
@@ -97,7 +97,7 @@ class Calling(Identified):
     ) -> AsyncIterator[ChatGenerationChunk]:
         call = self._call(messages, stop, kwargs, stream=True, v1=run_manager is not None)
         client = self._clients[1].derived(**call.connection)
-        maker = ChunkMaker(_manner(call, client))
+        maker = chunk_maker(_manner(call, client))
         async for event in await client.stream(call.request):
             for chunk in maker.feed(event):
                 if run_manager:
@@ -121,7 +121,7 @@ class Calling(Identified):
         request = Request(
             messages=to_messages(messages, left_out),
             model=_model(own) or self.model_name,
-            tools=to_tools(own.get("tools")),
+            **options.parse_served(own, self.__dict__, to_tools(own.get("tools"))),
             tool_choice=options.parse_tool_choice(own.get("tool_choice")),
             output=_output(own),
             options=options.parse(given, mine),
@@ -139,6 +139,7 @@ class Calling(Identified):
             "headers": asked["include_response_headers"],
             "prefill": _prefill(request.messages[-1:]) if asked["include_prefill"] else "",
             "single_call": request.options.parallel_tool_calls is False,
+            "served": any(tool.type != "function" for tool in request.tools),
         }
         return Call(request, connection, manner)
 

@@ -32,6 +32,7 @@ class Connected(KimiFields):
         """
         given = _named(type(self), given)
         options.parse({k: given[k] for k in ("thinking", "reasoning_effort") if k in given})
+        options.parse_served(given, {})  # before pydantic, which takes True for 1
         model = given.get("model_name", DEFAULT_MODEL)
         given = without_strangers(given, getattr(given.get("host"), "name", given.get("host")), model)
         settings = make_settings(**revived({w: given.pop(w) for w in options.CONNECTION if w in given}))

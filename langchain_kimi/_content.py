@@ -42,10 +42,12 @@ def to_speech(blocks: Sequence[Any], left_out: dict[str, None]) -> str | tuple[P
     """
     parts: list[Part | None] = []
     for block in blocks:
-        if _is_known(block):
-            parts.append(_part(block))
+        kind = _kind(block)
+        convert = _PARTS.get(kind)
+        if convert is None:
+            left_out[kind or "without a type"] = None
         else:
-            left_out[_kind(block) or "without a type"] = None
+            parts.append(_part(block) if isinstance(block, str) else convert(block))
     told = _joined(parts)
     if isinstance(told, tuple) and all(isinstance(part, TextPart) for part in told):
         return "".join(part.text for part in told if isinstance(part, TextPart))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from kimi_core.errors import MessageError
 from kimi_core.structured import dump
+from kimi_core.turns import TURNS, kind_of
 from kimi_core.types import JsonObject, Message, Reasoning, Role, ToolCall
 from langchain_kimi._content import to_content, to_result, to_speech
 
@@ -113,6 +115,8 @@ def _function_id(name: str) -> str:
 
 def _ai(message: AIMessage, left_out: dict[str, None]) -> Message:
     kwargs, content = message.additional_kwargs, message.content
+    if (kwargs and TURNS in kwargs) or (type(content) is list and _has_turns(message)):
+        return _with_steps(message, left_out)
     calls = _calls(message) if message.tool_calls or message.invalid_tool_calls else ()
     if type(content) is not str or (kwargs and "function_call" in kwargs):
         calls = (*calls, *_foreign_calls(message, {call.id for call in calls}))
@@ -124,6 +128,21 @@ def _ai(message: AIMessage, left_out: dict[str, None]) -> Message:
         name=message.name,
         partial=bool(kwargs.get("partial")) if kwargs else False,
     )
+
+
+def _has_turns(message: AIMessage) -> bool:
+    """Whether server tools of ours were called; those of other providers mean nothing here."""
+    for block in message.content:
+        if type(block) is dict and block.get("type") == "server_tool_call":
+            return bool(message.response_metadata.get("model_provider") == PROVIDER)
+    return False
+
+
+def _with_steps(message: AIMessage, left_out: dict[str, None]) -> Message:
+    from langchain_kimi._turns import told_apart  # with the first server tool
+
+    last, steps = told_apart(message)
+    return replace(_ai(last, left_out), steps=steps)
 
 
 _CONVERTERS: dict[str, Callable[[Any, dict[str, None]], Message | list[Message]]] = {
@@ -147,7 +166,7 @@ _CONVERTERS: dict[str, Callable[[Any, dict[str, None]], Message | list[Message]]
 def _calls(message: AIMessage) -> tuple[ToolCall, ...]:
     written = message.additional_kwargs.get(WRITTEN)
     texts = written if isinstance(written, Mapping) else {}
-    valid = [ToolCall(c["id"] or "", c["name"], _arguments(c, texts), _kind(c["name"])) for c in message.tool_calls]
+    valid = [ToolCall(c["id"] or "", c["name"], _arguments(c, texts), kind_of(c["name"])) for c in message.tool_calls]
     invalid = [ToolCall(c["id"] or "", c["name"] or "", _unsealed(c, texts)) for c in message.invalid_tool_calls]
     return (*valid, *invalid)
 
@@ -171,11 +190,6 @@ def _says(text: str, args: Any) -> bool:
         return False
 
 
-def _kind(name: str) -> str:
-    """LangChain's calls have no type; the names of Moonshot's builtin functions begin with a dollar sign."""
-    return "builtin_function" if name.startswith("$") else "function"
-
-
 def _foreign_calls(message: AIMessage, known: set[str]) -> Iterator[ToolCall]:
     """Calls that stand in the content alone (Anthropic's, OpenAI's Responses), and OpenAI's `function_call`."""
     blocks = message.content if type(message.content) is list else []
@@ -197,7 +211,7 @@ def _text(arguments: Any) -> str:
 def _block_call(block: JsonObject) -> ToolCall:
     arguments: Any = next((block[key] for key in ("args", "input", "arguments") if key in block), {})
     name = block.get("name") or ""
-    return ToolCall(block.get("call_id") or block.get("id") or "", name, _text(arguments), _kind(name))
+    return ToolCall(block.get("call_id") or block.get("id") or "", name, _text(arguments), kind_of(name))
 
 
 _FOREIGN = dict.fromkeys(("tool_use", "tool_call", "invalid_tool_call", "function_call"), _block_call)

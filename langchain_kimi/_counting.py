@@ -11,6 +11,7 @@ from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import BaseMessage
 from pydantic import ConfigDict
 
+from kimi_core.history import unfolded
 from kimi_core.types import DocumentPart, ImagePart, Message, Part, TextPart, Tool, VideoPart
 from langchain_kimi._calls import Calling
 from langchain_kimi._convert import to_messages
@@ -54,7 +55,7 @@ class Counting(Calling):
             messages: The conversation; reasoning and tool calls count. A document counts when it is plain text.
             tools: Tools on offer, in any form that `bind_tools` takes.
         """
-        told = sum(self._of_message(message) for message in to_messages(messages))
+        told = sum(self._of_message(message) for message in unfolded(to_messages(messages)))
         return _PER_PROMPT + told + self._of_tools(tools)
 
     def count_tokens(

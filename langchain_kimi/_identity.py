@@ -61,7 +61,7 @@ class Identified(Connected):
         """What makes an answer different; also what traces show."""
         from langchain_kimi import _plain  # with the first call
 
-        asked = {name: getattr(self, name) for name in options.OPTIONS if name not in _SECRET}
+        asked = {name: getattr(self, name) for name in (*options.OPTIONS, *options.SERVED) if name not in _SECRET}
         asked["thinking"] = _plain.of_thinking(self.thinking)
         shape = {name: getattr(self, name) or None for name in _SHAPING}
         said = {"model": self.model_name, "host": self._settings.host.name, **asked, **shape}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from langchain_core.messages import AIMessage, InvalidToolCall
@@ -30,6 +30,7 @@ class Manner:
         headers: The answer's headers go into `response_metadata`.
         prefill: What the text begins with: that of the message that is continued.
         single_call: Only the first tool call is handed on.
+        served: Server tools are on offer.
     """
 
     host: str
@@ -39,6 +40,7 @@ class Manner:
     headers: bool = False
     prefill: str = ""
     single_call: bool = False
+    served: bool = False
 
 
 def to_result(response: Response, manner: Manner) -> ChatResult:
@@ -51,18 +53,44 @@ def to_result(response: Response, manner: Manner) -> ChatResult:
 
 def to_ai_message(response: Response, manner: Manner) -> AIMessage:
     """A whole answer as LangChain's message."""
+    if manner.prefill:
+        response = _prefilled(response, manner.prefill)
     tool_calls = response.tool_calls[:1] if manner.single_call else response.tool_calls
     calls, invalid = parse_calls(tool_calls)
-    text, reasoning = manner.prefill + response.text, response.reasoning
-    kwargs = to_written(tool_calls, calls)
+    text, reasoning, kwargs = response.text, response.reasoning, to_written(tool_calls, calls)
+    content: Any = to_blocks(text, reasoning, calls, invalid) if manner.v1 else text
+    if response.steps:
+        content, kwargs = _with_steps(response, content, kwargs)
+    elif not manner.v1:
+        kwargs = {**to_kwargs(reasoning), **kwargs}
     return AIMessage(
-        content=to_blocks(text, reasoning, calls, invalid) if manner.v1 else text,
-        additional_kwargs=kwargs if manner.v1 else {**to_kwargs(reasoning), **kwargs},
+        content=content,
+        additional_kwargs=kwargs,
         tool_calls=calls,
         invalid_tool_calls=invalid,
         usage_metadata=to_usage(response, manner),
         response_metadata=to_metadata(response, manner),
     )
+
+
+def _prefilled(response: Response, prefill: str) -> Response:
+    """An answer that begins with what it continues, in its first turn."""
+    if response.steps and not response.steps[0].open:
+        first = replace(response.steps[0], text=prefill + response.steps[0].text)
+        return replace(response, steps=(first, *response.steps[1:]))
+    return replace(response, text=prefill + response.text)
+
+
+def _with_steps(response: Response, content: Any, kwargs: JsonObject) -> tuple[Any, JsonObject]:
+    """Content and keywords with the turns in which server tools were run."""
+    from kimi_core import turns  # with the first server tool
+    from langchain_kimi._turns import before, within
+
+    steps = response.steps
+    if isinstance(content, list):
+        return [*before(steps), *content, *within(steps)], kwargs
+    thought = to_kwargs(turns.to_reasoning(steps, response.reasoning))
+    return turns.to_text(steps, content), {**thought, **kwargs, turns.TURNS: turns.to_record(steps)}
 
 
 def to_kwargs(reasoning: Reasoning | None) -> JsonObject:
@@ -205,7 +233,7 @@ def to_metadata(response: Response, manner: Manner) -> JsonObject:
         "created": response.created,
         "system_fingerprint": response.system_fingerprint,
         "logprobs": response.logprobs,
-        "token_usage": dict(response.usage.raw) if response.usage else None,
+        "token_usage": _token_usage(response.usage, manner) if response.usage else None,
         "cost_usd": response.cost_usd,
         "cost_is_estimate": response.cost_is_estimate if response.cost_usd is not None else None,
         "reasoning_key": response.reasoning.key if response.reasoning else None,
@@ -213,6 +241,19 @@ def to_metadata(response: Response, manner: Manner) -> JsonObject:
         "headers": dict(response.headers) if manner.headers else None,
     }
     return {key: value for key, value in metadata.items() if value is not None}
+
+
+def _token_usage(usage: Usage, manner: Manner) -> JsonObject:
+    """The host's own object; where it was asked several times for one answer, with the sums."""
+    if not manner.served:
+        return dict(usage.raw)
+    sums = {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.total_tokens,
+        "cached_tokens": usage.cached_tokens,
+    }
+    return {**usage.raw, **{name: count for name, count in sums.items() if name in usage.raw}}
 
 
 def combined(outputs: Iterable[Mapping[str, Any] | None]) -> JsonObject:

@@ -34,8 +34,8 @@ single tokens costs more than everything else together.
 
 # Blocks of a stream carry string indexes: with the host's numbers a text and a tool call would both be 0, and
 # LangChain would merge them.
-REASONING_INDEX = "lc_rs_0"
-TEXT_INDEX = "lc_txt_0"
+REASONING_INDEX = "lc_rs_{}"
+TEXT_INDEX = "lc_txt_{}"
 CALL_INDEX = "lc_tc_{}"
 
 
@@ -47,7 +47,7 @@ class ChunkMaker:
 
     def __init__(self, manner: Manner) -> None:
         self._manner = manner
-        self._mould = _moulds[manner.v1]
+        self._mould: Mould = _moulds[manner.v1]
         self._builder = ResponseBuilder()
         self._prefill = manner.prefill
         self._key: str | None = None
@@ -122,7 +122,7 @@ class ChunkMaker:
         content: Any = [] if self._manner.v1 else ""
         details = response.reasoning.details if response.reasoning else ()
         if details and self._manner.v1:
-            content = [{**reasoning_block("", details), "index": REASONING_INDEX}]
+            content = [{**reasoning_block("", details), "index": self._mould.reasoning_index}]
         elif details:
             kwargs = {**to_kwargs(Reasoning("", details=details)), **kwargs}
         if self._key is not None:  # the text went out with its chunks
@@ -137,13 +137,16 @@ class ChunkMaker:
         return ChatGenerationChunk(message=message)
 
 
-class _Mould:
+class Mould:
     """Makes light chunks: copies of one that was validated, each with its own lists and dicts.
 
     A stream makes thousands, and LangChain keeps them all until it ends. Validation costs twice what the rest of a
     chunk does, and every object less spares the garbage collector (12 of 36 µs a chunk at 10,000 chunks). The set
     of given field names is the one thing that copies share; it is the same for all of them.
     """
+
+    reasoning_index = ""
+    """The index of blocks of reasoning; only where there are blocks."""
 
     def __init__(self, metadata: dict[str, str]) -> None:
         self.metadata = metadata
@@ -170,30 +173,43 @@ class _Mould:
         fields["response_metadata"] = self.metadata.copy()
         chunk = self._chunk.copy()
         chunk["text"] = text
-        chunk["message"] = self._cast(AIMessageChunk, fields)
-        return self._cast(ChatGenerationChunk, chunk)
+        chunk["message"] = self._cast(AIMessageChunk, fields, {})
+        return self._cast(ChatGenerationChunk, chunk, None)
 
-    def _cast(self, cls: type[_M], fields: dict[str, Any]) -> _M:
+    def _cast(self, cls: type[_M], fields: dict[str, Any], extra: dict[str, Any] | None) -> _M:
         made = cls.__new__(cls)
         _set(made, "__dict__", fields)
         _set(made, "__pydantic_fields_set__", self._names)
-        _set(made, "__pydantic_extra__", None)
+        _set(made, "__pydantic_extra__", extra)
         _set(made, "__pydantic_private__", None)
         return made
 
 
-class _BlockMould(_Mould):
-    """The same with standard blocks as content."""
+class BlockMould(Mould):
+    """The same with standard blocks as content: those of one turn of an answer, the first unless server tools run."""
+
+    def __init__(self, turn: int = 0) -> None:
+        super().__init__({"model_provider": PROVIDER, "output_version": "v1"})
+        self.text_index, self.reasoning_index = TEXT_INDEX.format(turn), REASONING_INDEX.format(turn)
 
     def text(self, text: str) -> ChatGenerationChunk:
-        return self._make(text, [{"type": "text", "text": text, "index": TEXT_INDEX}], {})
+        return self._make(text, [{"type": "text", "text": text, "index": self.text_index}], {})
 
     def reasoning(self, text: str) -> ChatGenerationChunk:
-        return self._make("", [{"type": "reasoning", "reasoning": text, "index": REASONING_INDEX}], {})
+        return self._make("", [{"type": "reasoning", "reasoning": text, "index": self.reasoning_index}], {})
+
+
+def chunk_maker(manner: Manner) -> ChunkMaker:
+    """What makes the chunks of a stream."""
+    if not manner.served:
+        return ChunkMaker(manner)
+    from langchain_kimi._served import ServedChunkMaker  # with the first server tool
+
+    return ServedChunkMaker(manner)
 
 
 _set = object.__setattr__
 _moulds = {
-    False: _Mould({"model_provider": PROVIDER}),
-    True: _BlockMould({"model_provider": PROVIDER, "output_version": "v1"}),
+    False: Mould({"model_provider": PROVIDER}),
+    True: BlockMould(),
 }

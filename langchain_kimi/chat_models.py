@@ -56,6 +56,13 @@ class ChatKimi(Counting):
         ```
         Reasoning stays on the messages and is sent back, as Kimi demands in tool loops.
 
+    The host's own tools:
+        ```python
+        model = ChatKimi(server_tools=["moonshot/web-search:latest"])
+        message = model.invoke("Who won the match yesterday?")  # searches, reads, and answers
+        message.content_blocks  # with `server_tool_call` and `server_tool_result` among them
+        ```
+
     Structured output:
         ```python
         model.with_structured_output(Person).invoke("Ada Lovelace was 36.")
@@ -87,7 +94,8 @@ class ChatKimi(Counting):
 
         Args:
             tools: In any form that LangChain knows: tools, functions, pydantic classes, TypedDicts, dicts of OpenAI
-                or Anthropic, and Moonshot's `builtin_function` dicts.
+                or Anthropic, and the host's own, which this package runs: `kimi_core.web_search()` and
+                `kimi_core.formula(uri)`.
             tool_choice: `auto`, `none`, `any` or `required`, a tool's name, True (one must be called), or a dict.
                 While the model thinks, Moonshot lets nobody force a tool: thinking that was left unset is
                 switched off for the call; thinking that was asked for stays, and the answer is checked.

@@ -13,6 +13,7 @@ from pydantic_core import to_json
 
 from kimi_core import structured
 from kimi_core.errors import OutputError, StructuredOutputError
+from llama_index_kimi._turns import last_text
 
 if TYPE_CHECKING:
     from llama_index.core.program.utils import FlexibleModel
@@ -39,7 +40,7 @@ def _written(response: ChatResponse, output_cls: type[BaseModel], *, empty: str 
     for call in response.message.additional_kwargs.get("tool_calls") or ():
         if call["function"]["name"] == output_cls.__name__:
             return str(call["function"]["arguments"]) or empty
-    return response.message.content or ""
+    return last_text(response.message)
 
 
 # ------------------------------------------------------------------------------------------------ asking again

@@ -23,6 +23,7 @@ from pydantic_core import from_json
 from kimi_core import forms
 from kimi_core.errors import MessageError, warn
 from kimi_core.structured import dump
+from kimi_core.turns import TURNS, to_record
 from kimi_core.types import (
     JsonObject,
     Message,
@@ -86,7 +87,7 @@ def _tool(message: ChatMessage) -> Message:
 
 def _assistant(message: ChatMessage) -> Message:
     kwargs, blocks = message.additional_kwargs, message.blocks
-    return Message(
+    made = Message(
         "assistant",
         _content(blocks, _ASSISTANTS_OWN),
         reasoning=_reasoning(blocks, kwargs),
@@ -94,6 +95,11 @@ def _assistant(message: ChatMessage) -> Message:
         name=kwargs.get("name"),
         partial=bool(kwargs.get("partial")),
     )
+    if not kwargs or TURNS not in kwargs:
+        return made
+    from llama_index_kimi._turns import told_apart  # with the first server tool
+
+    return told_apart(made, kwargs[TURNS])
 
 
 _CONVERTERS: dict[MessageRole, Callable[[ChatMessage], Message]] = {
@@ -309,6 +315,10 @@ def to_chat_response(response: Response) -> ChatResponse:
 
 def to_message(response: Response) -> ChatMessage:
     """A whole answer as a message that can be sent back as it is."""
+    if response.steps:
+        from llama_index_kimi._turns import joined  # with the first server tool
+
+        response = joined(response)
     blocks: list[Any] = [TextBlock(text=response.text)]
     if response.reasoning:
         blocks.insert(0, to_thinking(response.reasoning, response.usage))
@@ -316,6 +326,8 @@ def to_message(response: Response) -> ChatMessage:
         blocks.insert(0, ThinkingBlock(content="", additional_information={UNTHOUGHT: True}))
     blocks += [to_call_block(call) for call in response.tool_calls]
     kwargs = {"tool_calls": [to_call_dict(c) for c in response.tool_calls]} if response.tool_calls else {}
+    if response.steps:
+        kwargs[TURNS] = to_record(response.steps)
     return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=kwargs)
 
 
@@ -374,6 +386,10 @@ def to_raw(response: Response) -> JsonObject:
         "logprobs": response.logprobs,
         "usage": to_usage(response.usage) if response.usage else None,
     }
+    if response.steps:
+        from llama_index_kimi._turns import to_raw as steps
+
+        raw[TURNS] = steps(response.steps)
     return {key: value for key, value in raw.items() if value is not None}
 
 

@@ -91,6 +91,17 @@ class KimiFields(FunctionCallingLLM):
         "`promote` makes the reasoning its text, `keep` hands it on. A stream is not asked for again: `retry` keeps it "
         "with a warning.",
     )
+    server_tools: list[str | dict[str, Any]] | None = Field(
+        default=None,
+        description="The host's own tools, offered in every call beside its tools and run by this package: "
+        "`$web_search`, formulas by their URI (`moonshot/web-search:latest`), or what `kimi_core.web_search` and "
+        "`kimi_core.formula` make.",
+    )
+    max_server_rounds: int | None = Field(
+        default=None,
+        description="How often the host's own tools are run for one answer before `kimi_core.ServerRoundsError` is "
+        "raised. Default: 8; 0 runs none and hands their calls on like those of other tools.",
+    )
     extra_body: dict[str, Any] | None = Field(
         default=None,
         description="Fields of the host's API that have no word here; merged into the body last, untouched.",

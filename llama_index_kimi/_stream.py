@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -13,9 +13,24 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 
-from kimi_core.events import Event, Finished, ReasoningDelta, ResponseBuilder, Started, TextDelta, ToolCallDelta
+from kimi_core.events import (
+    Event,
+    Finished,
+    ReasoningDelta,
+    ResponseBuilder,
+    ServerToolCall,
+    ServerToolResult,
+    Started,
+    StepEnded,
+    TextDelta,
+    ToolCallDelta,
+)
+from kimi_core.turns import TURNS
 from kimi_core.types import JsonObject, Reasoning, ToolCall
 from llama_index_kimi._convert import parse_arguments, to_call_dict, to_chat_response, to_thinking
+
+if TYPE_CHECKING:
+    from llama_index_kimi._turns import TurnsMaker
 
 GROWTH = 64
 """Arguments are handed on whenever they have grown by one part in so many.
@@ -27,7 +42,7 @@ Every response holds all of them so far, so that handing on each token of a long
 class ResponseMaker:
     """Makes the responses of one stream. What was handed out is never changed, but finished pieces are shared."""
 
-    __slots__ = ("_blocks", "_builder", "_calls", "_raw", "_single", "_text", "_thinking", "_thought")
+    __slots__ = ("_blocks", "_builder", "_calls", "_raw", "_single", "_text", "_thinking", "_thought", "_turns")
 
     def __init__(self, *, single_call: bool = False) -> None:
         """Begin.
@@ -43,6 +58,7 @@ class ResponseMaker:
         self._blocks: list[Any] = [TextBlock(text="")]
         self._calls: list[_Call] = []
         self._raw: JsonObject = {}
+        self._turns: TurnsMaker | None = None
 
     def feed(self, event: Event) -> ChatResponse | None:
         """The response after one event; None when there is nothing new to show."""
@@ -64,6 +80,8 @@ class ResponseMaker:
         self._builder.add(event)
         if isinstance(event, Finished):
             return self._last()
+        if isinstance(event, ServerToolCall | ServerToolResult | StepEnded):
+            return self._more_served(event)
         if isinstance(event, Started):
             self._raw = {"id": event.id, "model": event.model, "created": event.created}
         return None
@@ -93,13 +111,31 @@ class ResponseMaker:
             return None
         return ChatResponse(message=self._message(), delta="", raw=self._raw)
 
+    def _more_served(self, event: ServerToolCall | ServerToolResult | StepEnded) -> ChatResponse:
+        if self._turns is None:
+            from llama_index_kimi._turns import TurnsMaker  # with the first server tool
+
+            self._turns = TurnsMaker()
+        self._turns.add(event, self._text, self._thought)
+        return ChatResponse(message=self._message(), delta="", raw=self._raw)
+
     def _message(self) -> ChatMessage:
+        if self._turns is not None:
+            return self._with_turns(self._turns.record)
         if not self._calls:
             return ChatMessage(role=MessageRole.ASSISTANT, blocks=self._blocks)
         return ChatMessage(
             role=MessageRole.ASSISTANT,
             blocks=[*self._blocks, *(call.block for call in self._calls)],
             additional_kwargs={"tool_calls": [call.wire for call in self._calls]},
+        )
+
+    def _with_turns(self, record: list[JsonObject]) -> ChatMessage:
+        called = {"tool_calls": [call.wire for call in self._calls]} if self._calls else {}
+        return ChatMessage(
+            role=MessageRole.ASSISTANT,
+            blocks=[*self._blocks, *(call.block for call in self._calls)],
+            additional_kwargs={**called, TURNS: record},
         )
 
     def _last(self) -> ChatResponse:

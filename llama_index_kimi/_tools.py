@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +79,8 @@ class ToolCalling(FunctionCallingLLM):
             return super().predict_and_call(tools, user_msg, chat_history, verbose, **_reacting(kwargs))
         response = self.chat_with_tools(tools, user_msg, chat_history, verbose, allow_parallel_tool_calls, **kwargs)
         calls = self.get_tool_calls_from_response(response, error_on_no_tool_call)
-        outputs = [_call(call, tools, verbose) for call in calls]
+        own = _callable(tools)
+        outputs = [_call(call, own, verbose) for call in calls]
         return _to_agent_response(response, outputs, error_on_tool_error)
 
     @traced
@@ -101,7 +102,8 @@ class ToolCalling(FunctionCallingLLM):
             tools, user_msg, chat_history, verbose, allow_parallel_tool_calls, **kwargs
         )
         calls = self.get_tool_calls_from_response(response, error_on_no_tool_call)
-        outputs = await asyncio.gather(*[_acall(call, tools, verbose) for call in calls])
+        own = _callable(tools)
+        outputs = await asyncio.gather(*[_acall(call, own, verbose) for call in calls])
         return _to_agent_response(response, outputs, error_on_tool_error)
 
 
@@ -149,6 +151,11 @@ def _selection(id_: str, name: str, arguments: JsonObject | str, finished: bool)
 
 
 # ---------------------------------------------------------------------------------------------------- calling
+
+
+def _callable(tools: Sequence[BaseTool]) -> list[BaseTool]:
+    """Without those that are dicts: of the host's own, the calls never come here."""
+    return [tool for tool in tools if not isinstance(tool, Mapping)]
 
 
 def _call(call: ToolSelection, tools: Sequence[BaseTool], verbose: bool) -> ToolOutput:

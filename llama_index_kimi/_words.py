@@ -47,13 +47,13 @@ def loose(additional: Mapping[str, Any]) -> JsonObject:
     """`additional_kwargs` as options: those that have a word are meant by it, the rest is for the body.
 
     Raises:
-        ConfigError: Something about the connection, which would end up in the body, or in a dump.
+        ConfigError: Something that is no option, which would end up in the body, or in a dump.
     """
     words: JsonObject = {}
     body: JsonObject = {}
     for word, value in additional.items():
         name = options.ALIASES.get(word, word)
-        if name in options.CONNECTION or name == "extra_headers":
+        if name in (*options.CONNECTION, *options.SERVED) or name == "extra_headers":
             raise ConfigError(f"{word} is an argument of its own; it cannot be given in additional_kwargs.")
         if name in options.OPTIONS:
             words[name] = value

@@ -37,7 +37,10 @@ from llama_index_kimi._traced import revealed, traced_chat, traced_completion
 from llama_index_kimi._words import given, loose, split
 
 # Words of a call that are not options: what it is about.
-_OWN = ("model", "tools", "tool_choice", "strict", "response_format", "allow_parallel_tool_calls", "additional_kwargs")
+_OWN = (
+    *("model", "tools", "tool_choice", "strict", "response_format", "allow_parallel_tool_calls", "additional_kwargs"),
+    *options.SERVED,
+)
 # Connection words that are fields too. The HTTP clients are not: they can be neither copied nor dumped.
 _KEPT = (
     "timeout",
@@ -82,6 +85,12 @@ class KimiLLM(StructuredAnswers, ToolCalling, KimiFields):
         await agent.run("What is the weather in Tokyo?")
         ```
 
+        The host's own tools are run within the call:
+
+        ```python
+        KimiLLM(server_tools=["moonshot/web-search:latest"]).complete("Who won the match yesterday?")
+        ```
+
         Structured output:
 
         ```python
@@ -111,6 +120,7 @@ class KimiLLM(StructuredAnswers, ToolCalling, KimiFields):
         own_words = set(type(self).model_fields).difference(options.CONNECTION, options.OPTIONS)
         connection, chosen, own = split(words, own_words)
         options.parse(chosen)  # before pydantic, which takes "yes" for True
+        options.parse_served(own, {})
         settings = make_settings(**given(connection))
         super().__init__(model=model, **given(chosen), **given(own), **_settled(settings))
         self._client, self._async_client = KimiClient(settings), AsyncKimiClient(settings)
@@ -167,8 +177,8 @@ class KimiLLM(StructuredAnswers, ToolCalling, KimiFields):
 
         Args:
             messages: The conversation. Not changed.
-            **kwargs: Any option of the constructor; `tools`, `tool_choice`, and `response_format` (a pydantic class
-                or OpenAI's dict).
+            **kwargs: Any option of the constructor; `tools` (those of the host's own included), `tool_choice`, and
+                `response_format` (a pydantic class or OpenAI's dict).
 
         Raises:
             ConfigError, MessageError: Before any I/O.
@@ -242,10 +252,11 @@ class KimiLLM(StructuredAnswers, ToolCalling, KimiFields):
     def _call(self, messages: Sequence[ChatMessage], kwargs: JsonObject) -> _Call:
         connection, chosen, own = split(revealed(kwargs), _OWN)
         settled = options.parse(chosen, self._options(own.get("additional_kwargs")))
+        tools = to_tools(own.get("tools"), self.strict if own.get("strict") is None else own["strict"])
         request = Request(
             messages=to_messages(messages),
             model=own.get("model") or self.model,
-            tools=to_tools(own.get("tools"), self.strict if own.get("strict") is None else own["strict"]),
+            **options.parse_served(own, self.__dict__, tools),
             tool_choice=options.parse_tool_choice(own.get("tool_choice")),
             output=to_output(own.get("response_format")),
             options=settled,

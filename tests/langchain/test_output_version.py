@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import operator
 from functools import reduce
-from importlib.metadata import version
+from importlib import metadata
 from typing import Any, TypedDict
 
 import pytest
@@ -20,7 +20,7 @@ pytestmark = [
     # LangChain and LangGraph say it once of their own events.
     pytest.mark.filterwarnings("ignore:.*(beta|experimental):langchain_core._api.LangChainBetaWarning")
 ]
-OLD_GRAPHS = tuple(map(int, version("langgraph").split(".")[:2])) < (1, 1)
+OLD_GRAPHS = tuple(map(int, metadata.version("langgraph").split(".")[:2])) < (1, 1)
 MODES = ["invoke", "ainvoke", "stream", "astream"]
 VERSIONS = ["v0", "v1"]
 CALL = {"name": "get_weather", "arguments": {"city": "Paris"}}

@@ -67,7 +67,11 @@ async def run(agent: Any, question: str, **words: Any) -> tuple[Any, list[AgentS
 
 def ask(agent: Callable[[], Any], question: str, **words: Any) -> tuple[Any, list[AgentStream]]:
     async def begin() -> tuple[Any, list[AgentStream]]:
-        return await run(agent(), question, **words)
+        try:
+            return await run(agent(), question, **words)
+        finally:
+            if isinstance(words.get("memory"), Memory):  # its database would be closed by the garbage collector
+                await words["memory"].sql_store._async_engine.dispose()
 
     return asyncio.run(begin())
 

@@ -1,0 +1,177 @@
+"""The turns in which server tools were run, beside a message that has one text and one reasoning for all its turns.
+
+Frameworks keep a message's text as one string. What the model said in each turn is told apart again by a record of
+plain data (JSON), so that a conversation goes back to the host to the letter. The record is a list of turns, each with
+an `index`, the calls, their results and what was said before them; pieces of it can be added up, as streams do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from kimi_core.errors import MessageError
+from kimi_core.types import JsonObject, Reasoning, ServerCall, Step, ToolCall
+
+TURNS = "server_turns"
+"""Where a message keeps the record, among its `additional_kwargs`."""
+
+
+class Told(NamedTuple):
+    """A message's turns, told apart.
+
+    Attributes:
+        steps: The turns that called server tools.
+        text: What was said in the last turn.
+        thought: What was thought in it.
+    """
+
+    steps: tuple[Step, ...]
+    text: str
+    thought: str
+
+
+# -------------------------------------------------------------------------------------------------- to record
+
+
+def to_text(steps: Iterable[Step], text: str) -> str:
+    """What was said in all turns; `text` in the last."""
+    return "".join([*(step.text for step in steps), text])
+
+
+def to_reasoning(steps: Sequence[Step], last: Reasoning | None) -> Reasoning | None:
+    """What was thought in all turns, with key and details of the last turn."""
+    thought = "".join(step.reasoning.text for step in steps if step.reasoning)
+    if not thought:
+        return last
+    return replace(last, text=thought + last.text) if last else Reasoning(thought)
+
+
+def to_record(steps: Iterable[Step]) -> list[JsonObject]:
+    """The record of an answer."""
+    return [_turn(index, step) for index, step in enumerate(steps)]
+
+
+def _turn(index: int, step: Step) -> JsonObject:
+    calls = [to_call(served.call, served.position, place) for place, served in enumerate(step.calls)]
+    results = [
+        to_result(served.call.id, served.output, failed=served.failed)
+        for served in step.calls
+        if served.output is not None
+    ]
+    turn: JsonObject = {"index": index, "calls": calls}
+    if results:
+        turn["results"] = results
+    return {**turn, **({"open": True} if step.open else to_end(step.text, step.reasoning))}
+
+
+def to_call(call: ToolCall, position: int, place: int) -> JsonObject:
+    """A call in the record.
+
+    Args:
+        call: As the model wrote it.
+        position: Its place among all calls of its turn.
+        place: Its place among those of server tools.
+    """
+    told: JsonObject = {"id": call.id, "name": call.name, "arguments": call.arguments}
+    if call.type != kind_of(call.name):
+        told["type"] = call.type
+    if position != place:
+        told["position"] = position
+    return told
+
+
+def to_result(id_: str, output: str, *, failed: bool) -> JsonObject:
+    """A result in the record."""
+    return {"id": id_, "output": output, **({"failed": True} if failed else {})}
+
+
+def to_end(text: str, reasoning: Reasoning | None) -> JsonObject:
+    """What was said and thought in a turn: the text, and how long the reasoning is, which the message has."""
+    end: JsonObject = {"text": text} if text else {}
+    if reasoning and reasoning.text:
+        end["reasoning"] = len(reasoning.text)
+    if reasoning:
+        end |= to_origin(reasoning)
+    return end
+
+
+def to_origin(reasoning: Reasoning) -> JsonObject:
+    """What a reasoning has besides its text."""
+    known: JsonObject = {"reasoning_key": reasoning.key, "reasoning_details": list(reasoning.details)}
+    return {name: value for name, value in known.items() if value}
+
+
+# ------------------------------------------------------------------------------------------------ from record
+
+
+def read(record: Any, text: str, thought: str) -> Told:
+    """A message's turns.
+
+    Texts that the user has changed since count as said in the last turn.
+
+    Args:
+        record: What `to_record` gave.
+        text: What the message says.
+        thought: Its reasoning.
+
+    Raises:
+        MessageError: This is no record.
+    """
+    try:
+        turns = [dict(turn) for turn in record]
+        if not text.startswith("".join(turn.get("text") or "" for turn in turns)):
+            turns = [{**turn, "text": ""} for turn in turns]
+        if sum(turn.get("reasoning") or 0 for turn in turns) > len(thought):
+            turns = [{**turn, "reasoning": 0} for turn in turns]
+        return _told(turns, text, thought)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise MessageError(
+            f"additional_kwargs[{TURNS!r}] is no record of server tools: {str(record)[:200]!r}. Leave it as it was in "
+            "the answer, or remove it."
+        ) from error
+
+
+def _told(turns: Sequence[Mapping[str, Any]], text: str, thought: str) -> Told:
+    steps = []
+    for turn in turns:
+        length = turn.get("reasoning") or 0
+        reasoning = Reasoning(thought[:length], turn.get("reasoning_key"), tuple(turn.get("reasoning_details") or ()))
+        said = turn.get("text") or ""
+        known = reasoning if reasoning.text or reasoning.details else None
+        steps.append(Step(said, known, served(turn), open=turn is turns[-1] and _is_open(turn)))
+        text, thought = text[len(said) :], thought[length:]
+    return Told(tuple(steps), text, thought)
+
+
+def _is_open(turn: Mapping[str, Any]) -> bool:
+    """Whether the last turn was not followed by another: it says so, or its stream broke off."""
+    return bool(turn.get("open")) or len(turn.get("results") or ()) < len(turn["calls"])
+
+
+def served(turn: Mapping[str, Any]) -> tuple[ServerCall, ...]:
+    """The calls of a turn of the record, with their results.
+
+    Raises:
+        KeyError, TypeError, AttributeError: It is no turn.
+    """
+    # Results come in the order of the calls, since one id may come several times.
+    results = list(turn.get("results") or ())
+    calls = []
+    for place, told in enumerate(turn.get("calls") or ()):
+        call = to_tool_call(told)
+        result = results.pop(0) if results and results[0]["id"] == call.id else {}
+        position = told.get("position", place)
+        calls.append(ServerCall(call, result.get("output"), bool(result.get("failed")), position))
+    return tuple(calls)
+
+
+def to_tool_call(told: Mapping[str, Any]) -> ToolCall:
+    """A call of the record."""
+    return ToolCall(told["id"], told["name"], told["arguments"], told.get("type") or kind_of(told["name"]))
+
+
+def kind_of(name: str) -> str:
+    """The type that a call of a tool most likely has: names of Moonshot's builtin functions begin with a dollar."""
+    return "builtin_function" if name.startswith("$") else "function"

@@ -1,0 +1,87 @@
+"""Messages for which server tools were run. Pure.
+
+Text and reasoning of all turns stand in a message's blocks, as they were streamed; the record beside them (see
+`kimi_core.turns`) says which turn they are of, and what was called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from llama_index.core.base.llms.types import ChatMessage
+
+from kimi_core import turns
+from kimi_core.events import ServerToolCall, ServerToolResult, StepEnded
+from kimi_core.turns import TURNS
+from kimi_core.types import JsonObject, Message, Reasoning, Response, Step
+
+
+def told_apart(message: Message, record: Any) -> Message:
+    """A message of the core's whose text and reasoning are of all turns, with its turns told apart.
+
+    Raises:
+        MessageError: The record is none.
+    """
+    content, reasoning = message.content, message.reasoning
+    text = content if isinstance(content, str) else ""
+    told = turns.read(record, text, reasoning.text if reasoning else "")
+    last = replace(reasoning, text=told.thought) if reasoning else None
+    return replace(message, content=told.text if text else content, reasoning=last, steps=told.steps)
+
+
+def joined(response: Response) -> Response:
+    """An answer with the text and reasoning of all its turns."""
+    steps = response.steps
+    text, reasoning = turns.to_text(steps, response.text), turns.to_reasoning(steps, response.reasoning)
+    return replace(response, text=text, reasoning=reasoning)
+
+
+def last_text(message: ChatMessage) -> str:
+    """What was said in the last turn: the answer, without what was said before server tools were called."""
+    content, record = message.content or "", message.additional_kwargs.get(TURNS)
+    return turns.read(record, content, "").text if record else content
+
+
+def to_raw(steps: Sequence[Step]) -> list[JsonObject]:
+    """The turns in full, for `raw`."""
+    return [
+        {**turn, "text": step.text, "reasoning": step.reasoning.text if step.reasoning else ""}
+        for turn, step in zip(turns.to_record(steps), steps, strict=True)
+    ]
+
+
+class TurnsMaker:
+    """The record of one stream. What was handed out is never changed."""
+
+    def __init__(self) -> None:
+        self.record: list[JsonObject] = []
+        self._turn = 0
+        self._text = self._thought = 0
+
+    def add(self, event: ServerToolCall | ServerToolResult | StepEnded, text: str, thought: str) -> None:
+        """Take one event in.
+
+        Args:
+            event: The event.
+            text: What was said so far, in all turns.
+            thought: What was thought so far.
+        """
+        match event:
+            case ServerToolCall():
+                place = len(self._now().get("calls", ()))
+                self._more("calls", turns.to_call(event.call, event.position, place))
+            case ServerToolResult():
+                self._more("results", turns.to_result(event.id, event.output, failed=event.failed))
+            case StepEnded():
+                end = turns.to_end(text[self._text :], Reasoning(thought[self._thought :]))
+                self.record = [*self.record[:-1], {**self._now(), **end}]
+                self._turn, self._text, self._thought = self._turn + 1, len(text), len(thought)
+
+    def _more(self, what: str, piece: JsonObject) -> None:
+        now = self._now()
+        self.record = [*self.record[: self._turn], {**now, what: [*now.get(what, ()), piece]}]
+
+    def _now(self) -> JsonObject:
+        return self.record[self._turn] if len(self.record) > self._turn else {"index": self._turn}
