@@ -67,11 +67,7 @@ async def run(agent: Any, question: str, **words: Any) -> tuple[Any, list[AgentS
 
 def ask(agent: Callable[[], Any], question: str, **words: Any) -> tuple[Any, list[AgentStream]]:
     async def begin() -> tuple[Any, list[AgentStream]]:
-        try:
-            return await run(agent(), question, **words)
-        finally:
-            if isinstance(words.get("memory"), Memory):  # its database would be closed by the garbage collector
-                await words["memory"].sql_store._async_engine.dispose()
+        return await run(agent(), question, **words)
 
     return asyncio.run(begin())
 
@@ -251,6 +247,8 @@ def test_a_tool_turn_comes_back_whole_from_every_memory(
     agent = lambda: FunctionAgent(llm=llm, tools=dice.tools)  # noqa: E731
     ask(agent, "Call roll_red and roll_blue in parallel 2 times.", memory=memory)
     ask(agent, "Thanks. Who are you?", memory=memory)
+    if isinstance(memory, Memory):  # else the garbage collector closes its database
+        asyncio.run(memory.sql_store._async_engine.dispose())
     first, second = (request.body["messages"] for request in kimi.requests[-2:])
     assert second[: len(first)] == first  # not a byte differs, so that the host finds its cached prefix
     assert kimi.errors == []
