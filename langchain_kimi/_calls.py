@@ -79,7 +79,7 @@ class Calling(Identified):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        call = self._call(messages, stop, kwargs, stream=True, v1=run_manager is not None)
+        call = self._call(messages, stop, kwargs, stream=True, events=run_manager is not None)
         client = self._clients[0].derived(**call.connection)
         maker = chunk_maker(_manner(call, client))
         for event in client.stream(call.request):
@@ -95,7 +95,7 @@ class Calling(Identified):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        call = self._call(messages, stop, kwargs, stream=True, v1=run_manager is not None)
+        call = self._call(messages, stop, kwargs, stream=True, events=run_manager is not None)
         client = self._clients[1].derived(**call.connection)
         maker = chunk_maker(_manner(call, client))
         async for event in await client.stream(call.request):
@@ -111,7 +111,7 @@ class Calling(Identified):
         kwargs: JsonObject,
         *,
         stream: bool = False,
-        v1: bool = False,
+        events: bool = False,
     ) -> Call:
         connection, given, own = options.split(kwargs, _OWN)
         if stop is not None:
@@ -133,7 +133,8 @@ class Calling(Identified):
             facts = connection.get("overrides") or self._settings.overrides
             connection["overrides"] = {**facts, "stream_options": False}
         manner = {
-            "v1": v1 or self.output_version == "v1",
+            "v1": events or self.output_version == "v1",
+            "events": events,
             # LangChain adds up the usage of chunks: `Only dict and int values are supported`.
             "cost_in_usage": asked["cost_in_usage"] and not stream,
             "headers": asked["include_response_headers"],

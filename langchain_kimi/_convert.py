@@ -14,6 +14,7 @@ from kimi_core.structured import dump
 from kimi_core.turns import TURNS, kind_of
 from kimi_core.types import JsonObject, Message, Reasoning, Role, ToolCall
 from langchain_kimi._content import to_content, to_result, to_speech
+from langchain_kimi._strict import Escaper
 
 PROVIDER = "moonshot"
 """`model_provider` and `ls_provider` of every message, whatever the host: who made the model."""
@@ -180,7 +181,7 @@ def _arguments(call: Mapping[str, Any], written: Mapping[str, Any]) -> str:
 def _unsealed(call: Mapping[str, Any], written: Mapping[str, Any]) -> str:
     args = call["args"] or ""
     text = written.get(call["id"]) if written else None
-    return text if isinstance(text, str) and args.startswith(text) else args
+    return text if isinstance(text, str) and args.startswith((text, Escaper().feed(text))) else args
 
 
 def _says(text: str, args: Any) -> bool:

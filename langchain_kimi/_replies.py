@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +26,7 @@ class Manner:
     Attributes:
         host: Who is asked.
         v1: Content is standard blocks (`output_version="v1"`).
+        events: LangChain's v3 events are made of the chunks; they read tool arguments as strict JSON.
         cost_in_usage: The price goes into `usage_metadata` as well.
         price: By which an estimated price is split into that of input and output.
         headers: The answer's headers go into `response_metadata`.
@@ -35,6 +37,7 @@ class Manner:
 
     host: str
     v1: bool = False
+    events: bool = False
     cost_in_usage: bool = False
     price: Price | None = None
     headers: bool = False
@@ -167,19 +170,26 @@ def to_written(
     return {WRITTEN: differing} if differing else {}
 
 
-def seal(arguments: str) -> str:
-    """What makes arguments that are no JSON stay that way when LangChain adds up a stream; usually nothing.
+def seal(arguments: str, *, events: bool = False) -> str:
+    """What makes arguments that are no JSON object stay that way when LangChain adds up a stream; usually nothing.
 
     LangChain completes what looks cut: of `{"path": "/home` it would make a call that can be run. A bracket that
     closes nothing makes it an invalid call, as it is when it was not streamed.
+
+    Args:
+        arguments: As the model wrote them.
+        events: For LangChain's v3 events, which take any JSON for arguments, and fail to make a message of a list.
     """
     from langchain_core.utils.json import parse_partial_json  # with the first such call
 
     def looks_whole(text: str) -> bool:
-        try:
+        with suppress(ValueError):
+            if events:
+                json.loads(text)
+                return True
+        with suppress(ValueError):
             return isinstance(parse_partial_json(text), dict)
-        except ValueError:
-            return False
+        return False
 
     ends = ("", "]", "}", '"]', '"}', '""]', '""}')
     return next((end for end in ends if not looks_whole(arguments + end)), "")

@@ -22,6 +22,7 @@ from langchain_kimi._replies import (
     to_usage,
     to_written,
 )
+from langchain_kimi._strict import Escaper
 
 _M = TypeVar("_M")
 
@@ -54,6 +55,7 @@ class ChunkMaker:
         self._call: ToolCallDelta | None = None
         self._pending: list[str] = []
         self._size = 0
+        self._escapers: dict[int, Escaper] = {}
 
     def feed(self, event: Event) -> list[ChatGenerationChunk]:
         """Chunks that are ready after one event."""
@@ -95,6 +97,8 @@ class ChunkMaker:
             return []
         self._call, self._size = None, 0
         self._pending.clear()
+        if self._manner.events:
+            arguments = self._escapers.setdefault(call.index, Escaper()).feed(arguments)
         return [self._call_chunk(call, arguments)]
 
     def _call_chunk(self, call: ToolCallDelta, arguments: str) -> ChatGenerationChunk:
@@ -113,10 +117,12 @@ class ChunkMaker:
         """The last chunks."""
         response = self._builder.response()
         valid, invalid = parse_calls(response.tool_calls)
-        broken = {call["id"] for call in invalid}
-        ends = {i: seal(call.arguments) for i, call in enumerate(response.tool_calls) if call.id in broken}
+        broken, events = {call["id"] for call in invalid}, self._manner.events
+        ends = {
+            i: seal(call.arguments, events=events) for i, call in enumerate(response.tool_calls) if call.id in broken
+        }
         seals = [self._call_chunk(ToolCallDelta(i, end), end) for i, end in ends.items() if end]
-        return [*seals, self._last(response, to_written(response.tool_calls, valid, broken if seals else ()))]
+        return [*seals, self._last(response, to_written(response.tool_calls, valid, broken if seals or events else ()))]
 
     def _last(self, response: Response, kwargs: JsonObject) -> ChatGenerationChunk:
         content: Any = [] if self._manner.v1 else ""

@@ -19,7 +19,7 @@ from kimi_core import ConfigError, KimiWarning, MessageError
 from kimi_core.emulator import LocalKimi
 from langchain_kimi import ChatKimi
 
-MODES = ["invoke", "ainvoke", "stream", "astream"]
+MODES = ["invoke", "ainvoke", "stream", "astream", "events", "aevents"]
 
 
 @pytest.fixture
@@ -35,6 +35,10 @@ async def ask(model: Any, mode: str, said: Any = "Weather?") -> AIMessage:
             return await model.ainvoke(said)
         case "stream":
             return reduce(operator.add, model.stream(said))
+        case "events":
+            return model.stream_events(said, version="v3").output
+        case "aevents":
+            return await (await model.astream_events(said, version="v3"))
     return reduce(operator.add, [chunk async for chunk in model.astream(said)])
 
 
@@ -272,7 +276,17 @@ def test_a_host_without_the_switch_says_so(model: ChatKimi) -> None:
 
 # ------------------------------------------------------------------------------------------------- arguments
 
-INVALID = ['{"city": ', '{"city": "Par', '{"city": "Par\\', '{"c": [1, ', '{"c": {"d": [{"e": 1}', "[1]", "x", '"x"']
+INVALID = [
+    '{"city": ',
+    '{"city": "Par',
+    '{"city": "Par\\',
+    '{"c": [1, ',
+    '{"c": {"d": [{"e": 1}',
+    "[1]",
+    "x",
+    '"x"',
+    "null",
+]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -292,12 +306,30 @@ async def test_arguments_that_are_no_object_make_an_invalid_call(
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_an_invalid_call_goes_back_as_it_came(model: ChatKimi, kimi: LocalKimi, mode: str) -> None:
-    kimi.enqueue(tool_calls=[{"name": "weather", "arguments": '{"city": "Par'}])
+@pytest.mark.parametrize("text", ['{"city": "Par', '["Paris"]', '{"city": "Pa\nr', '{"city": "Pa\nr",}'])
+async def test_an_invalid_call_goes_back_as_it_came(model: ChatKimi, kimi: LocalKimi, text: str, mode: str) -> None:
+    kimi.enqueue(tool_calls=[{"name": "weather", "arguments": text}])
     said = await ask(model.bind_tools([weather]), mode)
     kimi.enqueue(text="ok", unchecked=True)
     model.invoke([HumanMessage("?"), said, ToolMessage("Not JSON.", tool_call_id="functions.weather:0")])
-    assert kimi.requests[-1].body["messages"][1]["tool_calls"][0]["function"]["arguments"] == '{"city": "Par'
+    assert kimi.requests[-1].body["messages"][1]["tool_calls"][0]["function"]["arguments"] == text
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("piece", [1, 2, 3, 1000])
+async def test_control_characters_in_arguments_make_no_call_invalid(
+    model: ChatKimi, kimi: LocalKimi, piece: int, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However the arguments are cut into pieces; between the strings they are but blanks."""
+    monkeypatch.setattr("langchain_kimi._stream.COALESCE", piece)
+    text = '{\n\t"city": "New\nYork \\"\t\\\\",\n "n\t": ["\\u00e9\r"]}'
+    kimi.enqueue(tool_calls=[{"name": "weather", "arguments": text}])
+    answer = await ask(model.bind_tools([weather]), mode)
+    assert answer.invalid_tool_calls == []
+    assert answer.tool_calls[0]["args"] == {"city": 'New\nYork "\t\\', "n\t": ["é\r"]}
+    kimi.enqueue(text="ok")
+    model.invoke([HumanMessage("?"), answer, ToolMessage("Sunny", tool_call_id=answer.tool_calls[0]["id"])])
+    assert kimi.requests[-1].body["messages"][1]["tool_calls"][0]["function"]["arguments"] == text
 
 
 @pytest.mark.parametrize("mode", MODES)
