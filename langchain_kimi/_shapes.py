@@ -120,7 +120,15 @@ def traced_schema(schema: Any, shape: Shape) -> Any:
 
 # ------------------------------------------------------------------------------------------------- instances
 
-_adapter = lru_cache(maxsize=256)(TypeAdapter)
+
+def _adapter(target: Any) -> TypeAdapter[Any]:
+    """The adapter of a type. `A | B` equals `B | A`, but of two that fit the first counts: their texts differ."""
+    return _kept_adapter(target, str(target))
+
+
+@lru_cache(maxsize=256)
+def _kept_adapter(target: Any, _: str) -> TypeAdapter[Any]:
+    return TypeAdapter(target)
 
 
 def _of_type(target: Any, value: Any) -> Any:

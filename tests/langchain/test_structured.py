@@ -22,7 +22,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.tools import tool
 from langchain_core.utils.function_calling import convert_to_json_schema
-from pydantic import BaseModel, RootModel, field_validator
+from pydantic import BaseModel, RootModel, create_model, field_validator
 from pydantic.v1 import BaseModel as BaseModelV1
 
 from kimi_core import ConfigError, OutputError, RefusedError, StructuredOutputError, TruncatedError
@@ -402,6 +402,14 @@ def test_a_whole_message_in_place_of_a_stream_is_read(model: ChatKimi) -> None:
 def test_text_alone_is_read_as_well(model: ChatKimi) -> None:
     parser = model.with_structured_output(City).last  # type: ignore[attr-defined]
     assert parser.invoke('{"name": "Bonn"}') == parser.parse('{"name": "Bonn"}') == City(name="Bonn")
+
+
+def test_of_two_classes_that_fit_the_first_counts(model: ChatKimi, kimi: LocalKimi) -> None:
+    """Whatever was asked before: both unions are equal to Python."""
+    first, second = create_model("First", v=(int, ...)), create_model("Second", v=(int, ...))
+    for schema, made in ((first | second, first), (second | first, second)):
+        kimi.enqueue(text='{"v": 1}')
+        assert type(model.with_structured_output(schema).invoke("?")) is made
 
 
 def test_what_was_made_survives_a_pickle(model: ChatKimi, kimi: LocalKimi) -> None:
