@@ -25,6 +25,8 @@ from langchain_kimi._tools import to_tools
 _BROUGHT = ("model", "model_name", "tools", "tool_choice", "response_format", "structured_output", "stream")
 # Fields that are no options of the core's.
 _SHAPING = ("stream_usage", "cost_in_usage", "include_response_headers", "include_prefill")
+# What `cost_in_usage` puts into the usage.
+_COSTS = frozenset({"input_cost", "output_cost", "total_cost"})
 _OWN = (*_BROUGHT, *_SHAPING, *options.SERVED)
 
 
@@ -197,6 +199,8 @@ def _prefill(last: Any) -> str:
 def _unpriced(generation: ChatGeneration) -> ChatGeneration:
     message = generation.message
     if isinstance(message, AIMessage) and "cost_usd" in message.response_metadata:
-        metadata = {**message.response_metadata, "cost_usd": 0.0}
-        return generation.model_copy(update={"message": message.model_copy(update={"response_metadata": metadata})})
+        changes: JsonObject = {"response_metadata": {**message.response_metadata, "cost_usd": 0.0}}
+        if usage := message.usage_metadata:
+            changes["usage_metadata"] = {**usage, **dict.fromkeys(_COSTS.intersection(usage), 0.0)}
+        return generation.model_copy(update={"message": message.model_copy(update=changes)})
     return generation

@@ -13,6 +13,7 @@ import pytest
 from deepagents import create_deep_agent
 from langchain.agents import create_agent
 from langchain.agents.middleware import ModelFallbackMiddleware, ModelRetryMiddleware
+from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import get_usage_metadata_callback
 from langchain_core.tracers.langchain import wait_for_all_tracers
 from langgraph.checkpoint.memory import InMemorySaver
@@ -219,6 +220,14 @@ async def test_cost_is_in_the_usage_on_request(make: Callable[..., ChatKimi], la
     usage = langsmith.calls[0]["extra"]["metadata"]["usage_metadata"]
     assert usage["total_cost"] == answer.response_metadata["cost_usd"] > 0
     assert usage["input_cost"] + usage["output_cost"] == pytest.approx(usage["total_cost"])
+
+
+def test_what_a_cache_answers_costs_nothing_in_part_either(kimi: LocalKimi) -> None:
+    model = ChatKimi(base_url=kimi.base_url, api_key=kimi.api_key, cost_in_usage=True, cache=InMemoryCache())
+    assert model.invoke("Hello").usage_metadata["output_cost"] > 0
+    usage = model.invoke("Hello").usage_metadata
+    assert len(kimi.requests) == 1
+    assert [usage[cost] for cost in ("input_cost", "output_cost", "total_cost")] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("way", ["stream", "astream"])
