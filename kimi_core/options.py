@@ -92,7 +92,8 @@ def _check_types(given: Mapping[str, Any]) -> None:
     for name, value in given.items():
         types, words = _TYPES.get(name, ((object,), ""))
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types and words):
-            raise ConfigError(f"{name} must be {words}, got {value!r}.")
+            shown = type(value).__name__ if name == "extra_headers" else repr(value)  # a header may be a secret
+            raise ConfigError(f"{name} must be {words}, got {shown}.")
         if name in _CHOICES and value not in _CHOICES[name]:
             raise ConfigError(f"{name} must be one of {', '.join(map(repr, _CHOICES[name]))}, got {value!r}.")
 
@@ -241,6 +242,18 @@ def split(
         else:
             raise unknown(word, allowed)
     return connection, options, own
+
+
+def check_change(word: str) -> None:
+    """Raise when a word of a finished model is settled. The error does not quote the value, which may be a key.
+
+    Raises:
+        ConfigError: It says where calls go.
+    """
+    if word in CONNECTION:
+        raise ConfigError(
+            f"{word} is frozen: it says where calls go, and is settled at construction. Make another model for another."
+        )
 
 
 def unknown(word: str, allowed: Iterable[str] = ()) -> UnknownOptionError:

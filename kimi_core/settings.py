@@ -132,6 +132,11 @@ def make_settings(
         UnknownHostError: No row has that name.
         ConfigError: A value is wrong, or the host's address must be given and was not.
     """
+    if not isinstance(base_url, str | None):
+        raise ConfigError(f"base_url must be text, not {type(base_url).__name__}.")
+    if not isinstance(host, str | HostRow | None):
+        raise ConfigError(f"host must be a host's name or a HostRow, got {host!r}.")
+    _check_timeout(timeout)
     row = _row(host, base_url)
     _check(max_retries, on_unsupported, chunk_timeout)
     _check_choices(fetch_media=fetch_media, upload_media=upload_media, documents=documents)
@@ -215,6 +220,12 @@ def _check(max_retries: int, on_unsupported: str, chunk_timeout: float | None) -
         raise ConfigError(f"chunk_timeout must be seconds, more than 0, got {chunk_timeout!r}.")
 
 
+def _check_timeout(timeout: Any) -> None:
+    seconds = isinstance(timeout, int | float) and not isinstance(timeout, bool)
+    if isinstance(timeout, str | list | bool) or (seconds and timeout <= 0):
+        raise ConfigError(f"timeout must be seconds, more than 0, or an openai.Timeout, got {timeout!r}.")
+
+
 _CHOICES: dict[str, tuple[object, ...]] = {
     "fetch_media": ("public", True, False),
     "upload_media": ("auto", True, False),
@@ -230,7 +241,10 @@ def _check_choices(**given: object) -> None:
 
 def _key(row: HostRow, given: ApiKey | None, *, trusted: bool) -> tuple[SecretStr | None, bool]:
     if given is not None:
-        text = (given.get_secret_value() if isinstance(given, SecretStr) else given).strip()
+        said = given.get_secret_value() if isinstance(given, SecretStr) else given
+        if not isinstance(said, str):
+            raise ConfigError(f"api_key must be text or a SecretStr, not {type(said).__name__}.")
+        text = said.strip()
         _check_header("The API key", text)
         return (SecretStr(text), False) if text else (None, False)
     found = _env(row.key_env) if trusted else None
@@ -244,6 +258,8 @@ def check_headers(headers: Mapping[str, str] | None) -> None:
     Raises:
         ConfigError: Names the header.
     """
+    if not isinstance(headers, Mapping | None):
+        raise ConfigError(f"Headers must be a mapping of names to texts, not {type(headers).__name__}.")
     for name, value in (headers or {}).items():
         if not isinstance(value, str):
             raise ConfigError(f"The header {name!r} must be text, not {type(value).__name__}.")

@@ -77,6 +77,7 @@ class Connected(KimiFields):
     # ------------------------------------------------------------------------------------------ changes
 
     def __setattr__(self, name: str, value: Any) -> None:
+        options.check_change(name)
         super().__setattr__(name, value)
         self.__dict__.pop("_serialized", None)  # LangChain keeps what it has dumped once, and goes by it in caches
         if name == "model_name":

@@ -26,6 +26,7 @@ class KimiFields(BaseChatModel):
         populate_by_name=True,
         arbitrary_types_allowed=True,
         protected_namespaces=(),
+        hide_input_in_errors=True,  # a key or header among them
         defer_build=True,  # nobody makes one of these; `ChatKimi` builds its own schema
     )
 

@@ -126,6 +126,10 @@ class KimiLLM(StructuredAnswers, ToolCalling, KimiFields):
         self._client, self._async_client = KimiClient(settings), AsyncKimiClient(settings)
         self._options()  # additional_kwargs are checked as well
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        options.check_change(name)
+        super().__setattr__(name, value)
+
     @classmethod
     def class_name(cls) -> str:
         """The name under which it is serialised."""

@@ -181,6 +181,14 @@ def test_what_says_where_calls_go_is_frozen(framework: Driver) -> None:
             setattr(model, word, value)
 
 
+@pytest.mark.parametrize(
+    "words", [{"timeout": "soon"}, {"timeout": 0}, {"timeout": True}, {"base_url": 5}, {"host": 5}]
+)
+def test_a_connection_of_the_wrong_type_is_an_error_at_construction(framework: Driver, words: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=f"{next(iter(words))} must be"):
+        framework.make(**{"api_key": "k", **words})
+
+
 def test_the_environment_is_not_read_after_construction(
     framework: Driver, kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch
 ) -> None:

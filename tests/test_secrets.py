@@ -14,7 +14,7 @@ from drivers import DRIVERS, Driver
 from langchain_core.load import dumps
 from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
 
-from kimi_core import APIError, KimiClient
+from kimi_core import APIError, ConfigError, KimiClient
 from kimi_core.emulator import LocalKimi
 
 CANARY = "sk-canary-9f3b1c77e5d24a60"
@@ -42,6 +42,32 @@ def deep(value: Any, seen: set[int] | None = None) -> str:
     if isinstance(value, list | tuple | set):
         return " ".join(deep(v, seen) for v in value)
     return repr(value) + " " + deep(getattr(value, "__dict__", {}), seen)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"api_key": [CANARY]},
+        {"api_key": CANARY.encode()},
+        {"api_key": lambda: CANARY},
+        {"default_headers": [("Authorization", CANARY)]},
+        {"extra_headers": [("Authorization", CANARY)]},
+        {"extra_headers": CANARY},
+    ],
+)
+def test_what_is_no_key_and_no_headers_is_not_quoted(framework: Driver, words: dict[str, Any]) -> None:
+    """A clear error, and nothing of what was given: it is a secret in another form."""
+    with pytest.raises(ValueError, match="api_key|eaders") as raised:
+        framework.make(**{"api_key": "k", **words})
+    assert CANARY not in "".join(traceback.format_exception(raised.value))
+
+
+@pytest.mark.parametrize("word", ["api_key", "default_headers"])
+def test_not_in_the_error_when_a_frozen_field_is_set(framework: Driver, word: str) -> None:
+    model = framework.make(api_key="k")
+    with pytest.raises(ConfigError, match=f"{word} is frozen") as raised:
+        setattr(model, word, CANARY if word == "api_key" else {"X-Gateway-Token": CANARY})
+    assert CANARY not in "".join(traceback.format_exception(raised.value))
 
 
 def test_not_in_repr_str_or_dicts(framework: Driver) -> None:
