@@ -14,7 +14,7 @@ from kimi_core.host_row import ErrorRule
 from kimi_core.paths import first
 from kimi_core.profile import Profile
 
-_MESSAGE = ("error.message", "error.metadata.raw", "errors.0.message", "message", "detail", "error", "msg")
+_MESSAGE = ("error.message", "errors.0.message", "message", "detail", "error", "msg")
 _TYPE = ("error.type", "errors.0.type", "error.name", "type", "title")
 _CODE = ("error.code", "errors.0.code", "code", "statusCode", "status")
 _PARAM = ("error.param", "errors.0.parameter", "param")
@@ -100,7 +100,7 @@ _GENERAL = (
 
 def error_from_status(status: int, body: Any, headers: Mapping[str, str], profile: Profile) -> err.APIError:
     """The error for an HTTP error status."""
-    rule = _rule(status, body, profile)
+    rule = _rule(status, body, profile, headers)
     error = rule.error if rule else (err.InternalServerError if status >= 500 else err.APIStatusError)
     made = _make(error, body, profile, what=f"HTTP {status}", advice=rule.advice if rule else "")
     made.status_code = status
@@ -164,15 +164,18 @@ def _rules(profile: Profile) -> Iterator[ErrorRule]:
     yield from _GENERAL
 
 
-def _rule(status: int, body: Any, profile: Profile) -> ErrorRule | None:
+def _rule(status: int, body: Any, profile: Profile, headers: Mapping[str, str] | None = None) -> ErrorRule | None:
     type_, code, message = _said(body)
-    return next((r for r in _rules(profile) if r.status == status and _fits(r, type_, code, message)), None)
+    came = headers or {}
+    fitting = (r for r in _rules(profile) if r.status == status and _fits(r, type_, code, message))
+    return next((r for r in fitting if r.header is None or r.header in came), None)
 
 
 def _by_type(body: Any, profile: Profile) -> ErrorRule | None:
     """Inside a stream there is no status: the host's type or its words must do."""
     type_, code, message = _said(body)
-    return next((r for r in _rules(profile) if (r.kind or r.message) and _fits(r, type_, code, message)), None)
+    by_words = (r for r in _rules(profile) if (r.kind or r.message) and r.header is None)
+    return next((r for r in by_words if _fits(r, type_, code, message)), None)
 
 
 def _fits(rule: ErrorRule, type_: str, code: str, message: str) -> bool:
@@ -186,7 +189,9 @@ def _said(body: Any) -> tuple[str, str, str]:
         body = body[0]  # gateways wrap the object in an array
     if not isinstance(body, dict):
         return "", "", _words(body)
-    return str(first(body, _TYPE) or ""), str(first(body, _CODE) or ""), _words(first(body, _MESSAGE))
+    upstream = first(body, ("error.metadata.raw",))  # what a gateway was told, whole
+    words = (_words(said) for said in (first(body, _MESSAGE), upstream) if said)
+    return str(first(body, _TYPE) or ""), str(first(body, _CODE) or ""), ": ".join(words)
 
 
 def _words(said: Any) -> str:

@@ -57,6 +57,7 @@ class ErrorRule:
         status: HTTP status.
         kind: Regular expression for the host's error type or code (whole word, ignoring case).
         message: Regular expression looked for in the host's message, ignoring case.
+        header: Response header that must be there.
         retry: Overrides whether waiting helps.
         advice: What the user can do next.
     """
@@ -65,6 +66,7 @@ class ErrorRule:
     status: int | None = None
     kind: str | None = None
     message: str | None = None
+    header: str | None = None
     retry: bool | None = None
     advice: str = ""
 
@@ -76,11 +78,14 @@ class HostRow:
     Attributes:
         name: The word users write: `host="moonshot"`.
         title: Its name in prose.
-        base_url: Where its API is; None when the user must say.
-        domains: Host names by which a `base_url` alone is recognised.
+        base_url: Where its API is; None when the user must say. What stands in braces is an environment variable:
+            `https://{AZURE_RESOURCE_NAME}.services.ai.azure.com/openai/v1`.
+        domains: Host names by which a `base_url` alone is recognised. One that begins with a dot stands for all below
+            it; a port or the beginning of a path may follow (`localhost:8000`, `opencode.ai/zen/go`). The longest wins.
         key_env: Environment variables that may hold the key, in order.
         base_url_env: Environment variables that may hold another address, in order.
         key_required: Whether it refuses calls without a key.
+        key_header: Header that holds the bare key; None sends it as a bearer token.
         foreign_keys: Beginnings of keys that belong elsewhere, and where.
         codec: The shape it speaks.
         path: Where answers are asked for, below `base_url`.
@@ -91,11 +96,13 @@ class HostRow:
         takes_empty: Whether user and system messages may be empty.
         headers: Sent with every request.
         model_ids: How it writes the family ids; others are passed through as they are.
+        thinking_ids: Names that guides give to a family that thinks, which the host does not know as models: the call
+            goes to the family, with thinking on unless it is said to be off, and one warning.
         thinking_default: Whether it thinks when nothing is said; None when unknown.
         thinking_on: Patch that switches thinking on; None when it cannot be said.
         thinking_off: Patch that switches it off; None when it cannot be switched off.
         thinking_keep: Patch for `keep="all"`; None when it has no such option.
-        effort_field: Body field for the effort; None when it has none.
+        effort_field: Where the effort goes in the body, as a dotted path; None when it has none.
         effort_words: Words that users know for its levels.
         reasoning_in: Keys under which reasoning arrives, first that holds text wins. `reasoning_details` is read as
             the array it is, beside the text of another key.
@@ -127,6 +134,8 @@ class HostRow:
         schema: The schema dialect it takes.
         structured: Ways to a structured answer, best first.
         tools_with_output: Whether tools and a response format may go together.
+        routing: Patch for calls with tools, a response format or a word on thinking: it keeps a gateway from upstreams
+            that would ignore them.
         builtin_tools: Whether it knows `builtin_function` tools.
         builtin_thinking: Whether the model can think in calls that offer them.
         formulas_path: Where formula tools are listed and run; None when it has none.
@@ -135,6 +144,7 @@ class HostRow:
         media: What it reads, where it reads less than the model could; None for all of the model's.
         media_urls: Kinds of media URL it takes: `data`, `ms` (uploaded file), `http`.
         inline_limit: Bytes of `data:` URLs that one request may hold beside its text; None when unknown.
+        message_limit: Most bytes that all messages together may have as JSON; None when unknown.
         files_path: Where files are uploaded and kept; None when it has no such endpoint.
         file_purposes: What they may be uploaded for.
         file_limit: Largest file in bytes; None when unknown.
@@ -152,9 +162,11 @@ class HostRow:
             option.
         errors: Its error rules, looked at before the general ones.
         per_model: What is otherwise for one family here: fields of this row or of the model's.
+        per_suffix: The same for ids that end so (`:together`), which may stand behind a family id as well.
         tier: `verified` by calls of our own, `documented` by the host, or `community` knowledge.
         as_of: When the row was last checked.
         source: Where its facts come from.
+        note: What a user should know before choosing it.
     """
 
     name: str
@@ -164,6 +176,7 @@ class HostRow:
     key_env: tuple[str, ...] = ()
     base_url_env: tuple[str, ...] = ()
     key_required: bool = True
+    key_header: str | None = None
     foreign_keys: Mapping[str, str] = field(default_factory=dict)
     codec: str = "chat"
     path: str = "/chat/completions"
@@ -174,6 +187,7 @@ class HostRow:
     takes_empty: bool = True
     headers: Mapping[str, str] = field(default_factory=dict)
     model_ids: Mapping[str, str] = field(default_factory=dict)
+    thinking_ids: Mapping[str, str] = field(default_factory=dict)
     # thinking
     thinking_default: bool | None = None
     # Template variables are what self-hosted servers understand; sent only when the user asks.
@@ -221,6 +235,7 @@ class HostRow:
         "json_object",
     )
     tools_with_output: bool = True
+    routing: Patch | None = None
     builtin_tools: bool = False
     builtin_thinking: bool = True
     formulas_path: str | None = None
@@ -230,6 +245,7 @@ class HostRow:
     media: frozenset[Literal["image", "video"]] | None = None
     media_urls: frozenset[Literal["data", "ms", "http"]] = frozenset({"data", "http"})
     inline_limit: int | None = None
+    message_limit: int | None = None
     files_path: str | None = None
     file_purposes: tuple[str, ...] = ()
     file_limit: int | None = None
@@ -256,9 +272,11 @@ class HostRow:
     errors: tuple[ErrorRule, ...] = ()
     # the pair, and where all this is from
     per_model: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    per_suffix: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     tier: Literal["verified", "documented", "community"] = "community"
     as_of: dt.date = dt.date(2026, 11, 1)
     source: str = ""
+    note: str = ""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: object, handler: object) -> core_schema.CoreSchema:

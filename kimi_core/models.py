@@ -61,7 +61,7 @@ SECONDARY = "secondary reports of 2026-10-24; no official page found: unconfirme
 
 _K3 = ModelRow(
     id="kimi-k3",
-    spellings=r"kimi[-_@:/.]*k3(?![.p]1|-1-pro)",
+    spellings=r"kimi[-_@:/.]*k3(?![.p]1|-1-pro)|^k3(-256k)?$",
     context=1_048_576,
     default_output=131_072,
     thinking="always",
@@ -81,7 +81,7 @@ _K31 = replace(
 )
 _K27 = ModelRow(
     id="kimi-k2.7-code",
-    spellings=r"kimi[-_@:/.]*k2[.\-p_]?7(-code)?(?!.*highspeed)",
+    spellings=r"kimi[-_@:/.]*k2[.\-p_]?7(-code)?(?!.*highspeed)|^k2p7$",
     context=262_144,
     default_output=32_768,
     thinking="always",
@@ -91,7 +91,7 @@ _K27 = ModelRow(
 )
 _K26 = ModelRow(
     id="kimi-k2.6",
-    spellings=r"kimi[-_@:/.]*k2[.\-p_]?6",
+    spellings=r"kimi[-_@:/.]*k2[.\-p_]?6|^k2p6$",
     context=262_144,
     default_output=32_768,
     thinking="toggle",
@@ -104,10 +104,23 @@ _ROWS = (
     replace(_K31, id="kimi-k3.1-pro-highspeed", spellings=r"kimi[-_@:/.]*k3[.\-p]1(-pro)?-highspeed"),
     _K3,
     _K27,
-    replace(_K27, id="kimi-k2.7-code-highspeed", spellings=r"kimi[-_@:/.]*k2[.\-p_]?7(-code)?-highspeed"),
+    replace(
+        _K27,
+        id="kimi-k2.7-code-highspeed",
+        spellings=r"kimi[-_@:/.]*k2[.\-p_]?7(-code)?-highspeed|kimi-for-coding-highspeed",
+    ),
     _K26,
     # 400 for `keep`
-    replace(_K26, id="kimi-k2.5", spellings=r"kimi[-_@:/.]*k2[.\-p_]?5", keep=(), retired=dt.date(2026, 8, 31)),
+    replace(_K26, id="kimi-k2.5", spellings=r"kimi[-_@:/.]*k2[.\-p_]?5|^k2p5$", keep=(), retired=dt.date(2026, 8, 31)),
+    # Kimi Code's own name for whatever it serves: K2.8 Preview since 2026-09-11.
+    replace(
+        _K3,
+        id="kimi-for-coding",
+        spellings=r"kimi-for-coding(?!-highspeed)",
+        media=_K26.media,
+        open_weights=False,
+        source="kimi.com/code/docs, 2026-09",
+    ),
     ModelRow(
         id="kimi-k2-thinking",
         spellings=r"kimi[-_@:/.]*k2-thinking",

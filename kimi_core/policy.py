@@ -68,6 +68,8 @@ class _Draft:
         self.choice = request.tool_choice
         self.output = request.output
         self.options = request.options
+        if profile.thinking is not None and self.thinking.enabled is None and self.thinking.effort != "none":
+            self.set(thinking=replace(self.thinking, enabled=profile.thinking))
         self.request = request
         self.patches: list[Patch] = []
         self.must_call: frozenset[str] = frozenset()
@@ -269,7 +271,13 @@ def _effort(draft: _Draft) -> None:
         raise ConfigError(
             f"{draft.profile.where} has no reasoning_effort {effort!r}; it has {', '.join(model.efforts)}."
         )
-    draft.patches.append({host.effort_field: level})
+    draft.patches.append(_at(host.effort_field, level))
+
+
+def _at(path: str, value: str) -> Patch:
+    """A patch that says one thing at a dotted path."""
+    first, _, rest = path.partition(".")
+    return {first: _at(rest, value) if rest else value}
 
 
 # --------------------------------------------------------------------------------------------------- sampling

@@ -22,11 +22,13 @@ class Profile:
         host: The host's row with its patches for this model and the user's.
         model: The model's row with the same.
         model_id: What is sent as `model`.
+        thinking: Whether the user's name for the model asks for thinking; None when it says nothing of it.
     """
 
     host: HostRow
     model: ModelRow
     model_id: str
+    thinking: bool | None = None
 
     @property
     def media(self) -> frozenset[str]:
@@ -92,11 +94,16 @@ def resolve(host: HostRow, model: str, patch: Mapping[str, Any] | None = None) -
     Raises:
         ConfigError: The patch has a field that no row has.
     """
+    meant = host.thinking_ids.get(model)
+    if meant:
+        _warn_thinking_id(host.name, model, meant)
+        model = meant
+    suffix = next((end for end in host.per_suffix if model.endswith(end)), "")
     row = models.find(model)
     if row is None:
         _warn_unknown(host.name, model)
         row = models.MODELS[nearest(model)]
-    merged = {**host.per_model.get(row.id, {}), **(patch or {})}
+    merged = {**host.per_model.get(row.id, {}), **host.per_suffix.get(suffix, {}), **(patch or {})}
     for name in merged:
         if name not in _HOST_FIELDS | _MODEL_FIELDS:
             hint = did_you_mean(name, _HOST_FIELDS | _MODEL_FIELDS)
@@ -104,7 +111,22 @@ def resolve(host: HostRow, model: str, patch: Mapping[str, Any] | None = None) -
     return Profile(
         host=replace(host, **{k: v for k, v in merged.items() if k in _HOST_FIELDS}),
         model=replace(row, **{k: v for k, v in merged.items() if k in _MODEL_FIELDS}),
-        model_id=host.model_ids.get(model, model),
+        model_id=_written(host, model, suffix),
+        thinking=True if meant else None,
+    )
+
+
+def _written(host: HostRow, model: str, suffix: str) -> str:
+    """A model's id as the host writes it."""
+    bare = model.removesuffix(suffix)
+    return f"{host.model_ids[bare]}{suffix}" if bare in host.model_ids else model
+
+
+@lru_cache(maxsize=256)
+def _warn_thinking_id(host: str, model: str, meant: str) -> None:
+    warn(
+        f"{host} has no model {model!r}, though guides name one: {meant} is asked for, with thinking on. "
+        f"Say model={meant!r} and thinking=True."
     )
 
 

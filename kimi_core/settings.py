@@ -6,6 +6,7 @@ The environment is read here, when settings are made, and never again.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeAlias
@@ -145,7 +146,7 @@ def make_settings(
     named = None if isinstance(host, HostRow) and host.base_url else _env(row.base_url_env)
     if host is None and not base_url and named:
         row = hosts.find_by_url(named) or row
-    url = base_url or named or row.base_url
+    url = base_url or named or _filled(row)
     if not url:
         raise ConfigError(f"host={row.name!r} has no address of its own: give base_url=…")
     _check_address(row, base_url)
@@ -196,10 +197,26 @@ _ELSEWHERE = " A key of the environment is sent to {0} only when you say whose a
 
 
 def _check_address(row: HostRow, base_url: str | None) -> None:
-    """A base_url of one known host with the row of another is a mistake that would send a key astray."""
+    """A base_url of one known host with the row of another is a mistake that would send a key astray.
+
+    Not where a server needs no key: anybody's server may listen on a local port.
+    """
     owner = hosts.find_by_url(base_url) if base_url else None
-    if owner and owner.name != row.name and base_url != row.base_url:
+    if owner and owner.key_required and owner.name != row.name and base_url != row.base_url:
         raise ConfigError(f"base_url {base_url} is {owner.title}'s: use host={owner.name!r}, or leave base_url out.")
+
+
+def _filled(row: HostRow) -> str | None:
+    """The row's address with what the environment says for the names in braces."""
+    if not row.base_url or "{" not in row.base_url:
+        return row.base_url
+    names = re.findall(r"\{(\w+)\}", row.base_url)
+    values = {name: os.environ.get(name, "").strip() for name in names}
+    if missing := [name for name in names if not values[name]]:
+        raise ConfigError(
+            f"The address of host={row.name!r} is {row.base_url}: set {' and '.join(missing)}, or give base_url=…"
+        )
+    return row.base_url.format(**values)
 
 
 def _row(host: str | HostRow | None, base_url: str | None) -> HostRow:

@@ -260,7 +260,10 @@ def _arguments(call: _Call, settings: Settings, profile: Profile, *, sync: bool)
 def _options(settings: Settings, headers: Mapping[str, str], patience: Any) -> dict[str, Any]:
     """The SDK's per-request options."""
     merged: dict[str, Any] = {**settings.host.headers, **settings.default_headers, **headers}
-    if settings.api_key is None:
+    own = settings.host.key_header
+    if own and settings.api_key is not None:
+        merged = {own: settings.api_key.get_secret_value(), **merged}
+    if own or settings.api_key is None:
         merged.setdefault("Authorization", sdk.omitted())
     return {"headers": merged, "timeout": patience}
 

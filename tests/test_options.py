@@ -155,7 +155,7 @@ def test_a_known_base_url_picks_the_row(framework: Driver, base_url: str, host: 
 
 @pytest.mark.parametrize("row", [r for r in HOSTS.values() if r.key_env], ids=lambda r: r.name)
 def test_keys_come_from_the_rows_environment(framework: Driver, row: HostRow, monkeypatch: pytest.MonkeyPatch) -> None:
-    url = {} if row.base_url else {"base_url": "http://127.0.0.1:9/v1"}
+    url = {} if row.base_url and "{" not in row.base_url else {"base_url": "http://127.0.0.1:9/v1"}
     for name in reversed(row.key_env):  # the first one set wins
         monkeypatch.setenv(name, f"key-of-{name}")
         assert framework.make(host=row.name, **url).api_key.get_secret_value() == f"key-of-{name}"

@@ -14,7 +14,7 @@ from kimi_core import documents, names, schema
 from kimi_core.classify import not_an_answer
 from kimi_core.codecs import WireRequest
 from kimi_core.codecs.chat_stream import ChatStreamDecoder
-from kimi_core.errors import MessageError, UnsupportedError
+from kimi_core.errors import ContextOverflowError, MessageError, UnsupportedError, make
 from kimi_core.events import Event
 from kimi_core.host_row import DETAILS
 from kimi_core.paths import merge_patch
@@ -62,6 +62,8 @@ class ChatCodec:
         wire_names = _wire_names(plan)
         encoder = _MessageEncoder(profile, wire_names)
         body: JsonObject = {"model": profile.model_id, "messages": encoder.messages(_prompted(plan))}
+        if profile.host.message_limit is not None:
+            _check_size(body["messages"], profile.host.message_limit, profile)
         body.update(_options(request.options, profile))
         if request.tools:
             body["tools"] = [_tool(tool, wire_names, profile) for tool in request.tools]
@@ -91,6 +93,22 @@ class ChatCodec:
         return ChatStreamDecoder(profile, wire, headers)
 
 
+def _check_size(messages: list[JsonObject], limit: int, profile: Profile) -> None:
+    """Raise what the host's refusal would become, before everything is sent."""
+    size = len(to_json(messages))
+    if size <= limit:
+        return
+    media = sum(len(part.get(part["type"], {}).get("url", "")) for part in _shown(messages))
+    way = "send smaller or fewer pictures" if media > size // 2 else "shorten or summarise the conversation"
+    text = f"{profile.where} takes messages of at most {limit} bytes together; these have {size}: {way}."
+    raise make(ContextOverflowError, text, host=profile.host.name, model=profile.model_id)
+
+
+def _shown(messages: list[JsonObject]) -> Iterable[JsonObject]:
+    parts = (message.get("content") for message in messages)
+    return (part for some in parts if isinstance(some, list) for part in some if part["type"] != "text")
+
+
 def _wire_names(plan: Plan) -> Mapping[str, str]:
     """User's tool name -> name on the wire, for tools on offer and for those the history speaks of."""
     request, pattern = plan.request, plan.profile.host.tool_names
@@ -113,6 +131,8 @@ def _legal(pattern: str, name: str) -> bool:
 def _patches(plan: Plan) -> Iterable[Mapping[str, Any]]:
     yield from plan.patches
     host, request = plan.profile.host, plan.request
+    if host.routing and (request.tools or request.output or plan.patches):
+        yield host.routing
     if host.partial_body and request.messages[-1].partial:
         yield host.partial_body
     if request.options.extra_body:

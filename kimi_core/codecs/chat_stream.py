@@ -167,6 +167,8 @@ class ChatStreamDecoder:
     def _ending(self, frame: JsonObject, choice: JsonObject) -> None:
         if finish := choice.get("finish_reason"):
             self._finish = str(finish)
+        if error := choice.get("error"):  # OpenRouter, beside `finish_reason: "error"`
+            raise error_in_frame({"error": error}, self._profile)
         if logprobs := choice.get("logprobs"):
             self._logprobs.append(logprobs)
         self._rare(frame)

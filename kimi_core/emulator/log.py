@@ -60,4 +60,6 @@ def redacted(headers: Mapping[str, str]) -> dict[str, str]:
     kept = dict(headers)
     if "authorization" in kept:
         kept["authorization"] = "Bearer [redacted]"
+    if "api-key" in kept:
+        kept["api-key"] = "[redacted]"
     return kept

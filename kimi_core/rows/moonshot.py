@@ -132,6 +132,35 @@ _MOONSHOT: dict[str, Any] = dict(  # noqa: C408 - reads like the rows below
 )
 _MOONSHOT_KEYS = {"sk-kimi-": "a Kimi Code key (api.kimi.com/coding); api.moonshot.* answers 401 to it"}
 
+# Guides for K2.6 name a model of this id; `GET /models` does not, and a call answers 404.
+_GUIDES = {"kimi-k2.6-thinking": "kimi-k2.6", "kimi-k2.5-thinking": "kimi-k2.5"}
+
+# The chat endpoint is Moonshot's; nothing is known of files, formulas and the counting of tokens there.
+_KIMI_CODE: dict[str, Any] = {
+    **_MOONSHOT,
+    "count_path": None,
+    "formulas_path": None,
+    "search_path": None,
+    "builtin_tools": False,
+    "files_path": None,
+    "file_purposes": (),
+    "file_limit": None,
+    "balance_path": None,
+    "media_urls": frozenset({"data"}),
+    "inline_limit": None,
+    "message_limit": 2 * 1024 * 1024,  # 400 `total message size N exceeds limit 2097152`
+    "errors": (),  # the general rules know its words
+    "per_model": {
+        **_MOONSHOT["per_model"],
+        # `thinking: {"type": "disabled"}` is taken for k3 here (a live report of 2026-09-14).
+        "kimi-k3": {**_K3, "thinking": "toggle", "thinking_on": _ON, "thinking_off": _OFF},
+        "kimi-for-coding": {**_K3, "thinking": "toggle", "thinking_on": _ON, "thinking_off": _OFF},
+    },
+    "source": "kimi.com/code/docs: third-party agents, error reference, 2026-09; help center; public issue reports",
+    "note": "Only for the clients on its list: others get 403 `access_terminated_error`. This package says who it is "
+    "and does not pass itself off as one of them. Give a prompt_cache_key, which the plan asks for.",
+}
+
 ROWS = (
     HostRow(
         name="moonshot",
@@ -141,6 +170,7 @@ ROWS = (
         key_env=("MOONSHOT_API_KEY", "MOONSHOTAI_API_KEY", "KIMI_API_KEY"),
         base_url_env=("MOONSHOT_BASE_URL", "MOONSHOT_API_BASE", "MOONSHOTAI_BASE_URL", "KIMI_BASE_URL"),
         foreign_keys=_MOONSHOT_KEYS,
+        thinking_ids=_GUIDES,
         prices={
             "kimi-k3.1-pro": Price(
                 cached=0.20, input=2.00, output=10.00, writes={"5m": 2.00, "1h": 4.00}, as_of=_K31, source=SECONDARY
@@ -165,6 +195,17 @@ ROWS = (
         key_env=("MOONSHOT_CN_API_KEY", "MOONSHOT_API_KEY", "MOONSHOTAI_API_KEY", "KIMI_API_KEY"),
         base_url_env=("MOONSHOT_CN_BASE_URL",),
         foreign_keys=_MOONSHOT_KEYS,
+        thinking_ids=_GUIDES,
         **_MOONSHOT,
+    ),
+    HostRow(
+        name="kimi-code",
+        title="Kimi Code (a subscription)",
+        base_url="https://api.kimi.com/coding/v1",
+        domains=("api.kimi.com", "api.kimi.ai"),
+        key_env=("KIMI_API_KEY",),
+        base_url_env=("KIMI_CODE_BASE_URL",),
+        model_ids={"kimi-k3": "k3", "kimi-k2.7-code": "k2p7", "kimi-k2.6": "k2p6", "kimi-k2.5": "k2p5"},
+        **_KIMI_CODE,
     ),
 )

@@ -2,23 +2,55 @@
 
 from __future__ import annotations
 
-from kimi_core.host_row import HostRow
-from kimi_core.rows.common import K3_EFFORTS
+import datetime as dt
+from typing import Any
+
+from kimi_core.host_row import ChoiceMode, HostRow
+from kimi_core.rows.common import BY_EFFORT, K3_EFFORTS, WEIGHTS
+
+_UNNAMED: frozenset[ChoiceMode] = frozenset({"auto", "none", "required"})
+
+_SGLANG: dict[str, Any] = {
+    "key_env": ("SGLANG_API_KEY",),
+    "key_required": False,
+    "model_ids": WEIGHTS,
+    "thinking_default": True,
+    # Its `reasoning: {"enabled": false}` is ignored; template variables and the effort `none` are not.
+    "reasoning_in": ("reasoning_content", "reasoning"),
+    "reasoning_out": "reasoning_content",
+    "tools_with_output": False,  # constraints of both exclude each other: "schema wins"
+    "cost_paths": (),
+    "per_model": {
+        "kimi-k3": {"thinking": "toggle", **BY_EFFORT, "effort_words": K3_EFFORTS},
+    },
+    "tier": "documented",
+}
+_OLLAMA: dict[str, Any] = {
+    "thinking_default": True,
+    **BY_EFFORT,
+    "thinking_keep": None,
+    "reasoning_in": ("reasoning", "reasoning_content"),
+    "reasoning_out": "reasoning",
+    "media": frozenset({"image"}),
+    "media_urls": frozenset({"data"}),
+    "cost_paths": (),
+    # Whether forced tools are enforced is unconfirmed; structured output does not rest on it.
+    "per_model": {
+        "kimi-k3": {"thinking": "toggle", "effort_words": {**K3_EFFORTS, "max": "high"}, "efforts": ("low", "high")}
+    },
+    "source": "docs.ollama.com, OpenAI compatibility",
+}
 
 ROWS = (
     HostRow(
         name="vllm",
         title="vLLM",
         base_url="http://localhost:8000/v1",
+        domains=("localhost:8000", "127.0.0.1:8000"),
         key_env=("VLLM_API_KEY",),
         base_url_env=("VLLM_BASE_URL",),
         key_required=False,
-        model_ids={
-            "kimi-k2.6": "moonshotai/Kimi-K2.6",
-            "kimi-k2.5": "moonshotai/Kimi-K2.5",
-            "kimi-k2.7-code": "moonshotai/Kimi-K2.7-Code",
-            "kimi-k3": "moonshotai/Kimi-K3",
-        },
+        model_ids=WEIGHTS,
         thinking_default=True,
         # Parsers up to v0.22 read `thinking` only, later ones `thinking` or `enable_thinking`: both are sent alike.
         effort_field=None,
@@ -42,6 +74,79 @@ ROWS = (
         },
         tier="documented",
         source="vLLM recipes for Kimi-K2.6; kimi_k2 parser sources; observed on vLLM 0.32",
+    ),
+    HostRow(
+        name="sglang",
+        title="SGLang",
+        base_url="http://localhost:30000/v1",
+        domains=("localhost:30000", "127.0.0.1:30000"),
+        **_SGLANG,
+        source="docs.sglang.ai; its request models and kimi_k2 parser",
+    ),
+    HostRow(
+        name="ktransformers",
+        title="KTransformers",
+        base_url="http://localhost:60000/v1",
+        domains=("localhost:60000",),
+        **_SGLANG,  # a fork of it
+        source="kvcache-ai/ktransformers, doc/en/Kimi-K2*.md",
+        note="The older server on port 10002 has no reasoning parser: overrides={'think_tags': 'anywhere'}.",
+    ),
+    HostRow(
+        name="llama-cpp",
+        title="llama.cpp server",
+        base_url="http://localhost:9931/v1",
+        domains=("localhost:9931", "127.0.0.1:9931"),
+        key_env=("LLAMA_API_KEY",),
+        key_required=False,
+        thinking_default=None,  # `--reasoning auto`
+        effort_field=None,  # the template's variable is another: every value is ignored
+        reasoning_in=("reasoning_content", "reasoning"),
+        reasoning_out="reasoning_content",  # `reasoning` is dropped without a word
+        # A named choice is taken as `auto`; `required` holds, by grammar.
+        tool_choices_thinking=_UNNAMED,
+        tool_choices_instant=_UNNAMED,
+        # `json_schema` is ignored with Kimi's templates: HTTP 200 with prose.
+        structured=("function_calling", "json_schema", "json_object"),
+        media=frozenset({"image"}),  # its part for videos is `input_video`
+        cost_paths=(),
+        tier="documented",
+        as_of=dt.date(2026, 11, 20),
+        source="README of the server; observed on llama-server 0c1e570",
+        note="Older builds and the containers listen on port 8080. The model id is ignored.",
+    ),
+    HostRow(
+        name="ollama",
+        title="Ollama",
+        base_url="http://localhost:11434/v1",
+        domains=("localhost:11434", "127.0.0.1:11434"),
+        key_env=("OLLAMA_API_KEY",),
+        key_required=False,
+        model_ids={"kimi-k2.6": "kimi-k2.6:cloud", "kimi-k3": "kimi-k3:cloud"},
+        **_OLLAMA,
+        note="The local server hands Kimi on to Ollama's cloud. Its default context may cut long prompts.",
+    ),
+    HostRow(
+        name="ollama-cloud",
+        title="Ollama's cloud",
+        base_url="https://ollama.com/v1",
+        domains=("ollama.com",),
+        key_env=("OLLAMA_API_KEY",),
+        **_OLLAMA,
+    ),
+    HostRow(
+        name="lm-studio",
+        title="LM Studio",
+        base_url="http://localhost:1234/v1",
+        domains=("localhost:1234", "127.0.0.1:1234"),
+        key_env=("LM_STUDIO_API_KEY",),
+        key_required=False,
+        # Where reasoning stands is a setting of the server: `reasoning`, `reasoning_content`, or tags in the text.
+        tool_choices_thinking=_UNNAMED,  # "string only": unconfirmed
+        tool_choices_instant=_UNNAMED,
+        media_urls=frozenset({"data"}),
+        cost_paths=(),
+        source="lmstudio.ai: blog v0.3.29, API reference",
     ),
     HostRow(
         name="generic",

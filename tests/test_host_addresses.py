@@ -1,0 +1,201 @@
+"""One word changes: the host is known by its name or by its address, and what its row says holds in both frameworks."""
+
+from __future__ import annotations
+
+import pytest
+from drivers import DRIVERS, Driver
+
+from kimi_core import HOSTS, ConfigError, ContextOverflowError, HostRow, ImagePart, KimiWarning, Message, TextPart
+from kimi_core.emulator import LocalKimi
+from kimi_core.hosts import find_by_url
+
+FRAMEWORKS = [d for d in DRIVERS if d.mode == "invoke"]
+
+ADDRESSES = {
+    "https://openrouter.ai/api/v1": "openrouter",
+    "https://api.together.ai/v1": "together",
+    "https://api.novita.ai/openai/v1": "novita",
+    "https://api.siliconflow.cn/v1": "siliconflow-cn",
+    "https://api.cloudflare.com/client/v4/accounts/0123456789abcdef/ai/v1": "cloudflare",
+    "https://my-resource.services.ai.azure.com/models": "azure",
+    "https://my-resource.openai.azure.com/openai/v1": "azure",
+    "https://tokenhub-intl.tencentcloudmaas.com/v1": "tencent",
+    "https://opencode.ai/zen/v1": "opencode",
+    "https://opencode.ai/zen/go/v1": "opencode-go",
+    "https://api.kimi.com/coding/v1": "kimi-code",
+    "https://api.kimi.ai/coding/v1": "kimi-code",
+    "http://127.0.0.1:8000/v1": "vllm",
+    "http://127.0.0.1:30000/v1": "sglang",
+    "http://localhost:11434/v1": "ollama",
+    "https://ollama.com/v1": "ollama-cloud",
+    "http://user:secret@localhost:1234/v1": "lm-studio",
+}
+
+
+@pytest.fixture(params=FRAMEWORKS, ids=[d.framework for d in FRAMEWORKS])
+def framework(request: pytest.FixtureRequest) -> Driver:
+    """Either framework."""
+    driver: Driver = request.param
+    return driver
+
+
+@pytest.mark.parametrize(("base_url", "host"), ADDRESSES.items())
+def test_an_address_alone_picks_the_row(base_url: str, host: str) -> None:
+    found = find_by_url(base_url)
+    assert found is not None
+    assert found.name == host
+
+
+@pytest.mark.parametrize("row", [r for r in HOSTS.values() if r.base_url], ids=lambda r: r.name)
+def test_every_rows_own_address_picks_it(row: HostRow) -> None:
+    assert find_by_url(str(row.base_url)) is row
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    [
+        "https://evil.example/openrouter.ai/v1",
+        "https://openrouter.ai.example/v1",
+        "https://notopenrouter.ai/v1",
+        "https://services.ai.azure.com.example/v1",
+        "https://opencode.ai/zenith/v1",
+        "http://localhost:9999/v1",
+    ],
+)
+def test_an_address_that_looks_like_a_hosts_is_not_his(base_url: str) -> None:
+    assert find_by_url(base_url) is None
+
+
+def test_an_address_with_braces_is_filled_from_the_environment(
+    framework: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", "0123")
+    model = framework.make(host="cloudflare", api_key="k")
+    assert model.base_url == "https://api.cloudflare.com/client/v4/accounts/0123/ai/v1"
+
+
+def test_an_address_with_braces_that_cannot_be_filled_says_what_to_set(
+    framework: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AZURE_RESOURCE_NAME", raising=False)
+    with pytest.raises(ConfigError, match=r"host='azure' .* set AZURE_RESOURCE_NAME, or give base_url=…"):
+        framework.make(host="azure", api_key="k")
+
+
+def test_anybodys_server_may_listen_where_a_local_server_usually_does(framework: Driver) -> None:
+    assert framework.make(host="generic", base_url="http://localhost:8000/v1").host == "generic"
+    assert framework.make(host="sglang", base_url="http://127.0.0.1:8000/v1").host == "sglang"
+
+
+def test_a_key_of_the_environment_goes_to_its_hosts_address_alone(
+    framework: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZURE_API_KEY", "azures")
+    monkeypatch.setenv("MOONSHOT_API_KEY", "moonshots")
+    known = framework.make(base_url="https://mine.services.ai.azure.com/openai/v1")
+    assert known.api_key.get_secret_value() == "azures"
+    assert framework.make(base_url="https://mine.services.ai.azure.example/openai/v1").api_key is None
+
+
+def test_a_key_can_stand_in_a_header_of_its_own(driver: Driver, kimi: LocalKimi) -> None:
+    row = HostRow(name="own-header", title="Own header", base_url=kimi.base_url, key_header="api-key")
+    kimi.enqueue(text="Yes.", unchecked=True)
+    bearer = {"Authorization": f"Bearer {kimi.api_key}"}  # so that the local server lets it in
+    driver.ask(driver.make(host=row, api_key="sk-azure", default_headers=bearer), "Hello")
+    assert kimi.requests[-1].headers["api-key"] == "[redacted]"
+
+
+def test_a_key_in_a_header_of_its_own_is_not_sent_as_a_bearer_token(driver: Driver, kimi: LocalKimi) -> None:
+    row = HostRow(name="own-header", title="Own header", base_url=kimi.base_url, key_header="api-key")
+    with pytest.raises(Exception, match="Incorrect API key provided"):
+        driver.ask(driver.make(host=row, api_key=kimi.api_key), "Hello")
+    assert "authorization" not in kimi.requests[-1].headers
+
+
+# ------------------------------------------------------------------------------------------------ ids of models
+
+
+def test_a_name_that_guides_give_means_the_model_with_thinking_on(driver: Driver, kimi: LocalKimi) -> None:
+    row = HostRow(
+        name=f"guided-{driver.name}",
+        title="Guided",
+        base_url=kimi.base_url,
+        thinking_on={"thinking": {"type": "enabled"}},
+        thinking_ids={"kimi-k2.6-thinking": "kimi-k2.6"},
+    )
+    with pytest.warns(KimiWarning, match=r"has no model 'kimi-k2\.6-thinking'.*thinking=True") as caught:
+        model = driver.make(host=row, api_key=kimi.api_key, model="kimi-k2.6-thinking")
+        driver.ask(model, "Hello")
+        driver.ask(model, "Hello")
+    assert len(caught) == 1
+    body = kimi.requests[-1].body
+    assert (body["model"], body["thinking"]) == ("kimi-k2.6", {"type": "enabled"})
+
+
+@pytest.mark.filterwarnings("ignore:.* has no model")
+def test_a_name_that_guides_give_leaves_the_last_word_to_the_user(driver: Driver, kimi: LocalKimi) -> None:
+    model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key, model="kimi-k2.6-thinking", thinking=False)
+    driver.ask(model, "Hello")
+    body = kimi.requests[-1].body
+    assert (body["model"], body["thinking"]) == ("kimi-k2.6", {"type": "disabled"})
+
+
+@pytest.mark.filterwarnings("ignore:.* has no model")
+def test_a_name_that_guides_give_keeps_thinking_when_a_tool_is_forced(driver: Driver, kimi: LocalKimi) -> None:
+    def look() -> str:
+        """Look."""
+        return "Seen."
+
+    model = driver.make(
+        base_url=kimi.base_url, api_key=kimi.api_key, model="kimi-k2.6-thinking", on_unsupported="ignore"
+    )
+    driver.ask(model, "Look at it.", tools=[look], tool_choice="look")
+    body = kimi.requests[-1].body
+    assert (body["thinking"], body["tool_choice"]) == ({"type": "enabled"}, "auto")
+
+
+SUFFIXED = {
+    "kimi-k2.6:together": ("moonshotai/Kimi-K2.6:together", {"reasoning": {"enabled": False}}),
+    "moonshotai/Kimi-K2.6:fireworks-ai": ("moonshotai/Kimi-K2.6:fireworks-ai", {"reasoning_effort": "none"}),
+    "kimi-k2.6": (
+        "moonshotai/Kimi-K2.6",
+        {"chat_template_kwargs": {"thinking": False, "enable_thinking": False}},
+    ),
+}
+
+
+@pytest.mark.parametrize(("model", "sent"), SUFFIXED.items())
+def test_an_id_that_names_the_upstream_is_switched_as_the_upstream_wants(
+    framework: Driver, kimi: LocalKimi, model: str, sent: tuple[str, dict[str, object]]
+) -> None:
+    kimi.enqueue(text="Yes.", unchecked=True)
+    framework.ask(
+        framework.make(host="huggingface", base_url=kimi.base_url, api_key=kimi.api_key, model=model, thinking=False),
+        "Hello",
+    )
+    body = dict(kimi.requests[-1].body)
+    assert body.pop("messages")
+    assert (body.pop("model"), body) == sent
+
+
+def test_an_effort_can_stand_deeper_in_the_body(framework: Driver, kimi: LocalKimi) -> None:
+    kimi.enqueue(text="Yes.", unchecked=True)
+    model = framework.make(
+        host="openrouter", base_url=kimi.base_url, api_key=kimi.api_key, thinking=True, reasoning_effort="max"
+    )
+    framework.ask(model, "Hello")
+    assert kimi.requests[-1].body["reasoning"] == {"enabled": True, "effort": "xhigh"}
+
+
+# ------------------------------------------------------------------------------------------------------- limits
+
+BIG = "data:image/png;base64," + "A" * 2_100_000
+
+
+def test_messages_that_are_too_large_together_raise_before_any_io(driver: Driver, kimi: LocalKimi) -> None:
+    model = driver.make(host="kimi-code", base_url=kimi.base_url, api_key=kimi.api_key)
+    with pytest.raises(ContextOverflowError, match=r"at most 2097152 bytes .* send smaller or fewer pictures"):
+        driver.ask(model, [Message("user", (TextPart("What is this?"), ImagePart(BIG)))])
+    with pytest.raises(ContextOverflowError, match="shorten or summarise"):
+        driver.ask(model, "long " * 500_000)
+    assert kimi.requests == []
