@@ -25,6 +25,11 @@ class DialectOption(StrEnum):
 
     moonshot = "moonshot"
     aimlapi = "aimlapi"
+    kimi_code = "kimi-code"
+    openrouter = "openrouter"
+    fireworks = "fireworks"
+    vllm = "vllm"
+    sglang = "sglang"
 
 
 class FrameworkOption(StrEnum):

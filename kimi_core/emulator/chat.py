@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 import uuid
 from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
 
 from kimi_core.emulator import exchange, mind
 from kimi_core.emulator.checks import check
@@ -20,6 +22,7 @@ from kimi_core.emulator.script import Canned, Fault
 
 def chat(emulator: Emulator, call: HttpCall) -> Answer:
     """Answer a chat request: a fault that is armed, else a refusal, else a canned answer, else the rules."""
+    emulator.dialect.admit(call, emulator.admits)
     body = call.json()
     if emulator.script.faults:
         return failed(emulator, call, emulator.script.faults)
@@ -52,7 +55,7 @@ def failed(emulator: Emulator, call: HttpCall, faults: deque[Fault]) -> Answer:
 def _checked(emulator: Emulator, body: JsonObject) -> ChatRequest:
     row = _model(emulator, body)
     request = _request(emulator, emulator.dialect.adopt(body), row)
-    check(request)
+    check(request, emulator.dialect.checks)
     return request
 
 
@@ -72,15 +75,13 @@ def _unchecked(emulator: Emulator, body: JsonObject) -> ChatRequest:
 
 
 def _request(emulator: Emulator, body: JsonObject, row: ModelRow) -> ChatRequest:
-    option = body.get("thinking")
-    disabled = isinstance(option, dict) and option.get("type") == "disabled"
-    return ChatRequest(body, row, emulator.think and not disabled, emulator.files)
+    return ChatRequest(body, row, emulator.think and emulator.dialect.thinks(body, row), emulator.files)
 
 
 def _canned(emulator: Emulator, request: ChatRequest, canned: Canned) -> Answer:
     if canned.reply is None:
         if canned.frames is not None and emulator.script.stream_faults:
-            return emulator.script.stream_faults.popleft().spoil(canned.frames, emulator.coalesce)
+            return _spoiled(emulator, canned.frames)
         return canned.answer()
     answer = _rendered(emulator, request, canned.reply)
     answer.status, answer.cut = canned.status, answer.cut or canned.cut
@@ -97,15 +98,23 @@ def _ruled(emulator: Emulator, request: ChatRequest) -> Answer:
 
 
 def _rendered(emulator: Emulator, request: ChatRequest, reply: Reply) -> Answer:
-    completion = _completion(emulator, request, with_ids(reply, request))
+    reply = emulator.dialect.finish(with_ids(reply, request), request)
+    if reply.reasoning_as is None:
+        reply = replace(reply, reasoning_as=emulator.reasoning_as)
+    completion = _completion(emulator, request, reply)
     if not request.stream:
         body = emulator.dialect.body(completion.body(), completion)
         return exchange.whole(body, headers=emulator.dialect.cost_headers(completion))
     chunks = completion.chunks(usage_in_choice=emulator.usage_in_choice, include_usage=request.include_usage)
     frames: list[Frame] = list(emulator.dialect.chunks(chunks, completion))
     if emulator.script.stream_faults:
-        return emulator.script.stream_faults.popleft().spoil(frames, emulator.coalesce)
+        return _spoiled(emulator, frames)
     return exchange.events(frames, coalesce=emulator.coalesce)
+
+
+def _spoiled(emulator: Emulator, frames: Sequence[Frame]) -> Answer:
+    fault = emulator.script.stream_faults.popleft()
+    return fault.spoil(frames, emulator.coalesce, emulator.dialect.stream_error)
 
 
 def _completion(emulator: Emulator, request: ChatRequest, reply: Reply) -> Completion:

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kimi_core.emulator.checks import CHECKS, Check
 from kimi_core.emulator.completion import Completion
-from kimi_core.emulator.exchange import HttpCall
+from kimi_core.emulator.exchange import Frame, HttpCall
 from kimi_core.emulator.models import ModelRow
 from kimi_core.emulator.refusal import Refusal
+from kimi_core.emulator.reply import ReasoningAs, Reply
+from kimi_core.emulator.request import ChatRequest
 
 JsonObject = dict[str, Any]
+
+
+def _typed(body: JsonObject, row: ModelRow) -> bool:
+    """Whether a request thinks where `thinking.type` says it."""
+    option = body.get("thinking")
+    return not (isinstance(option, dict) and option.get("type") == "disabled")
+
+
+def _anybody(call: HttpCall, admitted: Collection[str]) -> None:
+    pass
+
+
+def _bare(error: Mapping[str, Any]) -> JsonObject:
+    return {"error": dict(error)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +52,14 @@ class Dialect:
         cost_headers: Headers of a whole answer.
         retry_after: Whether an overload says when to come back.
         empty_length: The sentence with which an answer is refused whose text was eaten by the token limit.
+        checks: What the operator of the model refuses.
+        thinks: Whether an adopted body lets a model think.
+        reasoning_as: Where the reasoning of an answer stands.
+        usage_in_choice: Whether the finish chunk of a stream carries usage in its choice.
+        admit: Refuses clients by what they say they are, before anything else of a chat request is looked at; gets the
+            beginnings of user agents that are let in as well.
+        finish: The last word on a reply, given the request.
+        stream_error: The frame of an error inside a stream.
     """
 
     name: str
@@ -48,8 +73,15 @@ class Dialect:
     model_row: Callable[[ModelRow], JsonObject]
     open_paths: tuple[str, ...]
     body: Callable[[JsonObject, Completion], JsonObject]
-    chunks: Callable[[list[JsonObject], Completion], list[JsonObject]]
+    chunks: Callable[[list[JsonObject], Completion], Sequence[Frame]]
     headers: Callable[[HttpCall], dict[str, str]]
     cost_headers: Callable[[Completion], dict[str, str]]
     retry_after: bool
     empty_length: str | None = None
+    checks: tuple[Check, ...] = CHECKS
+    thinks: Callable[[JsonObject, ModelRow], bool] = _typed
+    reasoning_as: ReasoningAs = "reasoning_content"
+    usage_in_choice: bool = True
+    admit: Callable[[HttpCall, Collection[str]], None] = _anybody
+    finish: Callable[[Reply, ChatRequest], Reply] = lambda reply, request: reply
+    stream_error: Callable[[Mapping[str, Any]], JsonObject] = _bare

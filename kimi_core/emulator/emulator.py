@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 from kimi_core.emulator.aimlapi import AIMLAPI
@@ -11,14 +11,19 @@ from kimi_core.emulator.cache import PrefixCache
 from kimi_core.emulator.dialect import Dialect
 from kimi_core.emulator.exchange import Frame
 from kimi_core.emulator.files import FileStore
+from kimi_core.emulator.fireworks import FIREWORKS
+from kimi_core.emulator.kimi_code import KIMI_CODE
 from kimi_core.emulator.log import Log, RecordedRequest
 from kimi_core.emulator.moonshot import MOONSHOT
+from kimi_core.emulator.openrouter import OPENROUTER
 from kimi_core.emulator.refusal import Refusal
 from kimi_core.emulator.reply import CallsAs, ReasoningAs, Reply
 from kimi_core.emulator.script import FAULT_MESSAGES, Canned, Fault, Script, StreamFault, canned_calls
+from kimi_core.emulator.vllm import SGLANG, VLLM
 
-DialectName = Literal["moonshot", "aimlapi"]
-DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (MOONSHOT, AIMLAPI)}
+DialectName = Literal["moonshot", "aimlapi", "kimi-code", "openrouter", "fireworks", "vllm", "sglang"]
+_DIALECTS = (MOONSHOT, AIMLAPI, KIMI_CODE, OPENROUTER, FIREWORKS, VLLM, SGLANG)
+DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in _DIALECTS}
 
 
 class Emulator:
@@ -28,6 +33,8 @@ class Emulator:
         dialect: The emulated host.
         api_key: The one key that is accepted.
         usage_in_choice: Whether the finish chunk of a stream carries usage in its choice, as Moonshot's does.
+        reasoning_as: Where the reasoning of its answers stands; the dialect's own place by default.
+        admits: Beginnings of user agents that a gated host (Kimi Code) lets in beside those on its list.
         text_before_tools: Whether a sentence comes before tool calls.
         delay: Seconds before each answer.
         chunk_delay: Seconds between the chunks of a stream.
@@ -40,7 +47,9 @@ class Emulator:
         *,
         dialect: DialectName = "moonshot",
         api_key: str = "sk-local-kimi",
-        usage_in_choice: bool = True,
+        usage_in_choice: bool | None = None,
+        reasoning_as: ReasoningAs | None = None,
+        admits: Collection[str] = (),
         text_before_tools: bool = False,
         delay: float = 0.0,
         chunk_delay: float = 0.0,
@@ -51,7 +60,9 @@ class Emulator:
             raise ValueError(f"dialect must be one of {', '.join(DIALECTS)}, not {dialect!r}")
         self.dialect = DIALECTS[dialect]
         self.api_key = api_key
-        self.usage_in_choice = usage_in_choice
+        self.usage_in_choice = self.dialect.usage_in_choice if usage_in_choice is None else usage_in_choice
+        self.reasoning_as = reasoning_as or self.dialect.reasoning_as
+        self.admits = tuple(admits)
         self.text_before_tools = text_before_tools
         self.delay = delay
         self.chunk_delay = chunk_delay
@@ -91,7 +102,7 @@ class Emulator:
         tool_calls: Sequence[Mapping[str, Any]] = (),
         finish_reason: str | None = None,
         usage: dict[str, Any] | None = None,
-        reasoning_as: ReasoningAs = "reasoning_content",
+        reasoning_as: ReasoningAs | None = None,
         calls_as: CallsAs = "tool_calls",
         status: int = 200,
         headers: Mapping[str, str] | None = None,
@@ -112,7 +123,7 @@ class Emulator:
             tool_calls: Its tool calls: ``name``, ``arguments`` (object or raw text), optionally ``id``.
             finish_reason: Its finish reason, when not the natural one.
             usage: Its usage, when not the counted one.
-            reasoning_as: Where its reasoning stands, for the manners of other servers and of gateways:
+            reasoning_as: Where its reasoning stands, when not where the dialect has it: ``reasoning_content``,
                 ``reasoning``, ``both``, ``details``, ``tags``, ``lone_tag`` or ``tags_and_key``.
             calls_as: ``tokens`` leaves its calls in the text, in the tokens of Kimi's template.
             status: The HTTP status.

@@ -65,7 +65,8 @@ class LocalKimi(Emulator):
     ```
 
     Args:
-        dialect: The emulated host: ``moonshot`` or ``aimlapi``.
+        dialect: The emulated host: ``moonshot``, ``aimlapi``, ``kimi-code``, ``openrouter``, ``fireworks``, ``vllm``
+            or ``sglang``.
         host: The address to listen on.
         port: The port; 0 takes a free one.
         **behaviour: The switches of `Emulator`.

@@ -24,7 +24,7 @@ _ENCRYPTED = {"type": "reasoning.encrypted", "data": "bG9jYWw=", "format": "unkn
 
 def reasoning(reply: Reply, text: str, *, last: bool = False) -> JsonObject:
     """The fields of a message or delta that say reasoning; ``last`` when nothing of it comes after."""
-    fields: JsonObject = dict.fromkeys(_KEYS[reply.reasoning_as], text)
+    fields: JsonObject = dict.fromkeys(_KEYS[reply.reasoning_as or "reasoning_content"], text)
     if reply.reasoning_as != "details" or not reply.reasoning:
         return fields
     said = {"type": "reasoning.text", "text": text, "format": "unknown", "index": 0}
@@ -33,7 +33,7 @@ def reasoning(reply: Reply, text: str, *, last: bool = False) -> JsonObject:
 
 def text(reply: Reply) -> str:
     """The text as it is sent, with what the server leaves in it."""
-    tags = _TAGS.get(reply.reasoning_as) if reply.reasoning else None
+    tags = _TAGS.get(reply.reasoning_as or "") if reply.reasoning else None
     thought = f"{tags[0]}{reply.reasoning}{tags[1]}" if tags else ""
     leaked = _section(reply.calls) if reply.calls and reply.calls_as == "tokens" else ""
     return thought + reply.text + leaked

@@ -133,3 +133,30 @@ AIMLAPI_MODELS = _table(
     replace(_K3, id="moonshot/kimi-k3"),
     replace(_K3, id="moonshotai/kimi-k3"),
 )
+
+#: The ids of the open weights on Hugging Face, as self-hosted servers name them by default.
+WEIGHTS = _table(
+    replace(_K2_6, id="moonshotai/Kimi-K2.6", answers_as="moonshotai/Kimi-K2.6"),
+    replace(_K2_7, id="moonshotai/Kimi-K2.7-Code", answers_as="moonshotai/Kimi-K2.7-Code"),
+    replace(_K3, id="moonshotai/Kimi-K3", answers_as="moonshotai/Kimi-K3", thinking="toggle"),
+)
+#: OpenRouter answers with a dated id.
+OPENROUTER_MODELS = _table(
+    replace(_K2_6, id="moonshotai/kimi-k2.6", answers_as="moonshotai/kimi-k2.6-20260420", keep=False),
+    replace(_K2_7, id="moonshotai/kimi-k2.7-code", answers_as="moonshotai/kimi-k2.7-code", keep=False),
+    replace(_K3, id="moonshotai/kimi-k3", answers_as="moonshotai/kimi-k3"),
+)
+FIREWORKS_MODELS = _table(
+    replace(_K2_6, id="accounts/fireworks/models/kimi-k2p6", answers_as="accounts/fireworks/models/kimi-k2p6"),
+    replace(
+        _K2_7, id="accounts/fireworks/models/kimi-k2p7-code", answers_as="accounts/fireworks/models/kimi-k2p7-code"
+    ),
+    replace(_K3, id="accounts/fireworks/models/kimi-k3", answers_as="accounts/fireworks/models/kimi-k3"),
+)
+#: "Response `model` echoes `kimi-for-coding`"; K3 can be switched off here.
+KIMI_CODE_MODELS = _table(
+    replace(_K3, id="kimi-for-coding", answers_as="kimi-for-coding", thinking="toggle"),
+    replace(_K3, id="k3", answers_as="kimi-for-coding", thinking="toggle"),
+    replace(_K2_7, id="k2p7", answers_as="kimi-for-coding"),
+    replace(_K2_6, id="k2p6", answers_as="kimi-for-coding"),
+)

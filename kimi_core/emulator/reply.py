@@ -46,7 +46,7 @@ class Reply:
         calls: The tool calls after it.
         finish: The finish reason; follows from the calls when absent.
         usage: A usage object to send as it is; counted when absent.
-        reasoning_as: Where its reasoning stands.
+        reasoning_as: Where its reasoning stands; None for where the server puts it.
         calls_as: Where its calls stand.
     """
 
@@ -55,7 +55,7 @@ class Reply:
     calls: tuple[Call, ...] = ()
     finish: str | None = None
     usage: dict[str, Any] | None = None
-    reasoning_as: ReasoningAs = "reasoning_content"
+    reasoning_as: ReasoningAs | None = None
     calls_as: CallsAs = "tool_calls"
 
     @property

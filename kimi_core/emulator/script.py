@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,12 +43,14 @@ class StreamFault:
     after: int
     error: Mapping[str, Any] | None
 
-    def spoil(self, frames: Sequence[Frame], coalesce: int) -> Answer:
-        """The stream with the fault in it."""
+    def spoil(
+        self, frames: Sequence[Frame], coalesce: int, say: Callable[[Mapping[str, Any]], dict[str, Any]]
+    ) -> Answer:
+        """The stream with the fault in it; `say` makes the frame of an error."""
         kept = list(frames[: self.after])
         if self.error is None:
             return events(kept, done=False, cut=True, coalesce=coalesce)
-        return events([*kept, {"error": dict(self.error)}], done=False, coalesce=coalesce)
+        return events([*kept, say(self.error)], done=False, coalesce=coalesce)
 
 
 @dataclass(frozen=True, slots=True)

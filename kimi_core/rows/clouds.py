@@ -7,7 +7,7 @@ stays, which sends it as it was asked for.
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import Any, Literal
 
 from kimi_core.host_row import MOONSHOT_NAMES, HostRow
 from kimi_core.rows.common import (
@@ -23,8 +23,8 @@ from kimi_core.rows.common import (
     levels,
 )
 
-_CONTENT = {"reasoning_in": ("reasoning_content", "reasoning"), "reasoning_out": "reasoning_content"}
-_IMAGES = frozenset({"image"})
+_CONTENT: dict[str, Any] = {"reasoning_in": ("reasoning_content", "reasoning"), "reasoning_out": "reasoning_content"}
+_IMAGES: frozenset[Literal["image", "video"]] = frozenset({"image"})
 _K3: dict[str, Any] = {"kimi-k3": {"effort_words": K3_EFFORTS}}
 
 ROWS = (

@@ -25,10 +25,16 @@ WEIGHTS = {
 SLUGS = {family: id.lower() for family, id in WEIGHTS.items()}
 """The same in lower case, as gateways write them."""
 
-ENABLED = {"thinking_on": {"reasoning": {"enabled": True}}, "thinking_off": {"reasoning": {"enabled": False}}}
-TYPED = {"thinking_on": {"thinking": {"type": "enabled"}}, "thinking_off": {"thinking": {"type": "disabled"}}}
-QWEN = {"thinking_on": {"enable_thinking": True}, "thinking_off": {"enable_thinking": False}}
-BY_EFFORT = {"thinking_on": {}, "thinking_off": {"reasoning_effort": "none"}}
+ENABLED: dict[str, Any] = {
+    "thinking_on": {"reasoning": {"enabled": True}},
+    "thinking_off": {"reasoning": {"enabled": False}},
+}
+TYPED: dict[str, Any] = {
+    "thinking_on": {"thinking": {"type": "enabled"}},
+    "thinking_off": {"thinking": {"type": "disabled"}},
+}
+QWEN: dict[str, Any] = {"thinking_on": {"enable_thinking": True}, "thinking_off": {"enable_thinking": False}}
+BY_EFFORT: dict[str, Any] = {"thinking_on": {}, "thinking_off": {"reasoning_effort": "none"}}
 """Thinking is the default, and off is an effort."""
 FIXED: dict[str, Any] = {"thinking_on": {}, "thinking_off": None, "thinking_keep": None, "effort_field": None}
 """No switch is known."""

@@ -13,7 +13,15 @@ import pytest
 from kimi_core.emulator import LocalKimi
 
 JsonObject = dict[str, Any]
-DEFAULT_MODELS = {"moonshot": "kimi-k2.6", "aimlapi": "moonshot/kimi-k2-6"}
+DEFAULT_MODELS = {
+    "moonshot": "kimi-k2.6",
+    "aimlapi": "moonshot/kimi-k2-6",
+    "kimi-code": "kimi-for-coding",
+    "openrouter": "moonshotai/kimi-k2.6",
+    "fireworks": "accounts/fireworks/models/kimi-k2p6",
+    "vllm": "moonshotai/Kimi-K2.6",
+    "sglang": "moonshotai/Kimi-K2.6",
+}
 
 
 @dataclass

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kimi_core.emulator import chat
+from kimi_core.emulator import LocalKimi, chat
 
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(-5, 5), st.floats(allow_nan=False), st.text(max_size=8)),
@@ -84,6 +84,21 @@ def test_any_body_is_answered_or_refused_by_moonshot(moonshot, model, body):
 def test_any_body_is_answered_or_refused_by_aimlapi(aimlapi, body):
     reply = aimlapi.send("POST", "/v1/chat/completions", {"model": "moonshot/kimi-k3", **body})
     assert reply.status in (200, 400)
+
+
+@pytest.fixture(scope="module", params=["kimi-code", "openrouter", "fireworks", "vllm", "sglang"])
+def other(request, client_of):
+    """A client of a server in another dialect."""
+    with LocalKimi(request.param, admits=["python/"]) as kimi:
+        yield client_of(kimi)
+
+
+@settings(SEVERAL, max_examples=60)
+@given(BODIES)
+def test_any_body_is_answered_or_refused_by_every_other_dialect(other, body):
+    given = {"model": other.model, **body}
+    reply = other.send("POST", "/v1/chat/completions", given, {"user-agent": "python/3"})
+    assert reply.status in (200, 400, 404)
 
 
 @SEVERAL

@@ -93,7 +93,9 @@ def test_several_run_at_once_and_know_nothing_of_each_other(client_of):
 
 
 def test_an_unknown_dialect_is_an_error():
-    with pytest.raises(ValueError, match="dialect must be one of moonshot, aimlapi"):
+    with pytest.raises(
+        ValueError, match="dialect must be one of moonshot, aimlapi, kimi-code, openrouter, fireworks, vllm, sglang,"
+    ):
         LocalKimi(dialect="openai")
 
 

@@ -1,0 +1,298 @@
+"""The dialects of gateways, clouds and self-hosted servers: what each says, and what it refuses in its own words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from kimi_core.emulator import LocalKimi
+
+PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg=="
+USER = {"role": "user", "content": "What is the weather in Oslo?"}
+CALL = {"id": "functions.look:0", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+RESULT = {"role": "tool", "tool_call_id": CALL["id"], "content": "Sunny."}
+LISTED = {"user-agent": "KimiCLI/1.0"}
+NEW = ("kimi-code", "openrouter", "fireworks", "vllm", "sglang")
+
+
+@pytest.fixture(scope="module")
+def _servers() -> Iterator[dict[str, LocalKimi]]:
+    running = {name: LocalKimi(name).start() for name in NEW}
+    yield running
+    for kimi in running.values():
+        kimi.stop()
+
+
+@pytest.fixture
+def ask(_servers, client_of):
+    """A client of a server by its dialect's name."""
+
+    def client(name):
+        _servers[name].reset()
+        return client_of(_servers[name])
+
+    return client
+
+
+def turn(**reasoning: object) -> list[dict[str, object]]:
+    """A conversation in the middle of a tool loop."""
+    return [USER, {"role": "assistant", "content": None, "tool_calls": [CALL], **reasoning}, RESULT]
+
+
+@pytest.mark.parametrize("name", NEW)
+def test_models_are_listed(ask, name):
+    client = ask(name)
+    assert client.model in [row["id"] for row in client.send("GET", "/v1/models").json["data"]]
+
+
+# ---------------------------------------------------------------------------------------------------- OpenRouter
+
+
+def test_openrouter_says_reasoning_as_text_and_as_details(ask):
+    message = ask("openrouter").chat().message
+    details = message["reasoning_details"]
+    assert [item["type"] for item in details] == ["reasoning.text", "reasoning.encrypted"]
+    assert details[0]["text"] == message["reasoning"] != ""
+    assert "reasoning_content" not in message
+
+
+def test_openrouter_sends_comments_between_its_chunks(ask):
+    text = ask("openrouter").stream().data.decode()
+    assert text.startswith(": OPENROUTER PROCESSING\n\n")
+    assert text.count(": OPENROUTER PROCESSING") == 2
+
+
+def test_openrouter_says_what_an_answer_cost(ask):
+    client = ask("openrouter")
+    assert client.chat().json["usage"]["cost"] > 0
+    assert client.stream(stream_options={"include_usage": True}).frames[-1]["usage"]["cost"] > 0
+
+
+def test_openrouter_wraps_what_moonshot_refuses(ask):
+    error = ask("openrouter").chat(turn()).error
+    assert (error["code"], error["message"]) == (400, "Provider returned error")
+    assert error["metadata"]["provider_name"] == "Moonshot AI"
+    raw = json.loads(error["metadata"]["raw"])
+    assert raw["error"]["message"] == (
+        "thinking is enabled but reasoning_content is missing in assistant tool call message at index 1"
+    )
+
+
+@pytest.mark.parametrize(
+    "reasoning",
+    [
+        {"reasoning": "Hm."},
+        {"reasoning_content": "Hm."},
+        {"reasoning_details": [{"type": "reasoning.text", "text": "Hm.", "index": 0}]},
+    ],
+)
+def test_openrouter_reads_reasoning_under_any_of_its_keys(ask, reasoning):
+    assert ask("openrouter").chat(turn(**reasoning)).status == 200
+
+
+@pytest.mark.parametrize("details", ["Hm.", [{"text": "Hm."}], [{"type": "reasoning.text"}], [7]])
+def test_openrouter_refuses_details_that_it_never_sent(ask, details):
+    assert ask("openrouter").chat(turn(reasoning_details=details)).status == 400
+
+
+@pytest.mark.parametrize(
+    "body", [{"reasoning": {"enabled": False}}, {"reasoning": {"effort": "none"}}, {"reasoning_effort": "none"}]
+)
+def test_openrouter_switches_thinking_off(ask, body):
+    assert "reasoning_details" not in ask("openrouter").chat(**body).message
+
+
+def test_openrouter_cannot_switch_off_what_always_thinks(ask):
+    reply = ask("openrouter").chat(model="moonshotai/kimi-k2.7-code", reasoning={"enabled": False})
+    assert reply.error["message"] == "Reasoning is mandatory for this endpoint and cannot be disabled."
+
+
+def test_openrouter_reads_no_videos(ask):
+    part = {"type": "video_url", "video_url": {"url": "data:video/mp4;base64,AAAA"}}
+    reply = ask("openrouter").chat([{"role": "user", "content": [part]}])
+    assert (reply.status, reply.error["message"]) == (404, "No endpoints found that support video input")
+
+
+def test_openrouter_fetches_pictures(ask):
+    part = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    assert ask("openrouter").chat([{"role": "user", "content": [part]}]).status == 200
+
+
+def test_openrouter_says_an_error_of_a_stream_with_status_200(ask):
+    client = ask("openrouter")
+    client.kimi.error_in_stream_after(3, {"code": 502, "message": "Upstream gone"})
+    reply = client.stream()
+    assert reply.status == 200
+    last = reply.frames[-1]
+    assert last["error"] == {"code": 502, "message": "Upstream gone"}
+    assert last["choices"][0]["finish_reason"] == "error"
+
+
+# --------------------------------------------------------------------------------------------- vLLM and SGLang
+
+
+def test_vllm_says_reasoning_under_its_own_key(ask):
+    message = ask("vllm").chat().message
+    assert message["reasoning"]
+    assert "reasoning_content" not in message
+
+
+@pytest.mark.parametrize(
+    ("form", "keys"),
+    [("both", {"reasoning", "reasoning_content"}), ("reasoning_content", {"reasoning_content"}), ("tags", set())],
+)
+def test_a_server_can_say_reasoning_as_other_builds_do(client_of, form, keys):
+    with LocalKimi("vllm", reasoning_as=form) as kimi:
+        message = client_of(kimi).chat().message
+    assert {key for key in message if key.startswith("reasoning")} == keys
+    assert message["content"].startswith("<think>") is (form == "tags")
+
+
+@pytest.mark.parametrize(
+    ("said", "thinks"),
+    [
+        ({}, True),
+        ({"thinking": False}, False),
+        ({"thinking": False, "enable_thinking": True}, True),  # either one is enough
+        ({"thinking": False, "enable_thinking": False}, False),
+    ],
+)
+def test_vllm_switches_thinking_by_the_templates_variables(ask, said, thinks):
+    message = ask("vllm").chat(chat_template_kwargs=said).message
+    assert bool(message.get("reasoning")) is thinks
+
+
+def test_vllm_ignores_moonshots_switch(ask):
+    assert ask("vllm").chat(thinking={"type": "disabled"}).message["reasoning"]
+
+
+def test_vllm_reads_a_tool_turn_without_its_reasoning(ask):
+    assert ask("vllm").chat(turn()).status == 200
+
+
+def test_vllm_takes_a_forced_tool_while_it_thinks(ask, tool):
+    choice = {"type": "function", "function": {"name": "look"}}
+    reply = ask("vllm").chat([USER], tools=[tool("look")], tool_choice=choice)
+    assert reply.message["tool_calls"]
+    assert reply.message["reasoning"]
+    assert reply.json["choices"][0]["finish_reason"] == "stop"  # as it ends calls that were named
+
+
+def test_vllm_refuses_pictures_in_a_tools_result(ask):
+    shown = {**RESULT, "content": [{"type": "image_url", "image_url": {"url": PIXEL}}]}
+    client = ask("vllm")
+    assert client.chat([USER, {"role": "user", "content": shown["content"]}]).status == 200
+    reply = client.chat([*turn()[:-1], shown])
+    assert (reply.status, reply.error["type"]) == (400, "BadRequestError")
+    assert "only supports text" in reply.error["message"]
+
+
+def test_vllm_refuses_in_its_own_words(ask, tool):
+    client = ask("vllm")
+    said = {
+        "The model `kimi-k2.6` does not exist.": {"model": "kimi-k2.6"},
+        "When using `tool_choice`, `tools` must be set.": {"tool_choice": "required"},
+        "max_tokens must be at least 1, got 0.": {"max_tokens": 0},
+        "Kimi K3 supports thinking_effort values: low, high, max": {
+            "model": "moonshotai/Kimi-K3",
+            "reasoning_effort": "medium",
+        },
+    }
+    assert [client.chat(**body).error["message"] for body in said.values()] == list(said)
+
+
+def test_vllm_says_a_wrong_key_with_a_bare_word(ask):
+    reply = ask("vllm").send("POST", "/v1/chat/completions", {}, {"authorization": "Bearer wrong"})
+    assert (reply.status, reply.json) == (401, {"error": "Unauthorized"})
+
+
+def test_vllm_samples_as_one_likes(ask):
+    assert ask("vllm").chat(temperature=0.2, top_p=0.5).status == 200
+
+
+def test_vllm_says_usage_in_a_stream_only_when_asked(ask):
+    client = ask("vllm")
+    assert not any(frame.get("usage") or frame["choices"][0].get("usage") for frame in client.stream().frames)
+    assert client.stream(stream_options={"include_usage": True}).frames[-1]["usage"]["total_tokens"]
+
+
+def test_sglang_says_its_errors_flat(ask):
+    reply = ask("sglang").chat(max_tokens=0)
+    assert {key: reply.json[key] for key in ("object", "type", "code")} == {
+        "object": "error",
+        "type": "BadRequestError",
+        "code": 400,
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "thinks"),
+    [
+        ({"reasoning_effort": "none"}, False),
+        ({"chat_template_kwargs": {"thinking": False}}, False),
+        ({"reasoning": {"enabled": False}}, True),
+    ],
+)
+def test_sglang_reads_some_switches_and_ignores_others(ask, body, thinks):
+    assert bool(ask("sglang").chat(**body).message.get("reasoning_content")) is thinks
+
+
+# ----------------------------------------------------------------------------------------------------- Fireworks
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [({"chat_template_kwargs": {}}, "chat_template_kwargs"), ({"top_q": 1}, "top_q")],
+)
+def test_fireworks_takes_no_field_that_it_does_not_know(ask, body, field):
+    message = ask("fireworks").chat(**body).error["message"]
+    assert message.startswith(f"Extra inputs are not permitted, field: '{field}'")
+
+
+@pytest.mark.parametrize("key", ["reasoning", "reasoning_details", "partial", "annotations"])
+def test_fireworks_takes_no_key_of_a_message_that_it_does_not_know(ask, key):
+    reply = ask("fireworks").chat(turn(**{key: "Hm."}))
+    assert (reply.status, f"messages[1].{key}" in reply.error["message"]) == (400, True)
+
+
+def test_fireworks_takes_one_word_on_thinking(ask):
+    client = ask("fireworks")
+    assert client.chat(reasoning_effort="low").status == 200
+    assert client.chat(thinking={"type": "enabled"}).status == 200
+    assert client.chat(reasoning_effort="low", thinking={"type": "enabled"}).status == 400
+
+
+def test_fireworks_takes_tools_or_a_response_format(ask, tool):
+    reply = ask("fireworks").chat(tools=[tool("look")], response_format={"type": "json_object"})
+    assert reply.status == 400
+
+
+# ----------------------------------------------------------------------------------------------------- Kimi Code
+
+
+def test_kimi_code_lets_only_the_clients_of_its_list_in(ask):
+    client = ask("kimi-code")
+    body = {"model": "kimi-for-coding", "messages": [USER]}
+    refused = client.send("POST", "/v1/chat/completions", body, {"user-agent": "kimi-adapters/1.0"})
+    assert (refused.status, refused.error["type"]) == (403, "access_terminated_error")
+    assert client.send("POST", "/v1/chat/completions", body, LISTED).json["model"] == "kimi-for-coding"
+
+
+def test_kimi_code_can_be_told_whom_to_let_in(client_of):
+    with LocalKimi("kimi-code", admits=["mine/"]) as kimi:
+        body = {"model": "k3", "messages": [USER]}
+        assert client_of(kimi).send("POST", "/v1/chat/completions", body, {"user-agent": "mine/2"}).status == 200
+
+
+def test_kimi_code_takes_two_mebibytes_of_messages(ask):
+    body = {"model": "kimi-for-coding", "messages": [{"role": "user", "content": "a" * 2_097_152}]}
+    reply = ask("kimi-code").send("POST", "/v1/chat/completions", body, LISTED)
+    assert (reply.status, reply.error["message"]) == (400, "total message size 2097182 exceeds limit 2097152")
+
+
+def test_kimi_code_switches_k3_off(ask):
+    body = {"model": "k3", "messages": [USER], "thinking": {"type": "disabled"}}
+    reply = ask("kimi-code").send("POST", "/v1/chat/completions", body, LISTED)
+    assert not reply.message.get("reasoning_content")
