@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from drivers import DRIVERS, Driver
+from drivers import Driver
 
 from kimi_core import HOSTS, ConfigError, ContextOverflowError, HostRow, ImagePart, KimiWarning, Message, TextPart
 from kimi_core.emulator import LocalKimi
 from kimi_core.hosts import find_by_url
-
-FRAMEWORKS = [d for d in DRIVERS if d.mode == "invoke"]
 
 ADDRESSES = {
     "https://openrouter.ai/api/v1": "openrouter",
@@ -30,13 +28,6 @@ ADDRESSES = {
     "https://ollama.com/v1": "ollama-cloud",
     "http://user:secret@localhost:1234/v1": "lm-studio",
 }
-
-
-@pytest.fixture(params=FRAMEWORKS, ids=[d.framework for d in FRAMEWORKS])
-def framework(request: pytest.FixtureRequest) -> Driver:
-    """Either framework."""
-    driver: Driver = request.param
-    return driver
 
 
 @pytest.mark.parametrize(("base_url", "host"), ADDRESSES.items())
