@@ -20,6 +20,7 @@ from docs import features
 from kimi_core import HOSTS, MODELS, KimiClient, Message, Options, Profile, Request, errors, options, resolve
 from kimi_core.hosts import HostRow
 from kimi_core.models import NEAREST, ModelRow
+from kimi_core.rows import catalogue
 from langchain_kimi._errors import _BASES as LANGCHAIN_BASES
 from llama_index_kimi import KimiLLM
 
@@ -66,8 +67,19 @@ def yes(flag: object) -> str:
 # ------------------------------------------------------------------------------------------------------- hosts
 
 
+# What README shows: the hosts that this began with, and one of each other kind.
+_SHORT = ("moonshot", "moonshot-cn", "aimlapi", "runware", "openrouter", "vllm", "generic")
+_LISTED = {row.name for row in catalogue.ROWS}
+
+
+def _known() -> list[HostRow]:
+    """The hosts of which more is known than a catalogue says."""
+    return [row for row in HOSTS.values() if row.name not in _LISTED]
+
+
 def hosts_short() -> str:
-    rows = ((code(r.name), r.title, _address(r), _first_key(r), r.tier) for r in HOSTS.values())
+    shown = (HOSTS[name] for name in _SHORT if name in HOSTS)
+    rows = ((code(r.name), r.title, _address(r), _first_key(r), r.tier) for r in shown)
     return table(("`host=`", "whose", "address", "key from", "facts"), rows)
 
 
@@ -83,24 +95,48 @@ def hosts_address() -> str:
     head = ("host", "whose", "address", "key, first one set", "address from, first one set")
     return table(
         head,
-        ((code(r.name), r.title, _address(r), codes(r.key_env), codes(r.base_url_env)) for r in HOSTS.values()),
+        ((code(r.name), r.title, _address(r), codes(r.key_env), codes(r.base_url_env, "-")) for r in _known()),
     )
 
 
-_FEATURES: dict[str, Callable[[Profile], str]] = {
+def hosts_catalogue() -> str:
+    head = ("host", "whose", "address", "key", "its `kimi-k2.6`", "`thinking=False`", "reads beside text")
+    profiles = [resolve(HOSTS[name], NEAREST) for name in sorted(_LISTED)]
+    return table(
+        head,
+        (
+            (
+                code(p.host.name),
+                p.host.title,
+                _address(p.host),
+                codes(p.host.key_env),
+                code(p.model_id),
+                _patch(p.host.thinking_off),
+                ", ".join(sorted(p.media)) or "-",
+            )
+            for p in profiles
+        ),
+    )
+
+
+_REASONING: dict[str, Callable[[Profile], str]] = {
     "thinks when nothing is said": lambda p: {True: "yes", False: "no", None: "unknown"}[p.host.thinking_default],
     "reasoning comes under": lambda p: codes(p.host.reasoning_in),
-    "reasoning goes back under": lambda p: (
+    "goes back under": lambda p: (
         "the key it came under" if p.host.reasoning_out == "observed" else code(p.host.reasoning_out)
     ),
-    "reasoning must go back": lambda p: yes(p.host.reasoning_required),
+    "must go back": lambda p: yes(p.host.reasoning_required),
+    "tool choice while thinking": lambda p: _choices(p.host.tool_choices_thinking),
+    "efforts": lambda p: codes(p.model.efforts, "-") if p.host.effort_field else "-",
+}
+_FEATURES: dict[str, Callable[[Profile], str]] = {
     "token limit": lambda p: code(p.host.max_tokens_field),
     "sampling is pinned": lambda p: yes(p.host.pinned_sampling),
     "not sent": lambda p: codes(p.host.refuses, "-"),
     "stop sequences": lambda p: _stops(p.host),
-    "tool choice while thinking": lambda p: _choices(p.host.tool_choices_thinking),
     "schema dialect": lambda p: code(p.host.schema),
     "structured output, best first": lambda p: codes(p.host.structured),
+    "tools beside it": lambda p: yes(p.host.tools_with_output),
     "partial messages": lambda p: yes(p.host.partial_message or p.host.partial_body),
     "reads beside text": lambda p: ", ".join(sorted(p.media)) or "-",
     "media URLs": lambda p: codes(f"{kind}:" for kind in sorted(p.host.media_urls)),
@@ -108,20 +144,24 @@ _FEATURES: dict[str, Callable[[Profile], str]] = {
 }
 
 
+def hosts_reasoning() -> str:
+    return _by_host(_REASONING)
+
+
 def hosts_features() -> str:
-    profiles = [resolve(row, NEAREST) for row in HOSTS.values()]
-    head = ("", *(code(p.host.name) for p in profiles))
-    return table(head, ((name, *map(say, profiles)) for name, say in _FEATURES.items()))
+    return _by_host(_FEATURES)
+
+
+def _by_host(said: Mapping[str, Callable[[Profile], str]]) -> str:
+    profiles = [resolve(row, NEAREST) for row in _known()]
+    return table(("host", *said), ((code(p.host.name), *(say(p) for say in said.values())) for p in profiles))
 
 
 def hosts_thinking() -> str:
     head = ("host", "`thinking=True`", "`thinking=False`", '`keep="all"`')
     return table(
         head,
-        (
-            (code(r.name), _patch(r.thinking_on), _patch(r.thinking_off), _patch(r.thinking_keep))
-            for r in HOSTS.values()
-        ),
+        ((code(r.name), _patch(r.thinking_on), _patch(r.thinking_off), _patch(r.thinking_keep)) for r in _known()),
     )
 
 
@@ -151,15 +191,17 @@ def _cost(row: HostRow) -> str:
 
 
 def hosts_models() -> str:
-    head = ("model", *(code(row.name) for row in HOSTS.values()))
-    same = "as it is"
-    rows = ((code(m), *(code(r.model_ids[m]) if m in r.model_ids else same for r in HOSTS.values())) for m in MODELS)
-    return table(head, rows)
+    rows = [row for row in _known() if row.model_ids]
+    families = [model for model in MODELS if any(model in row.model_ids for row in rows)]
+    lines = (
+        (code(r.name), *(code(r.model_ids[m]) if m in r.model_ids else "as it is" for m in families)) for r in rows
+    )
+    return table(("host", *map(code, families)), lines)
 
 
 def hosts_sources() -> str:
-    head = ("host", "tier", "checked", "from")
-    return table(head, ((code(r.name), r.tier, r.as_of, r.source) for r in HOSTS.values()))
+    head = ("host", "tier", "checked", "from", "good to know")
+    return table(head, ((code(r.name), r.tier, r.as_of, r.source, r.note or "-") for r in _known()))
 
 
 # ------------------------------------------------------------------------------------------------------ models
@@ -272,7 +314,9 @@ def _langchain(error: type[errors.APIError], bases: Mapping[type[errors.APIError
 TABLES: dict[str, Callable[[], str]] = {
     "hosts-short": hosts_short,
     "hosts-address": hosts_address,
+    "hosts-catalogue": hosts_catalogue,
     "hosts-features": hosts_features,
+    "hosts-reasoning": hosts_reasoning,
     "hosts-thinking": hosts_thinking,
     "hosts-models": hosts_models,
     "hosts-sources": hosts_sources,

@@ -61,7 +61,8 @@ SECONDARY = "secondary reports of 2026-10-24; no official page found: unconfirme
 
 _K3 = ModelRow(
     id="kimi-k3",
-    spellings=r"kimi[-_@:/.]*k3(?![.p]1|-1-pro)|^k3(-256k)?$",
+    # Kimi Code's names: `k3`, and `kimi-for-coding` for whatever it serves, which has K3's switches since 2026-09-11.
+    spellings=r"kimi[-_@:/.]*k3(?![.p]1|-1-pro)|^k3(-256k)?$|^kimi-for-coding$",
     context=1_048_576,
     default_output=131_072,
     thinking="always",
@@ -112,15 +113,6 @@ _ROWS = (
     _K26,
     # 400 for `keep`
     replace(_K26, id="kimi-k2.5", spellings=r"kimi[-_@:/.]*k2[.\-p_]?5|^k2p5$", keep=(), retired=dt.date(2026, 8, 31)),
-    # Kimi Code's own name for whatever it serves: K2.8 Preview since 2026-09-11.
-    replace(
-        _K3,
-        id="kimi-for-coding",
-        spellings=r"kimi-for-coding(?!-highspeed)",
-        media=_K26.media,
-        open_weights=False,
-        source="kimi.com/code/docs, 2026-09",
-    ),
     ModelRow(
         id="kimi-k2-thinking",
         spellings=r"kimi[-_@:/.]*k2-thinking",

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 from drivers import Driver
 
-from kimi_core import HOSTS, MODELS, HostRow, KimiWarning, ModelRow
+from kimi_core import HOSTS, MODELS, HostRow, KimiWarning, ModelRow, resolve
 from kimi_core.emulator import LocalKimi
 
 
@@ -76,6 +76,16 @@ def test_a_host_row_says_where_its_facts_come_from(row: HostRow) -> None:
     assert set(row.per_model) <= set(MODELS)
     assert set(row.model_ids) <= set(MODELS)
     assert set(row.prices) <= set(MODELS)
+    assert row.tier != "verified"  # nobody has called it with a live key yet
+
+
+@pytest.mark.parametrize("row", HOSTS.values(), ids=list(HOSTS))
+def test_a_host_row_can_be_resolved_for_every_model(row: HostRow) -> None:
+    for model in MODELS:
+        profile = resolve(row, model)
+        assert profile.model.id == model
+        for patch in (profile.host.thinking_on, profile.host.thinking_off, profile.host.thinking_keep):
+            assert patch is None or all(isinstance(key, str) for key in patch)
 
 
 @pytest.mark.parametrize("row", MODELS.values(), ids=list(MODELS))
@@ -95,6 +105,13 @@ SPELLINGS = {
     "moonshotai/Kimi-K3": "kimi-k3",
     "kimi-k3.1-pro-highspeed": "kimi-k3.1-pro-highspeed",
     "global.moonshotai.kimi-k3.1": "kimi-k3.1-pro",
+    "k3": "kimi-k3",
+    "k2p6": "kimi-k2.6",
+    "kimi-for-coding": "kimi-k3",
+    "kimi-for-coding-highspeed": "kimi-k2.7-code-highspeed",
+    "hf:moonshotai/Kimi-K2.6": "kimi-k2.6",
+    "moonshotai/chat-completion/models/Kimi-K2_6": "kimi-k2.6",
+    "FW-Kimi-K2.7-Code": "kimi-k2.7-code",
 }
 
 

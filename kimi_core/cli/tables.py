@@ -10,10 +10,10 @@ from kimi_core.models import MODELS, ModelRow
 
 
 def hosts() -> Table:
-    """Every host: its name, where it is, which variable holds its key, and whose it is."""
-    table = _table("host", "address", "key", "whose")
+    """Every host: its name, which variable holds its key, and where it is."""
+    table = _table("host", "key", "address")
     for row in HOSTS.values():
-        table.add_row(row.name, row.base_url or "[dim]base_url=…[/]", _key(row), row.title)
+        table.add_row(row.name, _key(row), row.base_url or "[dim]base_url=…[/]")
     return table
 
 

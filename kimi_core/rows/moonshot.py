@@ -154,7 +154,6 @@ _KIMI_CODE: dict[str, Any] = {
         **_MOONSHOT["per_model"],
         # `thinking: {"type": "disabled"}` is taken for k3 here (a live report of 2026-09-14).
         "kimi-k3": {**_K3, "thinking": "toggle", "thinking_on": _ON, "thinking_off": _OFF},
-        "kimi-for-coding": {**_K3, "thinking": "toggle", "thinking_on": _ON, "thinking_off": _OFF},
     },
     "source": "kimi.com/code/docs: third-party agents, error reference, 2026-09; help center; public issue reports",
     "note": "Only for the clients on its list: others get 403 `access_terminated_error`. This package says who it is "

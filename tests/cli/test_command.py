@@ -42,7 +42,7 @@ def test_help_imports_no_framework_and_no_server(guarded):
 
 
 def test_every_host_is_listed_with_its_address_and_key(kimi):
-    shown = kimi("hosts", COLUMNS="120").stdout
+    shown = kimi("hosts", COLUMNS="140").stdout
 
     for row in HOSTS.values():
         assert row.name in shown
