@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -137,6 +138,8 @@ def make_settings(
         raise ConfigError(f"base_url must be text, not {type(base_url).__name__}.")
     if not isinstance(host, str | HostRow | None):
         raise ConfigError(f"host must be a host's name or a HostRow, got {host!r}.")
+    if not isinstance(overrides, Mapping | None):
+        raise ConfigError(f"overrides must be a mapping of fields of HostRow and ModelRow, got {overrides!r}.")
     _check_timeout(timeout)
     row = _row(host, base_url)
     _check(max_retries, on_unsupported, chunk_timeout)
@@ -149,6 +152,7 @@ def make_settings(
     url = base_url or named or _filled(row)
     if not url:
         raise ConfigError(f"host={row.name!r} has no address of its own: give base_url=…")
+    _check_no_user(url)
     _check_address(row, base_url)
     # A key of the environment goes to its own host's address, or where the user says that this is the host.
     trusted = host is not None or not base_url or row.base_url == url.rstrip("/") or hosts.find_by_url(url) is row
@@ -194,6 +198,15 @@ def require_key(given: Settings) -> None:
 
 
 _ELSEWHERE = " A key of the environment is sent to {0} only when you say whose address it is, for instance host={1!r}."
+
+
+def _check_no_user(url: str) -> None:
+    """An address is shown in logs and traces, so nothing secret may be in it."""
+    if urlsplit(url).username is not None:
+        raise ConfigError(
+            "base_url holds a user name or a password (https://user:password@…), which logs and traces would show. "
+            "Leave them out and give default_headers={'Authorization': …}, or an http_client with authentication."
+        )
 
 
 def _check_address(row: HostRow, base_url: str | None) -> None:

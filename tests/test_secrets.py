@@ -229,3 +229,9 @@ def test_a_header_that_cannot_be_sent_raises_without_being_quoted(driver: Driver
         with pytest.raises(ValueError, match="'X-Token' has characters") as caught:
             driver.ask(model, "Hello", **{word: {"X-Token": "canary\u00e9"}})
         assert "canary" not in repr(caught.value)
+
+
+def test_a_password_in_an_address_raises_without_being_quoted(framework: Driver) -> None:
+    with pytest.raises(ValueError, match="user name or a password") as caught:
+        framework.make(base_url="http://me:canary@127.0.0.1:9/v1", api_key="sk-x")
+    assert "canary" not in repr(caught.value)

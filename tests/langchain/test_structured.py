@@ -531,3 +531,10 @@ def test_the_callers_messages_stay_as_they_are(model: ChatKimi, mended: LocalKim
     model.with_structured_output(City, repair=True).invoke(said)
     assert len(said) == 2
     assert [m["role"] for m in mended.requests[1].body["messages"]] == ["system", "user", "assistant", "user"]
+
+
+def test_two_ways_to_say_what_the_answer_is_raise_before_any_io(model: ChatKimi, kimi: LocalKimi) -> None:
+    asked = model.with_structured_output(City, response_format={"type": "json_object"})
+    with pytest.raises(ConfigError, match="give one"):
+        asked.invoke("x")
+    assert kimi.requests == []
