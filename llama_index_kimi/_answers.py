@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole, ToolCallBlock
 from llama_index.core.types import Model
-from pydantic import AliasChoices, BaseModel, Field, create_model
+from pydantic import AliasChoices, BaseModel, Field, RootModel, create_model
 from pydantic_core import to_json
 
 from kimi_core import structured
@@ -41,6 +41,21 @@ def _written(response: ChatResponse, output_cls: type[BaseModel], *, empty: str 
         if call["function"]["name"] == output_cls.__name__:
             return str(call["function"]["arguments"]) or empty
     return last_text(response.message)
+
+
+def as_json(output: BaseModel, response: ChatResponse) -> str:
+    """The object as JSON that its class reads: agents and query engines make it anew from that.
+
+    That is how LlamaIndex itself writes it, unless the class does not take that back (aliases, computed fields of a
+    class that forbids others). Then it is the answer as the model gave it, which the class has just read.
+    """
+    text = output.model_dump_json()
+    try:
+        type(output).model_validate_json(text)
+    except ValueError:
+        said = _written(response, type(output), empty="{}")
+        return to_json(structured.parse_partial(said) or structured.parse_json(said)).decode()
+    return text
 
 
 # ------------------------------------------------------------------------------------------------ asking again
@@ -106,7 +121,10 @@ class PartialReader:
         try:
             return self._output_cls.model_validate_json(to_json(value))
         except Exception:  # validators of the user's own expect whole values
-            return _flexible(self._output_cls).model_validate(value) if isinstance(value, Mapping) else None
+            if not isinstance(value, Mapping):
+                return None
+            fields = {"root": value} if issubclass(self._output_cls, RootModel) else value
+            return _flexible(self._output_cls).model_validate(fields)
 
 
 @lru_cache(maxsize=256)

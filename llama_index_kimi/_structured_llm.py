@@ -25,6 +25,7 @@ from llama_index.core.llms.structured_llm import StructuredLLM
 from llama_index.core.prompts import ChatPromptTemplate
 from pydantic import BaseModel
 
+from llama_index_kimi._answers import as_json
 from llama_index_kimi._asking import Question, aanswered, agrowing, answered, growing, question
 from llama_index_kimi._convert import to_completion
 from llama_index_kimi._structured import StructuredAnswers, by_program
@@ -102,7 +103,7 @@ def _said(prompt: str) -> list[ChatMessage]:
 
 def _response(output: BaseModel, response: ChatResponse) -> ChatResponse:
     thoughts = [block for block in response.message.blocks if isinstance(block, ThinkingBlock)]
-    text = TextBlock(text=output.model_dump_json())
+    text = TextBlock(text=as_json(output, response))
     return ChatResponse(
         message=ChatMessage(role=MessageRole.ASSISTANT, blocks=[*thoughts, text]),
         raw=output,

@@ -7,9 +7,10 @@ import datetime as dt
 import itertools
 import json
 from collections.abc import Callable
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 import pytest
+from llama_index.core import Document, SummaryIndex
 from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
@@ -22,7 +23,7 @@ from llama_index.core.instrumentation.events.llm import (
 )
 from llama_index.core.prompts import ChatPromptTemplate, PromptTemplate
 from llama_index.core.types import PydanticProgramMode
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, RootModel, computed_field, field_validator
 
 from kimi_core import HOSTS, ConfigError, StructuredOutputError, TruncatedError
 from kimi_core.emulator import LocalKimi
@@ -404,3 +405,59 @@ def test_events_tell_of_the_object_and_of_the_call(llm: KimiLLM, events: list[An
     ended = [event for event in events if isinstance(event, LLMStructuredPredictEndEvent)]
     assert [event.output for event in ended] == objects[-1:]
     assert next(e for e in events if isinstance(e, LLMChatEndEvent)).response.raw["usage"]["total_tokens"] > 0
+
+
+class Renamed(BaseModel):
+    text: str = Field(alias="theText")
+
+
+class Told(BaseModel):
+    text: str = Field(validation_alias="theText")
+
+
+class Counted(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    text: str
+
+    @computed_field
+    @property
+    def length(self) -> int:
+        return len(self.text)
+
+
+@pytest.mark.parametrize("output_cls", [Renamed, Told, Counted])
+def test_the_text_of_a_structured_llm_is_json_that_its_class_reads(llm: KimiLLM, output_cls: type[BaseModel]) -> None:
+    structured = llm.as_structured_llm(output_cls)
+    responses = [structured.chat(ASKED), *structured.stream_chat(ASKED)]
+    for response in (responses[0], responses[-1]):
+        assert output_cls.model_validate_json(response.message.content) == response.raw
+
+
+@pytest.mark.parametrize("output_cls", [Renamed, Counted])
+async def test_an_agents_answer_is_an_object_whatever_its_fields_are_called(
+    llm: KimiLLM, output_cls: type[BaseModel]
+) -> None:
+    answer = await FunctionAgent(llm=llm, tools=[], output_cls=output_cls).run("Say hello")
+    assert isinstance(answer.get_pydantic_model(output_cls), output_cls)
+
+
+def test_an_engine_answers_with_an_object_whatever_its_fields_are_called(llm: KimiLLM) -> None:
+    index = SummaryIndex.from_documents([Document(text="Ada wrote the first program.")])
+    answer = index.as_query_engine(llm=llm.as_structured_llm(Renamed)).query("Who wrote it?")
+    assert isinstance(answer.response, Renamed)
+
+
+class Ada(BaseModel):
+    kind: Literal["ada"]
+    born: int
+
+
+class Either(RootModel[Ada | Renamed]):
+    pass
+
+
+def test_a_growing_root_holds_what_has_come(llm: KimiLLM, kimi: LocalKimi) -> None:
+    kimi.enqueue(text='{"kind": "ada", "born": 1815}')
+    growing = list(llm.stream_structured_predict(Either, PROMPT, who="Ada"))
+    assert {"kind": "ada"} in [partial.root for partial in growing]
+    assert growing[-1] == Either(Ada(kind="ada", born=1815))
