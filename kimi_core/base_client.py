@@ -57,6 +57,14 @@ class BaseClient:
             made._formulas = self._formulas
         return made
 
+    def changed(self, changes: Mapping[str, Any]) -> Settings:
+        """Its settings with some words changed (see `derived`); those with None as if they had not been given."""
+        forgotten = {word for word, value in changes.items() if value is None}
+        if not forgotten:
+            return self.derived(**changes).settings
+        kept = {word: value for word, value in self.settings.arguments().items() if word not in forgotten}
+        return type(self)(**kept).derived(**changes).settings
+
     def profile(self, model: str) -> Profile:
         """The facts that steer calls to a model."""
         found = self._profiles.get(model)

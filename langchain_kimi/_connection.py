@@ -98,7 +98,7 @@ class Connected(KimiFields):
         copied = super().model_copy(update=changes, deep=deep)
         copied.__dict__.pop("_serialized", None)
         if connection:
-            copied._connect(_elsewhere(self._settings, connection))
+            copied._connect(self._clients[0].changed(revived(connection)))
         elif "model_name" in changes and "profile" not in changes:
             copied._settle_profile()
         return copied
@@ -145,15 +145,6 @@ def revived(connection: JsonObject) -> JsonObject:
 
     convert = _plain.REVIVED
     return {word: convert[word](value) if word in convert else value for word, value in connection.items()}
-
-
-def _elsewhere(settings: Settings, changes: JsonObject) -> Settings:
-    """Settings with some words changed; with None, as if they had not been given."""
-    changes = revived(changes)
-    forgotten = {word for word, value in changes.items() if value is None}
-    if forgotten:
-        settings = make_settings(**{k: v for k, v in settings.arguments().items() if k not in forgotten})
-    return KimiClient(settings).derived(**changes).settings
 
 
 def _host(settings: Settings) -> str | HostRow:

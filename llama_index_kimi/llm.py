@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import aclosing, closing
 from dataclasses import replace
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -123,12 +123,16 @@ class KimiLLM(StructuredAnswers, ToolCalling, KimiFields):
         options.parse_served(own, {})
         settings = make_settings(**given(connection))
         super().__init__(model=model, **given(chosen), **given(own), **_settled(settings))
-        self._client, self._async_client = KimiClient(settings), AsyncKimiClient(settings)
+        self._connect(settings)
         self._options()  # additional_kwargs are checked as well
 
     def __setattr__(self, name: str, value: Any) -> None:
         options.check_change(name)
         super().__setattr__(name, value)
+
+    def _connect(self, settings: Settings) -> None:
+        """Call with these settings from now on."""
+        self._client, self._async_client = KimiClient(settings), AsyncKimiClient(settings)
 
     @classmethod
     def class_name(cls) -> str:
@@ -155,6 +159,24 @@ class KimiLLM(StructuredAnswers, ToolCalling, KimiFields):
         return {**super().to_payload(), "model": self.model, "host": self.host, **given(shown)}
 
     # ------------------------------------------------------------------------------------------ copies
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy, with other values for some fields.
+
+        A copy that is to call elsewhere (`host`, `base_url`, `api_key`, `timeout`, …) gets a connection of its own.
+        Neither key nor headers are taken along to another host; None has a word looked up anew.
+
+        Raises:
+            UnknownOptionError: A field that does not exist.
+            ConfigError: A value that is wrong.
+        """
+        connection, chosen, own = split(update or {}, set(type(self).model_fields).difference(options.CONNECTION))
+        copied = super().model_copy(update={**chosen, **own}, deep=deep)
+        if connection:
+            settings = self._client.changed(connection)
+            copied.__dict__.update(_settled(settings))
+            copied._connect(settings)
+        return copied
 
     def __getstate__(self) -> dict[str, Any]:
         """With a key that was given, without one from the environment: that is read again where it arrives."""

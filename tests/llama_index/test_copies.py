@@ -19,7 +19,7 @@ from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
 from pydantic import BaseModel, SecretStr
 
-from kimi_core import APIError, HostRow
+from kimi_core import APIError, ConfigError, HostRow
 from kimi_core.emulator import LocalKimi
 from llama_index_kimi import KimiLLM
 
@@ -89,6 +89,45 @@ def test_a_deep_copy_shares_nothing_that_can_change() -> None:
     copied.max_tokens = 5
     assert copied.extra_body is not llm.extra_body
     assert llm.max_tokens is None
+
+
+def test_a_changed_copy_calls_with_what_was_changed(llm: KimiLLM, kimi: LocalKimi) -> None:
+    changed = llm.model_copy(update={"model": "kimi-k3", "max_tokens": 77})
+    changed.chat(ASKED)
+    body = kimi.requests[-1].body
+    assert (body["model"], body["max_completion_tokens"]) == ("kimi-k3", 77)
+    assert (llm.model, llm.max_tokens) == ("kimi-k2.6", None)
+
+
+def test_a_copy_that_is_to_call_elsewhere_does(llm: KimiLLM) -> None:
+    with LocalKimi(api_key="sk-other") as other:
+        moved = llm.model_copy(
+            update={"api_base": other.base_url, "api_key": "sk-other", "default_headers": {"x": "y"}}
+        )
+        for one in (moved, pickle.loads(pickle.dumps(moved))):
+            one.chat(ASKED)
+            assert other.requests[-1].headers["x"] == "y"
+        assert moved.base_url == other.base_url
+        assert len(other.requests) == 2
+        assert "sk-other" not in repr(moved)
+    assert llm.chat(ASKED).message.content
+
+
+def test_a_copy_takes_no_key_to_another_host(llm: KimiLLM) -> None:
+    moved = llm.model_copy(update={"host": "aimlapi"})
+    assert (moved.host, moved.api_key) == ("aimlapi", None)
+
+
+def test_a_copy_without_its_key_looks_for_one_anew(llm: KimiLLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOONSHOT_API_KEY", CANARY)
+    moved = llm.model_copy(update={"host": "moonshot", "api_key": None})
+    assert moved.api_key == SecretStr(CANARY)
+
+
+@pytest.mark.parametrize("update", [{"temprature": 1}, {"max_retries": -1}])
+def test_a_copy_with_a_wrong_word_or_value_is_an_error(llm: KimiLLM, update: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        llm.model_copy(update=update)
 
 
 def test_an_object_with_an_http_client_can_be_copied() -> None:
