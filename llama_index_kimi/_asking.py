@@ -22,7 +22,7 @@ from kimi_core.errors import ConfigError
 from kimi_core.structured import switch
 from kimi_core.types import OutputFormat
 from llama_index_kimi._answers import PartialReader, correction, read, summed
-from llama_index_kimi._convert import output_of
+from llama_index_kimi._offers import output_of
 
 if TYPE_CHECKING:
     from llama_index_kimi._structured import StructuredAnswers

@@ -1,4 +1,4 @@
-"""LlamaIndex's messages and tools <-> the core's types. Pure; no message handed over is ever changed."""
+"""LlamaIndex's messages and responses <-> the core's types. Pure; no message handed over is ever changed."""
 
 from __future__ import annotations
 
@@ -17,23 +17,19 @@ from llama_index.core.base.llms.types import (
     ThinkingBlock,
     ToolCallBlock,
 )
-from pydantic import BaseModel
 from pydantic_core import from_json
 
-from kimi_core import forms
 from kimi_core.errors import MessageError, warn
 from kimi_core.structured import dump
 from kimi_core.turns import TURNS, to_record
 from kimi_core.types import (
     JsonObject,
     Message,
-    OutputFormat,
     Part,
     Reasoning,
     Response,
     Role,
     TextPart,
-    Tool,
     ToolCall,
     Usage,
 )
@@ -46,12 +42,22 @@ def to_messages(messages: Iterable[ChatMessage]) -> list[Message]:
     """A conversation for the core.
 
     Raises:
-        MessageError: A block that no Kimi host can be told.
+        MessageError: A block that no Kimi host can be told, or something that is no message.
     """
-    converted = [_CONVERTERS[message.role](message) for message in messages]
+    try:
+        converted = [_CONVERTERS[message.role](message) for message in messages]
+    except AttributeError:
+        _refuse_strangers(messages)
+        raise
     if any(message.role == "tool" and not message.tool_call_id for message in converted):
         return list(_answering(converted))
     return converted
+
+
+def _refuse_strangers(messages: Iterable[Any]) -> None:
+    for at, message in enumerate(messages):
+        if not isinstance(message, ChatMessage):
+            raise MessageError(f"Message {at} is no ChatMessage of LlamaIndex, but {type(message).__name__}.") from None
 
 
 def _answering(messages: Iterable[Message]) -> Iterator[Message]:
@@ -82,7 +88,9 @@ def _plain(role: Role) -> Callable[[ChatMessage], Message]:
 
 def _tool(message: ChatMessage) -> Message:
     kwargs = message.additional_kwargs
-    return Message("tool", _content(message.blocks), tool_call_id=kwargs.get("tool_call_id"), name=kwargs.get("name"))
+    call = kwargs.get("tool_call_id")
+    answered = None if call is None else str(call)
+    return Message("tool", _content(message.blocks), tool_call_id=answered, name=kwargs.get("name"))
 
 
 def _assistant(message: ChatMessage) -> Message:
@@ -141,7 +149,7 @@ def _calls(blocks: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[ToolCall, 
     arguments, which keeps the prompt the same and the host's cache warm.
     """
     recorded = kwargs.get("tool_calls") if kwargs else None
-    known = tuple(map(recorded_call, recorded)) if isinstance(recorded, list) else ()
+    known = tuple(map(recorded_call, recorded or ()))
     called = [block for block in blocks if isinstance(block, ToolCallBlock)]
     if not called:
         return known
@@ -166,14 +174,15 @@ def recorded_call(call: Any) -> ToolCall:
     """
     if hasattr(call, "model_dump"):
         call = call.model_dump()
-    if not isinstance(call, Mapping):
+    shaped = isinstance(call, Mapping) and isinstance(call.get("function") or {}, Mapping)
+    if not shaped:
         raise MessageError(f"additional_kwargs['tool_calls'] holds something that is no tool call: {call!r}")
     function = call.get("function") or {"name": call.get("name"), "arguments": call.get("input")}
     arguments = function.get("arguments") or ""
     if not isinstance(arguments, str):
         arguments = dump(arguments)
     kind = "builtin_function" if call.get("type") == "builtin_function" else "function"
-    return ToolCall(call.get("id") or "", function.get("name") or "", arguments, kind)
+    return ToolCall(str(call.get("id") or ""), function.get("name") or "", arguments, kind)
 
 
 # ----------------------------------------------------------------------------------------------------- blocks
@@ -246,58 +255,6 @@ _PARTS: dict[str, Callable[[Any], Iterable[Part]]] = {
     "thinking": _thinking,
     "tool_call": _stray_call,
 }
-
-# ------------------------------------------------------------------------------------------- tools and formats
-
-
-def to_tool_dict(tool: Any) -> JsonObject:
-    """A tool in OpenAI's form, under its own name: what the host cannot take is mapped to and fro by the core."""
-    if isinstance(tool, Mapping):
-        return dict(tool)
-    metadata = tool.metadata
-    function = {
-        "name": metadata.get_name(),
-        "description": metadata.description,
-        "parameters": metadata.get_parameters_dict(),
-    }
-    return {"type": "function", "function": function}
-
-
-def to_tools(tools: Iterable[Any] | None, strict: bool | None = None) -> tuple[Tool, ...]:
-    """Tools for the core, from LlamaIndex's or from OpenAI's form.
-
-    Args:
-        tools: The tools.
-        strict: Whether arguments are constrained to the schema, for tools that do not say it themselves.
-
-    Raises:
-        MessageError: It is neither.
-    """
-    converted = tuple(forms.to_tool(to_tool_dict(tool)) for tool in tools or ())
-    return converted if strict is None else tuple(_constrained(tool, strict) for tool in converted)
-
-
-def _constrained(tool: Tool, strict: bool) -> Tool:
-    return replace(tool, strict=strict) if tool.strict is None and tool.type == "function" else tool
-
-
-def to_output(response_format: Any) -> OutputFormat | None:
-    """The shape of an answer, from a pydantic class or from OpenAI's `response_format`.
-
-    Raises:
-        MessageError: It is neither.
-    """
-    if response_format is None or isinstance(response_format, OutputFormat):
-        return response_format
-    if isinstance(response_format, type) and issubclass(response_format, BaseModel):
-        return output_of(response_format)
-    return forms.to_output(response_format)
-
-
-def output_of(output_cls: type[BaseModel]) -> OutputFormat:
-    """The shape that a class asks for, in the way this host and model can do best."""
-    schema = output_cls.model_json_schema()
-    return OutputFormat("auto", schema, output_cls.__name__, schema.get("description") or "")
 
 
 # ----------------------------------------------------------------------------------------------- from the core

@@ -14,7 +14,8 @@ from llama_index.core.tools.types import ToolOutput
 
 from kimi_core.structured import parse_partial
 from kimi_core.types import JsonObject
-from llama_index_kimi._convert import parse_arguments, recorded_call, to_tool_dict
+from llama_index_kimi._convert import parse_arguments, recorded_call
+from llama_index_kimi._offers import to_tool_dict
 from llama_index_kimi._traced import traced
 
 if TYPE_CHECKING:

@@ -27,8 +27,9 @@ from kimi_core.events import Event
 from kimi_core.hosts import HOSTS
 from kimi_core.settings import Settings, make_settings
 from kimi_core.types import JsonObject, Options, Request, Response
-from llama_index_kimi._convert import to_chat_response, to_completion, to_messages, to_output, to_tools
+from llama_index_kimi._convert import to_chat_response, to_completion, to_messages
 from llama_index_kimi._fields import DEFAULT_MODEL, KimiFields
+from llama_index_kimi._offers import to_output, to_tools
 from llama_index_kimi._stream import ResponseMaker
 from llama_index_kimi._structured import StructuredAnswers
 from llama_index_kimi._tidy import noted

@@ -452,3 +452,23 @@ def test_usage_is_whole_whatever_the_host_left_out(
     assert (usage["prompt_tokens_details"] or {}).get("cached_tokens") == cached
     assert (usage["completion_tokens_details"] or {}).get("reasoning_tokens") == reasoning
     assert (sent or {}).items() <= (usage["prompt_tokens_details"] or {}).items()
+
+
+def test_what_is_no_message_is_a_clear_error() -> None:
+    with pytest.raises(MessageError, match="Message 1 is no ChatMessage of LlamaIndex, but dict"):
+        to_messages([ChatMessage("Hi"), {"role": "user", "content": "Hi"}])
+
+
+@pytest.mark.parametrize("calls", ["add", [7], [{"id": "a", "function": "add"}]])
+def test_calls_that_nobody_can_read_are_an_error(calls: Any) -> None:
+    message = ChatMessage(role="assistant", content="Hm", additional_kwargs={"tool_calls": calls})
+    with pytest.raises(MessageError, match="no tool call"):
+        to_messages([message])
+
+
+def test_calls_in_a_tuple_and_ids_that_are_numbers_are_taken() -> None:
+    call = {"id": 5, "type": "function", "function": {"name": "add", "arguments": "{}"}}
+    called = ChatMessage(role="assistant", additional_kwargs={"tool_calls": (call,)})
+    result = ChatMessage(role="tool", content="3", additional_kwargs={"tool_call_id": 5})
+    made = to_messages([called, result])
+    assert (made[0].tool_calls[0].id, made[1].tool_call_id) == ("5", "5")

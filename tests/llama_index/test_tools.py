@@ -12,7 +12,7 @@ from llama_index.core.program.function_program import get_function_tool
 from llama_index.core.tools import FunctionTool
 from pydantic import BaseModel
 
-from kimi_core import ConfigError, KimiWarning
+from kimi_core import ConfigError, KimiWarning, MessageError
 from kimi_core.emulator import LocalKimi
 from llama_index_kimi import KimiLLM
 
@@ -317,3 +317,9 @@ def test_a_choice_that_forces_nothing_leaves_thinking_alone(llm: KimiLLM, kimi: 
     whole(llm, [ADD], "Hi", tool_choice=choice, tool_required=True)
     assert "thinking" not in kimi.requests[-1].body
     assert kimi.errors == []
+
+
+def test_what_is_no_tool_says_how_to_make_one(llm: KimiLLM, kimi: LocalKimi) -> None:
+    with pytest.raises(MessageError, match=r"FunctionTool\.from_defaults"):
+        llm.chat_with_tools([print], "Hi")
+    assert not kimi.requests
