@@ -6,7 +6,7 @@ A new host that speaks Chat Completions is one row in `kimi_core/rows`; what it 
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from kimi_core.host_row import ErrorRule, HostRow, Price
 from kimi_core.rows import aimlapi, catalogue, clouds, gateways, moonshot, self_hosted
@@ -22,23 +22,23 @@ HOSTS: dict[str, HostRow] = {row.name: row for row in _ROWS}
 def find_by_url(base_url: str) -> HostRow | None:
     """The row whose address this is, or None. Of several, the one that says more of the address."""
     parts = urlsplit(base_url)
-    host, place, path = parts.hostname or "", parts.netloc.rpartition("@")[2].lower(), f"{parts.path}/"
-    same = base_url.rstrip("/")
-    best, found = 0, None
+    host, same = parts.hostname or "", base_url.rstrip("/")
+    best, found = "", None
     for row in HOSTS.values():
         if row.base_url == same:
             return row
         for domain in row.domains:
-            if len(domain) > best and _covers(domain, host, place, path):
-                best, found = len(domain), row
+            if (domain == host or _covers(domain, host, parts)) and len(domain) > len(best):
+                best, found = domain, row
     return found
 
 
-def _covers(domain: str, host: str, place: str, path: str) -> bool:
-    """Whether a row's domain is that of an address: its host name, host name with port, and path."""
-    if domain == host:
-        return True
-    name, _, start = domain.partition("/")
-    if not (host.endswith(name) if name.startswith(".") else name in (host, place)):
+def _covers(domain: str, host: str, address: SplitResult) -> bool:
+    """Whether a domain that says more, or less, than a host name is that of an address."""
+    if domain[0] == ".":
+        return host.endswith(domain)
+    if host not in domain:
         return False
-    return not start or path.startswith(f"/{start}/")
+    name, _, start = domain.partition("/")
+    place = address.netloc.rpartition("@")[2].lower()
+    return name in (host, place) and f"{address.path}/".startswith(f"/{start}/" if start else "/")

@@ -81,12 +81,15 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8765,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     api_key: Annotated[str, typer.Option(help="The one key that it accepts.")] = "sk-local-kimi",
+    admit: Annotated[
+        list[str] | None, typer.Option(help="Beginning of a user agent that the dialect kimi-code lets in as well.")
+    ] = None,
 ) -> None:
     """Run a local Kimi server: as strict as the host, with rules in place of a model."""
     with needs("cli"):
         from kimi_core.cli import serve as server
 
-    server.run(dialect.value, host, port, api_key)
+    server.run(dialect.value, host, port, api_key, admit or ())
 
 
 @app.command()

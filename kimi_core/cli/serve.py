@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Collection
 
 from rich.console import Console
 from rich.panel import Panel
@@ -18,7 +19,7 @@ _ABOUT = (
 )
 
 
-def run(dialect: DialectName, host: str, port: int, api_key: str) -> None:
+def run(dialect: DialectName, host: str, port: int, api_key: str, admits: Collection[str] = ()) -> None:
     """Say how to reach the server, then serve until interrupted.
 
     Raises:
@@ -33,7 +34,7 @@ def run(dialect: DialectName, host: str, port: int, api_key: str) -> None:
     console.print(_syntax(dialect, base_url, api_key))
     console.print("\nCtrl-C stops it.\n", style="dim")
     console.file.flush()
-    serve(host, port, dialect, api_key=api_key)
+    serve(host, port, dialect, api_key=api_key, admits=admits)
 
 
 def _taken(host: str, port: int) -> str | None:

@@ -34,12 +34,16 @@ _MAYBE_MOONSHOT: dict[str, Any] = {
 _OPENROUTER = {
     "per_model": {**dict.fromkeys(SLUGS, _EFFORTS), "kimi-k3": {**_EFFORTS, "tool_choices_thinking": K3_CHOICES}}
 }
-_RETRIED_402 = ErrorRule(
-    error=err.RateLimitError,
-    status=402,
-    header="retry-after",
-    retry=True,
-    advice="The credits are bound by calls that are running; when these end, there is room again.",
+_OPENROUTER_ERRORS = (
+    ErrorRule(
+        error=err.RateLimitError,
+        status=402,
+        header="retry-after",
+        retry=True,
+        advice="The credits are bound by calls that are running; when these end, there is room again.",
+    ),
+    # 403: "the chosen model requires moderation and your input was flagged"
+    ErrorRule(error=err.ContentFilterError, status=403, message="moderation|flagged", advice="Rephrase the input."),
 )
 
 
@@ -65,7 +69,7 @@ ROWS = (
         media=frozenset({"image"}),
         id_headers=("x-generation-id", "x-request-id"),
         cost_paths=("usage.cost",),
-        errors=(_RETRIED_402,),
+        errors=_OPENROUTER_ERRORS,
         per_suffix={":free": {}},
         tier="documented",
         source="openrouter.ai/docs: provider routing, reasoning tokens, errors, streaming, 2026-09; public reports of "

@@ -90,6 +90,13 @@ def test_it_speaks_the_dialect_that_was_asked_for(server):
     assert any(model["id"] == "moonshot/kimi-k2-6" for model in ask(port, "models", "sk-local-kimi")["data"])
 
 
+def test_it_lets_the_clients_in_that_it_was_told_of(server):
+    _, port = server("--dialect", "kimi-code", "--admit", "Python-urllib/")
+    body = {"model": "kimi-for-coding", "messages": [{"role": "user", "content": "What is 20 + 22?"}]}
+
+    assert ask(port, "chat/completions", "sk-local-kimi", body)["model"] == "kimi-for-coding"
+
+
 def test_it_says_where_it_is_and_that_it_is_an_emulator_and_stops_cleanly(server):
     process, port = server("--dialect", "aimlapi", "--api-key", "sk-mine")
 

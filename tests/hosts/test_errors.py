@@ -96,3 +96,25 @@ def test_a_host_that_takes_only_some_clients_is_not_deceived(framework: Driver) 
         with pytest.raises(errors.PermissionDeniedError, match="takes only the clients on its list"):
             framework.ask(model, "Hello")
         assert kimi.requests[-1].headers["user-agent"].startswith("kimi-adapters/")
+
+
+def test_an_error_inside_a_choice_is_raised(framework: Driver) -> None:
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": ""},
+        "finish_reason": "error",
+        "error": {"code": 429, "message": "Upstream is overloaded"},
+    }
+    with LocalKimi("openrouter") as kimi:
+        kimi.enqueue(json={"id": "gen-1", "object": "chat.completion", "choices": [choice]})
+        model = framework.make(host="openrouter", base_url=kimi.base_url, api_key=kimi.api_key, max_retries=0)
+        with pytest.raises(errors.OverloadedError, match="Upstream is overloaded"):
+            framework.ask(model, "Hello")
+
+
+def test_input_that_a_gateway_flagged_is_a_content_filter_error(framework: Driver) -> None:
+    with LocalKimi("openrouter") as kimi:
+        kimi.fail(status=403, type="", message="moonshotai/kimi-k2.6 requires moderation. Your input was flagged")
+        model = framework.make(host="openrouter", base_url=kimi.base_url, api_key=kimi.api_key)
+        with pytest.raises(errors.ContentFilterError):
+            framework.ask(model, "Hello")
