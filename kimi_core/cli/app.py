@@ -25,6 +25,7 @@ class DialectOption(StrEnum):
 
     moonshot = "moonshot"
     aimlapi = "aimlapi"
+    runware = "runware"
     kimi_code = "kimi-code"
     openrouter = "openrouter"
     fireworks = "fireworks"

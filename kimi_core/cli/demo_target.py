@@ -13,7 +13,13 @@ from kimi_core.errors import MissingKeyError
 from kimi_core.settings import Settings, make_settings
 
 #: Hosts that a dialect of the local server stands in for, beside the one of its own name.
-_STAND_INS: dict[str, DialectName] = {"moonshot": "moonshot", "moonshot-cn": "moonshot", "aimlapi": "aimlapi"}
+_STAND_INS: dict[str, DialectName] = {
+    "moonshot": "moonshot",
+    "moonshot-cn": "moonshot",
+    "aimlapi": "aimlapi",
+    "runware": "runware",
+    "runware-compatible": "runware",
+}
 #: Seconds between the chunks of a streamed answer, so that one sees them come.
 _PACE = 0.015
 

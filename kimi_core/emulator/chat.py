@@ -81,7 +81,7 @@ def _request(emulator: Emulator, body: JsonObject, row: ModelRow) -> ChatRequest
 def _canned(emulator: Emulator, request: ChatRequest, canned: Canned) -> Answer:
     if canned.reply is None:
         if canned.frames is not None and emulator.script.stream_faults:
-            return _spoiled(emulator, canned.frames)
+            return spoiled(emulator, canned.frames)
         return canned.answer()
     answer = _rendered(emulator, request, canned.reply)
     answer.status, answer.cut = canned.status, answer.cut or canned.cut
@@ -101,23 +101,25 @@ def _rendered(emulator: Emulator, request: ChatRequest, reply: Reply) -> Answer:
     reply = emulator.dialect.finish(with_ids(reply, request), request)
     if reply.reasoning_as is None:
         reply = replace(reply, reasoning_as=emulator.reasoning_as)
-    completion = _completion(emulator, request, reply)
+    completion = completed(emulator, request, reply)
     if not request.stream:
         body = emulator.dialect.body(completion.body(), completion)
         return exchange.whole(body, headers=emulator.dialect.cost_headers(completion))
     chunks = completion.chunks(usage_in_choice=emulator.usage_in_choice, include_usage=request.include_usage)
     frames: list[Frame] = list(emulator.dialect.chunks(chunks, completion))
     if emulator.script.stream_faults:
-        return _spoiled(emulator, frames)
+        return spoiled(emulator, frames)
     return exchange.events(frames, coalesce=emulator.coalesce)
 
 
-def _spoiled(emulator: Emulator, frames: Sequence[Frame]) -> Answer:
+def spoiled(emulator: Emulator, frames: Sequence[Frame]) -> Answer:
+    """The next stream fault that is armed, in a stream."""
     fault = emulator.script.stream_faults.popleft()
     return fault.spoil(frames, emulator.coalesce, emulator.dialect.stream_error)
 
 
-def _completion(emulator: Emulator, request: ChatRequest, reply: Reply) -> Completion:
+def completed(emulator: Emulator, request: ChatRequest, reply: Reply) -> Completion:
+    """A reply with its tokens and its price."""
     cached = emulator.cache.hit(request)
     hit, miss, output = request.model.price
     spent = cached * hit + (request.prompt_tokens - cached) * miss + reply.tokens * output

@@ -85,6 +85,11 @@ class Completion:
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
 
 
+def pieces(text: str) -> list[str]:
+    """A text in pieces about a token long."""
+    return _PIECE.findall(text)
+
+
 def _choice(delta: JsonObject, finish: str | None = None) -> JsonObject:
     return {"index": 0, "delta": delta, "finish_reason": finish}
 
@@ -98,10 +103,10 @@ def _deltas(reply: Reply) -> Iterator[JsonObject]:
     """The deltas in the order of the real host: role, reasoning, its empty end, text, tool calls."""
     yield {"role": "assistant", "content": ""}
     if reply.reasoning and (keys := manner.reasoning(reply, "", last=True)):
-        for piece in _PIECE.findall(reply.reasoning):
+        for piece in pieces(reply.reasoning):
             yield manner.reasoning(reply, piece)
         yield keys
-    for piece in _PIECE.findall(manner.text(reply)):
+    for piece in pieces(manner.text(reply)):
         yield {"content": piece}
     for index, call in enumerate(reply.calls if reply.calls_as == "tool_calls" else ()):
         yield from _call_deltas(index, call)

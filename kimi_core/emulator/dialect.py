@@ -60,6 +60,7 @@ class Dialect:
             beginnings of user agents that are let in as well.
         finish: The last word on a reply, given the request.
         stream_error: The frame of an error inside a stream.
+        tasks: Whether it takes arrays of tasks as well (Runware's own protocol).
     """
 
     name: str
@@ -85,3 +86,4 @@ class Dialect:
     admit: Callable[[HttpCall, Collection[str]], None] = _anybody
     finish: Callable[[Reply, ChatRequest], Reply] = lambda reply, request: reply
     stream_error: Callable[[Mapping[str, Any]], JsonObject] = _bare
+    tasks: bool = False

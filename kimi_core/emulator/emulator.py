@@ -18,11 +18,13 @@ from kimi_core.emulator.moonshot import MOONSHOT
 from kimi_core.emulator.openrouter import OPENROUTER
 from kimi_core.emulator.refusal import Refusal
 from kimi_core.emulator.reply import CallsAs, ReasoningAs, Reply
+from kimi_core.emulator.runware import RUNWARE
 from kimi_core.emulator.script import FAULT_MESSAGES, Canned, Fault, Script, StreamFault, canned_calls
 from kimi_core.emulator.vllm import SGLANG, VLLM
+from kimi_core.emulator.work import Work
 
-DialectName = Literal["moonshot", "aimlapi", "kimi-code", "openrouter", "fireworks", "vllm", "sglang"]
-_DIALECTS = (MOONSHOT, AIMLAPI, KIMI_CODE, OPENROUTER, FIREWORKS, VLLM, SGLANG)
+DialectName = Literal["moonshot", "aimlapi", "kimi-code", "openrouter", "fireworks", "vllm", "sglang", "runware"]
+_DIALECTS = (MOONSHOT, AIMLAPI, KIMI_CODE, OPENROUTER, FIREWORKS, VLLM, SGLANG, RUNWARE)
 DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in _DIALECTS}
 
 
@@ -40,6 +42,7 @@ class Emulator:
         chunk_delay: Seconds between the chunks of a stream.
         think: Whether the models think at all.
         coalesce: How many chunks of a stream share one piece on the network.
+        polls: How often a Runware task that was queued is still at work when it is asked for.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Emulator:
         chunk_delay: float = 0.0,
         think: bool = True,
         coalesce: int = 1,
+        polls: int = 1,
     ) -> None:
         if dialect not in DIALECTS:
             raise ValueError(f"dialect must be one of {', '.join(DIALECTS)}, not {dialect!r}")
@@ -68,6 +72,8 @@ class Emulator:
         self.chunk_delay = chunk_delay
         self.think = think
         self.coalesce = coalesce
+        self.polls = polls
+        self.work: dict[str, Work] = {}
         self.files = FileStore()
         self.cache = PrefixCache()
         self.script = Script()
@@ -84,11 +90,12 @@ class Emulator:
         return [entry for entry in self.requests if entry.status >= 400]
 
     def reset(self) -> None:
-        """Forget the log, the canned answers, the faults, the prefix cache and the files."""
+        """Forget the log, the canned answers, the faults, the prefix cache, the files and the queued tasks."""
         self.log.entries.clear()
         self.script.clear()
         self.cache.clear()
         self.files.clear()
+        self.work.clear()
 
     def enqueue(
         self,
@@ -112,6 +119,9 @@ class Emulator:
         unchecked: bool = False,
     ) -> None:
         """Prepare the answer to one chat request; several are used up in order, before the rules.
+
+        In Runware's dialect each result of a task uses up one. One with a status of 400 or more is a result that
+        failed, with the fields of ``json`` in its error object; elsewhere ``{taskUUID}`` stands for the task's.
 
         Args:
             json: A whole body, sent as it is, also to a request with ``stream``.

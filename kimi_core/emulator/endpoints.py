@@ -11,6 +11,7 @@ from kimi_core.emulator.emulator import Emulator
 from kimi_core.emulator.exchange import Answer, HttpCall
 from kimi_core.emulator.files import read_form
 from kimi_core.emulator.refusal import Refusal, invalid, no_such_path
+from kimi_core.emulator.runware_tasks import tasks
 from kimi_core.emulator.tool_endpoints import formula_fibers, formula_tools, search
 
 Endpoint = Callable[[Emulator, HttpCall], Answer]
@@ -117,6 +118,7 @@ def nowhere(emulator: Emulator, call: HttpCall) -> Answer:
 ENDPOINTS: tuple[tuple[str, str, Endpoint], ...] = (
     ("GET", "/", about),
     ("POST", "/v1/chat/completions", chat),
+    ("POST", "/v1", tasks),
     ("GET", "/v1/models", list_models),
     ("GET", "/v1/models/{id:path}", show_model),
     ("POST", "/v1/tokenizers/estimate-token-count", estimate_tokens),

@@ -65,8 +65,8 @@ class LocalKimi(Emulator):
     ```
 
     Args:
-        dialect: The emulated host: ``moonshot``, ``aimlapi``, ``kimi-code``, ``openrouter``, ``fireworks``, ``vllm``
-            or ``sglang``.
+        dialect: The emulated host: ``moonshot``, ``aimlapi``, ``runware``, ``kimi-code``, ``openrouter``,
+            ``fireworks``, ``vllm`` or ``sglang``.
         host: The address to listen on.
         port: The port; 0 takes a free one.
         **behaviour: The switches of `Emulator`.

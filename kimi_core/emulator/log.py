@@ -44,7 +44,7 @@ class Log:
 
     def opened(self, call: HttpCall) -> RecordedRequest:
         """Note that a request arrived."""
-        entry = RecordedRequest(call.method, call.path, redacted(call.headers), parsed(call.data))
+        entry = RecordedRequest(call.method, call.path, redacted(call.headers), _keyless(parsed(call.data)))
         self.entries.append(entry)
         return entry
 
@@ -53,6 +53,13 @@ def closed(entry: RecordedRequest, answer: Answer) -> None:
     """Note what is about to be answered."""
     entry.response, entry.error = answer.logged, answer.error
     entry.status = answer.status
+
+
+def _keyless(body: Any) -> Any:
+    """A body without the key, which stands in one of Runware's tasks."""
+    if not isinstance(body, list):
+        return body
+    return [{**t, "apiKey": "[redacted]"} if isinstance(t, dict) and "apiKey" in t else t for t in body]
 
 
 def redacted(headers: Mapping[str, str]) -> dict[str, str]:

@@ -134,6 +134,14 @@ AIMLAPI_MODELS = _table(
     replace(_K3, id="moonshotai/kimi-k3"),
 )
 
+_RUNWARE_PRICE = (0.13, 0.60, 3.05)
+
+#: Runware takes the AIR id of its SDK and the slug of its pages; its page of K3 says "compatible-only".
+RUNWARE_MODELS = _table(
+    replace(_K2_6, id="moonshotai:kimi@k2.6", answers_as="moonshotai:kimi@k2.6", price=_RUNWARE_PRICE),
+    replace(_K2_6, id="moonshotai-kimi-k2-6", answers_as="moonshotai-kimi-k2-6", price=_RUNWARE_PRICE),
+    replace(_K3, id="moonshotai:kimi@k3", answers_as="moonshotai:kimi@k3"),
+)
 #: The ids of the open weights on Hugging Face, as self-hosted servers name them by default.
 WEIGHTS = _table(
     replace(_K2_6, id="moonshotai/Kimi-K2.6", answers_as="moonshotai/Kimi-K2.6"),

@@ -16,6 +16,7 @@ JsonObject = dict[str, Any]
 DEFAULT_MODELS = {
     "moonshot": "kimi-k2.6",
     "aimlapi": "moonshot/kimi-k2-6",
+    "runware": "moonshotai:kimi@k2.6",
     "kimi-code": "kimi-for-coding",
     "openrouter": "moonshotai/kimi-k2.6",
     "fireworks": "accounts/fireworks/models/kimi-k2p6",

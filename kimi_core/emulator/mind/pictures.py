@@ -19,6 +19,9 @@ def described(parts: list[JsonObject], files: FileStore) -> str:
 
 
 def _line(part: JsonObject, files: FileStore) -> str:
+    what = part["type"].removesuffix("_url")
+    if url_of(part).startswith(("http://", "https://")):
+        return f"This is {'an' if what == 'image' else 'a'} {what} at an address, which nobody fetched."
     data = _bytes(url_of(part), files)
     if part["type"] == "video_url":
         return f"This is a video ({video_type(data) or 'unknown container'}, {len(data)} bytes)."
