@@ -123,7 +123,9 @@ _REASONING: dict[str, Callable[[Profile], str]] = {
     "thinks when nothing is said": lambda p: {True: "yes", False: "no", None: "unknown"}[p.host.thinking_default],
     "reasoning comes under": lambda p: codes(p.host.reasoning_in),
     "goes back under": lambda p: (
-        "the key it came under" if p.host.reasoning_out == "observed" else code(p.host.reasoning_out)
+        "the key it came under"
+        if p.host.reasoning_out == "observed"
+        else codes(filter(None, [p.host.reasoning_out]), "-")
     ),
     "must go back": lambda p: yes(p.host.reasoning_required),
     "tool choice while thinking": lambda p: _choices(p.host.tool_choices_thinking),

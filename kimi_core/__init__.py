@@ -59,6 +59,7 @@ from kimi_core.forms import formula, web_search
 from kimi_core.hosts import HOSTS, ErrorRule, HostRow, Price
 from kimi_core.models import MODELS, ModelRow
 from kimi_core.profile import Profile, resolve
+from kimi_core.runware import RunwareOptions
 from kimi_core.settings import Settings, make_settings
 from kimi_core.types import (
     DocumentPart,
@@ -130,6 +131,7 @@ __all__ = [
     "RequestTooLargeError",
     "Response",
     "ResponseBuilder",
+    "RunwareOptions",
     "ServerCall",
     "ServerRoundsError",
     "ServerToolCall",

@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
-from kimi_core import answers, history, policy, redact
+from kimi_core import answers, history, policy, redact, routes
 from kimi_core import errors as err
 from kimi_core.codecs import WireRequest, codec
 from kimi_core.events import Event, Finished, ResponseBuilder, TextDelta, reduce
@@ -80,7 +80,7 @@ class BaseClient:
             MessageError: A message or schema cannot be expressed for this host.
         """
         check_headers(request.options.extra_headers)
-        profile = self.profile(request.model)
+        profile = self._route(request)
         plan = policy.plan(request, profile)
         self._report(plan)
         messages, repairs = history.repair(plan.request.messages, profile, plan.thinks)
@@ -89,13 +89,27 @@ class BaseClient:
             plan = replace(plan, request=replace(plan.request, messages=messages))
         return plan, codec(profile.host.codec).encode(plan, stream=stream)
 
+    def _route(self, request: Request) -> Profile:
+        """The facts of the endpoint that a request goes to, where the host has several."""
+        profile = self.profile(request.model)
+        other = profile.host.compatible
+        if other is None or not routes.goes_elsewhere(request):
+            return profile
+        self._warn(f"{profile.host.name} endpoint", routes.said(profile))
+        key = f"{request.model} elsewhere"
+        found = self._profiles.get(key)
+        if found is None:
+            host = replace(self.settings.host, **{"compatible": None, **other})
+            found = self._profiles[key] = resolve(host, request.model, self.settings.overrides)
+        return found
+
     def _steps(self, request: Request) -> Steps | None:
         """What is to be done with media and documents first; None for nothing. Mistakes are found before that."""
         if all(type(message.content) is str for message in request.messages):
             return None
         from kimi_core import attach  # with the first picture
 
-        profile = self.profile(request.model)
+        profile = self._route(request)
         rehearsed = attach.rehearsed(request, profile, self.settings)
         if rehearsed is request:
             return None
@@ -150,7 +164,10 @@ class BaseClient:
         return redact.scrub(error, self.settings.api_key)
 
     def _check(self, plan: Plan, response: Response) -> None:
-        """Say why an answer is empty."""
+        """Say why an answer is empty, or that one of several is missing."""
+        if failed := response.extra.get("errors"):
+            said = "; ".join(str(error.get("message")) for error in failed)
+            self._warn("partial", f"{plan.profile.where} answered in part: {said} The errors are in the metadata.")
         eaten = response.finish_reason == "length" and not response.text and not response.tool_calls
         if eaten and plan.request.output is None:  # else the answer's parser says so
             self._warn(
@@ -164,7 +181,8 @@ class BaseClient:
         if _lacks_call(plan, response):
             return self.prepare(_narrowed(plan))
         retried = answers.empty_answer(plan) == "retry" and answers.is_only_thought(response)
-        return (plan, wire) if retried else None
+        # Encoded anew: what is asked once more may need a name of its own.
+        return (plan, codec(plan.profile.host.codec).encode(plan, stream=False)) if retried else None
 
     def _final(self, plan: Plan, response: Response) -> Response:
         """The answer as it is handed on."""
@@ -242,8 +260,8 @@ class BaseClient:
 
 
 def is_hosted(request: Request) -> bool:
-    """Whether any tool is the host's own."""
-    return bool(request.tools) and any(tool.type != "function" for tool in request.tools)
+    """Whether any tool is the host's own and run by the client."""
+    return bool(request.tools) and any(tool.type in ("builtin_function", "formula") for tool in request.tools)
 
 
 def is_all_served(response: Response, served: Container[str]) -> bool:

@@ -15,7 +15,7 @@ from kimi_core.paths import first
 from kimi_core.profile import Profile
 
 _MESSAGE = ("error.message", "errors.0.message", "message", "detail", "error", "msg")
-_TYPE = ("error.type", "errors.0.type", "error.name", "type", "title")
+_TYPE = ("error.type", "errors.0.code", "error.name", "type", "title")
 _CODE = ("error.code", "errors.0.code", "code", "statusCode", "status")
 _PARAM = ("error.param", "errors.0.parameter", "param")
 
@@ -108,7 +108,7 @@ def error_from_status(status: int, body: Any, headers: Mapping[str, str], profil
 
 
 def _with_headers(made: err.APIError, headers: Mapping[str, str], profile: Profile) -> err.APIError:
-    made.request_id = next((found for h in profile.host.id_headers if (found := headers.get(h))), None)
+    made.request_id = next((found for h in profile.host.id_headers if (found := headers.get(h))), made.request_id)
     made.retry_after = _retry_after(headers)
     return made
 
@@ -167,7 +167,7 @@ def _rules(profile: Profile) -> Iterator[ErrorRule]:
 def _rule(status: int, body: Any, profile: Profile, headers: Mapping[str, str] | None = None) -> ErrorRule | None:
     type_, code, message = _said(body)
     came = headers or {}
-    fitting = (r for r in _rules(profile) if r.status == status and _fits(r, type_, code, message))
+    fitting = (r for r in _rules(profile) if r.status in (status, None) and _fits(r, type_, code, message))
     return next((r for r in fitting if r.header is None or r.header in came), None)
 
 
@@ -229,6 +229,10 @@ def _make(
 ) -> err.APIError:
     type_, code, words = _said(body)
     text = f"{profile.where} answered {what}{f' ({type_})' if type_ else ''}: {words[:2000] or 'no message'}"
+    param = first(body, _PARAM) if isinstance(body, dict) else None
+    argument = _argument(param, profile.host.arguments) if isinstance(param, str) else None
+    if argument:
+        advice = f"{advice} The argument is `{argument}`.".lstrip()
     return err.make(
         error,
         f"{text.rstrip('. ')}.{' ' + advice if advice else ''}",
@@ -236,9 +240,17 @@ def _make(
         model=profile.model_id,
         type=type_ or None,
         code=code or None,
-        param=first(body, _PARAM) if isinstance(body, dict) else None,
+        param=argument or param,
         body=body,
+        request_id=first(body, profile.host.id_paths),
     )
+
+
+def _argument(param: str, arguments: Mapping[str, str]) -> str | None:
+    """The user's word for what a host complains about, also of a part of it (`messages[0].content`)."""
+    steps = re.findall(r"[.\[]?[^.\[]+", param) if arguments else []
+    parents = ("".join(steps[:n]) for n in range(len(steps), 0, -1))
+    return next((arguments[parent] for parent in parents if parent in arguments), None)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -102,6 +102,7 @@ class Finished:
     logprobs: Any = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     reasoning_details: tuple[Any, ...] = ()
+    alternatives: tuple[Response, ...] = ()
 
 
 Event: TypeAlias = (
@@ -193,6 +194,7 @@ class ResponseBuilder:
             headers=start.headers,
             logprobs=end.logprobs,
             extra=end.extra,
+            alternatives=end.alternatives,
             steps=(*self._steps, *open_step),
         )
 

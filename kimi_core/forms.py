@@ -8,6 +8,9 @@ from typing import Any
 from kimi_core.errors import ConfigError, MessageError
 from kimi_core.types import JsonObject, OutputFormat, Tool
 
+OWN = ("search", "codeInterpreter")
+"""Types of tools that a host runs by itself, within one call (Runware)."""
+
 
 def web_search() -> JsonObject:
     """Moonshot's builtin search of the web, as a tool for a call.
@@ -30,13 +33,16 @@ def to_tool(tool: Mapping[str, Any]) -> Tool:
     """A tool from `{"type": "function", "function": {"name": …, "description": …, "parameters": …}}`.
 
     The host's own tools are `{"type": "builtin_function", "function": {"name": "$web_search"}}` and
-    `{"type": "formula", "formula": {"uri": "moonshot/web-search:latest"}}`.
+    `{"type": "formula", "formula": {"uri": "moonshot/web-search:latest"}}`, on Runware `{"type": "search"}` and
+    `{"type": "codeInterpreter"}`.
 
     Raises:
         MessageError: It has no function with a name, and no formula with a URI.
     """
     if tool.get("type") == "formula":
         return _to_formula(tool)
+    if tool.get("type") in OWN:
+        return Tool(tool["type"], type=tool["type"])
     function = tool.get("function")
     if not isinstance(function, Mapping) or not function.get("name"):
         raise MessageError(f"A tool must have a function with a name, got {dict(tool)!r}.")

@@ -54,7 +54,7 @@ class ErrorRule:
 
     Attributes:
         error: The class to raise.
-        status: HTTP status.
+        status: HTTP status; None for any.
         kind: Regular expression for the host's error type or code (whole word, ignoring case).
         message: Regular expression looked for in the host's message, ignoring case.
         header: Response header that must be there.
@@ -88,7 +88,10 @@ class HostRow:
         key_header: Header that holds the bare key; None sends it as a bearer token.
         foreign_keys: Beginnings of keys that belong elsewhere, and where.
         codec: The shape it speaks.
-        path: Where answers are asked for, below `base_url`.
+        path: Where answers are asked for, below `base_url`; empty for `base_url` itself.
+        endpoint: What this endpoint is called, where the host has several. It is told with every answer (`extra`).
+        compatible: What is otherwise at the host's other endpoint, to which calls go that its own protocol cannot say
+            for certain (see `kimi_core.routes`): fields of this row. None: all calls go to this one.
         count_path: Where prompt tokens are counted; None when it has no such endpoint.
         timeout: Seconds to wait for an answer when the user does not say.
         chunk_timeout: Longest silence of a stream in seconds when the user does not say; None leaves it to `timeout`.
@@ -108,6 +111,7 @@ class HostRow:
             the array it is, beside the text of another key.
         reasoning_out: Key under which it goes back. `observed` repeats the key it came under, with the details beside
             it; `reasoning_details` sends these in its place, and the text under the first key when there are none.
+            Empty: it does not go back.
         think_tags: Where `<think>…</think>` in the text of an answer is a thought: nowhere (`no`), when the answer
             begins with it (`leading`), `anywhere`, or the answer begins inside it, since the opening tag is part of
             the prompt (`opened`).
@@ -122,6 +126,8 @@ class HostRow:
         max_tokens_field: Its name for the token limit.
         pinned_sampling: It takes only the model's recommended sampling values.
         refuses: Options it refuses or ignores, and what to do instead.
+        arguments: What it calls an option in its errors -> the user's word for it.
+        most_answers: Most answers to one call (`n`).
         refused_option: Regular expression for its words when it refuses an option's value, with the group `option`.
             The call is then made again without that option. None: it does not say which one.
         stop_limit: Most stop sequences it takes.
@@ -138,6 +144,7 @@ class HostRow:
             that would ignore them.
         builtin_tools: Whether it knows `builtin_function` tools.
         builtin_thinking: Whether the model can think in calls that offer them.
+        own_tools: Types of tools that it runs itself, within one call (`search`).
         formulas_path: Where formula tools are listed and run; None when it has none.
         search_path: Where the web is searched without a model; None when it has no such endpoint.
         tool_media: Whether a tool's result may hold pictures; else they go into a user message behind it.
@@ -157,6 +164,7 @@ class HostRow:
         cost_paths: Where the price in US dollars stands.
         cost_headers: Response headers that hold the price.
         id_headers: Response headers that hold the request's id.
+        id_paths: Where an error's body holds it.
         prices: Published prices by family id, for estimates where it reports no cost.
         cache_ttls: Lifetimes that `prompt_cache_options` may ask for, its default first; empty when it has no such
             option.
@@ -180,6 +188,8 @@ class HostRow:
     foreign_keys: Mapping[str, str] = field(default_factory=dict)
     codec: str = "chat"
     path: str = "/chat/completions"
+    endpoint: str = ""
+    compatible: Mapping[str, Any] | None = None
     count_path: str | None = None
     timeout: float = 600
     chunk_timeout: float | None = None
@@ -216,6 +226,8 @@ class HostRow:
     max_tokens_field: str = "max_tokens"
     pinned_sampling: bool = False
     refuses: Mapping[str, str] = field(default_factory=dict)
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    most_answers: int = 1
     # Moonshot's words, which gateways in front of it hand on.
     refused_option: str | None = (
         r"invalid (?P<option>temperature|top_p|n|presence_penalty|frequency_penalty): only .+ is allowed"
@@ -238,6 +250,7 @@ class HostRow:
     routing: Patch | None = None
     builtin_tools: bool = False
     builtin_thinking: bool = True
+    own_tools: tuple[str, ...] = ()
     formulas_path: str | None = None
     search_path: str | None = None
     tool_media: bool = False
@@ -266,6 +279,7 @@ class HostRow:
     cost_paths: tuple[str, ...] = ("usage.cost", "meta.usage.usd_spent", "usage.estimated_cost")
     cost_headers: tuple[str, ...] = ()
     id_headers: tuple[str, ...] = ("x-request-id",)
+    id_paths: tuple[str, ...] = ()
     prices: Mapping[str, Price] = field(default_factory=dict)
     cache_ttls: tuple[str, ...] = ()
     # errors

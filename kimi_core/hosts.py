@@ -9,11 +9,11 @@ from __future__ import annotations
 from urllib.parse import SplitResult, urlsplit
 
 from kimi_core.host_row import ErrorRule, HostRow, Price
-from kimi_core.rows import aimlapi, catalogue, clouds, gateways, moonshot, self_hosted
+from kimi_core.rows import aimlapi, catalogue, clouds, gateways, moonshot, runware, self_hosted
 
 __all__ = ["HOSTS", "ErrorRule", "HostRow", "Price", "find_by_url"]
 
-_ROWS = (*moonshot.ROWS, *aimlapi.ROWS, *gateways.ROWS, *clouds.ROWS, *catalogue.ROWS, *self_hosted.ROWS)
+_ROWS = (*moonshot.ROWS, *aimlapi.ROWS, *runware.ROWS, *gateways.ROWS, *clouds.ROWS, *catalogue.ROWS, *self_hosted.ROWS)
 
 HOSTS: dict[str, HostRow] = {row.name: row for row in _ROWS}
 """Every known host by name."""

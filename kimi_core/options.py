@@ -71,7 +71,11 @@ def parse(given: Mapping[str, Any], base: Options | None = None) -> Options:
     thinking = parse_thinking(changes.pop("thinking", None), changes.pop("reasoning_effort", None), base.thinking)
     if "stop" in changes:
         changes["stop"] = parse_stop(changes["stop"])
-    for name in ("extra_body", "extra_headers"):
+    if "runware" in changes:
+        from kimi_core.runware import check  # with the first of its words
+
+        check(changes["runware"])
+    for name in ("extra_body", "extra_headers", "runware"):
         if name in changes:
             changes[name] = {**(getattr(base, name) or {}), **changes[name]}
     return replace(base, thinking=thinking, **changes)
@@ -83,7 +87,7 @@ _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     **dict.fromkeys(("max_tokens", "n", "seed", "top_logprobs"), (_WHOLE, "a whole number")),
     **dict.fromkeys(("prompt_cache_key", "safety_identifier", "reasoning_effort"), (_TEXT, "text")),
     **dict.fromkeys(("logprobs", "parallel_tool_calls"), (_YES_NO, "True or False")),
-    **dict.fromkeys(("extra_body", "extra_headers", "prompt_cache_options"), ((Mapping,), "a mapping")),
+    **dict.fromkeys(("extra_body", "extra_headers", "prompt_cache_options", "runware"), ((Mapping,), "a mapping")),
 }
 _CHOICES: dict[str, tuple[str, ...]] = {"empty_answer": get_args(EmptyAnswer)}
 

@@ -153,6 +153,9 @@ def _tools(draft: _Draft) -> None:
         for tool in draft.tools:
             if tool.type == "builtin_function":
                 raise UnsupportedError(f"{draft.profile.where} has no builtin tools such as {tool.name!r}.")
+    own = ("function", "builtin_function", "formula", *draft.profile.host.own_tools)
+    if foreign := next((tool.type for tool in draft.tools if tool.type not in own), None):
+        raise UnsupportedError(f"{draft.profile.where} has no tool of the type {foreign!r} of its own.")
     if formulas := [tool.name for tool in draft.tools if tool.type == "formula"]:
         raise ConfigError(
             f"The functions of the formula {formulas[0]!r} are not known before the host was asked for them: "
@@ -287,9 +290,11 @@ _SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
 
 def _sampling(draft: _Draft) -> None:
     host = draft.profile.host
-    if (draft.options.n or 1) > 1:
-        raise UnsupportedError(f"One call gives one answer; for n={draft.options.n} call several times (batch).")
-    draft.set(n=None)
+    n = draft.options.n or 1
+    if n > host.most_answers:
+        most = f"at most {host.most_answers} answers" if host.most_answers > 1 else "one answer"
+        raise UnsupportedError(f"One call to {draft.profile.where} gives {most}; for n={n} call several times (batch).")
+    draft.set(n=n if n > 1 else None)
     if not host.pinned_sampling:
         return
     pinned = draft.profile.model.recommended.get("instant" if draft.thinks is False else "thinking", {})
@@ -334,6 +339,12 @@ def _stop(draft: _Draft) -> None:
                 raise ConfigError(
                     f"{draft.profile.where} takes stop sequences of at most {host.stop_bytes} bytes: {text!r}."
                 )
+
+
+def _runware(draft: _Draft) -> None:
+    if draft.options.runware and draft.profile.host.codec != "runware":
+        draft.note("runware", "this call does not go by Runware's own protocol, whose words these are; leave it out.")
+        draft.set(runware=None)
 
 
 def _cache(draft: _Draft) -> None:
@@ -382,6 +393,7 @@ _STEPS: tuple[Callable[[_Draft], None], ...] = (
     _sampling,
     _refused,
     _stop,
+    _runware,
     _cache,
     _messages,
 )

@@ -6,13 +6,24 @@ host's `Retry-After` is honoured up to a cap; otherwise the pause doubles, with 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import tenacity
-from tenacity import RetryCallState, stop_after_attempt, wait_exponential, wait_random
+from tenacity import (
+    RetryCallState,
+    retry_if_result,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_exponential,
+    wait_random,
+)
 
 from kimi_core.errors import KimiError
+
+if TYPE_CHECKING:
+    from kimi_core.codecs import Poll
 
 T = TypeVar("T")
 
@@ -33,6 +44,41 @@ def _pause(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     asked = getattr(error, "retry_after", None)
     return _backoff(state) if asked is None else float(asked)
+
+
+def until(poll: Poll, found: T, ask: Callable[[], T], late: Callable[[], Exception]) -> T:
+    """Ask until the answer is there.
+
+    Args:
+        poll: How often, how long, and what says that it is not.
+        found: What came first: body and headers.
+        ask: Asks once more.
+        late: The error when it took too long.
+    """
+    answers = itertools.chain([lambda: found], itertools.repeat(ask))
+    return tenacity.Retrying(**_polling(poll, late))(lambda: next(answers)())
+
+
+async def auntil(poll: Poll, found: T, ask: Callable[[], Awaitable[T]], late: Callable[[], Exception]) -> T:
+    """The same for coroutines."""
+    asked = itertools.count()
+
+    async def attempt() -> T:
+        return await ask() if next(asked) else found
+
+    return await tenacity.AsyncRetrying(**_polling(poll, late))(attempt)
+
+
+def _polling(poll: Poll, late: Callable[[], Exception]) -> dict[str, Any]:
+    def give_up(state: RetryCallState) -> NoReturn:
+        raise late()
+
+    return {
+        "stop": stop_after_delay(poll.within),
+        "retry": retry_if_result(lambda answer: poll.pending(answer[0])),
+        "wait": wait_exponential(multiplier=poll.every, exp_base=1.5, max=poll.longest),
+        "retry_error_callback": give_up,
+    }
 
 
 def _options(max_retries: int) -> dict[str, Any]:

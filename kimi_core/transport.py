@@ -12,7 +12,7 @@ import contextlib
 import json
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pydantic_core import PydanticSerializationError, from_json, to_json
@@ -80,7 +80,11 @@ class Transport:
         Raises:
             APIError: Whatever went wrong, after the retries that made sense.
         """
-        return self._json(_posted(wire, options), profile)
+        found = self._json(_posted(wire, options), profile)
+        if wire.poll is None:
+            return found
+        again = _posted(replace(wire, body=wire.poll.body), options)
+        return retry.until(wire.poll, found, lambda: self._json(again, profile), lambda: _unfinished(wire, profile))
 
     def open(self, wire: WireRequest, profile: Profile, options: Options) -> OpenStream:
         """Open a stream. Retried as long as nothing was delivered; what breaks later is raised."""
@@ -125,7 +129,9 @@ class Transport:
         require_key(self.settings)
         client = sdk.client(self.settings)
         with _translated(self.settings, profile, "begin" if call.stream else "send"):
-            return getattr(client, call.method)(call.path, **_arguments(call, self.settings, profile, sync=True))
+            return getattr(client, call.method)(
+                _address(call, self.settings), **_arguments(call, self.settings, profile, sync=True)
+            )
 
 
 class AsyncTransport:
@@ -136,7 +142,13 @@ class AsyncTransport:
 
     async def send(self, wire: WireRequest, profile: Profile, options: Options) -> tuple[Any, Mapping[str, str]]:
         """See `Transport.send`."""
-        return await self._json(_posted(wire, options), profile)
+        found = await self._json(_posted(wire, options), profile)
+        if wire.poll is None:
+            return found
+        again = _posted(replace(wire, body=wire.poll.body), options)
+        return await retry.auntil(
+            wire.poll, found, lambda: self._json(again, profile), lambda: _unfinished(wire, profile)
+        )
 
     async def open(self, wire: WireRequest, profile: Profile, options: Options) -> OpenAsyncStream:
         """See `Transport.open`."""
@@ -182,7 +194,8 @@ class AsyncTransport:
         require_key(self.settings)
         client = await sdk.async_client(self.settings)
         with _translated(self.settings, profile, "begin" if call.stream else "send"):
-            return await getattr(client, call.method)(call.path, **_arguments(call, self.settings, profile, sync=False))
+            ask = getattr(client, call.method)
+            return await ask(_address(call, self.settings), **_arguments(call, self.settings, profile, sync=False))
 
 
 class OpenStream:
@@ -241,6 +254,11 @@ class OpenAsyncStream:
 def _posted(wire: WireRequest, options: Options, *, stream: bool = False) -> _Call:
     headers = {"Content-Type": "application/json", **wire.headers, **(options.extra_headers or {})}
     return _Call(method="post", path=wire.path, content=_bytes(wire.body), headers=headers, stream=stream)
+
+
+def _address(call: _Call, settings: Settings) -> str:
+    """The path, or `base_url` itself: the SDK would put a slash behind it."""
+    return call.path or settings.base_url
 
 
 def _arguments(call: _Call, settings: Settings, profile: Profile, *, sync: bool) -> dict[str, Any]:
@@ -307,9 +325,26 @@ def _bytes(body: Any) -> bytes:
 def _received(response: Any, call: _Call, profile: Profile, settings: Settings) -> tuple[Any, Mapping[str, str]]:
     """A whole body. A host that says its errors with HTTP 200 is understood here, where trying again is decided."""
     body = _parsed(response, profile, settings)
-    if call.path == profile.host.path and isinstance(body, dict) and body.get("error") and not body.get("choices"):
+    if call.path == profile.host.path and isinstance(body, dict) and _failed(body):
         raise redact.scrub(error_in_body(body, response.headers, profile), settings.api_key)
     return body, response.headers
+
+
+def _failed(body: Mapping[str, Any]) -> bool:
+    """Whether a body is nothing but errors. Runware says them beside what went well."""
+    return bool(body.get("error") or body.get("errors")) and not (body.get("choices") or body.get("data"))
+
+
+def _unfinished(wire: WireRequest, profile: Profile) -> err.APIError:
+    """The error for an answer that is not waited for any longer."""
+    label, within = (wire.poll.label, wire.poll.within) if wire.poll else ("", 0.0)
+    late = _broken(
+        err.APITimeoutError,
+        f"was still at work on {label} after {within:g} seconds. It goes on with it, and bills it",
+        profile,
+    )
+    late.is_retryable = False  # type: ignore[misc]
+    return late
 
 
 def _parsed(response: Any, profile: Profile, settings: Settings) -> Any:

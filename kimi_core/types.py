@@ -251,6 +251,7 @@ class Options:
     prompt_cache_options: Mapping[str, str] | None = None
     safety_identifier: str | None = None
     empty_answer: EmptyAnswer | None = None
+    runware: Mapping[str, Any] | None = None
     extra_body: Mapping[str, Any] | None = None
     extra_headers: Mapping[str, str] | None = None
 
@@ -341,6 +342,8 @@ class Response:
             `promoted_reasoning`: True when the text is the reasoning of an answer that had no text.
         steps: The turns in which server tools were run, before this answer and in it. Usage and cost are of all turns.
         headers: The headers that the host answered with.
+        alternatives: The other answers, when several were asked for (`n`) of a host that gives them in one call. Usage
+            and cost here are those of all answers, there those of each.
     """
 
     text: str = ""
@@ -359,6 +362,7 @@ class Response:
     extra: Mapping[str, Any] = field(default_factory=dict)
     steps: tuple[Step, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    alternatives: tuple[Response, ...] = ()
 
     @property
     def message(self) -> Message:

@@ -109,7 +109,8 @@ class KimiFields(BaseChatModel):
     """As `temperature`."""
 
     n: int | None = None
-    """Only 1: one call gives one answer."""
+    """How many answers: more than 1 only on hosts that give several in one call (Runware, up to 4), as so many
+    generations, and not streamed."""
 
     stop: str | Sequence[str] | None = None
     """Texts that end the answer. Moonshot takes at most 5, of at most 32 bytes each."""
@@ -138,6 +139,9 @@ class KimiFields(BaseChatModel):
     empty_answer: EmptyAnswer | None = None
     """What becomes of an answer that is nothing but reasoning: `retry` (the default) asks once more, `promote` makes
     the reasoning its text, `keep` hands it on. A stream is not asked for again: `retry` keeps it with a warning."""
+
+    runware: Mapping[str, Any] | None = Field(default=None, repr=False)
+    """Words of Runware's own protocol (`kimi_core.RunwareOptions`): `{"delivery": "async", "top_k": 40}`."""
 
     server_tools: Sequence[str | Mapping[str, Any]] | None = None
     """The host's own tools, offered in every call beside its tools and run by this package: `$web_search`, formulas by

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from langchain_core.language_models import LangSmithParams
@@ -63,6 +64,7 @@ class Identified(Connected):
 
         asked = {name: getattr(self, name) for name in (*options.OPTIONS, *options.SERVED) if name not in _SECRET}
         asked["thinking"] = _plain.of_thinking(self.thinking)
+        asked = _shown(asked)
         shape = {name: getattr(self, name) or None for name in _SHAPING}
         said = {"model": self.model_name, "host": self._settings.host.name, **asked, **shape}
         return {name: value for name, value in said.items() if value is not None}
@@ -85,4 +87,9 @@ class Identified(Connected):
 
 
 def _shown(kwargs: JsonObject) -> JsonObject:
-    return {word: value for word, value in kwargs.items() if word not in _SECRET}
+    kept = {word: value for word, value in kwargs.items() if word not in _SECRET}
+    if isinstance(kept.get("runware"), Mapping):
+        from kimi_core import runware  # with the first of its words
+
+        kept["runware"] = runware.shown(kept["runware"])
+    return kept

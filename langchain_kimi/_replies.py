@@ -48,10 +48,19 @@ class Manner:
 
 def to_result(response: Response, manner: Manner) -> ChatResult:
     """A whole answer as LangChain's result."""
+    if response.alternatives:
+        return _several(response, manner)
     message = to_ai_message(response, manner)
     known = ("token_usage", "model_name", "system_fingerprint", "cost_usd")
     output = {key: message.response_metadata[key] for key in known if key in message.response_metadata}
     return ChatResult(generations=[ChatGeneration(message=message)], llm_output=output)
+
+
+def _several(response: Response, manner: Manner) -> ChatResult:
+    """Several answers as so many generations. The first has the price of all, as those who add up expect."""
+    first = to_result(replace(response, alternatives=()), manner)
+    others = [ChatGeneration(message=to_ai_message(other, manner)) for other in response.alternatives]
+    return ChatResult(generations=[*first.generations, *others], llm_output=first.llm_output)
 
 
 def to_ai_message(response: Response, manner: Manner) -> AIMessage:

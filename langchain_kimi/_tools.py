@@ -9,7 +9,7 @@ from kimi_core import forms
 from kimi_core.errors import ConfigError
 from kimi_core.types import JsonObject, Tool
 
-HOSTED = ("builtin_function", "formula")
+HOSTED = ("builtin_function", "formula", *forms.OWN)
 """Types of tools that the host runs, or that the core makes functions of. They go on as they are."""
 
 # Keys of which a dict has at least one when it describes a function.

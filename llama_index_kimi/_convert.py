@@ -380,6 +380,8 @@ def to_facts(response: Response) -> JsonObject:
             "reasoning_tokens": usage.reasoning_tokens,
             "cache_write_tokens": usage.cache_write_tokens,
         }
+    if response.alternatives:
+        facts["alternatives"] = [other.text for other in response.alternatives]
     if cost is not None:
         facts["cost_is_estimate"] = response.cost_is_estimate
     return {key: value for key, value in facts.items() if value is not None}

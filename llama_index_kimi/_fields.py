@@ -91,6 +91,12 @@ class KimiFields(FunctionCallingLLM):
         "`promote` makes the reasoning its text, `keep` hands it on. A stream is not asked for again: `retry` keeps it "
         "with a warning.",
     )
+    runware: dict[str, Any] | None = Field(
+        default=None,
+        repr=False,
+        description="Words of Runware's own protocol (`kimi_core.RunwareOptions`): "
+        "`{'delivery': 'async', 'top_k': 40}`.",
+    )
     server_tools: list[str | dict[str, Any]] | None = Field(
         default=None,
         description="The host's own tools, offered in every call beside its tools and run by this package: "

@@ -7,13 +7,34 @@ codec's own, so that a shape whose body is an array (Runware's tasks) fits in.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from kimi_core.events import Event
 from kimi_core.policy import Plan
 from kimi_core.profile import Profile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poll:
+    """How an answer is fetched that is made in the background.
+
+    Attributes:
+        body: What asks for it, at the same path.
+        pending: Whether a body says that it is still being made.
+        label: What the host calls it, for messages.
+        every: Seconds before it is asked for first; each further pause is half as long again.
+        longest: The longest of these pauses.
+        within: Seconds after which it is not waited for any longer.
+    """
+
+    body: Any
+    pending: Callable[[Any], bool]
+    label: str
+    every: float
+    longest: float
+    within: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +47,7 @@ class WireRequest:
         headers: Beside those of the host and the user.
         names: Tool names on the wire -> as the user wrote them, where they differ.
         thinks: Whether the model will think; None when nobody knows.
+        poll: How the answer is fetched when the host does not give it at once; None when it does.
     """
 
     path: str
@@ -33,6 +55,7 @@ class WireRequest:
     headers: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     thinks: bool | None = None
+    poll: Poll | None = None
 
 
 class StreamDecoder(Protocol):
@@ -60,6 +83,10 @@ class Codec(Protocol):
 
 def codec(name: str) -> Codec:
     """The codec of that name."""
+    if name == "runware":
+        from kimi_core.codecs.runware import RunwareCodec
+
+        return RunwareCodec()
     from kimi_core.codecs.chat import ChatCodec
 
     return {"chat": ChatCodec}[name]()

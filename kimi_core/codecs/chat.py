@@ -59,16 +59,16 @@ class ChatCodec:
     def encode(self, plan: Plan, *, stream: bool) -> WireRequest:
         """A plan as a request body. The user's `extra_body` is merged last, untouched."""
         request, profile = plan.request, plan.profile
-        wire_names = _wire_names(plan)
-        encoder = _MessageEncoder(profile, wire_names)
+        renamed = wire_names(plan)
+        encoder = _MessageEncoder(profile, renamed)
         body: JsonObject = {"model": profile.model_id, "messages": encoder.messages(_prompted(plan))}
         if profile.host.message_limit is not None:
             _check_size(body["messages"], profile.host.message_limit, profile)
         body.update(_options(request.options, profile))
         if request.tools:
-            body["tools"] = [_tool(tool, wire_names, profile) for tool in request.tools]
+            body["tools"] = [_tool(tool, renamed, profile) for tool in request.tools]
         if request.tool_choice:
-            body["tool_choice"] = _tool_choice(request.tool_choice, wire_names)
+            body["tool_choice"] = _tool_choice(request.tool_choice, renamed)
         if response_format := _response_format(request.output, profile):
             body["response_format"] = response_format
         if stream:
@@ -77,8 +77,7 @@ class ChatCodec:
                 body["stream_options"] = {"include_usage": True}
         for patch in _patches(plan):
             body = merge_patch(body, patch)
-        back = {wire: user for user, wire in wire_names.items() if wire != user}
-        return WireRequest(path=profile.host.path, body=body, names=back, thinks=plan.thinks)
+        return WireRequest(path=profile.host.path, body=body, names=wire_to_user(renamed), thinks=plan.thinks)
 
     def decode(self, body: Any, wire: WireRequest, profile: Profile, headers: Mapping[str, str]) -> Iterable[Event]:
         """A whole body, as the one chunk of a stream that holds everything."""
@@ -109,7 +108,7 @@ def _shown(messages: list[JsonObject]) -> Iterable[JsonObject]:
     return (part for some in parts if isinstance(some, list) for part in some if part["type"] != "text")
 
 
-def _wire_names(plan: Plan) -> Mapping[str, str]:
+def wire_names(plan: Plan) -> Mapping[str, str]:
     """User's tool name -> name on the wire, for tools on offer and for those the history speaks of."""
     request, pattern = plan.request, plan.profile.host.tool_names
     used = dict.fromkeys(tool.name for tool in request.tools)
@@ -121,6 +120,11 @@ def _wire_names(plan: Plan) -> Mapping[str, str]:
         return {}
     safe = names.safe_names(tuple(used))
     return {name: safe[name] for name in illegal}
+
+
+def wire_to_user(renamed: Mapping[str, str]) -> dict[str, str]:
+    """The other way round, for what comes back."""
+    return {wire: user for user, wire in renamed.items() if wire != user}
 
 
 @lru_cache(maxsize=4096)
@@ -154,10 +158,10 @@ def _options(options: Options, profile: Profile) -> JsonObject:
 class _MessageEncoder:
     """Messages as dicts. What a profile does not allow raises before any I/O."""
 
-    def __init__(self, profile: Profile, wire_names: Mapping[str, str]) -> None:
+    def __init__(self, profile: Profile, renamed: Mapping[str, str]) -> None:
         host = profile.host
         self.profile = profile
-        self.names = wire_names
+        self.names = renamed
         self.all_keys = tuple(key for key in host.reasoning_in if key != DETAILS)
         first = next(iter(self.all_keys), DETAILS)
         self.reasoning_key = {"observed": None, DETAILS: first}.get(host.reasoning_out, host.reasoning_out)
@@ -230,42 +234,45 @@ class _MessageEncoder:
             case TextPart():
                 return {"type": "text", "text": part.text}
             case ImagePart():
-                return {"type": "image_url", "image_url": {"url": self._media("image", part.url)}}
+                return {"type": "image_url", "image_url": {"url": media_url("image", part.url, self.profile)}}
             case VideoPart():
-                return {"type": "video_url", "video_url": {"url": self._media("video", part.url)}}
+                return {"type": "video_url", "video_url": {"url": media_url("video", part.url, self.profile)}}
             case DocumentPart():
-                return {"type": "text", "text": self._document(part)}
+                return {"type": "text", "text": document_text(part, self.profile)}
 
-    def _document(self, part: DocumentPart) -> str:
-        text = documents.text_of(part)
-        if text is not None:
-            return text
-        scheme = part.url.partition(":")[0].lower()
-        what = documents.mime_of(part) if scheme == "data" else f"given by its {scheme} address"
-        way = "extract its text and send that"
-        if scheme in ("http", "https"):
-            way = "with fetch_media='public' a call fetches it"
-        elif scheme == "data" and "file-extract" in self.profile.host.file_purposes:
-            way = "documents='extract' uploads it to the host and sends the text that the host extracts"
-        raise UnsupportedError(f"{self.profile.where} reads text, and {documents.name_of(part)} is {what}: {way}.")
 
-    def _media(self, kind: str, url: str) -> str:
-        profile = self.profile
-        if kind not in profile.media:
-            raise UnsupportedError(
-                f"{profile.where} takes no {kind} (it takes: {', '.join(sorted(profile.media)) or 'text only'}). "
-                f"Use a model and host that do, or overrides={{'media': {{'{kind}'}}}} if you know that it does."
-            )
-        scheme = url.partition(":")[0].lower()
-        scheme = "http" if scheme == "https" else scheme
-        if scheme not in profile.host.media_urls:
-            raise UnsupportedError(
-                f"{profile.where} takes no {scheme} URL for {_A[kind]}: {_shortened(url)!r}. "
-                "Send the file's bytes or path, so that it goes inline as a data: URL"
-                + (", or upload it and send ms://<file id>." if "ms" in profile.host.media_urls else ".")
-                + (" With fetch_media='public' a call fetches it and sends it inline." if scheme == "http" else "")
-            )
-        return url
+def document_text(part: DocumentPart, profile: Profile) -> str:
+    """A document as text, or the reason why it cannot be one."""
+    text = documents.text_of(part)
+    if text is not None:
+        return text
+    scheme = part.url.partition(":")[0].lower()
+    what = documents.mime_of(part) if scheme == "data" else f"given by its {scheme} address"
+    way = "extract its text and send that"
+    if scheme in ("http", "https"):
+        way = "with fetch_media='public' a call fetches it"
+    elif scheme == "data" and "file-extract" in profile.host.file_purposes:
+        way = "documents='extract' uploads it to the host and sends the text that the host extracts"
+    raise UnsupportedError(f"{profile.where} reads text, and {documents.name_of(part)} is {what}: {way}.")
+
+
+def media_url(kind: str, url: str, profile: Profile) -> str:
+    """The URL of a picture or video, or the reason why it cannot be sent."""
+    if kind not in profile.media:
+        raise UnsupportedError(
+            f"{profile.where} takes no {kind} (it takes: {', '.join(sorted(profile.media)) or 'text only'}). "
+            f"Use a model and host that do, or overrides={{'media': {{'{kind}'}}}} if you know that it does."
+        )
+    scheme = url.partition(":")[0].lower()
+    scheme = "http" if scheme == "https" else scheme
+    if scheme not in profile.host.media_urls:
+        raise UnsupportedError(
+            f"{profile.where} takes no {scheme} URL for {_A[kind]}: {_shortened(url)!r}. "
+            "Send the file's bytes or path, so that it goes inline as a data: URL"
+            + (", or upload it and send ms://<file id>." if "ms" in profile.host.media_urls else ".")
+            + (" With fetch_media='public' a call fetches it and sends it inline." if scheme == "http" else "")
+        )
+    return url
 
 
 _A = {"image": "an image", "video": "a video"}
@@ -298,30 +305,31 @@ def _normalised(raw: bytes, dialect: Any, what: str) -> bytes:
     return to_json(shape(from_json(raw), dialect))
 
 
-def _schema(value: Mapping[str, Any], profile: Profile, what: str, label: str) -> Any:
+def wire_schema(value: Mapping[str, Any], profile: Profile, what: str, label: str) -> Any:
+    """A schema in the host's dialect; `what` is `tool` or `output`."""
     try:
         return from_json(_normalised(to_json(value), profile.host.schema, what))
     except schema.SchemaError as error:
         raise MessageError(f"The schema of {label} cannot be expressed for {profile.where}: {error}") from error
 
 
-def _tool(tool: Tool, wire_names: Mapping[str, str], profile: Profile) -> JsonObject:
+def _tool(tool: Tool, renamed: Mapping[str, str], profile: Profile) -> JsonObject:
     if tool.type == "builtin_function":
         return {"type": tool.type, "function": {"name": tool.name}}
-    function: JsonObject = {"name": wire_names.get(tool.name, tool.name)}
+    function: JsonObject = {"name": renamed.get(tool.name, tool.name)}
     if tool.description:
         function["description"] = tool.description
-    function["parameters"] = _schema(tool.parameters or {}, profile, "tool", f"tool {tool.name!r}")
+    function["parameters"] = wire_schema(tool.parameters or {}, profile, "tool", f"tool {tool.name!r}")
     if tool.strict is not None and profile.host.send_strict:
         function["strict"] = tool.strict
     return {"type": "function", "function": function}
 
 
-def _tool_choice(choice: ToolChoice, wire_names: Mapping[str, str]) -> Any:
+def _tool_choice(choice: ToolChoice, renamed: Mapping[str, str]) -> Any:
     if choice.mode != "named":
         return choice.mode
     name = choice.name or ""
-    return {"type": "function", "function": {"name": wire_names.get(name, name)}}
+    return {"type": "function", "function": {"name": renamed.get(name, name)}}
 
 
 def _response_format(output: OutputFormat | None, profile: Profile) -> JsonObject | None:
@@ -334,7 +342,7 @@ def _response_format(output: OutputFormat | None, profile: Profile) -> JsonObjec
         "name": re.sub(r"[^a-zA-Z0-9_-]+", "_", output.name)[:64] or "output",
         # Pages differ on what a missing `strict` means, so it is always said.
         "strict": output.strict,
-        "schema": _schema(output.schema or {}, profile, "output", label),
+        "schema": wire_schema(output.schema or {}, profile, "output", label),
     }
     if output.description:
         shape["description"] = output.description

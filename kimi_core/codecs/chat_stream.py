@@ -58,7 +58,7 @@ class ChatStreamDecoder:
         self._keys = host.reasoning_in
         # A host that says its price says it under one of these.
         self._price_keys = {path.partition(".")[0] for path in host.cost_paths} - {"usage"}
-        self._calls = _Calls(wire.names)
+        self._calls = Calls(wire.names)
         self._markup = _markup(profile, wire, self._calls)
         self._details = Details() if DETAILS in host.reasoning_in else None
         self._key = ""
@@ -68,7 +68,7 @@ class ChatStreamDecoder:
         self._usage: JsonObject | None = None
         self._cost: float | None = None
         self._logprobs: list[Any] = []
-        self._extra: JsonObject = {}
+        self._extra: JsonObject = {"endpoint": host.endpoint} if host.endpoint else {}
 
     @property
     def started(self) -> bool:
@@ -209,7 +209,7 @@ class ChatStreamDecoder:
         return str(asked) if asked else next(iter(self._profile.host.cache_ttls), "")
 
 
-def _markup(profile: Profile, wire: WireRequest, calls: _Calls) -> MarkupReader | None:
+def _markup(profile: Profile, wire: WireRequest, calls: Calls) -> MarkupReader | None:
     """What reads the text; None when the host leaves nothing in it."""
     where: str = profile.host.think_tags
     if where == "opened" and wire.thinks is False:
@@ -250,7 +250,7 @@ def _count(value: Any) -> int:
     return int(value) if isinstance(value, int | float) else 0
 
 
-class _Calls:
+class Calls:
     """Keeps apart the tool calls of one answer, however the host counts them.
 
     Seen in the wild: no index at all, index 0 for every call, id and name repeated on every piece, a whole call
@@ -265,6 +265,7 @@ class _Calls:
         self.seen = 0
 
     def feed(self, deltas: list[JsonObject], events: list[Event]) -> None:
+        """Take pieces of calls in, and put out what of them is ready."""
         for delta in deltas:
             function = delta.get("function") or {}
             call = self._find(delta.get("index"), _text(delta.get("id")), function.get("name"))
