@@ -184,4 +184,4 @@ def test_the_readme_names_every_word_that_both_take() -> None:
 
 
 def test_the_readme_stays_short() -> None:
-    assert len(README.read_text("utf-8").splitlines()) <= 210
+    assert len(README.read_text("utf-8").splitlines()) <= 215

@@ -74,7 +74,7 @@ class Client:
 
     def send(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Reply:
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        connection = http.client.HTTPConnection(self.kimi.host, self.kimi.port, timeout=10)
+        connection = http.client.HTTPConnection(self.kimi.host, self.kimi.port, timeout=60)
         try:
             key = {"authorization": f"Bearer {self.kimi.api_key}"}
             connection.request(method, path, data, {**key, **(headers or {})})

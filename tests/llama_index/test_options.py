@@ -12,7 +12,6 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.prompts import PromptTemplate
-from pydantic import ValidationError
 
 from kimi_core import HOSTS, MODELS, ConfigError, HostRow, KimiWarning, UnknownHostError, UnknownOptionError
 from kimi_core.emulator import LocalKimi
@@ -117,7 +116,7 @@ def test_an_option_that_was_set_later_holds(llm: KimiLLM, kimi: LocalKimi) -> No
 
 
 def test_the_connection_cannot_be_set_later(llm: KimiLLM) -> None:
-    with pytest.raises(ValidationError, match="frozen"):
+    with pytest.raises(ConfigError, match="frozen"):
         llm.base_url = "http://elsewhere"
 
 
