@@ -52,6 +52,9 @@ SERVED = [
     Served("sglang", "sglang"),
 ]
 
+# Its own protocol is not of this shape (see test_runware.py); conversations come from it and go to it all the same.
+RUNWARE = Served("runware", "runware", media=("image",))
+
 PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg=="
 
 

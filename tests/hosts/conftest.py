@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from drivers import DRIVERS, Driver
-from hosts_served import SERVED, Served
+from hosts_served import RUNWARE, SERVED, Served
 
 from kimi_core.emulator import LocalKimi
 
@@ -16,7 +16,7 @@ FRAMEWORKS = [d for d in DRIVERS if d.mode == "invoke"]
 
 @pytest.fixture(scope="session")
 def running() -> Iterator[dict[str, LocalKimi]]:
-    started = {served.name: served.start() for served in SERVED}
+    started = {served.name: served.start() for served in (*SERVED, RUNWARE)}
     yield started
     for kimi in started.values():
         kimi.stop()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from drivers import Driver
-from hosts_served import PIXEL, SERVED, Served, Talk
+from hosts_served import PIXEL, RUNWARE, SERVED, Served, Talk
 from llama_index.core import PromptTemplate
 from pydantic import BaseModel
 
@@ -96,20 +96,20 @@ def test_a_picture_that_a_tool_took_is_seen_where_pictures_are(way: Driver, serv
 def test_a_conversation_hops_from_host_to_host(driver: Driver, running: dict[str, LocalKimi]) -> None:
     """Reasoning, ids and pictures are put into each host's own words; nothing is refused, nothing lost."""
     talk = Talk(driver, [get_weather, take_photo])
-    route = ("moonshot", "openrouter", "vllm", "fireworks", "kimi-code", "moonshot")
-    for name, city in zip(route, ("Paris", "Oslo", "Lima", "Cairo", "Delhi", "Quito"), strict=True):
+    route = ("moonshot", "openrouter", "vllm", "runware", "fireworks", "kimi-code", "moonshot")
+    for name, city in zip(route, ("Paris", "Oslo", "Lima", "Rome", "Cairo", "Delhi", "Quito"), strict=True):
         kimi = running[name]
         kimi.reset()
-        model = driver.make(**next(s for s in SERVED if s.name == name).where(kimi), on_unsupported="ignore")
+        model = driver.make(**next(s for s in (*SERVED, RUNWARE) if s.name == name).where(kimi), on_unsupported="ignore")
         assert city in talk.say(model, f"What is the weather in {city}?")
         assert "PNG" in talk.say(model, "What is this?", picture=PIXEL)
         photographed(kimi)
         assert talk.say(model, "Take a photo.") == "A dot."
         assert kimi.errors == [], (name, kimi.errors[-1].error)
-    assert talk.calls == ["get_weather", "take_photo"] * 6
+    assert talk.calls == ["get_weather", "take_photo"] * 7
     messages = kimi.requests[-1].body["messages"]
     turns = [message for message in messages if message.get("tool_calls")]
-    assert len(turns) == 12
+    assert len(turns) == 14
     assert all(turn["reasoning_content"].strip() for turn in turns)
     assert all(not {"reasoning", "reasoning_details"} & turn.keys() for turn in turns)
 
