@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kimi_core._version import __version__
+from kimi_core.budget import Budget, Spent
 from kimi_core.errors import (
     APIConnectionError,
     APIError,
@@ -15,6 +16,7 @@ from kimi_core.errors import (
     APITimeoutError,
     AuthenticationError,
     BadRequestError,
+    BudgetExceededError,
     ConfigError,
     ConflictError,
     ContentFilterError,
@@ -62,6 +64,7 @@ from kimi_core.profile import Profile, resolve
 from kimi_core.runware import RunwareOptions
 from kimi_core.settings import Settings, make_settings
 from kimi_core.types import (
+    AgentSwarm,
     DocumentPart,
     ImagePart,
     Message,
@@ -91,9 +94,12 @@ __all__ = [
     "APIError",
     "APIStatusError",
     "APITimeoutError",
+    "AgentSwarm",
     "AsyncKimiClient",
     "AuthenticationError",
     "BadRequestError",
+    "Budget",
+    "BudgetExceededError",
     "ConfigError",
     "ConflictError",
     "ContentFilterError",
@@ -137,6 +143,7 @@ __all__ = [
     "ServerToolCall",
     "ServerToolResult",
     "Settings",
+    "Spent",
     "Started",
     "Step",
     "StepEnded",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
@@ -12,12 +13,14 @@ from kimi_core.codecs import WireRequest, codec
 from kimi_core.events import Event, Finished, ResponseBuilder, TextDelta, reduce
 from kimi_core.hosts import find_by_url
 from kimi_core.policy import Plan
-from kimi_core.profile import Profile, find_host, resolve
-from kimi_core.settings import Settings, check_headers, make_settings
+from kimi_core.profile import Profile, find_host, model_there, resolve
+from kimi_core.settings import Settings, check_headers, fallback_settings, make_settings
 from kimi_core.types import Request, Response, Tool, ToolChoice
 
 if TYPE_CHECKING:
     from kimi_core.attach import Steps
+    from kimi_core.budget import Budget, Meter
+    from kimi_core.codecs import StreamDecoder
 
 
 class BaseClient:
@@ -32,6 +35,7 @@ class BaseClient:
         """
         self.settings = settings if settings is not None else make_settings(**given)
         self._profiles: dict[str, Profile] = {}
+        self._spares: dict[int, Self] = {}
         self._said: set[str] = set()
         self._formulas: dict[str, tuple[Tool, ...]] = {}
 
@@ -64,6 +68,25 @@ class BaseClient:
             return self.derived(**changes).settings
         kept = {word: value for word, value in self.settings.arguments().items() if word not in forgotten}
         return type(self)(**kept).derived(**changes).settings
+
+    def spare(self, index: int) -> Self:
+        """The client for one of the fallback hosts."""
+        made = self._spares.get(index)
+        if made is None:
+            made = self._spares[index] = type(self)(fallback_settings(self.settings, index))
+            made._said = self._said
+        return made
+
+    def _admit(self, model: str) -> None:
+        """Raise when the budget does not allow a call, here or at a fallback host."""
+        if (budget := self.settings.budget) is not None:
+            budget.admit(self.profile(model))
+            if self.settings.fallback_hosts:
+                self._admit_spares(budget, self.profile(model))
+
+    def _admit_spares(self, budget: Budget, profile: Profile) -> None:
+        for index, said in enumerate(self.settings.fallback_hosts):
+            budget.admit(self.spare(index).profile(model_there(profile, said)))
 
     def profile(self, model: str) -> Profile:
         """The facts that steer calls to a model."""
@@ -153,15 +176,42 @@ class BaseClient:
     def _whole(self, plan: Plan, wire: WireRequest, body: Any, headers: Mapping[str, str]) -> Response:
         profile = plan.profile
         try:
-            response = reduce(codec(profile.host.codec).decode(body, wire, profile, headers))
+            response = reduce(_signed(codec(profile.host.codec).decode(body, wire, profile, headers), profile))
         except err.APIError as error:
             raise self._clean(error) from None
+        self._count(plan, response)
         self._check(plan, response)
         return response
+
+    def _meter(self, plan: Plan) -> Meter | None:
+        """What counts a stream, where there is a budget."""
+        budget = self.settings.budget
+        return None if budget is None else budget.meter(plan.request, plan.profile)
+
+    @property
+    def _counts(self) -> bool:
+        return self.settings.budget is not None or _usage_log.isEnabledFor(logging.INFO)
+
+    def _count(self, plan: Plan, response: Response, meter: Meter | None = None) -> None:
+        """Put an answer on the bill, and into the log."""
+        if self.settings.budget is not None:
+            self.settings.budget.settle(response, plan.profile, meter)
+        if response.usage is not None and _usage_log.isEnabledFor(logging.INFO):
+            _log_usage(plan.profile, response)
 
     def _clean(self, error: err.APIError, partial: Response | None = None) -> err.APIError:
         error.partial = partial
         return redact.scrub(error, self.settings.api_key)
+
+    def _broken(
+        self, plan: Plan, builder: ResponseBuilder, decoder: StreamDecoder, meter: Meter | None, error: err.APIError
+    ) -> err.APIError:
+        """The error of a stream that broke, with what came of it and what that has cost, if the host said it."""
+        if builder.response().finish_reason is None and (known := decoder.so_far()) is not None:
+            builder.add(known)
+        partial = builder.response()
+        self._count(plan, partial, meter)
+        return self._clean(error, partial)
 
     def _check(self, plan: Plan, response: Response) -> None:
         """Say why an answer is empty, or that one of several is missing."""
@@ -202,10 +252,14 @@ class BaseClient:
                 "empty_answer='promote' to take the reasoning for the answer.",
             )
 
-    def _ending(self, plan: Plan, builder: ResponseBuilder, events: Iterable[Event]) -> Iterator[Event]:
+    def _ending(
+        self, plan: Plan, builder: ResponseBuilder, events: Iterable[Event], meter: Meter | None
+    ) -> Iterator[Event]:
         """The last events of a stream; the reasoning among them where it is to be the answer."""
-        for event in events:
+        for event in _signed(events, plan.profile):
             builder.add(event)
+            if type(event) is Finished and self._counts:  # here, since nobody need wait for what comes after it
+                self._count(plan, builder.response(), meter)
             if type(event) is Finished and answers.empty_answer(plan) == "promote":
                 response = builder.response()
                 if answers.is_only_thought(response):
@@ -232,7 +286,7 @@ class BaseClient:
         return plan, codec(plan.profile.host.codec).encode(plan, stream=stream)
 
     def _end(self, plan: Plan, builder: ResponseBuilder) -> None:
-        """BaseClient a stream that has ended."""
+        """Judge a stream that has ended."""
         response = builder.response()
         if response.finish_reason is None:
             raise err.make(
@@ -257,6 +311,33 @@ class BaseClient:
                 text=response.text,
                 finish_reason=response.finish_reason,
             )
+
+
+def _signed(events: Iterable[Event], profile: Profile) -> Iterator[Event]:
+    """The events, with who answered in the last one."""
+    for event in events:
+        if type(event) is Finished:
+            event.host = profile.host.name
+        yield event
+
+
+_usage_log = logging.getLogger("kimi_core.usage")
+
+
+def _log_usage(profile: Profile, response: Response) -> None:
+    """One line for each answer, for meters and alerts: no content, and no key."""
+    usage = response.usage
+    ids = (found for name in profile.host.id_headers if (found := response.headers.get(name)))
+    facts = {
+        "host": profile.host.name,
+        "model": profile.model_id,
+        "prompt_tokens": usage.input_tokens if usage else None,
+        "completion_tokens": usage.output_tokens if usage else None,
+        "total_tokens": usage.total_tokens if usage else None,
+        "cost_usd": response.cost_usd,
+        "request_id": next(ids, response.id),
+    }
+    _usage_log.info(" ".join(f"{name}={value}" for name, value in facts.items()), extra=facts)
 
 
 def is_hosted(request: Request) -> bool:

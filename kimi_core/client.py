@@ -41,10 +41,12 @@ class KimiClient(Services):
 
         Raises:
             ConfigError, MessageError: Before any I/O.
-            APIError: The host refused or failed.
+            APIError: The host refused or failed, and so did the fallback hosts.
+            BudgetExceededError: The budget is used up.
             ToolNotCalledError: The second answer lacks the call as well.
             ServerRoundsError: The model kept calling the host's own tools.
         """
+        self._admit(request.model)
         if not is_hosted(request):
             return self._complete(request)
         from kimi_core.rounds import serve, told
@@ -60,6 +62,13 @@ class KimiClient(Services):
 
     def _complete(self, request: Request, served: Container[str] = ()) -> Response:
         """One answer of the model; `served` are the tools that the client runs."""
+        if not self.settings.fallback_hosts:
+            return self._complete_here(request, served)
+        from kimi_core.fallback import complete
+
+        return complete(self, request, served)
+
+    def _complete_here(self, request: Request, served: Container[str]) -> Response:
         plan, wire = self.prepare(self.attached(request))
         response = self._once(plan, wire)
         if served and is_all_served(response, served):
@@ -77,6 +86,7 @@ class KimiClient(Services):
             ToolNotCalledError: At the end, when a tool that had to be called was not.
             ServerRoundsError: The model kept calling the host's own tools.
         """
+        self._admit(request.model)
         if not is_hosted(request):
             return self._stream(request)
         from kimi_core.rounds import serve
@@ -87,6 +97,13 @@ class KimiClient(Services):
         return events
 
     def _stream(self, request: Request) -> Generator[Event]:
+        if not self.settings.fallback_hosts:
+            return self._stream_here(request)
+        from kimi_core.fallback import stream
+
+        return stream(self, request)
+
+    def _stream_here(self, request: Request) -> Generator[Event]:
         prepared = self.prepare(self.attached(request), stream=True)
         plan, wire, opened = self._sent(self._transport.open, *prepared, stream=True)
         events = self._events(plan, wire, opened)
@@ -126,18 +143,19 @@ class KimiClient(Services):
 
     def _events(self, plan: Plan, wire: WireRequest, opened: OpenStream) -> Generator[Event]:
         decoder = codec(plan.profile.host.codec).decoder(wire, plan.profile, opened.headers)
-        builder = ResponseBuilder()
+        builder, meter = ResponseBuilder(), self._meter(plan)
+        add = builder.add if meter is None else meter.through(builder)
         try:
             yield _BEGUN
             for frame in opened:
                 for event in decoder.feed(frame):
-                    builder.add(event)
+                    add(event)
                     yield event
-            for event in self._ending(plan, builder, decoder.end()):
+            for event in self._ending(plan, builder, decoder.end(), meter):
                 yield event
             self._end(plan, builder)
         except err.APIError as error:
-            raise self._clean(error, builder.response()) from None
+            raise self._broken(plan, builder, decoder, meter, error) from None
         finally:
             opened.close()
 
@@ -147,6 +165,7 @@ class AsyncKimiClient(AsyncServices):
 
     async def complete(self, request: Request) -> Response:
         """See `KimiClient.complete`."""
+        self._admit(request.model)
         if not is_hosted(request):
             return await self._complete(request)
         from kimi_core.rounds import aserve, atold
@@ -162,6 +181,13 @@ class AsyncKimiClient(AsyncServices):
 
     async def _complete(self, request: Request, served: Container[str] = ()) -> Response:
         """See `KimiClient._complete`."""
+        if not self.settings.fallback_hosts:
+            return await self._complete_here(request, served)
+        from kimi_core.fallback import acomplete
+
+        return await acomplete(self, request, served)
+
+    async def _complete_here(self, request: Request, served: Container[str]) -> Response:
         plan, wire = self.prepare(await self.attached(request))
         response = await self._once(plan, wire)
         if served and is_all_served(response, served):
@@ -172,6 +198,7 @@ class AsyncKimiClient(AsyncServices):
 
     async def stream(self, request: Request) -> AsyncGenerator[Event]:
         """See `KimiClient.stream`. Awaiting it sends the request, so that a refusal is raised right here."""
+        self._admit(request.model)
         if not is_hosted(request):
             return await self._stream(request)
         from kimi_core.rounds import aserve
@@ -182,6 +209,13 @@ class AsyncKimiClient(AsyncServices):
         return events
 
     async def _stream(self, request: Request) -> AsyncGenerator[Event]:
+        if not self.settings.fallback_hosts:
+            return await self._stream_here(request)
+        from kimi_core.fallback import astream
+
+        return await astream(self, request)
+
+    async def _stream_here(self, request: Request) -> AsyncGenerator[Event]:
         prepared = self.prepare(await self.attached(request), stream=True)
         plan, wire, opened = await self._sent(self._transport.open, *prepared, stream=True)
         events = self._events(plan, wire, opened)
@@ -221,17 +255,18 @@ class AsyncKimiClient(AsyncServices):
 
     async def _events(self, plan: Plan, wire: WireRequest, opened: OpenAsyncStream) -> AsyncGenerator[Event]:
         decoder = codec(plan.profile.host.codec).decoder(wire, plan.profile, opened.headers)
-        builder = ResponseBuilder()
+        builder, meter = ResponseBuilder(), self._meter(plan)
+        add = builder.add if meter is None else meter.through(builder)
         try:
             yield _BEGUN
             async for frame in opened:
                 for event in decoder.feed(frame):
-                    builder.add(event)
+                    add(event)
                     yield event
-            for event in self._ending(plan, builder, decoder.end()):
+            for event in self._ending(plan, builder, decoder.end(), meter):
                 yield event
             self._end(plan, builder)
         except err.APIError as error:
-            raise self._clean(error, builder.response()) from None
+            raise self._broken(plan, builder, decoder, meter, error) from None
         finally:
             await opened.close()

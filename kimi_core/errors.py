@@ -15,6 +15,7 @@ The tree::
     │   ├── StreamError                     a stream ended before it was finished, or a frame made no sense
     │   ├── DecodeError                     the host answered something that is not its protocol
     │   ├── FormulaError                    a function of a formula tool was run and failed
+    │   ├── BudgetExceededError             the user's own limit: not asked, or stopped on the way; never retried
     │   └── APIStatusError                  an HTTP error status
     │       ├── BadRequestError             400, 422: the request is wrong
     │       │   ├── ContextOverflowError    more tokens than the model takes
@@ -48,9 +49,12 @@ import warnings
 from collections.abc import Mapping
 from functools import cache
 from types import ModuleType
-from typing import Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from kimi_core.types import Response
+
+if TYPE_CHECKING:
+    from kimi_core.budget import Spent
 
 
 class KimiError(Exception):
@@ -216,6 +220,17 @@ class FormulaError(APIError):
     reason: str = ""
 
 
+class BudgetExceededError(APIError):
+    """What the user's `Budget` allows is spent: a call was not made, or a stream was stopped (`partial` has it).
+
+    Attributes:
+        spent: What was spent: `usd`, `tokens` and `steps`.
+    """
+
+    sdk_name = ""  # no error of the host's, so none of the SDK's
+    spent: Spent
+
+
 class APIStatusError(APIError):
     """The host answered with an HTTP error status."""
 
@@ -312,7 +327,7 @@ def raised_class(error: type[APIError]) -> type[APIError]:
 
 @cache
 def _raised_class(error: type[APIError], sdk: ModuleType | None, /) -> type[APIError]:
-    candidates = [error, *([getattr(sdk, error.sdk_name)] if sdk else [])]
+    candidates = [error, *([getattr(sdk, error.sdk_name)] if sdk and error.sdk_name else [])]
     candidates += [_extra_bases[ancestor] for ancestor in error.__mro__ if ancestor in _extra_bases][:1]
     # A base that another one already inherits would break the resolution order.
     bases = [b for i, b in enumerate(candidates) if not any(issubclass(o, b) for o in candidates[:i])]

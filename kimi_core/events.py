@@ -92,7 +92,10 @@ class StepEnded:
 
 @dataclass(slots=True)
 class Finished:
-    """Generation ended. Sent once, after every delta; it carries all that is known at the end."""
+    """Generation ended. Sent once, after every delta; it carries all that is known at the end.
+
+    `host` is who answered at last, `fallbacks` who failed before (see `Response`).
+    """
 
     reason: FinishReason | None
     raw_reason: str | None
@@ -103,6 +106,8 @@ class Finished:
     extra: Mapping[str, Any] = field(default_factory=dict)
     reasoning_details: tuple[Any, ...] = ()
     alternatives: tuple[Response, ...] = ()
+    host: str | None = field(default=None, compare=False)
+    fallbacks: tuple[Mapping[str, str], ...] = ()
 
 
 Event: TypeAlias = (
@@ -195,6 +200,8 @@ class ResponseBuilder:
             logprobs=end.logprobs,
             extra=end.extra,
             alternatives=end.alternatives,
+            host=end.host,
+            fallbacks=end.fallbacks,
             steps=(*self._steps, *open_step),
         )
 

@@ -145,6 +145,7 @@ class HostRow:
         builtin_tools: Whether it knows `builtin_function` tools.
         builtin_thinking: Whether the model can think in calls that offer them.
         own_tools: Types of tools that it runs itself, within one call (`search`).
+        agent_swarm: Whether it takes `agent` (an `AgentSwarm`) in the body; `unconfirmed` sends it and says so.
         formulas_path: Where formula tools are listed and run; None when it has none.
         search_path: Where the web is searched without a model; None when it has no such endpoint.
         tool_media: Whether a tool's result may hold pictures; else they go into a user message behind it.
@@ -251,6 +252,7 @@ class HostRow:
     builtin_tools: bool = False
     builtin_thinking: bool = True
     own_tools: tuple[str, ...] = ()
+    agent_swarm: Literal["no", "unconfirmed", "yes"] = "no"
     formulas_path: str | None = None
     search_path: str | None = None
     tool_media: bool = False

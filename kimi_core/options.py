@@ -13,7 +13,17 @@ from typing import Any, TypeAlias, get_args
 from kimi_core import forms
 from kimi_core.errors import ConfigError, UnknownOptionError
 from kimi_core.profile import did_you_mean
-from kimi_core.types import EmptyAnswer, JsonObject, Options, Thinking, Tool, ToolChoice
+from kimi_core.types import (
+    MOST_AGENTS,
+    MOST_STEPS,
+    AgentSwarm,
+    EmptyAnswer,
+    JsonObject,
+    Options,
+    Thinking,
+    Tool,
+    ToolChoice,
+)
 
 ThinkingOption: TypeAlias = bool | Mapping[str, Any] | Thinking | None
 """None leaves the host's default; True and False switch; a mapping is Moonshot's own `{"type": …, "keep": …}`."""
@@ -33,6 +43,8 @@ CONNECTION = (
     "upload_media",
     "documents",
     "overrides",
+    "fallback_hosts",
+    "budget",
 )
 """Words that say where and how; the rest says what."""
 
@@ -71,6 +83,8 @@ def parse(given: Mapping[str, Any], base: Options | None = None) -> Options:
     thinking = parse_thinking(changes.pop("thinking", None), changes.pop("reasoning_effort", None), base.thinking)
     if "stop" in changes:
         changes["stop"] = parse_stop(changes["stop"])
+    if "agent" in changes:
+        changes["agent"] = parse_agent(changes["agent"])
     if "runware" in changes:
         from kimi_core.runware import check  # with the first of its words
 
@@ -135,6 +149,26 @@ def _from_mapping(given: Mapping[str, Any], base: Thinking) -> Thinking:
     if given.get("type") not in list(_SWITCH):
         raise ConfigError(f"thinking type must be 'enabled' or 'disabled', got {given['type']!r}.")
     return Thinking(_SWITCH[given.get("type")], given.get("keep"), given.get("effort", base.effort))
+
+
+def parse_agent(agent: AgentSwarm | Mapping[str, Any]) -> AgentSwarm:
+    """The agent swarm, as an object or as the host's own `{"type": "swarm", "max_agents": …, "max_steps": …}`.
+
+    Raises:
+        ConfigError: It is neither, or larger than swarms can be.
+    """
+    if isinstance(agent, Mapping):
+        said = dict(agent)
+        if said.pop("type", "swarm") != "swarm" or said.keys() - {"max_agents", "max_steps"}:
+            raise ConfigError(f"agent takes 'type': 'swarm', 'max_agents' and 'max_steps', got {agent!r}.")
+        agent = AgentSwarm(**said)
+    if not isinstance(agent, AgentSwarm):
+        raise ConfigError(f"agent must be an AgentSwarm or its mapping, got {agent!r}.")
+    for name, most in (("max_agents", MOST_AGENTS), ("max_steps", MOST_STEPS)):
+        given = getattr(agent, name)
+        if given is not None and (isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= most):
+            raise ConfigError(f"agent {name} must be a whole number from 1 to {most}, got {given!r}.")
+    return agent
 
 
 def parse_stop(stop: str | Iterable[str]) -> tuple[str, ...]:

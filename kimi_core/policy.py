@@ -365,6 +365,23 @@ def _cache(draft: _Draft) -> None:
         )
 
 
+def _agent(draft: _Draft) -> None:
+    """The agent swarm: sent as asked where the row says yes, or that nobody knows."""
+    swarm, known = draft.options.agent, draft.profile.host.agent_swarm
+    if swarm is None:
+        return
+    draft.set(agent=None)
+    if known == "no":
+        draft.note("agent", "it has no agent swarm; leave it out, or say overrides={'agent_swarm': 'yes'}.")
+        return
+    sizes = {"max_agents": swarm.max_agents, "max_steps": swarm.max_steps}
+    draft.patches.append({"agent": {"type": "swarm", **{k: n for k, n in sizes.items() if n is not None}}})
+    if known == "unconfirmed":
+        where = draft.profile.where
+        why = f"Whether {where} has an agent swarm is unconfirmed: `agent` is sent, and may be ignored or refused."
+        draft.notes.append(Note("agent", f"{why} overrides={{'agent_swarm': 'yes'}} says that it is taken."))
+
+
 # -------------------------------------------------------------------------------------------------- messages
 
 
@@ -395,5 +412,6 @@ _STEPS: tuple[Callable[[_Draft], None], ...] = (
     _stop,
     _runware,
     _cache,
+    _agent,
     _messages,
 )

@@ -130,6 +130,16 @@ def _warn_thinking_id(host: str, model: str, meant: str) -> None:
     )
 
 
+def model_there(profile: Profile, said: Mapping[str, Any]) -> str:
+    """How a model is asked for at a fallback host: by its family, which each host's row spells in its own way."""
+    if there := said.get("model"):
+        return str(there)
+    id_ = profile.model_id
+    family = next((family for family, wire in profile.host.model_ids.items() if wire == id_), None)
+    known = models.find(id_)
+    return family or (known.id if known else id_)
+
+
 @lru_cache(maxsize=256)
 def _warn_unknown(host: str, model: str) -> None:
     hint = did_you_mean(model, models.MODELS)

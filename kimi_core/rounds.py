@@ -112,7 +112,7 @@ class Rounds:
         Raises:
             ServerRoundsError: They were run as often as they may.
         """
-        self._spent = _summed(self._spent, finished)
+        self._spent = summed_ends(self._spent, finished)
         calls, self._announced = self._calls(), True
         self.due = [] if finished.reason in _CUT else [event.call for event in calls]
         for event in calls:
@@ -182,8 +182,8 @@ def _settled(choice: ToolChoice | None, owners: Mapping[str, str]) -> ToolChoice
     return ToolChoice("auto") if forced else choice
 
 
-def _summed(before: Finished | None, last: Finished) -> Finished:
-    """The end of a turn, with the price of those before."""
+def summed_ends(before: Finished | None, last: Finished) -> Finished:
+    """The end of a turn, with the price of those before, and the hosts that failed in them."""
     if before is None:
         return last
     usage = before.usage.plus(last.usage) if before.usage and last.usage else before.usage or last.usage
@@ -193,6 +193,7 @@ def _summed(before: Finished | None, last: Finished) -> Finished:
         usage=usage,
         cost_usd=(before.cost_usd or 0) + (last.cost_usd or 0) if known else None,
         cost_is_estimate=known and (before.cost_is_estimate or last.cost_is_estimate),
+        fallbacks=(*before.fallbacks, *last.fallbacks),
     )
 
 
@@ -217,6 +218,9 @@ def told(response: Response) -> Generator[Event]:
         response.logprobs,
         response.extra,
         details,
+        response.alternatives,
+        response.host,
+        response.fallbacks,
     )
 
 

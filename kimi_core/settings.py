@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -15,8 +15,10 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from kimi_core import hosts, profile
+from kimi_core.budget import Budget, check_budget
 from kimi_core.errors import ConfigError, MissingKeyError
 from kimi_core.hosts import HostRow
+from kimi_core.models import ModelRow
 
 OnUnsupported: TypeAlias = Literal["warn", "error", "ignore"]
 """What happens with an option that this model or host cannot do: one warning, an error, or nothing."""
@@ -26,6 +28,10 @@ UploadMedia: TypeAlias = Literal["auto"] | bool
 Documents: TypeAlias = Literal["extract", "error"]
 
 ApiKey: TypeAlias = str | SecretStr
+
+FallbackHost: TypeAlias = str | HostRow | Mapping[str, Any]
+"""A host to ask when another fails: its name, a row, or words about the connection to it (`host`, `base_url`,
+`api_key`, `timeout`, …, and `model` where its id there is one of its own)."""
 
 DEFAULT_HOST = "moonshot"
 
@@ -53,6 +59,8 @@ class Settings:
             (`auto`), everything (True), or nothing (False).
         documents: Whether a host that can is to `extract` the text of documents, or they are an `error`.
         overrides: The user's own facts about model and host: fields of `HostRow` and `ModelRow`.
+        fallback_hosts: Whom to ask next when the host fails, in order: what is otherwise there, settled.
+        budget: What all calls may cost that are made with this one object.
     """
 
     host: HostRow
@@ -70,16 +78,22 @@ class Settings:
     upload_media: UploadMedia = "auto"
     documents: Documents = "error"
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    fallback_hosts: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    budget: Budget | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if self.http_client is not None or self.http_async_client is not None:
+        if any(place.get(word) is not None for place in (self._own(), *self.fallback_hosts) for word in _CLIENTS):
             raise TypeError("Settings with an http_client of the user's own cannot be pickled.")
         given = {name: getattr(self, name) for name in _GIVEN}
         key = self.api_key.get_secret_value() if self.api_key else ""
         given["api_key"] = None if self.key_from_env else key
         # A row of the table travels by name, so that a newer table is used where it arrives.
-        given["host"] = self.host.name if hosts.HOSTS.get(self.host.name) is self.host else self.host
+        given["host"] = _by_name(self.host)
+        given["fallback_hosts"] = [{**place, "host": _by_name(place["host"])} for place in self.fallback_hosts]
         return _restore, (given,)
+
+    def _own(self) -> dict[str, Any]:
+        return {word: getattr(self, word) for word in _CLIENTS}
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of `make_settings` that give these settings again, without looking anything up."""
@@ -90,6 +104,7 @@ class Settings:
         return self  # immutable; HTTP clients are shared on purpose
 
 
+_CLIENTS = ("http_client", "http_async_client")
 _GIVEN = (
     "base_url",
     "timeout",
@@ -101,7 +116,13 @@ _GIVEN = (
     "upload_media",
     "documents",
     "overrides",
+    "fallback_hosts",
+    "budget",
 )
+
+
+def _by_name(row: HostRow) -> str | HostRow:
+    return row.name if hosts.HOSTS.get(row.name) is row else row
 
 
 def _restore(given: dict[str, Any]) -> Settings:
@@ -124,6 +145,8 @@ def make_settings(
     upload_media: UploadMedia = "auto",
     documents: Documents = "error",
     overrides: Mapping[str, Any] | None = None,
+    fallback_hosts: Sequence[FallbackHost] | None = None,
+    budget: Budget | None = None,
 ) -> Settings:
     """Settle host, address and key, from arguments first and then from the environment.
 
@@ -133,6 +156,7 @@ def make_settings(
     Raises:
         UnknownHostError: No row has that name.
         ConfigError: A value is wrong, or the host's address must be given and was not.
+        MissingKeyError: A fallback host lacks its key.
     """
     if not isinstance(base_url, str | None):
         raise ConfigError(f"base_url must be text, not {type(base_url).__name__}.")
@@ -145,6 +169,7 @@ def make_settings(
     _check(max_retries, on_unsupported, chunk_timeout)
     _check_choices(fetch_media=fetch_media, upload_media=upload_media, documents=documents)
     check_headers(default_headers)
+    check_budget(budget)
     # An address in a row of the user's own is as good as an argument.
     named = None if isinstance(host, HostRow) and host.base_url else _env(row.base_url_env)
     if host is None and not base_url and named:
@@ -173,6 +198,8 @@ def make_settings(
         upload_media=upload_media,
         documents=documents,
         overrides=dict(overrides or {}),
+        fallback_hosts=_fallbacks(fallback_hosts) if fallback_hosts else (),
+        budget=budget,
     )
 
 
@@ -280,6 +307,73 @@ def _key(row: HostRow, given: ApiKey | None, *, trusted: bool) -> tuple[SecretSt
     found = _env(row.key_env) if trusted else None
     _check_header("The API key of the environment", found or "")
     return (SecretStr(found), True) if found else (None, False)
+
+
+# ---------------------------------------------------------------------------------------------- fallback hosts
+
+
+class EnvKey(SecretStr):
+    """A key from the environment: it is not pickled, but read again where the pickle is."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _no_key, ()
+
+    def __deepcopy__(self, memo: object) -> EnvKey:
+        return self
+
+
+def _no_key() -> None:
+    return None
+
+
+_NOT_THERE = ("fallback_hosts", "budget")
+
+
+def _fallbacks(given: Sequence[FallbackHost]) -> tuple[Mapping[str, Any], ...]:
+    if isinstance(given, str | bytes | Mapping | HostRow) or not isinstance(given, Sequence):
+        raise ConfigError(f"fallback_hosts must be a list of hosts, got {type(given).__name__}.")
+    return tuple(_fallback(f"fallback_hosts[{i}]", host) for i, host in enumerate(given))
+
+
+def _fallback(place: str, given: FallbackHost) -> Mapping[str, Any]:
+    """What is otherwise for calls to this host, with its address and key, so that nothing is looked up later."""
+    if not isinstance(given, str | HostRow | Mapping):
+        raise ConfigError(f"{place} must be a host's name, a HostRow or a mapping, not {type(given).__name__}.")
+    words = dict(given) if isinstance(given, Mapping) else {"host": given}
+    said: dict[str, Any] = {word: value for word, value in words.items() if value is not None}
+    words = {word: value for word, value in said.items() if word != "model"}
+    if not (words.keys() & {"host", "base_url"}):
+        raise ConfigError(f"{place} does not say which host: give 'host' or 'base_url'.")
+    try:
+        for word in words:
+            if word in _NOT_THERE or word not in _WORDS:
+                raise ConfigError(f"there is no word {word!r} for a fallback host.")
+        there = make_settings(**words)
+        require_key(there)
+    except ConfigError as error:
+        raise type(error)(f"{place}: {error}") from None
+    key = there.api_key or SecretStr("")
+    from_env = there.key_from_env or isinstance(words.get("api_key"), EnvKey)
+    found = EnvKey(key.get_secret_value()) if from_env else key
+    return {**said, "host": there.host, "base_url": there.base_url, "api_key": found}
+
+
+_WORDS = frozenset(f.name for f in fields(Settings)) - {"key_from_env"}
+_INHERITED = tuple(_WORDS - {"host", "base_url", "api_key", "default_headers", "overrides", *_NOT_THERE})
+_OF_ANY_HOST = {f.name for f in fields(ModelRow)} | {"stream_options"}
+"""Facts that hold wherever the model is: those about it, and whether usage is asked for."""
+
+
+def fallback_settings(settings: Settings, index: int) -> Settings:
+    """The settings for a fallback host: its own words, and the rest as it is for the first host.
+
+    The budget is the same. Headers are not taken along, nor facts about the first host.
+    """
+    said = {word: value for word, value in settings.fallback_hosts[index].items() if word != "model"}
+    inherited = {word: getattr(settings, word) for word in _INHERITED}
+    facts = {name: fact for name, fact in settings.overrides.items() if name in _OF_ANY_HOST}
+    overrides = {**facts, **said.pop("overrides", {})}
+    return make_settings(**{**inherited, **said}, overrides=overrides, budget=settings.budget)
 
 
 def check_headers(headers: Mapping[str, str] | None) -> None:

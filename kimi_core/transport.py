@@ -35,6 +35,8 @@ _GONE = (400, 404)
 if TYPE_CHECKING:
     from openai import AsyncStream, Stream
 
+    from kimi_core.budget import Budget
+
 
 @dataclass(frozen=True, slots=True)
 class Upload:
@@ -127,6 +129,8 @@ class Transport:
 
     def _once(self, call: _Call, profile: Profile) -> Any:
         require_key(self.settings)
+        if self.settings.budget is not None:
+            _count(self.settings.budget, call, profile)
         client = sdk.client(self.settings)
         with _translated(self.settings, profile, "begin" if call.stream else "send"):
             return getattr(client, call.method)(
@@ -192,6 +196,8 @@ class AsyncTransport:
 
     async def _once(self, call: _Call, profile: Profile) -> Any:
         require_key(self.settings)
+        if self.settings.budget is not None:
+            _count(self.settings.budget, call, profile)
         client = await sdk.async_client(self.settings)
         with _translated(self.settings, profile, "begin" if call.stream else "send"):
             ask = getattr(client, call.method)
@@ -249,6 +255,12 @@ class OpenAsyncStream:
     async def close(self) -> None:
         """Give the connection back."""
         await self._stream.close()
+
+
+def _count(budget: Budget, call: _Call, profile: Profile) -> None:
+    """Count an attempt to get an answer, if the budget allows it."""
+    if call.path == profile.host.path:
+        budget.step(profile)
 
 
 def _posted(wire: WireRequest, options: Options, *, stream: bool = False) -> _Call:

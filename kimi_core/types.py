@@ -231,6 +231,23 @@ class Thinking:
     effort: str | None = None
 
 
+MOST_AGENTS, MOST_STEPS = 300, 4000
+"""The largest swarm that Moonshot speaks of."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSwarm:
+    """Let Kimi split its work among agents of its own (Agent Swarm), where the host can.
+
+    Attributes:
+        max_agents: Most agents, 1 to 300; None leaves it to the host. 10 to 30 are enough for ordinary tasks.
+        max_steps: Most steps of all agents together, 1 to 4000; None leaves it to the host.
+    """
+
+    max_agents: int | None = None
+    max_steps: int | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """What can be set on a model object and again for each call. None means: not set, nothing is sent."""
@@ -252,6 +269,7 @@ class Options:
     safety_identifier: str | None = None
     empty_answer: EmptyAnswer | None = None
     runware: Mapping[str, Any] | None = None
+    agent: AgentSwarm | None = None
     extra_body: Mapping[str, Any] | None = None
     extra_headers: Mapping[str, str] | None = None
 
@@ -344,6 +362,8 @@ class Response:
         headers: The headers that the host answered with.
         alternatives: The other answers, when several were asked for (`n`) of a host that gives them in one call. Usage
             and cost here are those of all answers, there those of each.
+        host: The name of the host that answered.
+        fallbacks: The hosts that were asked before and failed: `{"host": …, "error": …}` each.
     """
 
     text: str = ""
@@ -363,6 +383,8 @@ class Response:
     steps: tuple[Step, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     alternatives: tuple[Response, ...] = ()
+    host: str | None = field(default=None, compare=False)
+    fallbacks: tuple[Mapping[str, str], ...] = ()
 
     @property
     def message(self) -> Message:

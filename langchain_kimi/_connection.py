@@ -31,8 +31,10 @@ class Connected(KimiFields):
             ConfigError: A value that is wrong, or a host that does not exist.
         """
         given = _named(type(self), given)
-        options.parse({k: given[k] for k in ("thinking", "reasoning_effort") if k in given})
+        options.parse({k: given[k] for k in ("thinking", "reasoning_effort", "agent") if k in given})
         options.parse_served(given, {})  # before pydantic, which takes True for 1
+        if isinstance(given.get("agent"), Mapping):
+            given["agent"] = options.parse_agent(given["agent"])
         model = given.get("model_name", DEFAULT_MODEL)
         given = without_strangers(given, getattr(given.get("host"), "name", given.get("host")), model)
         settings = make_settings(**revived({w: given.pop(w) for w in options.CONNECTION if w in given}))
@@ -49,6 +51,7 @@ class Connected(KimiFields):
     def _settle(self, settings: Settings) -> None:
         """Mark what was settled with what it belongs to."""
         host, key = settings.host.name, settings.api_key
+        self.__dict__["fallback_hosts"] = settings.fallback_hosts or None
         self.__dict__["base_url"] = settled(SettledUrl(settings.base_url), host)
         self.__dict__["api_key"] = settled(SettledKey(key.get_secret_value()), host) if key else None
         self._settle_profile()
@@ -105,7 +108,8 @@ class Connected(KimiFields):
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """With what is shared on purpose: HTTP clients, cache, rate limiter, callbacks."""
-        shared = (self.http_client, self.http_async_client, self.cache, self.rate_limiter, self.callbacks)
+        clients = (self.http_client, self.http_async_client, self.fallback_hosts)
+        shared = (*clients, self.cache, self.rate_limiter, self.callbacks)
         return super().__deepcopy__({**(memo or {}), **{id(value): value for value in shared}})
 
     def __getstate__(self) -> dict[Any, Any]:
@@ -139,7 +143,8 @@ def _named(cls: type[KimiFields], given: Mapping[str, Any]) -> JsonObject:
 
 def revived(connection: JsonObject) -> JsonObject:
     """Rows and facts that came as plain data (`dumps`, a file of settings), as the core takes them."""
-    if not any(isinstance(connection.get(word), Mapping) for word in ("host", "overrides", "timeout")):
+    plain = any(isinstance(connection.get(word), Mapping) for word in ("host", "overrides", "timeout"))
+    if not plain and not connection.get("fallback_hosts"):
         return connection
     from langchain_kimi import _plain  # when needed
 

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 from langchain_core.language_models import BaseChatModel
 from pydantic import ConfigDict, Field, SecretStr, SkipValidation
 
+from kimi_core.budget import Budget
 from kimi_core.hosts import HostRow
 from kimi_core.options import ThinkingOption
 from kimi_core.settings import Documents, FetchMedia, OnUnsupported, UploadMedia
-from kimi_core.types import EmptyAnswer
+from kimi_core.types import AgentSwarm, EmptyAnswer
 
 DEFAULT_MODEL = "kimi-k2.6"
 
@@ -83,6 +84,14 @@ class KimiFields(BaseChatModel):
     overrides: Mapping[str, Any] | None = Field(default=None, frozen=True)
     """Your own facts about model and host: fields of `kimi_core.HostRow` and `kimi_core.ModelRow`."""
 
+    fallback_hosts: Any = Field(default=None, repr=False, exclude=True, frozen=True)
+    """Hosts to ask, in order, when the host is overloaded, down, or out of credit: names, rows, or mappings of words
+    about the connection (`{"host": "vllm", "base_url": …}`). A stream that has begun is continued where the next host
+    can."""
+
+    budget: Budget | None = Field(default=None, repr=False, exclude=True, frozen=True)
+    """What all calls may cost that are made with this one `kimi_core.Budget`, by any number of models."""
+
     # -------------------------------------------------------------------------------------- what is asked
 
     thinking: Annotated[ThinkingOption, SkipValidation] = None
@@ -150,6 +159,9 @@ class KimiFields(BaseChatModel):
     max_server_rounds: int | None = None
     """How often the host's own tools are run for one answer before `kimi_core.ServerRoundsError` is raised. Default:
     8; 0 runs none and hands their calls on in `tool_calls`."""
+
+    agent: AgentSwarm | None = None
+    """Let Kimi split the work among agents of its own: `AgentSwarm(max_agents=30, max_steps=4000)`. Unconfirmed."""
 
     extra_body: Mapping[str, Any] | None = None
     """Fields of the host's API that have no word here; merged into the body last, untouched."""

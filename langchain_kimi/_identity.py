@@ -14,7 +14,15 @@ from kimi_core.types import JsonObject
 from langchain_kimi._connection import Connected
 from langchain_kimi._convert import PROVIDER
 
-_SECRET = ("api_key", "default_headers", "extra_headers", "http_client", "http_async_client")
+_SECRET = (
+    "api_key",
+    "default_headers",
+    "extra_headers",
+    "http_client",
+    "http_async_client",
+    "fallback_hosts",
+    "budget",
+)
 # What changes a message and is no option of the call.
 _SHAPING = ("output_version", "cost_in_usage", "include_response_headers", "include_prefill")
 
@@ -48,7 +56,9 @@ class Identified(Connected):
             "host": _plain.of_host(self.host),
             "timeout": _plain.of_timeout(self.timeout),
             "thinking": _plain.of_thinking(self.thinking),
+            "agent": _plain.plain(self.agent),
             "overrides": _plain.plain(self.overrides or None),
+            "fallback_hosts": _plain.of_fallbacks(self._settings.fallback_hosts) or None,
         }
         return {name: value for name, value in said.items() if value is not None}
 
@@ -64,6 +74,7 @@ class Identified(Connected):
 
         asked = {name: getattr(self, name) for name in (*options.OPTIONS, *options.SERVED) if name not in _SECRET}
         asked["thinking"] = _plain.of_thinking(self.thinking)
+        asked["agent"] = _plain.plain(self.agent)
         asked = _shown(asked)
         shape = {name: getattr(self, name) or None for name in _SHAPING}
         said = {"model": self.model_name, "host": self._settings.host.name, **asked, **shape}

@@ -7,7 +7,7 @@ timeouts, the thinking option. Nothing secret is: neither keys nor headers, thos
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -40,6 +40,14 @@ def of_timeout(timeout: Any) -> Any:
     return timeout if timeout is None or isinstance(timeout, int | float | Mapping) else parts
 
 
+def of_fallbacks(hosts: Iterable[Mapping[str, Any]]) -> list[Any]:
+    """Fallback hosts as plain data, without keys, headers and clients."""
+    return [
+        {word: _WRITTEN.get(word, plain)(said) for word, said in host.items() if word not in _UNWRITTEN}
+        for host in hosts
+    ]
+
+
 def of_thinking(thinking: Any) -> Any:
     """The thinking option without an object of ours."""
     if not isinstance(thinking, Thinking):
@@ -66,6 +74,10 @@ def plain(value: Any) -> Any:
         said = {f.name: getattr(value, f.name) for f in fields(value)}
         return {name: plain(v) for name, v in said.items() if v is not None}
     return value
+
+
+_WRITTEN: dict[str, Callable[[Any], Any]] = {"host": of_host, "timeout": of_timeout}
+_UNWRITTEN = ("api_key", "default_headers", "http_client", "http_async_client")
 
 
 # ------------------------------------------------------------------------------------------------ from plain
@@ -105,7 +117,24 @@ def to_timeout(timeout: Any) -> Any:
     return timeout
 
 
-REVIVED: dict[str, Callable[[Any], Any]] = {"host": to_host, "overrides": to_facts, "timeout": to_timeout}
+def to_fallbacks(hosts: Any) -> Any:
+    """Fallback hosts, each with its words as they are to be."""
+    if not isinstance(hosts, list | tuple):
+        return hosts
+    return [
+        {word: REVIVED[word](said) if word in REVIVED else said for word, said in host.items()}
+        if isinstance(host, Mapping)
+        else host
+        for host in hosts
+    ]
+
+
+REVIVED: dict[str, Callable[[Any], Any]] = {
+    "host": to_host,
+    "overrides": to_facts,
+    "timeout": to_timeout,
+    "fallback_hosts": to_fallbacks,
+}
 """Words of the constructor that may come as plain data."""
 
 

@@ -213,7 +213,8 @@ def to_usage(response: Response, manner: Manner) -> UsageMetadata | None:
         return None
     usage = _tokens(response.usage)
     if manner.cost_in_usage and response.cost_usd is not None:
-        usage.update(_costs(response, response.cost_usd, manner.price))  # type: ignore[typeddict-item]
+        price = manner.price if response.host in (None, manner.host) else None
+        usage.update(_costs(response, response.cost_usd, price))  # type: ignore[typeddict-item]
     return usage
 
 
@@ -246,7 +247,8 @@ def to_metadata(response: Response, manner: Manner) -> JsonObject:
         **response.extra,
         "model_provider": PROVIDER,
         "model_name": response.model,
-        "host": manner.host,
+        "host": response.host or manner.host,
+        "fallbacks": [dict(failed) for failed in response.fallbacks] or None,
         "finish_reason": response.raw_finish_reason,
         "id": response.id,
         "created": response.created,

@@ -335,6 +335,8 @@ def to_raw(response: Response) -> JsonObject:
     """The answer's envelope, with usage in OpenAI's words: token counters and tracers read it there."""
     raw = {
         **response.extra,
+        "host": response.host,
+        "fallbacks": [dict(failed) for failed in response.fallbacks] or None,
         "id": response.id,
         "model": response.model,
         "created": response.created,

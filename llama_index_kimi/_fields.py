@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from pydantic import Field, SecretStr, field_serializer
 
+from kimi_core.budget import Budget
 from kimi_core.settings import Documents, FetchMedia, OnUnsupported, UploadMedia
-from kimi_core.types import EmptyAnswer
+from kimi_core.types import AgentSwarm, EmptyAnswer
 
 DEFAULT_MODEL = "kimi-k2.6"
 
@@ -161,6 +163,26 @@ class KimiFields(FunctionCallingLLM):
         frozen=True,
         description="Your own facts about model and host: fields of `kimi_core.HostRow` and `kimi_core.ModelRow`.",
     )
+    fallback_hosts: Any = Field(
+        default=None,
+        repr=False,
+        frozen=True,
+        description="Hosts to ask, in order, when the host is overloaded, down, or out of credit: names, rows, or "
+        'mappings of words about the connection (`{"host": "vllm", "base_url": …}`). A stream that has begun is '
+        "continued where the next host can.",
+    )
+    budget: Budget | None = Field(
+        default=None,
+        exclude=True,
+        repr=False,
+        frozen=True,
+        description="What all calls may cost that are made with this one `kimi_core.Budget`, by any number of models.",
+    )
+    agent: AgentSwarm | None = Field(
+        default=None,
+        description="Let Kimi split the work among agents of its own: `AgentSwarm(max_agents=30, max_steps=4000)`. "
+        "Unconfirmed.",
+    )
     strict: bool | None = Field(
         default=None,
         description="Whether tool arguments are constrained to their schema, where a tool does not say it itself. "
@@ -175,6 +197,15 @@ class KimiFields(FunctionCallingLLM):
         default=True, description="What `metadata` says: False makes agents use prompts instead of tool calls."
     )
 
+    @field_serializer("fallback_hosts")
+    def _plain_hosts(self, hosts: Any) -> list[dict[str, Any]]:
+        return [{**_plain(place), "host": place["host"].name} for place in hosts or ()]
+
     @field_serializer("timeout")
     def _plain_timeout(self, timeout: Any) -> float | None:
         return timeout if isinstance(timeout, int | float) else None
+
+
+def _plain(place: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a fallback host can be said in JSON. Key and headers are nothing of it."""
+    return {word: said for word, said in place.items() if isinstance(said, str | int | float)}

@@ -22,7 +22,7 @@ from llama_index_kimi._tidy import tidy
 F = TypeVar("F", bound=Callable[..., Any])
 
 _HEADERS = ("default_headers", "extra_headers")
-_SECRET = frozenset({"api_key", "llm_kwargs", *_HEADERS})
+_SECRET = frozenset({"api_key", "llm_kwargs", "fallback_hosts", *_HEADERS})
 _dispatcher = get_dispatcher(__name__)
 
 
@@ -66,6 +66,8 @@ def _hidden(words: Any) -> Any:
             hidden[name] = {header: _secret(value) for header, value in headers.items()}
     if nested := words.get("llm_kwargs"):
         hidden["llm_kwargs"] = _hidden(nested)
+    if isinstance(places := words.get("fallback_hosts"), list | tuple):
+        hidden["fallback_hosts"] = [_hidden(place) for place in places]
     return hidden
 
 
@@ -79,6 +81,8 @@ def revealed(words: Mapping[str, Any]) -> JsonObject:
     for name in _HEADERS:
         if isinstance(headers := given.get(name), dict):
             given[name] = {header: _plain(value) for header, value in headers.items()}
+    if isinstance(places := given.get("fallback_hosts"), list | tuple):
+        given["fallback_hosts"] = [revealed(place) if isinstance(place, dict) else place for place in places]
     return given
 
 

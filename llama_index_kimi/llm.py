@@ -53,6 +53,8 @@ _KEPT = (
     "upload_media",
     "documents",
     "overrides",
+    "fallback_hosts",
+    "budget",
 )
 # What traces may show.
 _SHOWN = ("thinking", "reasoning_effort", "max_tokens", "temperature", "top_p", "stop", "seed")
@@ -182,9 +184,9 @@ class KimiLLM(StructuredAnswers, ToolCalling, KimiFields):
     def __getstate__(self) -> dict[str, Any]:
         """With a key that was given, without one from the environment: that is read again where it arrives."""
         settings = self._client.settings
-        settings.__reduce__()  # an HTTP client of the user's own cannot travel
+        travelling = settings.__reduce__()[1][0]  # an HTTP client of the user's own cannot travel
         state = super().__getstate__()
-        fields = dict(state["__dict__"])
+        fields = {**state["__dict__"], "fallback_hosts": travelling["fallback_hosts"]}
         if HOSTS.get(settings.host.name) is not settings.host:
             fields["host"] = settings.host
         if settings.key_from_env:

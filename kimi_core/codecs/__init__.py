@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from kimi_core.events import Event
+from kimi_core.events import Event, Finished
 from kimi_core.policy import Plan
 from kimi_core.profile import Profile
 
@@ -66,6 +66,9 @@ class StreamDecoder(Protocol):
 
     def end(self) -> Iterable[Event]:
         """Events that were held back until the stream ended. Empty when it ended before it was finished."""
+
+    def so_far(self) -> Finished | None:
+        """Usage and price of a stream that broke off, as an end without a reason; None when nothing was said."""
 
 
 class Codec(Protocol):

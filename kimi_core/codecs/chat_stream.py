@@ -151,6 +151,13 @@ class ChatStreamDecoder:
         events.append(Finished(reason, self._finish, usage, cost, estimated, logprobs, self._extra, details))
         return events
 
+    def so_far(self) -> Finished | None:
+        """See `StreamDecoder.so_far`."""
+        if not self._usage:
+            return None
+        usage = _usage(self._usage, self._profile)
+        return Finished(None, None, usage, *self._price(usage))
+
     def _paired(self, text: str) -> str:
         """Text with the halves of characters put together that a host cut in two."""
         text, self._half = self._half + text, ""

@@ -118,6 +118,12 @@ class RunwareStreamDecoder:
         events.append(Finished(reason, self._finish, usage, self._cost, extra=self._extra))
         return events
 
+    def so_far(self) -> Finished | None:
+        """See `StreamDecoder.so_far`."""
+        if not self._usage and self._cost is None:
+            return None
+        return Finished(None, None, _usage(self._usage, self._profile) if self._usage else None, self._cost)
+
     def _callless(self) -> err.DecodeError:
         where = self._profile.where
         return err.make(

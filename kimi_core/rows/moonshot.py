@@ -105,6 +105,7 @@ _MOONSHOT: dict[str, Any] = dict(  # noqa: C408 - reads like the rows below
     send_strict=True,
     schema="mfjs",
     builtin_tools=True,
+    agent_swarm="unconfirmed",  # one public guide for kimi-k2.6 shows it; the host's own pages do not
     formulas_path="/formulas",
     search_path="/tools/search",
     media_urls=frozenset({"data", "ms"}),

@@ -1,0 +1,263 @@
+"""What calls may cost: one limit for any number of model objects, of both frameworks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from kimi_core import errors as err
+from kimi_core.events import Event, ReasoningDelta, ResponseBuilder, TextDelta, ToolCallDelta
+from kimi_core.hosts import HostRow, Price
+from kimi_core.profile import Profile
+from kimi_core.types import Request, Response, TextPart
+
+CHARACTERS = 4
+"""How many make a token, where nobody has counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What was spent.
+
+    Attributes:
+        usd: US dollars, as far as prices are known.
+        tokens: Tokens of prompts and answers together.
+        steps: Requests that were sent to a model, those that failed and were repeated included.
+    """
+
+    usd: float = 0.0
+    tokens: int = 0
+    steps: int = 0
+
+
+class Budget:
+    """Limits for all calls that are made with this one object, in any thread and by any number of models.
+
+    A call that finds a limit reached is not made; a stream that reaches one is stopped, and its connection closed.
+    Both raise `BudgetExceededError`. A whole answer is counted when it has come, so that it can go beyond a limit, and
+    so can several that are on their way at once. Copies of a model share its budget; a pickle has a copy of it, with
+    what was spent.
+
+    Example:
+        ```python
+        budget = Budget(usd=0.50, steps=200)
+        model = ChatKimi(budget=budget)
+        llm = KimiLLM(budget=budget)
+        budget.spent  # Spent(usd=0.0, tokens=0, steps=0)
+        ```
+
+    Attributes:
+        usd: Most US dollars; None sets no limit.
+        tokens: Most tokens, of prompts and answers together.
+        steps: Most requests to a model. Retries, repairs, rounds with server tools and fallbacks are requests too.
+    """
+
+    def __init__(self, *, usd: float | None = None, tokens: int | None = None, steps: int | None = None) -> None:
+        """Set limits.
+
+        Raises:
+            ConfigError: There is none, or one is not a number above 0.
+        """
+        for name, limit, kinds in (("usd", usd, (int, float)), ("tokens", tokens, (int,)), ("steps", steps, (int,))):
+            _check(name, limit, kinds)
+        if usd is tokens is steps is None:
+            raise err.ConfigError("A budget needs a limit: usd=…, tokens=… or steps=….")
+        self.usd, self.tokens, self.steps = usd, tokens, steps
+        self._usd, self._tokens, self._steps = 0.0, 0, 0
+        self._unpriced = ""
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        said = {"usd": self.usd, "tokens": self.tokens, "steps": self.steps}
+        limits = ", ".join(f"{name}={limit}" for name, limit in said.items() if limit is not None)
+        return f"<Budget({limits}), spent: {self._said()}>"
+
+    def __copy__(self) -> Budget:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Budget:
+        return self  # copies of a model spend the same money
+
+    def __getstate__(self) -> dict[str, Any]:
+        with self._lock:
+            return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+
+    @property
+    def spent(self) -> Spent:
+        """What was spent so far; of streams under way an estimate."""
+        with self._lock:
+            return Spent(round(self._usd, 9), self._tokens, self._steps)
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether the next call would be refused."""
+        return bool(self._reached())
+
+    def _reached(self) -> str:
+        """The limit that is reached, if any. A cent that is missing by the error of floating point is spent."""
+        if self.usd is not None and self._usd >= self.usd - 1e-12:
+            return "usd"
+        if self.tokens is not None and self._tokens >= self.tokens:
+            return "tokens"
+        return "steps" if self.steps is not None and self._steps >= self.steps else ""
+
+    def _said(self) -> str:
+        return f"{self._usd:.6g} USD, {self._tokens} tokens, {self._steps} steps"
+
+    # ------------------------------------------------------------------------------------ what the client does
+
+    def admit(self, profile: Profile) -> None:
+        """Raise when a call may not be made. No I/O.
+
+        Raises:
+            BudgetExceededError: A limit is reached.
+            ConfigError: There is a limit in dollars, and nobody knows what the call will cost.
+        """
+        if reached := self._reached():
+            raise self._error(profile, f"was not asked: the budget's {reached} are spent")
+        if self.usd is None:
+            return
+        if self._unpriced or not (_price(profile) or reports_price(profile.host)):
+            why = f"{self._unpriced} reported no price" if self._unpriced else "the host reports no price"
+            raise err.ConfigError(
+                f"A budget in usd cannot be kept for {profile.where}: {why}, and its row has none. Give "
+                "tokens=… instead, or overrides={'prices': {family: Price(…)}}."
+            )
+
+    def step(self, profile: Profile) -> None:
+        """Count one request that is about to be sent.
+
+        Raises:
+            BudgetExceededError: A limit is reached.
+        """
+        with self._lock:
+            reached = self._reached()
+            self._steps += not reached
+        if reached:
+            raise self._error(profile, f"was not asked again: the budget's {reached} are spent")
+
+    def settle(self, response: Response, profile: Profile, meter: Meter | None = None) -> None:
+        """Count a whole answer, in place of what its meter has estimated."""
+        if response.usage is None and response.cost_usd is None:
+            return
+        tokens, usd = meter.counted if meter else (0, 0.0)
+        if response.usage is not None:
+            self.add(response.usage.total_tokens - tokens, 0.0)
+        if response.cost_usd is not None:
+            self.add(0, response.cost_usd - usd)
+        elif _price(profile) is None:
+            self._unpriced = profile.where
+        if meter:
+            meter.counted = (0, 0.0)
+
+    def add(self, tokens: int, usd: float) -> None:
+        """Count."""
+        with self._lock:
+            self._tokens += tokens
+            self._usd += usd
+
+    def meter(self, request: Request, profile: Profile) -> Meter:
+        """What counts a stream as it comes."""
+        return Meter(self, request, profile)
+
+    def _error(self, profile: Profile, what: str) -> err.BudgetExceededError:
+        return err.make(
+            err.BudgetExceededError,
+            f"{profile.where} {what} ({self._said()}). Raise the limit, or begin a new Budget.",
+            host=profile.host.name,
+            model=profile.model_id,
+            spent=self.spent,
+        )
+
+
+class Meter:
+    """Counts one stream by its characters, until the host says what it was.
+
+    Attributes:
+        counted: The tokens and dollars of this stream that are in the budget as an estimate.
+    """
+
+    def __init__(self, budget: Budget, request: Request, profile: Profile) -> None:
+        """Count the prompt."""
+        self._budget = budget
+        self._profile = profile
+        price = _price(profile)
+        self._rate = price.output / 1_000_000 if price else 0.0
+        self._characters = 0
+        prompt = _characters(request) // CHARACTERS
+        self.counted = (0, 0.0)
+        self._count(prompt, prompt * price.input / 1_000_000 if price else 0.0)
+        self._told = 0
+
+    def through(self, builder: ResponseBuilder) -> Callable[[Event], None]:
+        """The builder's `add`, which raises when the budget is used up: what has come before is in the builder.
+
+        Raises (when called):
+            BudgetExceededError: A limit is reached.
+        """
+
+        def add(event: Event) -> None:
+            if self._told and (reached := self._budget._reached()) and reached != "steps":
+                raise self._budget._error(self._profile, f"was stopped: the budget's {reached} are spent")
+            builder.add(event)
+            self._feed(event)
+
+        return add
+
+    def _feed(self, event: Event) -> None:
+        match event:
+            case TextDelta(text=text) | ReasoningDelta(text=text) | ToolCallDelta(arguments=text):
+                self._characters += len(text)
+            case _:
+                return
+        fresh = self._characters // CHARACTERS - self._told
+        self._told += fresh
+        self._count(fresh, fresh * self._rate)
+
+    def _count(self, tokens: int, usd: float) -> None:
+        if tokens:
+            self.counted = (self.counted[0] + tokens, self.counted[1] + usd)
+            self._budget.add(tokens, usd)
+
+
+def reports_price(row: HostRow) -> bool:
+    """Whether a host says what an answer cost: its row itself names the place. The default only looks there."""
+    return bool(row.cost_headers) or bool(row.cost_paths and row.cost_paths != _ANYWHERE)
+
+
+_ANYWHERE = HostRow(name="", title="").cost_paths
+
+
+def _price(profile: Profile) -> Price | None:
+    return profile.host.prices.get(profile.model.id)
+
+
+def _characters(request: Request) -> int:
+    """Characters of the text of a conversation; pictures are not counted."""
+    return sum(
+        len(m.content) if isinstance(m.content, str) else sum(len(p.text) for p in m.content if isinstance(p, TextPart))
+        for m in request.messages
+    )
+
+
+def _check(name: str, limit: object, kinds: tuple[type, ...]) -> None:
+    wrong = isinstance(limit, bool) or not isinstance(limit, kinds)
+    if limit is not None and (wrong or not limit > 0):  # type: ignore[operator]
+        what = "a number" if float in kinds else "a whole number"
+        raise err.ConfigError(f"A budget's {name} must be {what} above 0, got {limit!r}.")
+
+
+def check_budget(budget: object) -> None:
+    """Raise for what is no budget.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    if budget is not None and not isinstance(budget, Budget):
+        raise err.ConfigError(f"budget must be a kimi_core.Budget, got {type(budget).__name__}.")

@@ -1,0 +1,352 @@
+"""A budget holds for every call that is made with it, in both frameworks, whole and streamed."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import pickle
+import threading
+from typing import Any
+
+import pytest
+from drivers import DRIVERS, Driver
+from langchain_core.exceptions import ModelError
+from langchain_core.load import dumps
+
+from kimi_core import (
+    HOSTS,
+    AgentSwarm,
+    Budget,
+    BudgetExceededError,
+    ConfigError,
+    HostRow,
+    KimiClient,
+    Message,
+    Request,
+    Spent,
+    TextDelta,
+    web_search,
+)
+from kimi_core.emulator import LocalKimi
+from kimi_core.forms import to_tool
+from langchain_kimi import ChatKimi
+from llama_index_kimi import KimiLLM
+
+STREAMED = [d for d in DRIVERS if d.streams]
+USAGE = {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30}
+COST = (10 * 0.95 + 20 * 4.0) / 1_000_000
+LONG = "word " * 400
+
+
+def make(driver: Driver, server: LocalKimi, **words: Any) -> Any:
+    return driver.make(base_url=server.base_url, api_key=server.api_key, **words)
+
+
+@pytest.fixture(params=STREAMED, ids=[d.name for d in STREAMED])
+def streamed(request: pytest.FixtureRequest) -> Driver:
+    return request.param
+
+
+def test_what_a_call_cost_is_counted(driver: Driver, kimi: LocalKimi) -> None:
+    budget = Budget(usd=1.0)
+    kimi.enqueue(text="Yes.", usage=USAGE)
+    driver.ask(make(driver, kimi, budget=budget), "Hello")
+    assert budget.spent == Spent(usd=round(COST, 9), tokens=30, steps=1)
+
+
+@pytest.mark.parametrize("limit", [{"usd": COST}, {"tokens": 30}, {"steps": 1}], ids=["usd", "tokens", "steps"])
+def test_a_call_is_not_made_when_a_limit_is_reached(driver: Driver, kimi: LocalKimi, limit: dict[str, Any]) -> None:
+    model = make(driver, kimi, budget=Budget(**limit))
+    kimi.enqueue(text="Yes.", usage=USAGE)
+    driver.ask(model, "Hello")
+    with pytest.raises(BudgetExceededError, match=f"budget's {next(iter(limit))} are spent") as caught:
+        driver.ask(model, "Hello")
+    assert caught.value.spent == Spent(usd=round(COST, 9), tokens=30, steps=1)
+    assert len(kimi.requests) == 1
+
+
+def test_a_budget_can_be_given_for_one_call(driver: Driver, kimi: LocalKimi) -> None:
+    budget = Budget(steps=1)
+    model = make(driver, kimi)
+    driver.ask(model, "Hello", budget=budget)
+    with pytest.raises(BudgetExceededError):
+        driver.ask(model, "Hello", budget=budget)
+    driver.ask(model, "Hello")
+    assert len(kimi.requests) == 2
+
+
+def test_the_price_is_the_hosts_own_where_it_says_one(driver: Driver, aimlapi: LocalKimi) -> None:
+    budget = Budget(usd=1.0)
+    answer = driver.ask(make(driver, aimlapi, host="aimlapi", budget=budget), "Hello")
+    assert answer.cost_usd
+    assert budget.spent.usd == pytest.approx(answer.cost_usd)
+
+
+def test_retries_are_steps(driver: Driver, kimi: LocalKimi) -> None:
+    budget = Budget(steps=2)
+    kimi.fail(5, headers={"Retry-After": "0"})
+    with pytest.raises(BudgetExceededError, match="not asked again"):
+        driver.ask(make(driver, kimi, budget=budget, max_retries=4), "Hello")
+    assert budget.spent.steps == len(kimi.requests) == 2
+
+
+def test_a_stream_is_stopped_where_the_tokens_end(streamed: Driver, kimi: LocalKimi) -> None:
+    budget = Budget(tokens=60)
+    kimi.enqueue(text=LONG)
+    with pytest.raises(BudgetExceededError, match="was stopped: the budget's tokens are spent") as caught:
+        streamed.ask(make(streamed, kimi, budget=budget), "Hello")
+    came = caught.value.partial.text
+    assert LONG.startswith(came)
+    assert 200 < len(came) < 260
+    assert budget.spent.tokens == 60  # what the stream is thought to have cost stays counted
+    assert budget.spent.usd > 0
+
+
+def test_a_stream_is_stopped_where_the_money_ends(streamed: Driver, kimi: LocalKimi) -> None:
+    budget = Budget(usd=100 * 4.0 / 1_000_000)
+    kimi.enqueue(text=LONG)
+    with pytest.raises(BudgetExceededError) as caught:
+        streamed.ask(make(streamed, kimi, budget=budget), "Hello")
+    assert 380 < len(caught.value.partial.text) < 440
+
+
+def test_reasoning_and_tool_arguments_are_tokens_as_well(kimi: LocalKimi) -> None:
+    client = KimiClient(base_url=kimi.base_url, api_key=kimi.api_key, budget=Budget(tokens=50))
+    kimi.enqueue(reasoning=LONG, text="Yes.")
+    with pytest.raises(BudgetExceededError) as caught:
+        list(client.stream(Request(messages=[Message("user", "Hello")], model="kimi-k2.6")))
+    assert not caught.value.partial.text
+    assert len(caught.value.partial.reasoning.text) >= 190
+
+
+def test_a_stopped_stream_closes_its_connection() -> None:
+    with LocalKimi(chunk_delay=0.002) as kimi:
+        client = KimiClient(base_url=kimi.base_url, api_key=kimi.api_key, budget=Budget(tokens=20))
+        kimi.enqueue(text=LONG)
+        events = client.stream(Request(messages=[Message("user", "Hello")], model="kimi-k2.6"))
+        with pytest.raises(BudgetExceededError):
+            list(events)
+        connections = [c for c in _pool(client) if not c.is_idle() and not c.is_closed()]
+        assert connections == []
+
+
+def _pool(client: KimiClient) -> list[Any]:
+    from kimi_core import sdk
+
+    return list(sdk.client(client.settings)._client._transport._pool.connections)
+
+
+def test_the_estimate_of_a_stream_gives_way_to_what_the_host_says(streamed: Driver, kimi: LocalKimi) -> None:
+    budget = Budget(tokens=10_000)
+    kimi.enqueue(text=LONG, usage=USAGE)
+    streamed.ask(make(streamed, kimi, budget=budget), "Hello")
+    assert budget.spent == Spent(usd=round(COST, 9), tokens=30, steps=1)
+
+
+def test_a_stream_that_nobody_reads_to_its_end_stays_counted(kimi: LocalKimi) -> None:
+    budget = Budget(tokens=10_000)
+    client = KimiClient(base_url=kimi.base_url, api_key=kimi.api_key, budget=budget)
+    kimi.enqueue(text=LONG)
+    events = client.stream(Request(messages=[Message("user", "Hello, you")], model="kimi-k2.6"))
+    said = 0
+    for event in events:
+        said += len(event.text) if isinstance(event, TextDelta) else 0
+        if said > 100:
+            break
+    events.close()
+    assert budget.spent.tokens == pytest.approx(said / 4 + 2, abs=1)
+
+
+def test_one_budget_is_shared_by_both_frameworks(kimi: LocalKimi) -> None:
+    budget = Budget(steps=2)
+    words: Any = {"base_url": kimi.base_url, "api_key": kimi.api_key, "budget": budget}
+    model, llm = ChatKimi(**words), KimiLLM(**words)
+    model.invoke("Hello")
+    llm.complete("Hello")
+    for ask in (model.invoke, llm.complete):
+        with pytest.raises(BudgetExceededError):
+            ask("Hello")
+
+
+def test_threads_share_it_to_the_last_step(kimi: LocalKimi) -> None:
+    budget = Budget(steps=5)
+    model = ChatKimi(base_url=kimi.base_url, api_key=kimi.api_key, budget=budget)
+    refused: list[BudgetExceededError] = []
+
+    def ask() -> None:
+        try:
+            model.invoke("Hello")
+        except BudgetExceededError as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(refused), len(kimi.requests), budget.spent.steps) == (7, 5, 5)
+
+
+async def test_concurrent_async_calls_share_it(kimi: LocalKimi) -> None:
+    model = ChatKimi(base_url=kimi.base_url, api_key=kimi.api_key, budget=Budget(steps=3))
+    done = await asyncio.gather(*(model.ainvoke("Hello") for _ in range(6)), return_exceptions=True)
+    assert sum(isinstance(one, BudgetExceededError) for one in done) == 3
+    assert len(kimi.requests) == 3
+
+
+def test_rounds_with_server_tools_are_steps(kimi: LocalKimi) -> None:
+    for stream in (False, True):
+        kimi.reset()
+        budget = Budget(steps=1)
+        client = KimiClient(base_url=kimi.base_url, api_key=kimi.api_key, budget=budget)
+        kimi.enqueue(tool_calls=[{"name": "$web_search", "arguments": {"q": "tea"}, "type": "builtin_function"}])
+        request = Request(messages=[Message("user", "Search tea")], model="kimi-k3", tools=(to_tool(web_search()),))
+        with pytest.raises(BudgetExceededError) as caught:
+            list(client.stream(request)) if stream else client.complete(request)
+        assert budget.spent.steps == len(kimi.requests) == 1
+        assert caught.value.partial.steps[0].calls[0].call.name == "$web_search"
+
+
+def test_a_turn_of_a_stream_with_server_tools_is_settled(kimi: LocalKimi) -> None:
+    budget = Budget(tokens=10_000)
+    client = KimiClient(base_url=kimi.base_url, api_key=kimi.api_key, budget=budget)
+    call = {"name": "$web_search", "arguments": {"q": "tea"}, "type": "builtin_function"}
+    kimi.enqueue(tool_calls=[call], usage=USAGE)
+    kimi.enqueue(text="Tea.", usage=USAGE)
+    request = Request(messages=[Message("user", "Search tea")], model="kimi-k3", tools=(to_tool(web_search()),))
+    list(client.stream(request))
+    assert (budget.spent.tokens, budget.spent.steps) == (60, 2)
+
+
+# ------------------------------------------------------------------------------------------------------- prices
+
+UNPRICED = HostRow(name="bare", title="Bare", key_required=False)
+
+
+def test_dollars_need_a_price(driver: Driver, kimi: LocalKimi) -> None:
+    model = make(driver, kimi, host=UNPRICED, budget=Budget(usd=1))
+    with pytest.raises(ConfigError, match="cannot be kept for kimi-k2.6 on bare: the host reports no price"):
+        driver.ask(model, "Hello")
+    assert kimi.requests == []
+
+
+def test_a_price_of_the_users_own_will_do(driver: Driver, kimi: LocalKimi) -> None:
+    prices = {"kimi-k2.6": HOSTS["moonshot"].prices["kimi-k2.6"]}
+    budget = Budget(usd=1)
+    driver.ask(make(driver, kimi, host=UNPRICED, budget=budget, overrides={"prices": prices}), "Hello")
+    assert budget.spent.usd > 0
+
+
+def test_a_price_that_was_to_come_and_did_not_ends_it(driver: Driver, kimi: LocalKimi) -> None:
+    model = make(driver, kimi, host="aimlapi", model="kimi-k2.6", budget=Budget(usd=1), max_retries=0)
+    kimi.enqueue(text="Yes.", unchecked=True)
+    driver.ask(model, "Hello")
+    with pytest.raises(ConfigError, match="reported no price"):
+        driver.ask(model, "Hello")
+
+
+@pytest.mark.parametrize(
+    "words", [{}, {"usd": 0}, {"usd": -1}, {"tokens": 1.5}, {"steps": True}, {"usd": "1"}, {"tokens": 0}]
+)
+def test_limits_that_are_none_raise(words: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="budget"):
+        Budget(**words)
+
+
+def test_what_is_no_budget_raises_at_construction(driver: Driver) -> None:
+    with pytest.raises(ConfigError, match="budget must be a kimi_core.Budget, got float"):
+        driver.make(api_key="k", budget=0.5)
+
+
+# ------------------------------------------------------------------------------------------------ copies, dumps
+
+
+@pytest.mark.parametrize("make_copy", [copy.copy, copy.deepcopy, lambda model: model.model_copy()])
+@pytest.mark.parametrize("cls", [ChatKimi, KimiLLM])
+def test_copies_share_the_budget(kimi: LocalKimi, cls: Any, make_copy: Any) -> None:
+    budget = Budget(steps=3)
+    model = cls(base_url=kimi.base_url, api_key=kimi.api_key, budget=budget)
+    for one in (model, make_copy(model)):
+        one.invoke("Hello") if cls is ChatKimi else one.complete("Hello")
+    assert budget.spent.steps == 2
+
+
+@pytest.mark.parametrize("cls", [ChatKimi, KimiLLM])
+def test_a_pickle_has_a_copy_with_what_was_spent(kimi: LocalKimi, cls: Any) -> None:
+    budget = Budget(steps=3)
+    model = cls(base_url=kimi.base_url, api_key=kimi.api_key, budget=budget)
+    model.invoke("Hello") if cls is ChatKimi else model.complete("Hello")
+    again = pickle.loads(pickle.dumps(model))
+    again.invoke("Hello") if cls is ChatKimi else again.complete("Hello")
+    assert (budget.spent.steps, again.budget.spent.steps) == (1, 2)
+
+
+def test_an_error_about_it_can_be_pickled_and_is_langchains() -> None:
+    budget = Budget(steps=1)
+    with LocalKimi() as kimi:
+        model = ChatKimi(base_url=kimi.base_url, api_key=kimi.api_key, budget=budget)
+        model.invoke("Hello")
+        with pytest.raises(ModelError) as caught:
+            model.invoke("Hello")
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert isinstance(again, BudgetExceededError)
+    assert (again.spent.steps, again.is_retryable) == (1, False)
+
+
+def test_dumps_do_not_have_it(kimi: LocalKimi) -> None:
+    words: Any = {"base_url": kimi.base_url, "api_key": kimi.api_key, "budget": Budget(usd=4711)}
+    model, llm = ChatKimi(**words), KimiLLM(**words)
+    for said in (dumps(model), model.model_dump(), repr(model), llm.to_dict(), llm.to_json(), repr(llm)):
+        assert "4711" not in str(said)
+        assert "budget" not in str(said).lower()
+
+
+def test_it_says_what_is_left_to_read(kimi: LocalKimi) -> None:
+    budget = Budget(usd=1.5, steps=7)
+    ChatKimi(base_url=kimi.base_url, api_key=kimi.api_key, budget=budget)
+    assert repr(budget) == "<Budget(usd=1.5, steps=7), spent: 0 USD, 0 tokens, 0 steps>"
+    assert not budget.is_used_up
+
+
+# --------------------------------------------------------------------------------------------------------- swarm
+
+
+def test_a_swarm_goes_out_as_the_guide_has_it_and_is_said_to_be_unconfirmed(driver: Driver, kimi: LocalKimi) -> None:
+    model = make(driver, kimi, agent=AgentSwarm(max_agents=30, max_steps=4000))
+    with pytest.warns(UserWarning, match="agent swarm is unconfirmed"):
+        driver.ask(model, "Hello")
+    driver.ask(model, "Hello", agent={"type": "swarm", "max_agents": 10})
+    assert [r.body["agent"] for r in kimi.requests] == [
+        {"type": "swarm", "max_agents": 30, "max_steps": 4000},
+        {"type": "swarm", "max_agents": 10},
+    ]
+
+
+def test_a_swarm_that_the_user_knows_of_is_sent_without_a_word(driver: Driver, kimi: LocalKimi) -> None:
+    model = make(driver, kimi, agent=AgentSwarm(), on_unsupported="error", overrides={"agent_swarm": "yes"})
+    driver.ask(model, "Hello")
+    assert kimi.requests[-1].body["agent"] == {"type": "swarm"}
+
+
+def test_a_host_without_swarms_is_not_sent_one(driver: Driver, aimlapi: LocalKimi) -> None:
+    model = make(driver, aimlapi, host="aimlapi", agent=AgentSwarm(max_agents=5), on_unsupported="error")
+    with pytest.raises(ConfigError, match="agent is not sent to moonshot/kimi-k2-6 on aimlapi"):
+        driver.ask(model, "Hello")
+    with pytest.warns(UserWarning, match="it has no agent swarm"):
+        driver.ask(model, "Hello", on_unsupported="warn")
+    assert [("agent" in r.body) for r in aimlapi.requests] == [False]
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [AgentSwarm(max_agents=301), AgentSwarm(max_steps=0), {"max_steps": 4001}, {"type": "army"}, {"agents": 3}, 30],
+)
+def test_a_swarm_beyond_the_limits_raises_at_construction(driver: Driver, agent: Any) -> None:
+    with pytest.raises(ConfigError, match="agent"):
+        driver.make(api_key="k", agent=agent)
+
+
+def test_a_swarm_survives_dumps() -> None:
+    model, llm = ChatKimi(api_key="k", agent=AgentSwarm(max_agents=3)), KimiLLM(api_key="k", agent={"max_agents": 3})
+    assert '"agent": {"max_agents": 3}' in dumps(model)
+    assert KimiLLM.from_dict(llm.to_dict()).agent == AgentSwarm(max_agents=3)
