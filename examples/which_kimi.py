@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from kimi_core.emulator import LocalKimi
-from langchain_kimi import ChatKimi
+
+if TYPE_CHECKING:
+    from langchain_kimi import ChatKimi
+
+
+def place(script: Iterable[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    """Where calls go, as words of `ChatKimi` and `KimiLLM`.
+
+    Args:
+        script: What the local server answers first, where its rules would not do.
+    """
+    if os.environ.get("MOONSHOT_API_KEY"):
+        return {}
+    local = LocalKimi().start()
+    for reply in script:
+        local.enqueue(**reply)
+    print("No MOONSHOT_API_KEY: the local server answers, by rules instead of a model.\n")
+    return {"base_url": local.base_url, "api_key": local.api_key}
 
 
 def make_model(**options: Any) -> ChatKimi:
     """`ChatKimi` as the environment says."""
-    if os.environ.get("MOONSHOT_API_KEY"):
-        return ChatKimi(**options)
-    local = LocalKimi().start()
-    print("No MOONSHOT_API_KEY: the local server answers, by rules instead of a model.\n")
-    return ChatKimi(base_url=local.base_url, api_key=local.api_key, **options)
+    from langchain_kimi import ChatKimi
+
+    return ChatKimi(**place(), **options)

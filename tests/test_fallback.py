@@ -1,0 +1,445 @@
+"""When a host fails, the next one answers: anew, or from where the stream broke off."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import pickle
+from typing import Any
+
+import pytest
+from drivers import DRIVERS, Answer, Driver
+from langchain_core._api import LangChainBetaWarning
+from langchain_core.load import dumps, loads
+from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
+
+from kimi_core import (
+    HOSTS,
+    APIConnectionError,
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    Budget,
+    ConfigError,
+    HostRow,
+    InternalServerError,
+    KimiClient,
+    Message,
+    MissingKeyError,
+    OverloadedError,
+    QuotaExceededError,
+    RateLimitError,
+    Request,
+    web_search,
+)
+from kimi_core.emulator import LocalKimi
+from kimi_core.forms import to_tool
+from langchain_kimi import ChatKimi
+from llama_index_kimi import KimiLLM
+
+STREAMED = [d for d in DRIVERS if d.streams]
+HEAD = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1787685033, "model": "kimi-k2.6"}
+SPARE_KEY = "sk-canary-4711"
+
+
+@pytest.fixture(params=STREAMED, ids=[d.name for d in STREAMED])
+def streamed(request: pytest.FixtureRequest) -> Driver:
+    return request.param
+
+
+@pytest.fixture
+def spare() -> Any:
+    """Another server in Moonshot's dialect, so one that can continue."""
+    with LocalKimi(api_key=SPARE_KEY) as kimi:
+        yield kimi
+
+
+def place(server: LocalKimi, **words: Any) -> dict[str, Any]:
+    return {"host": server.dialect.name, "base_url": server.base_url, "api_key": server.api_key, **words}
+
+
+def make(driver: Driver, server: LocalKimi, *others: LocalKimi, **words: Any) -> Any:
+    return driver.make(**place(server), fallback_hosts=[place(o) for o in others], **{"max_retries": 0, **words})
+
+
+def told(answer: Answer) -> dict[str, Any]:
+    """What the answer says about where it is from."""
+    native = answer.native
+    facts = native.raw if hasattr(native, "raw") else native.response_metadata
+    return {"host": facts.get("host"), "fallbacks": facts.get("fallbacks")}
+
+
+def delta(**said: Any) -> dict[str, Any]:
+    return {**HEAD, "choices": [{"index": 0, "delta": said, "finish_reason": None}]}
+
+
+def broken(*deltas: dict[str, Any]) -> dict[str, Any]:
+    """A stream that breaks off after some deltas, as words of `enqueue`."""
+    return {"sse": [delta(role="assistant"), *deltas], "done": False, "cut": True}
+
+
+FAILURES: list[tuple[dict[str, Any], type[APIError]]] = [
+    ({"status": 429, "type": "engine_overloaded_error"}, OverloadedError),
+    ({"status": 429, "type": "rate_limit_reached_error"}, RateLimitError),
+    ({"status": 429, "type": "exceeded_current_quota_error"}, QuotaExceededError),
+    ({"status": 500, "type": "server_error"}, InternalServerError),
+    ({"status": 529, "type": "overloaded"}, OverloadedError),
+]
+
+
+@pytest.mark.parametrize(("failure", "error"), FAILURES, ids=[f"{f['status']}-{f['type']}" for f, _ in FAILURES])
+def test_the_next_host_answers_when_one_fails(
+    driver: Driver, kimi: LocalKimi, aimlapi: LocalKimi, failure: dict[str, Any], error: type[APIError]
+) -> None:
+    kimi.fail(1, **failure)
+    aimlapi.enqueue(text="Here I am.", usage={"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7})
+    answer = driver.ask(make(driver, kimi, aimlapi), "Hello")
+    assert (answer.text, answer.total_tokens) == ("Here I am.", 7)
+    said = told(answer)
+    assert said["host"] == "aimlapi"
+    assert [f["host"] for f in said["fallbacks"]] == ["moonshot"]
+    assert said["fallbacks"][0]["error"].startswith(f"{error.__name__}: kimi-k2.6 on moonshot answered HTTP")
+    assert aimlapi.requests[-1].body["model"] == "moonshot/kimi-k2-6"
+
+
+def test_a_host_that_cannot_be_reached_is_passed_over(driver: Driver, kimi: LocalKimi) -> None:
+    model = driver.make(base_url="http://127.0.0.1:9/v1", api_key="k", max_retries=0, fallback_hosts=[place(kimi)])
+    said = told(driver.ask(model, "Hello"))
+    assert said["host"] == "moonshot"
+    assert said["fallbacks"][0]["error"].startswith("APIConnectionError")
+
+
+def test_a_host_that_is_too_late_is_passed_over(driver: Driver, aimlapi: LocalKimi) -> None:
+    with LocalKimi(delay=0.2) as slow:
+        model = make(driver, slow, aimlapi, timeout=0.05)
+        answer = driver.ask(model, "Hello", fallback_hosts=[place(aimlapi, timeout=20)])
+    assert told(answer)["fallbacks"][0]["error"].startswith("APITimeoutError")
+
+
+def test_retries_come_first(driver: Driver, kimi: LocalKimi, aimlapi: LocalKimi) -> None:
+    kimi.fail(2, headers={"Retry-After": "0"})
+    answer = driver.ask(make(driver, kimi, aimlapi, max_retries=2), "Hello")
+    assert (told(answer), len(kimi.requests), aimlapi.requests) == ({"host": "moonshot", "fallbacks": None}, 3, [])
+
+
+@pytest.mark.parametrize(
+    ("failure", "error"),
+    [
+        ({"status": 401, "type": "invalid_authentication_error"}, AuthenticationError),
+        ({"status": 400, "type": "invalid_request_error"}, BadRequestError),
+        ({"status": 400, "type": "content_filter"}, BadRequestError),
+    ],
+    ids=["key", "request", "filter"],
+)
+def test_a_wrong_request_or_key_is_not_taken_elsewhere(
+    driver: Driver, kimi: LocalKimi, aimlapi: LocalKimi, failure: dict[str, Any], error: type[APIError]
+) -> None:
+    kimi.fail(1, **failure)
+    with pytest.raises(error):
+        driver.ask(make(driver, kimi, aimlapi), "Hello")
+    assert aimlapi.requests == []
+
+
+def test_the_last_error_stands_when_all_fail(driver: Driver, kimi: LocalKimi, aimlapi: LocalKimi) -> None:
+    kimi.fail(1)
+    aimlapi.fail(1, status=500, type="server_error")
+    with pytest.raises(InternalServerError, match="on aimlapi"):
+        driver.ask(make(driver, kimi, aimlapi), "Hello")
+
+
+def test_the_third_is_asked_after_the_second(
+    driver: Driver, kimi: LocalKimi, aimlapi: LocalKimi, spare: LocalKimi
+) -> None:
+    kimi.fail(1)
+    aimlapi.fail(1)
+    answer = driver.ask(make(driver, kimi, aimlapi, spare), "Hello")
+    assert [f["host"] for f in told(answer)["fallbacks"]] == ["moonshot", "aimlapi"]
+    assert len(spare.requests) == 1
+
+
+def test_a_host_that_cannot_be_asked_this_is_passed_over(
+    driver: Driver, kimi: LocalKimi, aimlapi: LocalKimi, spare: LocalKimi
+) -> None:
+    """AI/ML API takes no logprobs, which is an error here."""
+    kimi.fail(1)
+    answer = driver.ask(make(driver, kimi, aimlapi, spare, on_unsupported="error"), "Hello", logprobs=True)
+    first, second = told(answer)["fallbacks"]
+    assert (first["host"], second["host"], aimlapi.requests) == ("moonshot", "aimlapi", [])
+    assert second["error"].startswith("UnsupportedError: logprobs=True is not sent")
+
+
+def test_fallback_hosts_can_be_given_for_one_call(driver: Driver, kimi: LocalKimi, aimlapi: LocalKimi) -> None:
+    model = driver.make(**place(kimi), max_retries=0)
+    kimi.fail(2)
+    assert told(driver.ask(model, "Hello", fallback_hosts=[place(aimlapi)]))["host"] == "aimlapi"
+    with pytest.raises(OverloadedError):
+        driver.ask(model, "Hello")
+
+
+def test_none_for_one_call(driver: Driver, kimi: LocalKimi, aimlapi: LocalKimi) -> None:
+    kimi.fail(1)
+    with pytest.raises(OverloadedError):
+        driver.ask(make(driver, kimi, aimlapi), "Hello", fallback_hosts=[])
+
+
+def test_one_line_is_logged_without_a_key(
+    driver: Driver, kimi: LocalKimi, spare: LocalKimi, caplog: pytest.LogCaptureFixture
+) -> None:
+    kimi.fail(1, message=f"busy with {kimi.api_key}")
+    with caplog.at_level(logging.DEBUG, logger="kimi_core"):
+        driver.ask(make(driver, kimi, spare), "Hello")
+    said = [r for r in caplog.records if r.name == "kimi_core.fallback"]
+    assert [r.levelno for r in said] == [logging.WARNING]
+    assert said[0].getMessage().startswith("moonshot failed, moonshot is next: OverloadedError")
+    assert not [r for r in caplog.records if kimi.api_key in r.getMessage() or SPARE_KEY in r.getMessage()]
+
+
+# -------------------------------------------------------------------------------------- a stream that has begun
+
+
+def test_a_broken_stream_is_continued(streamed: Driver, kimi: LocalKimi, spare: LocalKimi) -> None:
+    kimi.enqueue(**broken(delta(content="The ship "), delta(content="came ")))
+    spare.enqueue(text="in at noon.", usage={"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14})
+    answer = streamed.ask(make(streamed, kimi, spare, max_tokens=100), "When did it come?")
+    assert (answer.text, answer.total_tokens, answer.finish_reason) == ("The ship came in at noon.", 14, "stop")
+    assert told(answer)["fallbacks"][0]["error"].startswith("APIConnectionError")
+    asked = spare.requests[-1].body
+    assert asked["messages"] == [
+        {"role": "user", "content": "When did it come?"},
+        {"role": "assistant", "content": "The ship came ", "partial": True},
+    ]
+    assert asked["max_completion_tokens"] == 97  # what is left of it, at four characters a token
+
+
+def test_an_answer_that_the_user_began_goes_on_from_both(streamed: Driver, kimi: LocalKimi, spare: LocalKimi) -> None:
+    kimi.enqueue(**broken(delta(content="ship ")))
+    spare.enqueue(text="came.")
+    request = Request(
+        messages=[Message("user", "Well?"), Message("assistant", "The ", partial=True)], model="kimi-k2.6"
+    )
+    client = KimiClient(**place(kimi), max_retries=0, fallback_hosts=[place(spare)])
+    assert "".join(getattr(e, "text", "") for e in client.stream(request)) == "ship came."
+    assert spare.requests[-1].body["messages"][-1]["content"] == "The ship "
+
+
+def test_vllms_way_of_continuing_is_used_there(streamed: Driver, kimi: LocalKimi, spare: LocalKimi) -> None:
+    kimi.enqueue(**broken(delta(content="One, ")))
+    spare.enqueue(text="two.", unchecked=True)
+    model = streamed.make(
+        **place(kimi), max_retries=0, fallback_hosts=[place(spare, host="vllm", model="Kimi-K2.6-int4")]
+    )
+    answer = streamed.ask(model, "Count")
+    body = spare.requests[-1].body
+    assert (answer.text, told(answer)["host"], body["model"]) == ("One, two.", "vllm", "Kimi-K2.6-int4")
+    assert (body["continue_final_message"], body["add_generation_prompt"]) == (True, False)
+
+
+def test_an_error_inside_a_stream_is_taken_elsewhere_too(streamed: Driver, kimi: LocalKimi, spare: LocalKimi) -> None:
+    overloaded = {"error": {"message": "The engine is currently overloaded", "type": "engine_overloaded_error"}}
+    kimi.enqueue(sse=[delta(content="One, "), overloaded], done=False)
+    spare.enqueue(text="two.")
+    answer = streamed.ask(make(streamed, kimi, spare), "Count")
+    assert answer.text == "One, two."
+    assert told(answer)["fallbacks"][0]["error"].startswith("OverloadedError")
+
+
+def test_before_the_first_word_the_question_is_asked_anew(
+    streamed: Driver, kimi: LocalKimi, aimlapi: LocalKimi
+) -> None:
+    """Nothing but thinking has come: there is nothing to continue, and any host will do."""
+    kimi.enqueue(**broken(delta(reasoning_content="Hm.")))
+    aimlapi.enqueue(text="Yes.", reasoning="Easy.")
+    answer = streamed.ask(make(streamed, kimi, aimlapi), "Well?")
+    assert (answer.text, answer.reasoning) == ("Yes.", "Hm.Easy.")
+    assert [m["role"] for m in aimlapi.requests[-1].body["messages"]] == ["user"]
+
+
+def test_the_error_stands_where_the_next_host_cannot_continue(
+    streamed: Driver, kimi: LocalKimi, aimlapi: LocalKimi
+) -> None:
+    kimi.enqueue(**broken(delta(content="The ship ")))
+    with pytest.raises(APIConnectionError, match="moonshot broke off") as caught:
+        streamed.ask(make(streamed, kimi, aimlapi), "Well?")
+    assert caught.value.partial.text == "The ship "
+    assert aimlapi.requests == []
+
+
+def test_a_host_that_can_continue_is_found_behind_one_that_cannot(
+    streamed: Driver, kimi: LocalKimi, aimlapi: LocalKimi, spare: LocalKimi
+) -> None:
+    kimi.enqueue(**broken(delta(content="The ship ")))
+    spare.enqueue(text="came.")
+    answer = streamed.ask(make(streamed, kimi, aimlapi, spare), "Well?")
+    assert answer.text == "The ship came."
+    assert [f["host"] for f in told(answer)["fallbacks"]] == ["moonshot", "aimlapi"]
+
+
+def test_the_error_stands_when_tool_calls_have_begun(streamed: Driver, kimi: LocalKimi, spare: LocalKimi) -> None:
+    def look(city: str) -> str:
+        """Look a city up."""
+        return city
+
+    call = {"index": 0, "id": "look:0", "type": "function", "function": {"name": "look", "arguments": '{"ci'}}
+    kimi.enqueue(**broken(delta(content="I look."), delta(tool_calls=[call])))
+    with pytest.raises(APIConnectionError) as caught:
+        streamed.ask(make(streamed, kimi, spare), "Look Paris up", tools=[look])
+    assert (caught.value.partial.text, caught.value.partial.tool_calls[0].name) == ("I look.", "look")
+    assert spare.requests == []
+
+
+def test_all_that_came_is_in_the_error_when_the_rest_breaks_too(
+    streamed: Driver, kimi: LocalKimi, spare: LocalKimi
+) -> None:
+    kimi.enqueue(**broken(delta(content="One, ")))
+    spare.enqueue(**broken(delta(content="two, ")))
+    with pytest.raises(APIConnectionError) as caught:
+        streamed.ask(make(streamed, kimi, spare), "Count")
+    assert caught.value.partial.text == "One, two, "
+
+
+def test_what_a_failed_part_cost_is_added(streamed: Driver, kimi: LocalKimi, spare: LocalKimi) -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12}
+    kimi.enqueue(**broken(delta(content="One, "), {**HEAD, "choices": [], "usage": usage}))
+    spare.enqueue(text="two.", usage={"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 15})
+    budget = Budget(tokens=1000)
+    answer = streamed.ask(make(streamed, kimi, spare, budget=budget), "Count")
+    assert (answer.text, answer.input_tokens, answer.output_tokens) == ("One, two.", 22, 5)
+    assert answer.cost_usd == pytest.approx((22 * 0.95 + 5 * 4.0) / 1_000_000)
+    assert (budget.spent.tokens, budget.spent.steps) == (27, 2)
+
+
+def test_rounds_with_server_tools_go_on_elsewhere(kimi: LocalKimi, spare: LocalKimi) -> None:
+    call = {"name": "$web_search", "arguments": {"q": "tea"}, "type": "builtin_function"}
+    request = Request(messages=[Message("user", "Search tea")], model="kimi-k3", tools=(to_tool(web_search()),))
+    for stream in (False, True):
+        kimi.reset()
+        kimi.fail(1)
+        spare.enqueue(tool_calls=[call])
+        kimi.enqueue(text="Tea it is.")
+        client = KimiClient(**place(kimi), max_retries=0, fallback_hosts=[place(spare)])
+        end = list(client.stream(request))[-1] if stream else client.complete(request)
+        assert ([f["host"] for f in end.fallbacks], end.host) == (["moonshot"], "moonshot")
+        assert len(spare.requests) == 1 + stream
+
+
+# ---------------------------------------------------------------------------------------------- models and keys
+
+
+@pytest.mark.parametrize("model", ["kimi-k2.6", "moonshot/kimi-k2-6"])
+def test_a_model_is_spelt_as_each_host_does(driver: Driver, kimi: LocalKimi, aimlapi: LocalKimi, model: str) -> None:
+    aimlapi.fail(1)
+    driver.ask(make(driver, aimlapi, kimi, model=model), "Hello")
+    assert (aimlapi.requests[-1].body["model"], kimi.requests[-1].body["model"]) == ("moonshot/kimi-k2-6", "kimi-k2.6")
+
+
+def test_a_name_alone_takes_the_hosts_own_key_and_address(
+    driver: Driver, kimi: LocalKimi, aimlapi: LocalKimi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIMLAPI_API_KEY", aimlapi.api_key)
+    monkeypatch.setenv("AIMLAPI_BASE_URL", aimlapi.base_url)
+    model = driver.make(**place(kimi), max_retries=0, fallback_hosts=["aimlapi"])
+    monkeypatch.delenv("AIMLAPI_API_KEY")  # the environment is read once
+    kimi.fail(2)
+    assert told(driver.ask(model, "Hello"))["host"] == "aimlapi"
+    assert told(driver.ask(model, "Hello", timeout=30))["host"] == "aimlapi"
+
+
+def test_a_row_of_ones_own_will_do(driver: Driver, kimi: LocalKimi, spare: LocalKimi) -> None:
+    row = HostRow(name="mine", title="Mine", base_url=spare.base_url, key_required=False)
+    spare.enqueue(text="Yes.", unchecked=True)
+    kimi.fail(1)
+    keyed = {"host": row, "api_key": SPARE_KEY}
+    answer = driver.ask(driver.make(**place(kimi), max_retries=0, fallback_hosts=[keyed]), "Hello")
+    assert told(answer)["host"] == "mine"
+
+
+def test_headers_and_facts_of_the_first_host_stay_there(driver: Driver, kimi: LocalKimi, spare: LocalKimi) -> None:
+    words: Any = {"default_headers": {"X-Secret": "1"}, "overrides": {"partial_message": None}}
+    kimi.fail(1)
+    driver.ask(make(driver, kimi, spare, **words), "Hello")
+    assert kimi.requests[-1].headers["x-secret"] == "1"
+    assert "x-secret" not in spare.requests[-1].headers
+    assert spare.requests[-1].status == 200  # with a key of its own
+
+
+@pytest.mark.parametrize(
+    ("hosts", "error", "words"),
+    [
+        (["aimlapi"], MissingKeyError, r"fallback_hosts\[0\]: No API key for AI/ML API"),
+        (["vllm", "moonshott"], ConfigError, r"fallback_hosts\[1\]: There is no host 'moonshott'"),
+        ("aimlapi", ConfigError, "must be a list of hosts"),
+        ([{"api_key": "k"}], ConfigError, "does not say which host"),
+        ([{"host": "vllm", "api_kee": "k"}], ConfigError, "there is no word 'api_kee'"),
+        ([{"host": "vllm", "fallback_hosts": []}], ConfigError, "there is no word 'fallback_hosts'"),
+        ([3], ConfigError, "not int"),
+        (["generic"], ConfigError, r"fallback_hosts\[0\]: .*has no address"),
+    ],
+)
+def test_what_is_wrong_with_a_fallback_host_is_found_at_construction(
+    driver: Driver, hosts: Any, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        driver.make(api_key="k", fallback_hosts=hosts)
+
+
+# ------------------------------------------------------------------------------------------------ copies, dumps
+
+
+@pytest.mark.parametrize("cls", [ChatKimi, KimiLLM])
+@pytest.mark.parametrize(
+    "again",
+    [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m)), lambda m: m.model_copy()],
+    ids=["deep", "pickle", ""],
+)
+def test_copies_and_pickles_keep_them(cls: Any, again: Any, kimi: LocalKimi, spare: LocalKimi) -> None:
+    model = again(cls(**place(kimi), max_retries=0, fallback_hosts=[place(spare)]))
+    kimi.fail(1)
+    model.invoke("Hello") if cls is ChatKimi else model.complete("Hello")
+    assert len(spare.requests) == 1
+
+
+@pytest.mark.parametrize("cls", [ChatKimi, KimiLLM])
+def test_a_key_of_the_environment_is_not_pickled(
+    cls: Any, kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch, spare: LocalKimi
+) -> None:
+    monkeypatch.setenv("AIMLAPI_API_KEY", SPARE_KEY)
+    pickled = pickle.dumps(cls(**place(kimi), fallback_hosts=["aimlapi"]))
+    assert SPARE_KEY.encode() not in pickled
+    monkeypatch.setenv("AIMLAPI_API_KEY", "sk-another-key")
+    again = pickle.loads(pickled)
+    client = again._client if cls is KimiLLM else again._clients[0]
+    assert client.spare(0).settings.api_key.get_secret_value() == "sk-another-key"
+
+
+def test_dumps_name_them_without_keys(kimi: LocalKimi, spare: LocalKimi) -> None:
+    hosts = [place(spare, default_headers={"X-Token": "4711-token"}, timeout=5)]
+    model, llm = (cls(**place(kimi), fallback_hosts=hosts) for cls in (ChatKimi, KimiLLM))
+    for said in (
+        dumps(model),
+        str(model.model_dump()),
+        repr(model),
+        str(llm.to_dict()),
+        repr(llm),
+        str(model._identifying_params),
+    ):
+        assert "4711" not in said
+    assert llm.to_dict()["fallback_hosts"] == [{"host": "moonshot", "base_url": spare.base_url, "timeout": 5}]
+    said = (
+        dumps(model)
+        .replace(spare.base_url, "http://localhost:8000/v1")
+        .replace('{"host": "moonshot"', '{"host": "vllm"')
+    )
+    with pytest.warns(LangChainBetaWarning):
+        again = loads(
+            said, secrets_map={"MOONSHOT_API_KEY": "k"}, allowed_objects=[ChatKimi], valid_namespaces=["langchain_kimi"]
+        )
+    assert again.fallback_hosts[0]["host"] is HOSTS["vllm"]
+
+
+def test_traces_do_not_see_keys(kimi: LocalKimi, spare: LocalKimi) -> None:
+    collector = RunCollectorCallbackHandler()
+    kimi.fail(1)
+    ChatKimi(**place(kimi), max_retries=0).invoke(
+        "Hello", fallback_hosts=[place(spare)], config={"callbacks": [collector]}
+    )
+    assert SPARE_KEY not in str(collector.traced_runs[0].__dict__)
