@@ -162,7 +162,8 @@ class HostRow:
         cached_paths: Where the cached tokens stand, inside the usage object.
         cache_write_paths: Where the tokens stand that were put into the cache, inside the usage object.
         reasoning_paths: Where the reasoning tokens stand, inside the usage object.
-        cost_paths: Where the price in US dollars stands.
+        cost_paths: Where the price in US dollars stands. A row that names it says that the host reports one, which
+            budgets in dollars rely on; the default only looks there.
         cost_headers: Response headers that hold the price.
         id_headers: Response headers that hold the request's id.
         id_paths: Where an error's body holds it.

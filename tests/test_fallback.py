@@ -411,6 +411,17 @@ def test_a_key_of_the_environment_is_not_pickled(
     assert client.spare(0).settings.api_key.get_secret_value() == "sk-another-key"
 
 
+@pytest.mark.parametrize("cls", [ChatKimi, KimiLLM])
+def test_a_copy_can_have_others_or_none(cls: Any, kimi: LocalKimi, spare: LocalKimi) -> None:
+    model = cls(**place(kimi), max_retries=0).model_copy(update={"fallback_hosts": [place(spare)]})
+    none = model.model_copy(update={"fallback_hosts": None})
+    kimi.fail(2)
+    model.invoke("Hello") if cls is ChatKimi else model.complete("Hello")
+    with pytest.raises(OverloadedError):
+        none.invoke("Hello") if cls is ChatKimi else none.complete("Hello")
+    assert len(spare.requests) == 1
+
+
 def test_dumps_name_them_without_keys(kimi: LocalKimi, spare: LocalKimi) -> None:
     hosts = [place(spare, default_headers={"X-Token": "4711-token"}, timeout=5)]
     model, llm = (cls(**place(kimi), fallback_hosts=hosts) for cls in (ChatKimi, KimiLLM))
