@@ -100,7 +100,9 @@ def test_a_conversation_hops_from_host_to_host(driver: Driver, running: dict[str
     for name, city in zip(route, ("Paris", "Oslo", "Lima", "Rome", "Cairo", "Delhi", "Quito"), strict=True):
         kimi = running[name]
         kimi.reset()
-        model = driver.make(**next(s for s in (*SERVED, RUNWARE) if s.name == name).where(kimi), on_unsupported="ignore")
+        model = driver.make(
+            **next(s for s in (*SERVED, RUNWARE) if s.name == name).where(kimi), on_unsupported="ignore"
+        )
         assert city in talk.say(model, f"What is the weather in {city}?")
         assert "PNG" in talk.say(model, "What is this?", picture=PIXEL)
         photographed(kimi)
