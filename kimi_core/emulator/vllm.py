@@ -137,6 +137,30 @@ def _template(body: JsonObject, row: ModelRow) -> bool:
     return any(known) if known else body.get("reasoning_effort") != "none"
 
 
+# ---------------------------------------------------------------------------------------------------- bodies
+
+
+def _either_key(body: JsonObject) -> JsonObject:
+    """Read the reasoning of earlier turns under both of its names, as vLLM does."""
+    messages = body.get("messages")
+    if not isinstance(messages, list):
+        return body
+    return {**body, "messages": [_renamed(one) if isinstance(one, dict) else one for one in messages]}
+
+
+def _renamed(message: JsonObject) -> JsonObject:
+    thought = message.get("reasoning_content") or message.get("reasoning")
+    return {**message, "reasoning_content": thought} if thought else message
+
+
+def _schema_wins(body: JsonObject) -> JsonObject:
+    """SGLang decodes by one grammar: beside a response schema no tool is called."""
+    asked = body.get("response_format")
+    if not isinstance(asked, dict) or asked.get("type") != "json_schema":
+        return body
+    return {key: value for key, value in body.items() if key not in ("tools", "tool_choice")}
+
+
 # ---------------------------------------------------------------------------------------------------- answers
 
 
@@ -190,7 +214,7 @@ VLLM = Dialect(
     name="vllm",
     host="a vLLM server",
     models=WEIGHTS,
-    adopt=lambda body: body,
+    adopt=_either_key,
     unknown_model=lambda id: Refusal(404, "NotFoundError", f"The model `{id}` does not exist."),
     no_key=Refusal(401, "", "Unauthorized"),
     wrong_key=Refusal(401, "", "Unauthorized"),
@@ -213,6 +237,7 @@ SGLANG = replace(
     VLLM,
     name="sglang",
     host="an SGLang server",
+    adopt=_schema_wins,
     error=_flat,
     checks=_BOTH,
     reasoning_as="reasoning_content",

@@ -1,0 +1,185 @@
+"""Asks the questions, over the transport alone: what the client knows of a host must not hide what it does."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+from urllib.parse import urlsplit, urlunsplit
+
+from kimi_core import errors as err
+from kimi_core import redact
+from kimi_core.codecs import WireRequest
+from kimi_core.hosts import HOSTS
+from kimi_core.models import NEAREST
+from kimi_core.paths import merge_patch
+from kimi_core.probe import answers, messages
+from kimi_core.probe.answers import Answer
+from kimi_core.probe.findings import Finding, Report, compared, unknown
+from kimi_core.probe.questions import QUESTIONS, Question
+from kimi_core.probe.seen import Seen, Try
+from kimi_core.profile import Profile, resolve
+from kimi_core.settings import Settings, require_key
+from kimi_core.transport import Transport
+from kimi_core.types import JsonObject, Options
+
+Progress: TypeAlias = Callable[[str, int], None]
+"""Told before each call: the question, and how many calls were made so far."""
+
+_PLAIN = Options()
+_ENOUGH = 4096
+"""Tokens. Room for a short thought and an answer; what needs more is cut, and tells nothing."""
+_LIMITS: tuple[JsonObject, ...] = ({"max_tokens": _ENOUGH}, {"max_completion_tokens": _ENOUGH}, {})
+#: After these, no further call would be answered.
+_FATAL = (err.AuthenticationError, err.QuotaExceededError)
+#: About what a call takes and gives; a picture is taken for a thousand tokens.
+_PER_CALL = (250, 300)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a probe may take.
+
+    Attributes:
+        calls: Most calls.
+        input_tokens: About so many tokens.
+        output_tokens: About so many, thinking included.
+        usd: Their price in US dollars, as the host publishes it or else Moonshot; None when neither does.
+    """
+
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    usd: float | None
+
+
+def estimate(settings: Settings, model: str = NEAREST) -> Estimate:
+    """What a probe may take. No I/O."""
+    profile = resolve(settings.host, model, settings.overrides)
+    calls = sum(question.most for question in QUESTIONS)
+    taken, given = (calls * each for each in _PER_CALL)
+    prices = (row.prices.get(profile.model.id) for row in (profile.host, HOSTS["moonshot"]))
+    price = next(filter(None, prices), None)
+    usd = (taken * price.input + given * price.output) / 1e6 if price else None
+    return Estimate(calls, taken, given, usd)
+
+
+def probe(
+    settings: Settings, model: str = NEAREST, *, key_env: str | None = None, progress: Progress | None = None
+) -> Report:
+    """Find out what an endpoint does. It takes some dozens of small calls, which cost money.
+
+    Args:
+        settings: Where and with what key. The row in it is what is compared with; `generic` compares with none.
+        model: A family id, or an id as the host writes it.
+        key_env: Environment variable of the key, for the row.
+        progress: Told before each call.
+
+    Returns:
+        The findings. What could not be settled is `unknown`, with the reason.
+
+    Raises:
+        MissingKeyError: The host needs a key and there is none.
+        APIError: The first call was not answered: the host cannot be reached, or refuses the key or the model.
+    """
+    require_key(settings)
+    profile = resolve(settings.host, model, settings.overrides)
+    run = _Run(settings, profile, progress or (lambda name, done: None))
+    run.begin()
+    findings = tuple(one for question in QUESTIONS for one in run.ask(question))
+    used = answers.merged_usage(run.seen.all_given())
+    return Report(
+        profile=profile,
+        base_url=_bare(settings.base_url),
+        key_env=key_env,
+        findings=findings,
+        calls=run.calls,
+        input_tokens=used["input_tokens"],
+        output_tokens=used["output_tokens"],
+        day=dt.date.today(),
+    )
+
+
+class _Run:
+    """One probe."""
+
+    def __init__(self, settings: Settings, profile: Profile, progress: Progress) -> None:
+        self.seen = Seen(profile, keyed=settings.api_key is not None)
+        self.calls = 0
+        self._settings = settings
+        self._transport = Transport(settings)
+        self._progress = progress
+        self._base: JsonObject = {}
+        self._lost: Answer | None = None
+
+    def begin(self) -> None:
+        """The first call, which has to be answered, by whichever name the host takes a token limit."""
+        question, error = QUESTIONS[0], None
+        for limit in _LIMITS:
+            self._base = {"model": self.seen.profile.model_id, **limit}
+            try:
+                answer = self._called(Try(question.name, messages.THINK), question.name)
+            except err.BadRequestError as refused:
+                error = error or refused
+                continue
+            if not answer.ok:
+                raise err.make(err.DecodeError, answer.words, host=self.seen.profile.host.name)
+            self.seen.answers[question.name] = {question.name: answer}
+            return
+        assert error is not None
+        raise error
+
+    def ask(self, question: Question) -> list[Finding]:
+        """The findings of one question."""
+        if why := question.hinders(self.seen):
+            return [Finding(question=question.name, says=f"Not asked: {why}")]
+        if question.name not in self.seen.answers:
+            given = self.seen.answers.setdefault(question.name, {})
+            for one in question.tries(self.seen):
+                given[one.name] = self._answer(one, question.name)
+                if question.enough(given[one.name], self.seen):
+                    break
+        row = self.seen.row
+        found = [compared(one, row) for one in question.judge(self.seen.answers[question.name], self.seen)]
+        self.seen.facts |= {one.field: one.value for one in found if one.field and one.verdict != "unknown"}
+        return found or self._silences(question)
+
+    def _silences(self, question: Question) -> list[Finding]:
+        """A question whose answers are only looked at by others: said when they failed."""
+        failed = [one for one in self.seen.answers[question.name].values() if not one.ok]
+        return [unknown(question.name, one.words) for one in failed[:1]]
+
+    def _answer(self, one: Try, question: str) -> Answer:
+        """What came of a call, whatever it is."""
+        if self._lost is not None:
+            return self._lost
+        try:
+            return self._called(one, question)
+        except err.APIError as error:
+            answer = answers.refused(error)
+            if isinstance(error, _FATAL):
+                self._lost = answer
+            return answer
+
+    def _called(self, one: Try, question: str) -> Answer:
+        self._progress(question, self.calls)
+        self.calls += 1
+        profile, transport = self.seen.profile, self._transport
+        body = merge_patch({**self._base, "messages": one.messages}, one.patch)
+        wire = WireRequest(path=profile.host.path, body=body)
+        if not one.stream:
+            given, headers = transport.send(wire, profile, _PLAIN)
+            return answers.whole(redact.clean(given, self._settings.api_key), headers)
+        opened = transport.open(wire, profile, _PLAIN)
+        try:
+            frames = [redact.clean(frame, self._settings.api_key) for frame in opened]
+        finally:
+            opened.close()
+        return answers.streamed(frames, opened.headers)
+
+
+def _bare(url: str) -> str:
+    """An address without what may be secret in it."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
