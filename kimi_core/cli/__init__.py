@@ -1,4 +1,4 @@
-"""The `kimi` command: a local Kimi server, a demonstration of both frameworks, and the tables.
+"""The `kimi` command: a local Kimi server, a demonstration of both frameworks, a probe of hosts, and the tables.
 
 It needs the extra `kimi-adapters[cli]`; the demonstration needs `kimi-adapters[demo]`.
 """

@@ -94,6 +94,23 @@ def serve(
 
 
 @app.command()
+def probe(
+    where: Annotated[str, typer.Argument(metavar="HOST|URL", help="A name that `kimi hosts` lists, or an address.")],
+    model: Annotated[str, typer.Option(help="Which Kimi: a family, or an id as the host writes it.")] = "kimi-k2.6",
+    host: Annotated[str | None, typer.Option(help="Whose row to compare an address with.")] = None,
+    api_key_env: Annotated[str | None, typer.Option(help="The environment variable that holds the key.")] = None,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait for each answer.")] = 120.0,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before making calls that cost money.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Find out what an endpoint really does, and write the row for it. It takes some cents."""
+    with needs("cli"):
+        from kimi_core.cli import probe as asking
+
+    raise typer.Exit(asking.run(asking.Wish(where, model, host, api_key_env, timeout, yes, as_json)))
+
+
+@app.command()
 def hosts() -> None:
     """List the hosts that serve Kimi."""
     _show("hosts")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -57,8 +57,6 @@ def unknown(question: str, why: str, field: str | None = None) -> Finding:
 
 def compared(found: Finding, row: HostRow | None) -> Finding:
     """The same finding with what the known row says to it."""
-    from dataclasses import replace
-
     if found.field is None or found.verdict == "unknown":
         return found
     if row is None:
@@ -74,7 +72,7 @@ class Report:
 
     Attributes:
         profile: The row and the model that it was asked as; the generic row where the host is not known.
-        base_url: The address, without what may be secret in it.
+        base_url: The address.
         key_env: Environment variable that held the key, if it was named.
         findings: In the order of the questions.
         calls: How many calls were made.

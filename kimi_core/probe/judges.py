@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from kimi_core.host_row import DETAILS, Patch
@@ -145,7 +145,7 @@ def _back_under(taken: tuple[str, ...], seen: Seen) -> Finding:
     value = seen.profile.host.reasoning_out if seen.profile.host.reasoning_out in taken else observed or taken[0]
 
     def fits(known: str) -> bool:
-        return known in taken or (known == "observed" and observed is not None)
+        return known in taken or (known == "observed" and (observed is not None or not came))
 
     says = f"It is read under {' and '.join(taken)}."
     return Finding(question="echo", says=says, field="reasoning_out", value=value, fits=fits)
@@ -223,11 +223,19 @@ def solved(task: Task, answer: Answer) -> bool:
     """Whether exactly the right calls were made, in any order."""
     waiting = list(task.calls)
     for name, arguments in answer.calls:
-        fitting = next((one for one in waiting if one[0] == name and one[1] == arguments), None)
+        fitting = next((one for one in waiting if one[0] == name and _fit(one[1], arguments)), None)
         if fitting is None:
             return False
         waiting.remove(fitting)
     return answer.ok and not waiting
+
+
+def _fit(wanted: Mapping[str, Any], given: Any) -> bool:
+    """Whether arguments are of the schema and mean what was asked for (`Tokyo, Japan`)."""
+    if not isinstance(given, dict) or set(given) != set(wanted):
+        return False
+    pairs = [(value, given[name]) for name, value in wanted.items()]
+    return all(type(a) is type(b) and (str(a).lower() in b.lower() if isinstance(b, str) else a == b) for a, b in pairs)
 
 
 # ----------------------------------------------------------------------------------------------------- output

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
-from urllib.parse import urlsplit, urlunsplit
 
 from kimi_core import errors as err
-from kimi_core import redact
+from kimi_core import models, redact
 from kimi_core.codecs import WireRequest
 from kimi_core.hosts import HOSTS
 from kimi_core.models import NEAREST
-from kimi_core.paths import merge_patch
+from kimi_core.paths import dig, merge_patch
 from kimi_core.probe import answers, messages
 from kimi_core.probe.answers import Answer
-from kimi_core.probe.findings import Finding, Report, compared, unknown
+from kimi_core.probe.findings import Finding, Report, compared, known_row, unknown
 from kimi_core.probe.questions import QUESTIONS, Question
 from kimi_core.probe.seen import Seen, Try
 from kimi_core.profile import Profile, resolve
@@ -84,14 +83,14 @@ def probe(
         APIError: The first call was not answered: the host cannot be reached, or refuses the key or the model.
     """
     require_key(settings)
-    profile = resolve(settings.host, model, settings.overrides)
+    profile = _listed(resolve(settings.host, model, settings.overrides), Transport(replace(settings, max_retries=0)))
     run = _Run(settings, profile, progress or (lambda name, done: None))
     run.begin()
     findings = tuple(one for question in QUESTIONS for one in run.ask(question))
     used = answers.merged_usage(run.seen.all_given())
     return Report(
         profile=profile,
-        base_url=_bare(settings.base_url),
+        base_url=settings.base_url,
         key_env=key_env,
         findings=findings,
         calls=run.calls,
@@ -99,6 +98,23 @@ def probe(
         output_tokens=used["output_tokens"],
         day=dt.date.today(),
     )
+
+
+def _listed(profile: Profile, transport: Transport) -> Profile:
+    """The model by the name that a host nobody knows lists it under, if it lists it at all."""
+    if known_row(profile) is not None:
+        return profile
+    try:
+        body, _ = transport.get("/models", profile)
+    except err.APIConnectionError:
+        raise
+    except err.APIError:  # few servers lack the list; the first call will tell what is wrong
+        return profile
+    ids = [one["id"] for one in dig(body, "data") or () if isinstance(one, dict) and isinstance(one.get("id"), str)]
+    same = [id for id in ids if (row := models.find(id)) and row.id == profile.model.id]
+    if profile.model_id in ids or not same:
+        return profile
+    return replace(profile, model_id=min(same, key=len))
 
 
 class _Run:
@@ -119,7 +135,7 @@ class _Run:
         for limit in _LIMITS:
             self._base = {"model": self.seen.profile.model_id, **limit}
             try:
-                answer = self._called(Try(question.name, messages.THINK), question.name)
+                answer = self._first(Try(question.name, messages.THINK), question.name)
             except err.BadRequestError as refused:
                 error = error or refused
                 continue
@@ -129,6 +145,18 @@ class _Run:
             return
         assert error is not None
         raise error
+
+    def _first(self, one: Try, question: str) -> Answer:
+        """A host that cannot be reached is said so at once; one that is busy is waited for."""
+        patient, self._transport = self._transport, Transport(replace(self._settings, max_retries=0))
+        try:
+            return self._called(one, question)
+        except (err.RateLimitError, err.InternalServerError) as error:
+            if isinstance(error, err.QuotaExceededError):
+                raise
+        finally:
+            self._transport = patient
+        return self._called(one, question)
 
     def ask(self, question: Question) -> list[Finding]:
         """The findings of one question."""
@@ -177,9 +205,3 @@ class _Run:
         finally:
             opened.close()
         return answers.streamed(frames, opened.headers)
-
-
-def _bare(url: str) -> str:
-    """An address without what may be secret in it."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
