@@ -20,6 +20,7 @@ from docs import features
 from kimi_core import HOSTS, MODELS, KimiClient, Message, Options, Profile, Request, errors, options, resolve
 from kimi_core.hosts import HostRow
 from kimi_core.models import NEAREST, ModelRow
+from kimi_core.probe import QUESTIONS
 from kimi_core.rows import catalogue
 from langchain_kimi._errors import _BASES as LANGCHAIN_BASES
 from llama_index_kimi import KimiLLM
@@ -313,6 +314,15 @@ def _langchain(error: type[errors.APIError], bases: Mapping[type[errors.APIError
     return code(next(bases[above].__name__ for above in error.__mro__ if above in bases))
 
 
+# ------------------------------------------------------------------------------------------------------- probe
+
+
+def probe() -> str:
+    """The questions of a probe."""
+    rows = ((question.asks, codes(question.fields, ""), question.most or "") for question in QUESTIONS)
+    return table(["question", "settles", "calls, at most"], rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "hosts-short": hosts_short,
     "hosts-address": hosts_address,
@@ -329,6 +339,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "words": words,
     "error-tree": error_tree,
     "error-bases": error_bases,
+    "probe": probe,
     **features.tables(table),
 }
 

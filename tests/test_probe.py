@@ -331,6 +331,17 @@ def test_a_host_that_thinks_only_when_asked_is_found(monkeypatch):
     assert report.fields["thinking_off"] == {"thinking": {"type": "disabled"}}
 
 
+def test_a_switch_that_does_not_hold_beside_tools_is_said(monkeypatch):
+    def ask(body: Any) -> Any:
+        return without("chat_template_kwargs")(body) if "tools" in body else body
+
+    with altered(monkeypatch, "vllm", ask) as kimi:
+        report = probe(settings(kimi))
+
+    assert report.differences == {}
+    assert "It thought all the same with auto, none, required, named." in [one.says for one in report.findings]
+
+
 def test_thoughts_in_the_text_are_found():
     with LocalKimi("vllm", reasoning_as="lone_tag") as kimi:
         assert probe(settings(kimi)).differences == {"think_tags": "opened"}
@@ -394,6 +405,7 @@ def test_an_answer_that_the_limit_cut_tells_nothing(kimi):
 
     assert "token limit" in report.unknowns["thinking"]
     assert not {"thinking_default", "thinking_on", "thinking_off"} & set(report.fields)
+    assert "Not asked: It is not known how thinking is switched." in [one.says for one in report.findings]
 
 
 def test_after_a_key_is_refused_nothing_more_is_asked(monkeypatch):

@@ -176,6 +176,9 @@ def choices(field: str, answers: Answers) -> Found:
     ignored = [f"{name} not honoured" for name, one in answers.items() if one.ok and name not in legal]
     says = "; ".join([", ".join(sorted(legal)) or "none of them", *refused, *ignored])
     yield Finding(question=question, says=f"{says}.", field=field, value=legal)
+    thought = [name for name, one in answers.items() if one.thinks]
+    if thought and field == "tool_choices_instant":
+        yield Finding(question=question, says=f"It thought all the same with {', '.join(thought)}.")
 
 
 def _honoured(name: str, answer: Answer) -> bool | None:

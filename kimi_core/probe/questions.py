@@ -92,14 +92,20 @@ def _is_switched(seen: Seen) -> str:
     return "" if default is False and seen.facts.get("thinking_on") is not None else "There is no switch."
 
 
-def _thinks(seen: Seen) -> str:
-    if seen.mode(thinking=True) is None:
-        return "It could not be made to think."
-    return ""
+def _in_mode(*, thinking: bool, otherwise: str) -> Callable[[Seen], str]:
+    """What hinders a question that is about one of both modes."""
+
+    def hinders(seen: Seen) -> str:
+        known = "thinking_on" in seen.facts if thinking else "thinking_off" in seen.facts
+        if seen.mode(thinking=thinking) is not None:
+            return ""
+        return otherwise if known else "It is not known how thinking is switched."
+
+    return hinders
 
 
-def _instant(seen: Seen) -> str:
-    return "" if seen.mode(thinking=False) is not None else "It could not be kept from thinking."
+_thinks = _in_mode(thinking=True, otherwise="It could not be made to think.")
+_instant = _in_mode(thinking=False, otherwise="It could not be kept from thinking.")
 
 
 # ------------------------------------------------------------------------------------------------------- echo

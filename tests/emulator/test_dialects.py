@@ -172,6 +172,33 @@ def test_vllm_reads_a_tool_turn_without_its_reasoning(ask):
     assert ask("vllm").chat(turn()).status == 200
 
 
+@pytest.mark.parametrize("name", ["vllm", "sglang"])
+def test_a_server_counts_the_reasoning_of_a_turn_under_the_keys_that_it_reads(ask, name):
+    client = ask(name)
+
+    def prompt(**reasoning: str) -> int:
+        return client.chat(turn(**reasoning)).json["usage"]["prompt_tokens"]
+
+    assert prompt(reasoning_content="I look. " * 9) > prompt()
+    assert (prompt(reasoning="I look. " * 9) > prompt()) is (name == "vllm")
+
+
+@pytest.mark.parametrize(("name", "calls"), [("vllm", True), ("sglang", False)])
+def test_a_response_schema_wins_over_tools_on_sglang(ask, tool, name, calls):
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    asked = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+    message = (
+        ask(name).chat([{"role": "user", "content": "Call look."}], tools=[tool("look")], response_format=asked).message
+    )
+    assert bool(message.get("tool_calls")) is calls
+
+
+def test_a_picture_at_an_address_is_not_opened(ask):
+    picture = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    reply = ask("vllm").chat([{"role": "user", "content": [picture]}])
+    assert (reply.status, "does not open" in reply.message["content"]) == (200, True)
+
+
 def test_vllm_takes_a_forced_tool_while_it_thinks(ask, tool):
     choice = {"type": "function", "function": {"name": "look"}}
     reply = ask("vllm").chat([USER], tools=[tool("look")], tool_choice=choice)
