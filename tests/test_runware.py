@@ -154,6 +154,11 @@ CASES = [
         ),
     ),
     Case(
+        "nothing but system",
+        [Message("system", "Be brief.")],
+        snapshot({"messages": [{"role": "system", "content": "Be brief."}]}),
+    ),
+    Case(
         "media",
         [
             Message("user", (TextPart("What is this?"), ImagePart(PIXEL), TextPart("And this?"), VideoPart(CLIP))),
@@ -660,6 +665,24 @@ def test_a_poll_that_is_empty_is_no_answer_yet(runware: LocalKimi) -> None:
         runware.enqueue(json={"data": items})
     assert client_of(runware).complete(asked(runware={"delivery": "async", **FAST})).text == "There."
     assert len(runware.requests) == 4
+
+
+def test_the_error_of_another_task_ends_no_waiting(runware: LocalKimi) -> None:
+    other = {"code": "timeoutProvider", "message": "Too late.", "taskUUID": "another"}
+    waiting = {"taskUUID": "{taskUUID}", "status": "processing"}
+    done = {"taskType": "textInference", "taskUUID": "{taskUUID}", "status": "success", "text": "There."}
+    for items in ([{"taskUUID": "{taskUUID}"}], [waiting], [done]):
+        runware.enqueue(json={"data": items, "errors": [other]})
+    assert client_of(runware).complete(asked(runware={"delivery": "async", **FAST})).text == "There."
+
+
+def test_a_task_that_failed_while_it_was_waited_for_is_no_empty_answer(runware: LocalKimi) -> None:
+    failed = {"code": "providerError", "message": "It broke.", "taskUUID": "{taskUUID}"}
+    waiting = {"taskUUID": "{taskUUID}", "status": "processing"}
+    runware.enqueue(json={"data": [{"taskUUID": "{taskUUID}"}]})
+    runware.enqueue(json={"data": [waiting], "errors": [failed]})
+    with pytest.raises(InternalServerError, match=r"It broke\."):
+        client_of(runware).complete(asked(runware={"delivery": "async", **FAST}))
 
 
 # ------------------------------------------------------------------------------------------------------- errors

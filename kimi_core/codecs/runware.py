@@ -136,12 +136,12 @@ def _settings(options: Options, system: str) -> JsonObject:
 
 
 def _split(messages: Iterable[Message]) -> tuple[list[Message], list[Message]]:
-    """The system messages at the beginning, for which there is a setting, and the others."""
+    """The system messages at the beginning, for which there is a setting, and the others, of which it wants one."""
     system: list[Message] = []
     spoken: list[Message] = []
     for message in messages:
         (spoken if spoken or message.role != "system" else system).append(message)
-    return system, spoken
+    return (system, spoken) if spoken else ([], system)
 
 
 def _tool(tool: Tool, renamed: Mapping[str, str], profile: Profile) -> JsonObject:
@@ -238,7 +238,7 @@ def _is_pending(body: Any, id_: str, wanted: int) -> bool:
         return False
     items = [item for item in body.get("data") or () if is_of(item, id_)]
     done = sum("text" in item or item.get("status") in ("success", "error") for item in items)
-    return done + len(body.get("errors") or ()) < wanted
+    return done + sum(is_of(error, id_) for error in body.get("errors") or ()) < wanted
 
 
 # ------------------------------------------------------------------------------------------------ what came back
@@ -252,7 +252,8 @@ def _sorted(body: Any, wire: WireRequest, profile: Profile) -> tuple[list[JsonOb
     ours = [item for item in body.get("data") or () if is_of(item, id_)]
     errors = [error for error in body.get("errors") or () if is_of(error, id_)]
     errors += [item for item in ours if item.get("status") == "error"]
-    return [item for item in ours if item.get("status") != "error"], errors
+    ours = [item for item in ours if item.get("status") != "error"]
+    return [item for item in ours if "text" in item or item.get("status") != "processing"], errors
 
 
 def _reduced(events: Iterable[Event]) -> Response:
