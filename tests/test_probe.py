@@ -463,6 +463,15 @@ def test_a_host_that_lets_only_others_in_is_an_error_at_once():
         probe(settings(kimi))
 
 
+def test_a_host_with_a_protocol_of_its_own_is_not_asked():
+    with LocalKimi("runware") as server:
+        settings = make_settings(host="runware", base_url=server.base_url, api_key=server.api_key)
+        for ask in (estimate, probe):
+            with pytest.raises(errors.ConfigError, match="Only Chat Completions .* Probe host='runware-compatible'"):
+                ask(settings, "kimi-k2.6")
+        assert server.requests == []
+
+
 def test_a_host_that_is_not_there_is_an_error_at_once():
     with pytest.raises(errors.APIConnectionError, match="could not be reached"):
         probe(make_settings(host="vllm", base_url="http://127.0.0.1:9/v1", max_retries=0))

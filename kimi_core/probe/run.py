@@ -55,13 +55,22 @@ class Estimate:
 
 def estimate(settings: Settings, model: str = NEAREST) -> Estimate:
     """What a probe may take. No I/O."""
-    profile = resolve(settings.host, model, settings.overrides)
+    profile = _profile(settings, model)
     calls = sum(question.most for question in QUESTIONS)
     taken, given = (calls * each for each in _PER_CALL)
     prices = (row.prices.get(profile.model.id) for row in (profile.host, HOSTS["moonshot"]))
     price = next(filter(None, prices), None)
     usd = (taken * price.input + given * price.output) / 1e6 if price else None
     return Estimate(calls, taken, given, usd)
+
+
+def _profile(settings: Settings, model: str) -> Profile:
+    profile = resolve(settings.host, model, settings.overrides)
+    if profile.host.codec != "chat":
+        other = next((r for r in HOSTS.values() if r.codec == "chat" and r.base_url == profile.host.base_url), None)
+        hint = f" Probe host={other.name!r}." if other else ""
+        raise err.ConfigError(f"Only Chat Completions can be probed, and {profile.where} speaks something else.{hint}")
+    return profile
 
 
 def probe(
@@ -79,11 +88,12 @@ def probe(
         The findings. What could not be settled is `unknown`, with the reason.
 
     Raises:
+        ConfigError: The endpoint speaks a protocol of its own.
         MissingKeyError: The host needs a key and there is none.
         APIError: The first call was not answered: the host cannot be reached, or refuses the key or the model.
     """
     require_key(settings)
-    profile = _listed(resolve(settings.host, model, settings.overrides), Transport(replace(settings, max_retries=0)))
+    profile = _listed(_profile(settings, model), Transport(replace(settings, max_retries=0)))
     run = _Run(settings, profile, progress or (lambda name, done: None))
     run.begin()
     findings = tuple(one for question in QUESTIONS for one in run.ask(question))
