@@ -109,7 +109,10 @@ class Hops(Generic[C]):
     def _hop(self, hosts: Sequence[Mapping[str, Any]]) -> None:
         model = model_there(self._first.profile(self._asked.model), hosts[self._index])
         self.client = self._first.spare(self._index)
-        self.request = replace(self._asked, model=model)
+        options = self._asked.options
+        if self.client.settings.base_url != self._first.settings.base_url:  # headers may hold what is not its business
+            options = replace(options, extra_headers=None)
+        self.request = replace(self._asked, model=model, options=options)
         self._index += 1
         if self._text:
             self.request = _continued(self.request, "".join(self._text), self._characters)
