@@ -295,7 +295,9 @@ def _options(settings: Settings, headers: Mapping[str, str], patience: Any) -> d
         merged = {own: settings.api_key.get_secret_value(), **merged}
     if own or settings.api_key is None:
         merged.setdefault("Authorization", sdk.omitted())
-    return {"headers": merged, "timeout": patience}
+    said = {"headers": merged, "timeout": patience}
+    # On its way to another origin only `Authorization` is taken off a request, not a key in a header of the host's own.
+    return {**said, "follow_redirects": False} if own else said
 
 
 def _patience(settings: Settings, profile: Profile, *, stream: bool) -> Any:

@@ -78,6 +78,10 @@ class FileServer:
                     self.end_headers()
                     self.wfile.write(served.data)
 
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.do_GET()
+
             def _send_chunks(self, data: bytes) -> None:
                 for at in range(0, len(data), 1000):
                     piece = data[at : at + 1000]

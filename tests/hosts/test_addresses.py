@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from drivers import Driver
+from file_server import FileServer
 
 from kimi_core import HOSTS, ConfigError, ContextOverflowError, HostRow, ImagePart, KimiWarning, Message, TextPart
 from kimi_core.emulator import LocalKimi
@@ -102,6 +103,16 @@ def test_a_key_in_a_header_of_its_own_is_not_sent_as_a_bearer_token(driver: Driv
     with pytest.raises(Exception, match="Incorrect API key provided"):
         driver.ask(driver.make(host=row, api_key=kimi.api_key), "Hello")
     assert "authorization" not in kimi.requests[-1].headers
+
+
+def test_a_key_in_a_header_of_its_own_does_not_follow_a_redirect(driver: Driver) -> None:
+    with FileServer() as elsewhere, FileServer() as host:
+        there = elsewhere.add("/there", b"{}")
+        host.add("/v1/chat/completions", status=307, headers={"Location": there})
+        row = HostRow(name="own-header", title="Own header", base_url=host.url("/v1"), key_header="api-key")
+        with pytest.raises(Exception, match="HTTP 307"):
+            driver.ask(driver.make(host=row, api_key="sk-azure", max_retries=0), "Hello")
+        assert elsewhere.requests == []
 
 
 # ------------------------------------------------------------------------------------------------ ids of models
