@@ -21,7 +21,10 @@ HOSTS: dict[str, HostRow] = {row.name: row for row in _ROWS}
 
 def find_by_url(base_url: str) -> HostRow | None:
     """The row whose address this is, or None. Of several, the one that says more of the address."""
-    parts = urlsplit(base_url)
+    try:
+        parts = urlsplit(base_url)
+    except ValueError:  # it is no address, so nobody's
+        return None
     host, same = parts.hostname or "", base_url.rstrip("/")
     best, found = "", None
     for row in HOSTS.values():

@@ -162,6 +162,7 @@ def make_settings(
         raise ConfigError(f"base_url must be text, not {type(base_url).__name__}.")
     if not isinstance(host, str | HostRow | None):
         raise ConfigError(f"host must be a host's name or a HostRow, got {host!r}.")
+    base_url = base_url.strip() if base_url else None
     if not isinstance(overrides, Mapping | None):
         raise ConfigError(f"overrides must be a mapping of fields of HostRow and ModelRow, got {overrides!r}.")
     _check_timeout(timeout)
@@ -177,8 +178,10 @@ def make_settings(
     url = base_url or named or _filled(row)
     if not url:
         raise ConfigError(f"host={row.name!r} has no address of its own: give base_url=…")
-    _check_no_user(url)
-    _check_address(row, base_url)
+    _check_url(url)
+    _check_address(row, base_url, "base_url")
+    if named and not base_url and host is not None:
+        _check_address(row, named, next(name for name in row.base_url_env if _env((name,))))
     # A key of the environment goes to its own host's address, or where the user says that this is the host.
     trusted = host is not None or not base_url or row.base_url == url.rstrip("/") or hosts.find_by_url(url) is row
     key, from_env = _key(row, api_key, trusted=trusted)
@@ -227,8 +230,11 @@ def require_key(given: Settings) -> None:
 _ELSEWHERE = " A key of the environment is sent to {0} only when you say whose address it is, for instance host={1!r}."
 
 
-def _check_no_user(url: str) -> None:
-    """An address is shown in logs and traces, so nothing secret may be in it."""
+def _check_url(url: str) -> None:
+    """What is no address is told here, not by the HTTP library. It is shown in logs: nothing secret may be in it."""
+    if not _is_address(url):
+        shown = "" if "@" in url else f", got {url!r}"
+        raise ConfigError(f"base_url must be an address that begins with https:// or http://{shown}.")
     if urlsplit(url).username is not None:
         raise ConfigError(
             "base_url holds a user name or a password (https://user:password@…), which logs and traces would show. "
@@ -236,14 +242,25 @@ def _check_no_user(url: str) -> None:
         )
 
 
-def _check_address(row: HostRow, base_url: str | None) -> None:
+def _is_address(url: str) -> bool:
+    if not url.isprintable() or " " in url:
+        return False
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of the brackets around an IPv6 address, or of the port
+        return False
+
+
+def _check_address(row: HostRow, base_url: str | None, word: str) -> None:
     """A base_url of one known host with the row of another is a mistake that would send a key astray.
 
-    Not where a server needs no key: anybody's server may listen on a local port.
+    It may come from the environment, or be at the same address (Runware has two rows there). Not where a server needs
+    no key: anybody's server may listen on a local port.
     """
     owner = hosts.find_by_url(base_url) if base_url else None
-    if owner and owner.key_required and owner.name != row.name and base_url != row.base_url:
-        raise ConfigError(f"base_url {base_url} is {owner.title}'s: use host={owner.name!r}, or leave base_url out.")
+    if owner and owner.key_required and owner.name != row.name and owner.base_url != row.base_url:
+        raise ConfigError(f"{word} {base_url} is {owner.title}'s: use host={owner.name!r}, or leave {word} out.")
 
 
 def _filled(row: HostRow) -> str | None:
@@ -348,6 +365,7 @@ def _fallback(place: str, given: FallbackHost) -> Mapping[str, Any]:
         for word in words:
             if word in _NOT_THERE or word not in _WORDS:
                 raise ConfigError(f"there is no word {word!r} for a fallback host.")
+        _check_model(said.get("model", "kimi"))
         there = make_settings(**words)
         require_key(there)
     except ConfigError as error:
@@ -356,6 +374,11 @@ def _fallback(place: str, given: FallbackHost) -> Mapping[str, Any]:
     from_env = there.key_from_env or isinstance(words.get("api_key"), EnvKey)
     found = EnvKey(key.get_secret_value()) if from_env else key
     return {**said, "host": there.host, "base_url": there.base_url, "api_key": found}
+
+
+def _check_model(model: object) -> None:
+    if not isinstance(model, str) or not model.strip():
+        raise ConfigError(f"model must be a model's name, got {model!r}.")
 
 
 _WORDS = frozenset(f.name for f in fields(Settings)) - {"key_from_env"}

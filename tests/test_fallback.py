@@ -116,6 +116,25 @@ def test_a_host_that_is_too_late_is_passed_over(driver: Driver, aimlapi: LocalKi
     assert told(answer)["fallbacks"][0]["error"].startswith("APITimeoutError")
 
 
+def test_headers_of_a_call_do_not_go_to_another_host(driver: Driver, kimi: LocalKimi, spare: LocalKimi) -> None:
+    kimi.fail(1, status=503)
+    driver.ask(make(driver, kimi, spare, extra_headers={"X-Team": SPARE_KEY}), "Hello", extra_headers={"X-Two": "2"})
+    assert kimi.requests[-1].headers["x-two"] == "2"
+    assert not {"x-team", "x-two"} & spare.requests[-1].headers.keys()
+
+
+def test_headers_of_a_call_go_along_to_the_same_host_once_more(driver: Driver, kimi: LocalKimi) -> None:
+    kimi.fail(1, status=503)
+    driver.ask(make(driver, kimi, kimi, extra_headers={"X-Team": "one"}), "Hello")
+    assert kimi.requests[-1].headers["x-team"] == "one"
+
+
+@pytest.mark.parametrize("model", [5, "", " "])
+def test_a_fallback_model_that_is_no_name_is_an_error_at_construction(driver: Driver, model: Any) -> None:
+    with pytest.raises(ConfigError, match=r"fallback_hosts\[0\]: model must be a model's name"):
+        driver.make(api_key="k", fallback_hosts=[{"host": "vllm", "model": model}])
+
+
 def test_retries_come_first(driver: Driver, kimi: LocalKimi, aimlapi: LocalKimi) -> None:
     kimi.fail(2, headers={"Retry-After": "0"})
     answer = driver.ask(make(driver, kimi, aimlapi, max_retries=2), "Hello")

@@ -174,6 +174,42 @@ def test_an_address_of_the_environment_picks_the_row_as_well(
     assert framework.make(api_key="k").host == "moonshot-cn"
 
 
+def test_an_address_of_the_environment_that_is_another_hosts_is_an_error(
+    framework: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOONSHOT_API_KEY", "k")
+    monkeypatch.setenv("MOONSHOT_BASE_URL", "https://openrouter.ai/api/v1")
+    with pytest.raises(ConfigError, match=r"MOONSHOT_BASE_URL .* is OpenRouter's: use host='openrouter'"):
+        framework.make(host="moonshot")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://[bad", "http://localhost:99999/v1", "http://localhost:v1", "http://a b/v1", "http://a\x00b", "a.example/v1",
+     "ftp://a.example/v1", "https://"],
+)  # fmt: skip
+def test_an_address_that_is_none_is_an_error_at_construction(framework: Driver, url: str) -> None:
+    with pytest.raises(ConfigError, match=r"base_url must be an address"):
+        framework.make(base_url=url, api_key="k")
+
+
+def test_an_address_that_is_none_is_quoted_only_where_no_password_can_be_in_it(framework: Driver) -> None:
+    with pytest.raises(ConfigError, match=r"base_url must be an address") as raised:
+        framework.make(base_url="http://user:canary-4711@[bad", api_key="k")
+    assert "4711" not in str(raised.value)
+
+
+def test_space_around_an_address_does_not_matter(framework: Driver) -> None:
+    assert (
+        framework.make(base_url=" https://api.moonshot.ai/v1\n", api_key="k").base_url == "https://api.moonshot.ai/v1"
+    )
+
+
+@pytest.mark.parametrize("url", ["https://api.runware.ai/v1/", "https://API.runware.ai/v1"])
+def test_two_rows_at_one_address_take_each_spelling_of_it(framework: Driver, url: str) -> None:
+    assert framework.make(host="runware-compatible", base_url=url, api_key="k").host == "runware-compatible"
+
+
 def test_what_says_where_calls_go_is_frozen(framework: Driver) -> None:
     model = framework.make(api_key="k")
     for word, value in (("host", "vllm"), ("base_url", "http://x"), ("api_key", "y"), ("max_retries", 9)):
