@@ -51,8 +51,7 @@ class BaseClient:
         if not changes:
             return self
         kept = self.settings.arguments()
-        row = find_host(changes["host"]) if "host" in changes else find_by_url(changes.get("base_url", ""))
-        if row and row is not self.settings.host:
+        if self.moves(changes):
             for word in ("host", "api_key", "base_url", "default_headers"):  # all that may hold credentials
                 kept.pop(word)
         made = type(self)(**{**kept, **changes})
@@ -60,6 +59,14 @@ class BaseClient:
         if made.settings.base_url == self.settings.base_url:
             made._formulas = self._formulas
         return made
+
+    def moves(self, changes: Mapping[str, Any]) -> bool:
+        """Whether calls with these settings go to another host, which the headers of this one are no business of."""
+        host, base_url = changes.get("host"), changes.get("base_url")
+        if host is None and not isinstance(base_url, str):
+            return False
+        row = find_by_url(base_url or "") if host is None else find_host(host)
+        return row is not None and row is not self.settings.host
 
     def changed(self, changes: Mapping[str, Any]) -> Settings:
         """Its settings with some words changed (see `derived`); those with None as if they had not been given."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -119,6 +120,9 @@ class Calling(Identified):
         if stop is not None:
             given["stop"] = stop
         mine = options.parse({name: getattr(self, name) for name in options.OPTIONS})
+        connection = revived(connection)
+        if mine.extra_headers and self._clients[0].moves(connection):
+            mine = replace(mine, extra_headers=None)
         left_out: dict[str, None] = {}
         request = Request(
             messages=to_messages(messages, left_out),
@@ -130,7 +134,6 @@ class Calling(Identified):
         )
         self._tell(left_out)
         asked = {name: getattr(self, name) if own.get(name) is None else own[name] for name in _SHAPING}
-        connection = revived(connection)
         if stream and not asked["stream_usage"]:
             facts = connection.get("overrides") or self._settings.overrides
             connection["overrides"] = {**facts, "stream_options": False}

@@ -102,6 +102,8 @@ class Connected(KimiFields):
         copied.__dict__.pop("_serialized", None)
         if connection:
             copied._connect(self._clients[0].changed(revived(connection)))
+            if "extra_headers" not in changes and self._clients[0].moves(connection):
+                copied.__dict__["extra_headers"] = None
         elif "model_name" in changes and "profile" not in changes:
             copied._settle_profile()
         return copied

@@ -179,6 +179,8 @@ class KimiLLM(StructuredAnswers, ToolCalling, KimiFields):
             settings = self._client.changed(connection)
             copied.__dict__.update(_settled(settings))
             copied._connect(settings)
+            if "extra_headers" not in chosen and self._client.moves(connection):
+                copied.__dict__["extra_headers"] = None
         return copied
 
     def __getstate__(self) -> dict[str, Any]:
@@ -280,7 +282,8 @@ class KimiLLM(StructuredAnswers, ToolCalling, KimiFields):
 
     def _call(self, messages: Sequence[ChatMessage], kwargs: JsonObject) -> _Call:
         connection, chosen, own = split(revealed(kwargs), _OWN)
-        settled = options.parse(chosen, self._options(own.get("additional_kwargs")))
+        moves = self._client.moves(connection)
+        settled = options.parse(chosen, self._options(own.get("additional_kwargs"), headers=not moves))
         tools = to_tools(own.get("tools"), self.strict if own.get("strict") is None else own["strict"])
         request = Request(
             messages=to_messages(messages),
@@ -293,10 +296,12 @@ class KimiLLM(StructuredAnswers, ToolCalling, KimiFields):
         single = own.get("allow_parallel_tool_calls") is False or settled.parallel_tool_calls is False
         return _Call(request, given(connection), single)
 
-    def _options(self, additional: Mapping[str, Any] | None = None) -> Options:
-        """The options of this object, and further ones of a call."""
+    def _options(self, additional: Mapping[str, Any] | None = None, *, headers: bool = True) -> Options:
+        """The options of this object, with its headers or without, and further ones of a call."""
         base = options.parse(loose(self.additional_kwargs))
         mine = options.parse({word: getattr(self, word) for word in options.OPTIONS}, base)
+        if mine.extra_headers and not headers:
+            mine = replace(mine, extra_headers=None)
         return options.parse(loose(additional), mine) if additional else mine
 
 

@@ -231,6 +231,18 @@ def test_a_header_that_cannot_be_sent_raises_without_being_quoted(driver: Driver
         assert "canary" not in repr(caught.value)
 
 
+def test_headers_of_a_model_do_not_go_to_another_host(driver: Driver, kimi: LocalKimi, aimlapi: LocalKimi) -> None:
+    model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key, extra_headers={"X-Gateway": HEADER})
+    there = {"host": "aimlapi", "base_url": aimlapi.base_url, "api_key": aimlapi.api_key}
+    driver.ask(model, "Hello", **there, extra_headers={"X-Own": "own"})
+    driver.ask(model.model_copy(update=there), "Hello")
+    driver.ask(model.model_copy(update={"max_tokens": 500}), "Hello", timeout=20)
+    assert "x-gateway" not in aimlapi.requests[0].headers
+    assert aimlapi.requests[0].headers["x-own"] == "own"
+    assert "x-gateway" not in aimlapi.requests[1].headers
+    assert "x-gateway" in kimi.requests[-1].headers
+
+
 def test_a_password_in_an_address_raises_without_being_quoted(framework: Driver) -> None:
     with pytest.raises(ValueError, match="user name or a password") as caught:
         framework.make(base_url="http://me:canary@127.0.0.1:9/v1", api_key="sk-x")
