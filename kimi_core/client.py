@@ -117,7 +117,8 @@ class KimiClient(Services):
         self._rehearse(request)
         offered = {uri: self.formula_tools(uri) for uri in server_tools.formulas(request)}
         known, owners = server_tools.resolved(request, offered)
-        return rounds.Rounds(self.attached(known), owners)
+        # A file that is uploaded here is not there at a fallback host, so each attaches what it is sent.
+        return rounds.Rounds(known if self.settings.fallback_hosts else self.attached(known), owners)
 
     def _serve(self, uri: str, call: ToolCall) -> str:
         return self.run_formula(uri, call.name, call.arguments).output
@@ -229,7 +230,7 @@ class AsyncKimiClient(AsyncServices):
         self._rehearse(request)
         offered = {uri: await self.formula_tools(uri) for uri in server_tools.formulas(request)}
         known, owners = server_tools.resolved(request, offered)
-        return rounds.Rounds(await self.attached(known), owners)
+        return rounds.Rounds(known if self.settings.fallback_hosts else await self.attached(known), owners)
 
     async def _serve(self, uri: str, call: ToolCall) -> str:
         return (await self.run_formula(uri, call.name, call.arguments)).output

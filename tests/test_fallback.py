@@ -22,6 +22,7 @@ from kimi_core import (
     Budget,
     ConfigError,
     HostRow,
+    ImagePart,
     InternalServerError,
     KimiClient,
     Message,
@@ -30,6 +31,7 @@ from kimi_core import (
     QuotaExceededError,
     RateLimitError,
     Request,
+    TextPart,
     web_search,
 )
 from kimi_core.emulator import LocalKimi
@@ -40,6 +42,7 @@ from llama_index_kimi import KimiLLM
 STREAMED = [d for d in DRIVERS if d.streams]
 HEAD = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1787685033, "model": "kimi-k2.6"}
 SPARE_KEY = "sk-canary-4711"
+PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg=="
 
 
 @pytest.fixture(params=STREAMED, ids=[d.name for d in STREAMED])
@@ -133,6 +136,15 @@ def test_headers_of_a_call_go_along_to_the_same_host_once_more(driver: Driver, k
 def test_a_fallback_model_that_is_no_name_is_an_error_at_construction(driver: Driver, model: Any) -> None:
     with pytest.raises(ConfigError, match=r"fallback_hosts\[0\]: model must be a model's name"):
         driver.make(api_key="k", fallback_hosts=[{"host": "vllm", "model": model}])
+
+
+def test_media_beside_server_tools_are_uploaded_where_they_are_sent(driver: Driver, spare: LocalKimi) -> None:
+    with LocalKimi() as first:  # what was uploaded to it is remembered, so it is one of its own
+        first.enqueue(status=503, json={"error": {"type": "engine_overloaded_error", "message": "busy"}})
+        model = make(driver, first, spare, upload_media=True, thinking=False, server_tools=["$web_search"])
+        driver.ask(model, [Message("user", (TextPart("What is this?"), ImagePart(PIXEL)))])
+    assert "/v1/files" in [r.path for r in spare.requests]
+    assert spare.requests[-1].error is None
 
 
 def test_retries_come_first(driver: Driver, kimi: LocalKimi, aimlapi: LocalKimi) -> None:
