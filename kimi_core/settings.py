@@ -183,7 +183,7 @@ def make_settings(
     if named and not base_url and host is not None:
         _check_address(row, named, next(name for name in row.base_url_env if _env((name,))))
     # A key of the environment goes to its own host's address, or where the user says that this is the host.
-    trusted = host is not None or not base_url or row.base_url == url.rstrip("/") or hosts.find_by_url(url) is row
+    trusted = host is not None or not base_url or row.base_url == url.rstrip("/") or _is_whose(url, row)
     key, from_env = _key(row, api_key, trusted=trusted)
     return Settings(
         host=row,
@@ -219,7 +219,7 @@ def require_key(given: Settings) -> None:
             names = " or ".join(row.key_env)
             raise MissingKeyError(
                 f"No API key for {row.title}. Pass api_key=… or set {names}."
-                + ("" if hosts.find_by_url(given.base_url) is row else _ELSEWHERE.format(given.base_url, row.name))
+                + ("" if _is_whose(given.base_url, row) else _ELSEWHERE.format(given.base_url, row.name))
             )
         return
     start = next((s for s in row.foreign_keys if given.api_key.get_secret_value().startswith(s)), None)
@@ -228,6 +228,12 @@ def require_key(given: Settings) -> None:
 
 
 _ELSEWHERE = " A key of the environment is sent to {0} only when you say whose address it is, for instance host={1!r}."
+
+
+def _is_whose(url: str, row: HostRow) -> bool:
+    """Whether an address is known as the host's, and as safe as its own: a key is not read out over plain http."""
+    plain = url.lower().startswith("http:") and not (row.base_url or "").startswith("http:")
+    return not plain and hosts.find_by_url(url) is row
 
 
 def _check_url(url: str) -> None:

@@ -904,6 +904,7 @@ _deltas = st.lists(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(_deltas)
 def test_a_whole_item_and_its_stream_are_the_same_response(deltas: list[dict[str, str]]) -> None:
     profile = resolve(HOSTS["runware"], "kimi-k2.6")

@@ -247,3 +247,12 @@ def test_a_password_in_an_address_raises_without_being_quoted(framework: Driver)
     with pytest.raises(ValueError, match="user name or a password") as caught:
         framework.make(base_url="http://me:canary@127.0.0.1:9/v1", api_key="sk-x")
     assert "canary" not in repr(caught.value)
+
+
+def test_a_key_of_the_environment_is_not_sent_over_plain_http(
+    framework: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOONSHOT_API_KEY", CANARY)
+    model = framework.make(base_url="http://api.moonshot.ai/v1")
+    with pytest.raises(ValueError, match="only when you say whose address it is"):
+        framework.ask(model, "Hello")
