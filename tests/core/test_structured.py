@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from typing import Any
 
 import pytest
@@ -178,7 +179,9 @@ WRITERS: dict[str, Any] = {
     "indented": lambda value: json.dumps(value, indent=2, ensure_ascii=False),
     "fenced": lambda value: f"Here you are:\n```json\n{dump(value)}\n```\nDone.",
     "with thoughts": lambda value: f"<think>Maybe 1.</think>{dump(value)}",
-    "with raw control characters": lambda value: dump(value).replace("\\n", "\n").replace("\\t", "\t"),
+    "with raw control characters": lambda value: re.sub(
+        r"\\(.)", lambda m: {"n": "\n", "t": "\t"}.get(m[1], m[0]), dump(value)
+    ),
 }
 
 
