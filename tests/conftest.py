@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 from drivers import DRIVERS, Driver
+from hypothesis import HealthCheck, settings
 
 from kimi_core.emulator import LocalKimi
 from kimi_core.hosts import HOSTS
+
+# A change is judged by the same examples each time it is judged; new ones are looked for by `make test`.
+settings.register_profile("judged", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+if os.environ.get("KIMI_TEST_EXAMPLES") == "judged":
+    settings.load_profile("judged")
 
 _FOREIGN = ("LC_OUTPUT_VERSION", "OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_CUSTOM_HEADERS")
 
