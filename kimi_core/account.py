@@ -43,9 +43,9 @@ def balance(body: Any, profile: Profile) -> Balance:
     Raises:
         DecodeError: It is something else.
     """
-    data = body.get("data") if isinstance(body, Mapping) else None
+    data: Any = body.get("data") if isinstance(body, Mapping) else None
     try:
-        available, voucher, cash = (float(data[f"{kind}_balance"]) for kind in ("available", "voucher", "cash"))  # type: ignore[index]
+        available, voucher, cash = (float(data[f"{kind}_balance"]) for kind in ("available", "voucher", "cash"))
     except (TypeError, KeyError, ValueError):
         words = f"{profile.where} answered something that is no balance: {str(body)[:200]!r}."
         raise make(DecodeError, words, host=profile.host.name, body=body) from None

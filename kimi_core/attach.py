@@ -70,8 +70,8 @@ _STAND_INS: Final = {"fetch": "data:text/plain;base64,eA==", "upload": "file", "
 
 def _parts(messages: Iterable[Message]) -> Iterator[Part]:
     for message in messages:
-        if type(message.content) is not str:
-            yield from message.content  # type: ignore[misc]
+        if not isinstance(message.content, str):
+            yield from message.content
 
 
 def _to_fetch(messages: Iterable[Message], profile: Profile, settings: Settings) -> Iterator[Part]:
@@ -187,7 +187,8 @@ async def arun(todo: Steps, files: AsyncFiles, profile: Profile, settings: Setti
             results = await asyncio.gather(*map(gated, jobs), return_exceptions=True)
             jobs = todo.send([_or_raised(result) for result in results])
     except StopIteration as end:
-        return end.value  # type: ignore[no-any-return]
+        made: Request = end.value
+        return made
 
 
 def _driven(todo: Steps, do: Callable[[tuple[Job, ...]], Sequence[str]]) -> Request:
@@ -196,7 +197,8 @@ def _driven(todo: Steps, do: Callable[[tuple[Job, ...]], Sequence[str]]) -> Requ
         while True:
             jobs = todo.send(do(jobs))
     except StopIteration as end:
-        return end.value  # type: ignore[no-any-return]
+        made: Request = end.value
+        return made
 
 
 def _or_raised(result: str | BaseException) -> str:

@@ -246,9 +246,9 @@ def _characters(request: Request) -> int:
     )
 
 
-def _check(name: str, limit: object, kinds: tuple[type, ...]) -> None:
+def _check(name: str, limit: float | None, kinds: tuple[type, ...]) -> None:
     wrong = isinstance(limit, bool) or not isinstance(limit, kinds)
-    if limit is not None and (wrong or not limit > 0):  # type: ignore[operator]
+    if limit is not None and (wrong or not limit > 0):
         what = "a number" if float in kinds else "a whole number"
         raise err.ConfigError(f"A budget's {name} must be {what} above 0, got {limit!r}.")
 

@@ -178,7 +178,7 @@ class _MessageEncoder:
         content = message.content
         wire: JsonObject = {
             "role": message.role,
-            "content": content if type(content) is str else self._parts(content),
+            "content": content if isinstance(content, str) else self._parts(content),
         }
         if message.name:
             wire["name"] = message.name
@@ -189,7 +189,7 @@ class _MessageEncoder:
         wire: JsonObject = {
             "role": "tool",
             "tool_call_id": message.tool_call_id,
-            "content": content if type(content) is str else self._parts(content),
+            "content": content if isinstance(content, str) else self._parts(content),
         }
         if message.name and message.name.startswith("$"):
             wire["name"] = message.name  # the protocol of builtin functions wants it
@@ -226,8 +226,8 @@ class _MessageEncoder:
             "function": {"name": name, "arguments": call.arguments or "{}"},
         }
 
-    def _parts(self, parts: str | tuple[Part, ...]) -> list[JsonObject]:
-        return [self._part(part) for part in parts]  # type: ignore[arg-type]
+    def _parts(self, parts: tuple[Part, ...]) -> list[JsonObject]:
+        return [self._part(part) for part in parts]
 
     def _part(self, part: Part) -> JsonObject:
         match part:
