@@ -290,7 +290,9 @@ _SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
 
 def _sampling(draft: _Draft) -> None:
     host = draft.profile.host
-    n = draft.options.n or 1
+    n = 1 if draft.options.n is None else draft.options.n
+    if n < 1:
+        raise ConfigError(f"n must be at least 1, got {n}.")
     if n > host.most_answers:
         most = f"at most {host.most_answers} answers" if host.most_answers > 1 else "one answer"
         raise UnsupportedError(f"One call to {draft.profile.where} gives {most}; for n={n} call several times (batch).")

@@ -284,3 +284,11 @@ def test_a_value_of_the_wrong_type_raises_before_any_io(driver: Driver, kimi: Lo
     with pytest.raises(ConfigError, match=word):
         driver.ask(model, "Hello", **{word: value})
     assert kimi.requests == []
+
+
+@pytest.mark.parametrize("n", [0, -1])
+def test_less_than_one_answer_raises_before_any_io(driver: Driver, kimi: LocalKimi, n: int) -> None:
+    model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key)
+    with pytest.raises(ValueError, match="n must be at least 1"):
+        driver.ask(model, "Hello", n=n)
+    assert kimi.requests == []
