@@ -83,10 +83,24 @@ def _canned(emulator: Emulator, request: ChatRequest, canned: Canned) -> Answer:
         if canned.frames is not None and emulator.script.stream_faults:
             return spoiled(emulator, canned.frames)
         return canned.answer()
-    answer = _rendered(emulator, request, canned.reply)
+    answer = _rendered(emulator, request, canned.reply, *_further(emulator, request))
     answer.status, answer.cut = canned.status, answer.cut or canned.cut
     answer.headers.update(canned.headers)
     return answer
+
+
+def _further(emulator: Emulator, request: ChatRequest) -> list[Reply]:
+    """The canned replies for the other choices, as far as there are any."""
+    queue, found = emulator.script.canned, []
+    while queue and queue[0].reply is not None and len(found) + 1 < _count(emulator, request):
+        found.append(queue[0].reply)
+        queue.popleft()
+    return found
+
+
+def _count(emulator: Emulator, request: ChatRequest) -> int:
+    """How many choices the answer has."""
+    return max(1, min(request.answers, emulator.dialect.most_answers))
 
 
 def _ruled(emulator: Emulator, request: ChatRequest) -> Answer:
@@ -94,14 +108,12 @@ def _ruled(emulator: Emulator, request: ChatRequest) -> Answer:
     refusal = emulator.dialect.empty_length
     if refusal and not request.stream and reply.finish == "length" and not reply.text:
         raise invalid(refusal)
-    return _rendered(emulator, request, reply)
+    return _rendered(emulator, request, *[reply] * _count(emulator, request))
 
 
-def _rendered(emulator: Emulator, request: ChatRequest, reply: Reply) -> Answer:
-    reply = emulator.dialect.finish(with_ids(reply, request), request)
-    if reply.reasoning_as is None:
-        reply = replace(reply, reasoning_as=emulator.reasoning_as)
-    completion = completed(emulator, request, reply)
+def _rendered(emulator: Emulator, request: ChatRequest, *replies: Reply) -> Answer:
+    reply, *others = (_finished(emulator, request, reply) for reply in replies)
+    completion = replace(completed(emulator, request, reply), others=tuple(others))
     if not request.stream:
         body = emulator.dialect.body(completion.body(), completion)
         return exchange.whole(body, headers=emulator.dialect.cost_headers(completion))
@@ -110,6 +122,11 @@ def _rendered(emulator: Emulator, request: ChatRequest, reply: Reply) -> Answer:
     if emulator.script.stream_faults:
         return spoiled(emulator, frames)
     return exchange.events(frames, coalesce=emulator.coalesce)
+
+
+def _finished(emulator: Emulator, request: ChatRequest, reply: Reply) -> Reply:
+    reply = emulator.dialect.finish(with_ids(reply, request), request)
+    return reply if reply.reasoning_as is not None else replace(reply, reasoning_as=emulator.reasoning_as)
 
 
 def spoiled(emulator: Emulator, frames: Sequence[Frame]) -> Answer:

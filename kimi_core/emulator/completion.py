@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from kimi_core.emulator import manner, tokens
@@ -31,6 +32,7 @@ class Completion:
         prompt_tokens: Tokens of the prompt.
         cached_tokens: Those of them that were in the cache.
         usd: What it costs.
+        others: Further replies, where several were asked for (`n`).
     """
 
     id: str
@@ -40,43 +42,44 @@ class Completion:
     prompt_tokens: int
     cached_tokens: int
     usd: float
+    others: tuple[Reply, ...] = ()
+
+    @property
+    def replies(self) -> tuple[Reply, ...]:
+        """All replies."""
+        return (self.reply, *self.others)
 
     @property
     def usage(self) -> JsonObject:
         """The usage object."""
         if self.reply.usage is not None:
             return self.reply.usage
-        spent = self.reply.tokens
+        spent = sum(reply.tokens for reply in self.replies)
         return {
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": spent,
             "total_tokens": self.prompt_tokens + spent,
             "cached_tokens": self.cached_tokens,
-            "completion_tokens_details": {"reasoning_tokens": tokens.count(self.reply.reasoning)},
+            "completion_tokens_details": {
+                "reasoning_tokens": sum(tokens.count(reply.reasoning) for reply in self.replies)
+            },
             "prompt_tokens_details": {"cached_tokens": self.cached_tokens},
         }
 
     def body(self) -> JsonObject:
         """The answer to a request without ``stream``."""
-        reply = self.reply
-        message: JsonObject = {
-            "role": "assistant",
-            "content": manner.text(reply),
-            **manner.reasoning(reply, reply.reasoning, last=True),
-        }
-        if reply.calls and reply.calls_as == "tool_calls":
-            message["tool_calls"] = [_call(call) for call in reply.calls]
-        choice = {"index": 0, "message": message, "finish_reason": reply.finish_reason}
-        return {**self._head("chat.completion"), "choices": [choice], "usage": self.usage}
+        choices = [
+            {"index": at, "message": _message(reply), "finish_reason": reply.finish_reason}
+            for at, reply in enumerate(self.replies)
+        ]
+        return {**self._head("chat.completion"), "choices": choices, "usage": self.usage}
 
     def chunks(self, *, usage_in_choice: bool, include_usage: bool) -> list[JsonObject]:
-        """The answer to a request with ``stream``."""
+        """The answer to a request with ``stream``; the choices of several come in turns."""
         head = self._head("chat.completion.chunk")
-        made = [{**head, "choices": [_choice(delta)]} for delta in _deltas(self.reply)]
-        last = _choice({}, self.reply.finish_reason)
-        if usage_in_choice:
-            last["usage"] = self.usage
-        made.append({**head, "choices": [last]})
+        usage = {"usage": self.usage} if usage_in_choice else {}
+        choices = [_choices(at, reply, usage) for at, reply in enumerate(self.replies)]
+        made = [{**head, "choices": [one]} for turn in zip_longest(*choices) for one in turn if one is not None]
         if include_usage:
             made.append({**head, "choices": [], "usage": self.usage})
         return made
@@ -90,8 +93,22 @@ def pieces(text: str) -> list[str]:
     return _PIECE.findall(text)
 
 
-def _choice(delta: JsonObject, finish: str | None = None) -> JsonObject:
-    return {"index": 0, "delta": delta, "finish_reason": finish}
+def _message(reply: Reply) -> JsonObject:
+    message: JsonObject = {
+        "role": "assistant",
+        "content": manner.text(reply),
+        **manner.reasoning(reply, reply.reasoning, last=True),
+    }
+    if reply.calls and reply.calls_as == "tool_calls":
+        message["tool_calls"] = [_call(call) for call in reply.calls]
+    return message
+
+
+def _choices(at: int, reply: Reply, usage: JsonObject) -> Iterator[JsonObject]:
+    """One choice in the pieces in which it is streamed; ``usage`` stands in the last."""
+    for delta in _deltas(reply):
+        yield {"index": at, "delta": delta, "finish_reason": None}
+    yield {"index": at, "delta": {}, "finish_reason": reply.finish_reason, **usage}
 
 
 def _call(call: Call) -> JsonObject:

@@ -60,6 +60,7 @@ class Dialect:
             beginnings of user agents that are let in as well.
         finish: The last word on a reply, given the request.
         stream_error: The frame of an error inside a stream.
+        most_answers: Most choices of one answer (`n`); with 1, a larger number changes nothing.
         tasks: Whether it takes arrays of tasks as well (Runware's own protocol).
     """
 
@@ -86,4 +87,5 @@ class Dialect:
     admit: Callable[[HttpCall, Collection[str]], None] = _anybody
     finish: Callable[[Reply, ChatRequest], Reply] = lambda reply, request: reply
     stream_error: Callable[[Mapping[str, Any]], JsonObject] = _bare
+    most_answers: int = 1
     tasks: bool = False

@@ -90,6 +90,12 @@ class ChatRequest:
         return None
 
     @property
+    def answers(self) -> int:
+        """How many answers are asked for."""
+        n = self.body.get("n")
+        return n if isinstance(n, int) and not isinstance(n, bool) else 1
+
+    @property
     def stops(self) -> list[str]:
         """The stop strings."""
         stop = self.body.get("stop")

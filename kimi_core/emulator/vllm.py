@@ -19,6 +19,8 @@ from kimi_core.emulator.request import ChatRequest
 
 JsonObject = dict[str, Any]
 
+#: The default of ``VLLM_MAX_N_SEQUENCES``; releases before it have 16384.
+_MOST_ANSWERS = 64
 _TYPES = {400: "BadRequestError", 401: "AuthenticationError", 404: "NotFoundError"}
 
 
@@ -94,6 +96,20 @@ def sampling_is_possible(request: ChatRequest) -> None:
         raise bad(f"top_p must be in (0, 1], got {top_p}.")
     if request.max_tokens is not None and request.max_tokens < 1:
         raise bad(f"max_tokens must be at least 1, got {request.max_tokens}.")
+
+
+def answers_can_differ(request: ChatRequest) -> None:
+    """Refuse several answers where nothing is drawn by lot, and too many of them (vLLM's sampling parameters)."""
+    n, temperature = request.answers, request.body.get("temperature")
+    if n < 1:
+        raise bad(f"n must be at least 1, got {n}.")
+    if n > _MOST_ANSWERS:
+        raise bad(
+            f"n must be at most {_MOST_ANSWERS}, got {n}. To increase this limit, set the VLLM_MAX_N_SEQUENCES "
+            "environment variable."
+        )
+    if n > 1 and temperature is not None and temperature < 1e-5:
+        raise bad(f"n must be 1 when using greedy sampling, got {n}.")
 
 
 def prompt_fits(request: ChatRequest) -> None:
@@ -186,12 +202,13 @@ def _model_row(row: ModelRow) -> JsonObject:
 
 
 def _body(body: JsonObject, completion: Completion) -> JsonObject:
+    choices = [{**one, "message": _message(one["message"]), "stop_reason": None} for one in body["choices"]]
+    return {**body, "choices": choices, "usage": _usage(body["usage"])}
+
+
+def _message(said: JsonObject) -> JsonObject:
     message: JsonObject = {"refusal": None, "annotations": None, "audio": None, "function_call": None, "tool_calls": []}
-    choice = body["choices"][0]
-    message |= choice["message"]
-    if not message["content"]:
-        message["content"] = None
-    return {**body, "choices": [{**choice, "message": message, "stop_reason": None}], "usage": _usage(body["usage"])}
+    return {**message, **said, "content": said["content"] or None}
 
 
 def _chunks(chunks: list[JsonObject], completion: Completion) -> list[JsonObject]:
@@ -226,10 +243,11 @@ VLLM = Dialect(
     headers=lambda call: {},
     cost_headers=lambda completion: {},
     retry_after=False,
-    checks=(*_BOTH, tools_show_text_only, effort_is_known),
+    checks=(*_BOTH, answers_can_differ, tools_show_text_only, effort_is_known),
     thinks=_template,
     reasoning_as="reasoning",
     usage_in_choice=False,
+    most_answers=_MOST_ANSWERS,
     finish=_named,
 )
 

@@ -239,6 +239,46 @@ def test_vllm_samples_as_one_likes(ask):
     assert ask("vllm").chat(temperature=0.2, top_p=0.5).status == 200
 
 
+def say(client, *texts):
+    for text in texts:
+        client.kimi.enqueue(text=text)
+
+
+@pytest.mark.parametrize("name", ["vllm", "sglang"])
+def test_self_hosted_servers_give_several_answers_with_the_tokens_of_all(ask, name):
+    client = ask(name)
+    say(client, "One.", "Two.")
+    body = client.chat(n=2).json
+    assert [(one["index"], one["message"]["content"]) for one in body["choices"]] == [(0, "One."), (1, "Two.")]
+    say(client, "One.")
+    assert body["usage"]["completion_tokens"] == 2 * client.chat().json["usage"]["completion_tokens"]
+
+
+def test_vllm_streams_several_answers_in_turns(ask):
+    client = ask("vllm")
+    say(client, "One two three.", "Four.")
+    frames = client.chat(n=2, stream=True, stream_options={"include_usage": True}).frames
+    *chunks, last = frames
+    assert [chunk["choices"][0]["index"] for chunk in chunks[:4]] == [0, 1, 0, 1]
+    assert [chunk["choices"][0]["finish_reason"] for chunk in chunks if chunk["choices"][0]["index"]][-1] == "stop"
+    assert last["choices"] == []
+    assert {chunk["id"] for chunk in frames} == {last["id"]}
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ({"n": 2, "temperature": 0}, "n must be 1 when using greedy sampling, got 2."),
+        ({"n": 65}, "n must be at most 64, got 65."),
+        ({"n": 0}, "n must be at least 1, got 0."),
+    ],
+)
+def test_vllm_refuses_numbers_of_answers_in_its_own_words(ask, body, sentence):
+    reply = ask("vllm").chat(**body)
+    assert (reply.status, reply.error["type"]) == (400, "BadRequestError")
+    assert reply.error["message"].startswith(sentence)
+
+
 def test_vllm_says_usage_in_a_stream_only_when_asked(ask):
     client = ask("vllm")
     assert not any(frame.get("usage") or frame["choices"][0].get("usage") for frame in client.stream().frames)
