@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from kimi_core.files import AsyncFiles, Files
     from kimi_core.server_tools import FormulaResult, SearchResult
     from kimi_core.transport import AsyncTransport, Transport
+else:
+    Balance = FormulaResult = SearchResult = AsyncFiles = Files = Any  # annotations resolve without the imports
 
 _PLAIN = Options()
 

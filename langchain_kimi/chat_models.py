@@ -17,6 +17,8 @@ from langchain_kimi._tools import to_dicts
 
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
+else:
+    BaseTool = Any  # LangChain resolves annotations (`with_fallbacks`), and importing its tools costs 20 ms
 
 _errors.register()
 _blocks.register()

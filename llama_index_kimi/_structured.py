@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, closing
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from llama_index.core.base.llms.types import ChatResponse
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import LLM
+from llama_index.core.llms.structured_llm import StructuredLLM
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.types import Model, PydanticProgramMode
 from pydantic import BaseModel, Field
 
 from llama_index_kimi._asking import aanswered, agrowing, answered, growing, question
 from llama_index_kimi._traced import traced
-
-if TYPE_CHECKING:
-    from llama_index.core.llms.structured_llm import StructuredLLM
 
 
 class StructuredAnswers(FunctionCallingLLM):

@@ -5,22 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole, ToolCallBlock
+from llama_index.core.chat_engine.types import AgentChatResponse
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
-from llama_index.core.tools.types import ToolOutput
+from llama_index.core.tools.types import BaseTool, ToolOutput
 
 from kimi_core.structured import parse_partial
 from kimi_core.types import JsonObject
 from llama_index_kimi._convert import parse_arguments, recorded_call
 from llama_index_kimi._offers import to_tool_dict
 from llama_index_kimi._traced import traced
-
-if TYPE_CHECKING:
-    from llama_index.core.chat_engine.types import AgentChatResponse
-    from llama_index.core.tools.types import BaseTool
 
 
 class ToolCalling(FunctionCallingLLM):
@@ -186,8 +183,6 @@ def _to_agent_response(
     response: ChatResponse, outputs: Iterable[ToolOutput], error_on_tool_error: bool
 ) -> AgentChatResponse:
     """What the tools said; what the model said when it called none."""
-    from llama_index.core.chat_engine.types import AgentChatResponse
-
     sources = list(outputs)
     text = "\n\n".join(output.content for output in sources)
     if error_on_tool_error and any(output.is_error for output in sources):
