@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ChatResponseAsyncGen, ChatResponseGen
 from llama_index.core.instrumentation.events.llm import (
     LLMStructuredPredictEndEvent,
     LLMStructuredPredictInProgressEvent,
@@ -16,6 +16,7 @@ from llama_index.core.instrumentation.events.llm import (
 )
 from llama_index.core.prompts import BasePromptTemplate
 from llama_index_instrumentation import get_dispatcher
+from llama_index_instrumentation.span import active_span_id
 from pydantic import BaseModel
 
 from kimi_core.errors import ConfigError
@@ -114,30 +115,43 @@ async def aanswered(llm: StructuredAnswers, asked: Question) -> tuple[Any, ChatR
     return _ended(read(response, asked.output_cls)), response
 
 
+# The request is sent before the first object is asked for: within the span of the call, which is over by then.
+
+
 def growing(llm: StructuredAnswers, asked: Question) -> Generator[tuple[Any, ChatResponse]]:
     """The object as it grows, each time with the response so far. The last one is complete and of the class."""
     dispatcher.event(_started(asked))
+    return _growing(asked, llm.stream_chat(asked.messages, **asked.words), active_span_id.get())
+
+
+def _growing(asked: Question, stream: ChatResponseGen, span: str | None) -> Generator[tuple[Any, ChatResponse]]:
     reader = PartialReader(asked.output_cls)
-    with closing(llm.stream_chat(asked.messages, **asked.words)) as responses:
+    with closing(stream) as responses:
         for response in responses:
             if (partial := reader.read(response)) is not None:
                 yield _told(partial), response
     output = read(response, asked.output_cls)
     yield _told(output), response
-    _ended(output)
+    _ended(output, span)
 
 
 async def agrowing(llm: StructuredAnswers, asked: Question) -> AsyncGenerator[tuple[Any, ChatResponse]]:
     """See `growing`."""
     dispatcher.event(_started(asked))
+    return _agrowing(asked, await llm.astream_chat(asked.messages, **asked.words), active_span_id.get())
+
+
+async def _agrowing(
+    asked: Question, stream: ChatResponseAsyncGen, span: str | None
+) -> AsyncGenerator[tuple[Any, ChatResponse]]:
     reader = PartialReader(asked.output_cls)
-    async with aclosing(await llm.astream_chat(asked.messages, **asked.words)) as responses:
+    async with aclosing(stream) as responses:
         async for response in responses:
             if (partial := reader.read(response)) is not None:
                 yield _told(partial), response
     output = read(response, asked.output_cls)
     yield _told(output), response
-    _ended(output)
+    _ended(output, span)
 
 
 def _again(asked: Question, response: ChatResponse) -> list[ChatMessage] | None:
@@ -158,6 +172,7 @@ def _told(output: BaseModel) -> BaseModel:
     return output
 
 
-def _ended(output: BaseModel) -> BaseModel:
-    dispatcher.event(LLMStructuredPredictEndEvent(output=output))
+def _ended(output: BaseModel, span: str | None = None) -> BaseModel:
+    """Tell of the end: within a span, or of one that is over."""
+    dispatcher.event(LLMStructuredPredictEndEvent(output=output, span_id=span or active_span_id.get()))
     return output

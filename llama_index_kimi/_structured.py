@@ -82,13 +82,13 @@ class StructuredAnswers(FunctionCallingLLM):
         llm_kwargs: dict[str, Any] | None = None,
         **prompt_args: Any,
     ) -> Generator[Any, None, None]:
-        """The growing object; the last one is complete and of the class. See `structured_predict`."""
+        """The growing object; the last one is complete and of the class. See `structured_predict`.
+
+        Calling it sends the request, so that a refusal is raised right here.
+        """
         if by_program(self):
-            yield from super().stream_structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
-            return
-        with closing(growing(self, question(self, output_cls, prompt, llm_kwargs, prompt_args))) as pairs:
-            for output, _ in pairs:
-                yield output
+            return super().stream_structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
+        return _outputs(growing(self, question(self, output_cls, prompt, llm_kwargs, prompt_args)))
 
     @traced
     async def astream_structured_predict(
@@ -98,13 +98,13 @@ class StructuredAnswers(FunctionCallingLLM):
         llm_kwargs: dict[str, Any] | None = None,
         **prompt_args: Any,
     ) -> AsyncGenerator[Any, None]:
-        """See `stream_structured_predict`."""
+        """See `stream_structured_predict`. Awaiting it sends the request."""
         if by_program(self):
             made: AsyncGenerator[Any, None] = await super().astream_structured_predict(
                 output_cls, prompt, llm_kwargs, **prompt_args
             )
             return made
-        return _outputs(agrowing(self, question(self, output_cls, prompt, llm_kwargs, prompt_args)))
+        return _aoutputs(await agrowing(self, question(self, output_cls, prompt, llm_kwargs, prompt_args)))
 
     def as_structured_llm(self, output_cls: type[BaseModel], **kwargs: Any) -> StructuredLLM:
         """An LLM that answers with objects of a class, in `raw`; usage and reasoning stay on its responses."""
@@ -118,7 +118,13 @@ def by_program(llm: LLM) -> bool:
     return llm.pydantic_program_mode != PydanticProgramMode.DEFAULT
 
 
-async def _outputs(pairs: AsyncGenerator[tuple[Any, ChatResponse]]) -> AsyncGenerator[Any, None]:
+def _outputs(pairs: Generator[tuple[Any, ChatResponse]]) -> Generator[Any, None, None]:
+    with closing(pairs):
+        for output, _ in pairs:
+            yield output
+
+
+async def _aoutputs(pairs: AsyncGenerator[tuple[Any, ChatResponse]]) -> AsyncGenerator[Any, None]:
     async with aclosing(pairs):
         async for output, _ in pairs:
             yield output

@@ -6,7 +6,7 @@ LlamaIndex's own loses usage and reasoning, and shows a key that was given for o
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from typing import Any, cast
 
 from llama_index.core.base.llms.types import (
@@ -65,7 +65,7 @@ class KimiStructuredLLM(StructuredLLM):
         """See `stream_chat`."""
         if by_program(self.llm):
             return cast(ChatResponseAsyncGen, await super().astream_chat(messages, **kwargs))
-        return _aresponses(agrowing(self._kimi, self._question(messages, kwargs)))
+        return _aresponses(await agrowing(self._kimi, self._question(messages, kwargs)))
 
     @traced
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
@@ -113,8 +113,9 @@ def _response(output: BaseModel, response: ChatResponse) -> ChatResponse:
 
 
 def _responses(pairs: Generator[tuple[BaseModel, ChatResponse]]) -> ChatResponseGen:
-    for output, response in pairs:
-        yield _response(output, response)
+    with closing(pairs):
+        for output, response in pairs:
+            yield _response(output, response)
 
 
 async def _aresponses(pairs: AsyncGenerator[tuple[BaseModel, ChatResponse]]) -> ChatResponseAsyncGen:

@@ -39,16 +39,19 @@ def traced_completion(method: F) -> F:
 
 
 def traced(method: F) -> F:
-    """A method in a span. Nothing secret among its arguments is seen there."""
+    """A method in a span. Nothing secret among its arguments is seen there.
+
+    The span is of the object that is called: tracers ask it for its model, and name the span after its class.
+    """
     spanned: Any = _dispatcher.span(method)
 
     @functools.wraps(method)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return spanned(self, *map(_hidden, args), **_hidden(kwargs))
+        return spanned.__get__(self)(*map(_hidden, args), **_hidden(kwargs))
 
     @functools.wraps(method)
     async def acall(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return await spanned(self, *map(_hidden, args), **_hidden(kwargs))
+        return await spanned.__get__(self)(*map(_hidden, args), **_hidden(kwargs))
 
     wrapped: Any = acall if inspect.iscoroutinefunction(method) else call
     return cast(F, wrapped)

@@ -14,11 +14,18 @@ import pytest
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.callbacks import CallbackManager, LlamaDebugHandler
 from llama_index.core.prompts import PromptTemplate
+from pydantic import BaseModel
 
 from llama_index_kimi import KimiLLM
 
 ASKED = [ChatMessage(role="user", content="Hi")]
 SOON = 3.0
+
+
+class Person(BaseModel):
+    """Somebody."""
+
+    name: str
 
 
 class TalkativeHost:
@@ -98,8 +105,18 @@ def test_the_host_sees_that_a_loop_is_left(llm: KimiLLM, host: TalkativeHost) ->
     assert host.hung_up.wait(SOON)
 
 
-def test_the_host_sees_that_a_stream_is_not_wanted_at_all(llm: KimiLLM, host: TalkativeHost) -> None:
-    llm.stream_chat(ASKED)
+UNWANTED: dict[str, Callable[[KimiLLM], Any]] = {
+    "stream_chat": lambda llm: llm.stream_chat(ASKED),
+    "stream_structured_predict": lambda llm: llm.stream_structured_predict(Person, PromptTemplate("Hi")),
+    "structured llm": lambda llm: llm.as_structured_llm(Person).stream_chat(ASKED),
+}
+
+
+@pytest.mark.parametrize("open_stream", UNWANTED.values(), ids=list(UNWANTED))
+def test_the_host_sees_that_a_stream_is_not_wanted_at_all(
+    llm: KimiLLM, host: TalkativeHost, open_stream: Callable[[KimiLLM], Any]
+) -> None:
+    open_stream(llm)
     assert host.hung_up.wait(SOON)
 
 
@@ -173,5 +190,17 @@ def test_the_host_sees_that_an_async_stream_is_left(
     async def run() -> bool:
         await leave(open_stream(llm))
         return await asyncio.to_thread(host.hung_up.wait, SOON)  # while the event loop still runs
+
+    assert asyncio.run(run())
+
+
+@pytest.mark.parametrize("leave", [not_wanted, cancelled_between])
+def test_the_host_sees_that_a_growing_object_is_left(
+    llm: KimiLLM, host: TalkativeHost, leave: Callable[[Any], Any]
+) -> None:
+    async def run() -> bool:
+        stream = llm.astream_structured_predict(Person, PromptTemplate("Hi"))
+        await leave(stream)
+        return await asyncio.to_thread(host.hung_up.wait, SOON)
 
     assert asyncio.run(run())
