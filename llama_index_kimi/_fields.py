@@ -192,7 +192,12 @@ class KimiFields(FunctionCallingLLM):
         default_factory=dict,
         description="Further fields for the body, as LlamaIndex's integrations have it; `extra_body` wins over them.",
     )
-    context_window: int | None = Field(default=None, description="What `metadata` says instead of the model's row.")
+    context_window: int | None = Field(
+        default=None,
+        gt=0,
+        description="What `metadata` says instead of the model's row: LlamaIndex cuts its prompts so that they and the "
+        "answer fit into it. What is left for the answer is `max_tokens`, or 3072 tokens and at most a quarter.",
+    )
     is_function_calling_model: bool = Field(
         default=True, description="What `metadata` says: False makes agents use prompts instead of tool calls."
     )

@@ -56,6 +56,8 @@ _KEPT = (
     "fallback_hosts",
     "budget",
 )
+# Tokens of an answer, thinking included, that LlamaIndex reckons with where nobody said how many.
+_ANSWER = 3072
 # What traces may show.
 _SHOWN = ("thinking", "reasoning_effort", "max_tokens", "temperature", "top_p", "stop", "seed")
 
@@ -145,11 +147,11 @@ class KimiLLM(StructuredAnswers, ToolCalling, KimiFields):
     @property
     def metadata(self) -> LLMMetadata:
         """What LlamaIndex needs to know about the model. No I/O."""
-        row = self._client.profile(self.model).model
+        window = self.context_window or self._client.profile(self.model).model.context
         limit = self._options().max_tokens if self.additional_kwargs else self.max_tokens
         return LLMMetadata(
-            context_window=self.context_window or row.context,
-            num_output=limit or row.default_output,
+            context_window=window,
+            num_output=_reserved(window, limit),
             is_chat_model=True,
             is_function_calling_model=self.is_function_calling_model,
             model_name=self.model,
@@ -311,6 +313,15 @@ class _Call(NamedTuple):
     request: Request
     connection: JsonObject
     single: bool
+
+
+def _reserved(window: int, limit: int | None) -> int:
+    """How many tokens LlamaIndex leaves for the answer when it fills a window with text; nothing of it is sent.
+
+    All that `max_tokens` allows, as far as there is room for a prompt. Without it a part of the window, and not more
+    than fits into a smaller one that is set later (`Settings.context_window`): LlamaIndex keeps this number then.
+    """
+    return min(limit, window - window // 8) if limit else min(_ANSWER, window // 4)
 
 
 def _settled(settings: Settings) -> JsonObject:

@@ -248,7 +248,7 @@ def test_it_is_a_function_calling_llm() -> None:
 @pytest.mark.parametrize("row", MODELS.values(), ids=list(MODELS))
 def test_metadata_is_that_of_the_models_row(row: Any) -> None:
     metadata = KimiLLM(model=row.id).metadata
-    assert (metadata.context_window, metadata.num_output) == (row.context, row.default_output)
+    assert (metadata.context_window, metadata.num_output) == (row.context, 3072)
     assert (metadata.is_chat_model, metadata.is_function_calling_model) == (True, True)
     assert (metadata.model_name, metadata.system_role) == (row.id, MessageRole.SYSTEM)
 

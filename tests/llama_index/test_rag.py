@@ -68,5 +68,5 @@ def test_an_engine_answers_with_an_object(llm: KimiLLM, kimi: LocalKimi) -> None
 def test_prompts_leave_room_for_thinking(make: Callable[..., KimiLLM]) -> None:
     metadata = make().metadata
     helper = PromptHelper.from_llm_metadata(metadata)
-    assert helper.context_window - helper.num_output == 262_144 - 32_768
+    assert helper.context_window - helper.num_output == 262_144 - 3072
     assert metadata.system_role is MessageRole.SYSTEM
