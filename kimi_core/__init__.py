@@ -66,6 +66,7 @@ from kimi_core.settings import Settings, make_settings
 from kimi_core.types import (
     AgentSwarm,
     DocumentPart,
+    FilePart,
     ImagePart,
     Message,
     Options,
@@ -108,6 +109,7 @@ __all__ = [
     "DocumentPart",
     "ErrorRule",
     "Event",
+    "FilePart",
     "Finished",
     "FormulaError",
     "HostRow",

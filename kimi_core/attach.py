@@ -1,4 +1,4 @@
-"""Making a request's media and documents what its host takes: fetched, uploaded, or extracted.
+"""Making a request's media and documents what its host takes: read, fetched, uploaded, or extracted.
 
 What is to be done is worked out without I/O, in steps that both clients run (`run`, `arun`), and is the same in every
 turn of a conversation: what was sent inline stays inline, and the same content becomes the same bytes, id or text.
@@ -15,14 +15,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import unquote, urlsplit
 
-from kimi_core import documents, fetch, media
+from kimi_core import documents, fetch, local_files, media
 from kimi_core.errors import KimiError, MessageError
 from kimi_core.fetch import What
 from kimi_core.files import AsyncFiles, Files
 from kimi_core.profile import Profile
 from kimi_core.recent import UPLOADED, Recent
 from kimi_core.settings import Settings
-from kimi_core.types import DocumentPart, ImagePart, Message, Part, Request, TextPart, VideoPart
+from kimi_core.types import DocumentPart, FilePart, ImagePart, Message, Part, Request, TextPart, VideoPart
 
 LIMIT: Final = 100 * 1024 * 1024
 """Most bytes that are fetched for a host of which no limit is known."""
@@ -32,12 +32,14 @@ AT_ONCE: Final = 8
 _log = logging.getLogger("kimi_core")
 _extracted: Recent[str] = Recent(64 * 1024 * 1024, len)
 
+Do: TypeAlias = Literal["read", "fetch", "upload", "extract"]
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One thing to do: the result of `fetch` is a `data:` URL, of `upload` a file's id, of `extract` a text."""
+    """One thing to do. `read` and `fetch` give a `data:` URL, `upload` a file's id, `extract` a text."""
 
-    do: Literal["fetch", "upload", "extract"]
+    do: Do
     part: Part
 
 
@@ -62,7 +64,8 @@ def rehearsed(request: Request, profile: Profile, settings: Settings) -> Request
     return _driven(steps(request, profile, settings), lambda jobs: [_STAND_INS[job.do] for job in jobs])
 
 
-_STAND_INS: Final = {"fetch": "data:text/plain;base64,eA==", "upload": "file", "extract": "text"}
+_INLINE: Final = "data:text/plain;base64,eA=="
+_STAND_INS: Final[Mapping[Do, str]] = {"read": _INLINE, "fetch": _INLINE, "upload": "file", "extract": "text"}
 
 
 # ------------------------------------------------------------------------------------------- what is to be done
@@ -74,6 +77,13 @@ def _parts(messages: Iterable[Message]) -> Iterator[Part]:
             yield from message.content
 
 
+def _to_read(messages: Iterable[Message], profile: Profile, settings: Settings) -> Iterator[Part]:
+    """Files of this machine. What a tool or a model names is none of them: it was left out before (`parts`)."""
+    for message in messages:
+        if not isinstance(message.content, str) and message.role in ("user", "system"):
+            yield from (part for part in message.content if isinstance(part, FilePart))
+
+
 def _to_fetch(messages: Iterable[Message], profile: Profile, settings: Settings) -> Iterator[Part]:
     """Media by http for hosts that fetch none; documents by http for all."""
     if settings.fetch_media is False:
@@ -81,7 +91,11 @@ def _to_fetch(messages: Iterable[Message], profile: Profile, settings: Settings)
     inline = "data" in profile.host.media_urls and "http" not in profile.host.media_urls
     for part in _parts(messages):
         wanted = isinstance(part, DocumentPart) or (inline and _what(part) in profile.media)
-        if wanted and not isinstance(part, TextPart) and part.url[:8].lower().startswith(("http://", "https://")):
+        if (
+            wanted
+            and not isinstance(part, TextPart | FilePart)
+            and part.url[:8].lower().startswith(("http://", "https://"))
+        ):
             yield part
 
 
@@ -108,7 +122,8 @@ def _to_extract(messages: Iterable[Message], profile: Profile, settings: Setting
 
 
 _Finder: TypeAlias = Callable[[Iterable[Message], Profile, Settings], Iterator[Part]]
-_FIND: Final[Mapping[Literal["fetch", "upload", "extract"], _Finder]] = {
+_FIND: Final[Mapping[Do, _Finder]] = {
+    "read": _to_read,
     "fetch": _to_fetch,
     "upload": _to_upload,
     "extract": _to_extract,
@@ -116,6 +131,8 @@ _FIND: Final[Mapping[Literal["fetch", "upload", "extract"], _Finder]] = {
 
 
 def _what(part: Part) -> What:
+    if isinstance(part, FilePart):
+        return part.kind
     return "image" if isinstance(part, ImagePart) else "video" if isinstance(part, VideoPart) else "document"
 
 
@@ -151,6 +168,8 @@ def _rewritten(message: Message, content: tuple[Part, ...], done: Mapping[int, s
 
 
 def _became(part: Part, result: str) -> Part:
+    if isinstance(part, FilePart):
+        return local_files.to_part(part, result)
     if isinstance(part, ImagePart | VideoPart):
         return replace(part, url=result if result.startswith("data:") else f"ms://{result}")
     if isinstance(part, DocumentPart) and result.startswith("data:") and not documents.is_inline(part):
@@ -166,7 +185,7 @@ def run(todo: Steps, files: Files, profile: Profile, settings: Settings) -> Requ
     """Do everything, one thing after the other.
 
     Raises:
-        MediaError: Something could not be fetched, or is nothing that Kimi takes.
+        MediaError: Something could not be read or fetched, or is nothing that Kimi takes.
         APIError: The host refused an upload, or failed.
     """
     doer = _Doer(files, profile, settings)
@@ -225,6 +244,9 @@ class _Doing:
         limit = host.file_limit if uploads else inline
         return fetch.Rules(self.settings.fetch_media is True, limit or LIMIT, self.settings.max_retries)
 
+    def read(self, part: FilePart) -> str:
+        return local_files.load(part, self.settings.local_files, self.rules(part.kind).limit)
+
     def uploaded(self, key: Any, purpose: str, id: str) -> str:
         UPLOADED.put(key, id)
         _log.debug("uploaded the %s as ms://%s to %s", purpose, id, self.profile.host.name)
@@ -244,6 +266,8 @@ class _Doer(_Doing):
     def do(self, job: Job) -> str:
         what = _what(job.part)
         match job:
+            case Job("read", part):
+                return self.read(part)  # type: ignore[arg-type]
             case Job("fetch", part):
                 return fetch.fetch(part.url, what, self.rules(what))  # type: ignore[union-attr]
             case Job("upload", part):
@@ -280,6 +304,8 @@ class _AsyncDoer(_Doing):
     async def do(self, job: Job) -> str:
         what = _what(job.part)
         match job:
+            case Job("read", part):
+                return await asyncio.to_thread(self.read, part)  # type: ignore[arg-type]
             case Job("fetch", part):
                 return await fetch.afetch(part.url, what, self.rules(what))  # type: ignore[union-attr]
             case Job("upload", part):

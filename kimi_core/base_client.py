@@ -137,14 +137,19 @@ class BaseClient:
         """What is to be done with media and documents first; None for nothing. Mistakes are found before that."""
         if all(type(message.content) is str for message in request.messages):
             return None
-        from kimi_core import attach  # with the first picture
+        from kimi_core import attach, parts  # with the first picture
 
         profile = self._route(request)
-        rehearsed = attach.rehearsed(request, profile, self.settings)
+        messages, left_out = parts.settled(request.messages)
+        if left_out:
+            self._warn("left out", f"{left_out} It was left out of what a tool or a model said; the model is told so.")
+        settled = request if messages is request.messages else replace(request, messages=messages)
+        rehearsed = attach.rehearsed(settled, profile, self.settings)
         if rehearsed is request:
             return None
-        self.prepare(rehearsed)
-        return attach.steps(request, profile, self.settings)
+        if rehearsed is not settled:
+            self.prepare(rehearsed)
+        return attach.steps(settled, profile, self.settings)
 
     def _rehearse(self, request: Request) -> None:
         """Find mistakes before a host is asked what its formulas offer."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import codecs
 import mimetypes
 import re
-from os import PathLike
 from typing import Final
 
 from kimi_core import media
@@ -34,24 +33,21 @@ _MARKS: Final = (
 )
 
 
-def load(source: str | PathLike[str] | bytes, filename: str | None = None, mime: str | None = None) -> DocumentPart:
-    """Make a part of a document.
+def load(data: bytes, filename: str | None = None, mime: str | None = None) -> DocumentPart:
+    """Make a part of a document's bytes. For a file there is `kimi_core.FilePart`.
 
     Args:
-        source: Its bytes, or the path of a local file; `~` and `file://` are understood.
-        filename: Its name; that of the file when it is one.
+        data: The bytes.
+        filename: Its name.
         mime: Its MIME type; by default what the name suggests.
 
     Raises:
-        MediaError: There is no such file, or it is empty.
+        MediaError: There are none.
     """
-    if not isinstance(source, bytes):
-        path, source = media.read(source)
-        filename = filename or path.name
-    if not source:
+    if not data:
         raise MediaError(f"{filename or 'The document'} is empty.")
     guessed = media.guess_mime(filename) if filename else None
-    return DocumentPart(media.to_data_url(source, mime or guessed or UNKNOWN), filename, mime)
+    return DocumentPart(media.to_data_url(data, mime or guessed or UNKNOWN), filename, mime)
 
 
 def mime_of(part: DocumentPart) -> str:

@@ -106,7 +106,7 @@ def shown(url: str) -> str:
 def _packed(data: bytes, mime: str, what: What, url: str) -> str:
     _log.debug("fetched the %s %s: %d bytes", what, shown(url), len(data))
     if what != "document":
-        return media.pack(data, what, mime, f"The {what} at {shown(url)}")
+        return media.load(data, what, mime, f"The {what} at {shown(url)}")
     if not data:
         raise MediaError(f"The document at {shown(url)} is empty.")
     said = mime if (mime := _media_type(mime)) != documents.UNKNOWN else media.guess_mime(url)

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from pydantic_core import from_json
 
-from kimi_core import media
+from kimi_core import local_files, media
 from kimi_core.errors import ConfigError, DecodeError, MessageError, UnsupportedError, make
 from kimi_core.profile import Profile, did_you_mean
 from kimi_core.recent import UPLOADED
@@ -170,7 +170,7 @@ def _read(file: Any) -> tuple[str, bytes]:
     if isinstance(file, bytes | bytearray | memoryview):
         return "", bytes(file)
     if isinstance(file, str | PathLike):
-        path, data = media.read(file)
+        path, data = local_files.read(file)
         return path.name, data
     read = file.read() if hasattr(file, "read") else None
     if not isinstance(read, bytes):

@@ -13,10 +13,9 @@ import mimetypes
 import re
 from binascii import a2b_base64, b2a_base64
 from os import PathLike, fspath
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Final, Literal, TypeAlias
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from kimi_core.errors import MessageError
 
@@ -78,6 +77,8 @@ _MAGIC: Final = tuple(
         (rb"....ftypqt  |....(moov|mdat|wide|pnot)", "video/quicktime"),
         (rb"....ftyp3g[pgrs2]", "video/3gpp"),
         (rb"....ftyp(iso.|mp4[12v]|avc1|M4V |dash|MSNV|mmp4|f4v |cmfc)", "video/mp4"),
+        # Cameras write brands of their own, and behind them (in fours) those that they are compatible with.
+        (rb"\0\0\0.ftyp(?!avi[fs]|M4[AB] ).{8}(.{4}){0,12}?(iso[m2-9]|mp4[12]|avc1)", "video/mp4"),
         (rb"RIFF....AVI ", "video/x-msvideo"),
         (rb"FLV\x01", "video/x-flv"),
         (rb"\x1a\x45\xdf\xa3.{0,60}webm", "video/webm"),
@@ -125,6 +126,23 @@ def to_data_url(data: bytes, mime: str) -> str:
     return f"data:{mime};base64,{b2a_base64(data, newline=False).decode('ascii')}"
 
 
+def check_address(url: str) -> None:
+    """Raise for a text that names a file of this machine.
+
+    Raises:
+        MediaError: It has no scheme, that of files, or begins with a drive.
+    """
+    scheme = _SCHEME.match(url)
+    if scheme is None or scheme[1].lower() == "file":
+        raise MediaError(
+            f"{_short(url)} is no address. A file of this machine is named by a path object (`pathlib.Path`; in "
+            "LlamaIndex the field `path`, in a user's message), since text in a message may be anybody's."
+        )
+
+
+_SCHEME: Final = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+):")
+
+
 def split_data_url(url: str) -> tuple[str, str]:
     """Return the MIME type and the base64 text of a `data:` URL.
 
@@ -167,24 +185,7 @@ def inline(encoded: str, kind: Kind, mime: str | None = None) -> str:
     return f"data:{split_data_url(load(beginning, kind, mime))[0]};base64,{encoded}"
 
 
-def load(source: str | PathLike[str] | bytes, kind: Kind, mime: str | None = None) -> str:
-    """Return a picture or video as a `data:` URL.
-
-    Args:
-        source: Its bytes, or the path of a local file; `~` and `file://` are understood.
-        kind: What it is meant to be.
-        mime: Its MIME type, for bytes that do not tell; what they tell goes before.
-
-    Raises:
-        MediaError: There is no such file, or it is nothing that Kimi takes as a picture or video.
-    """
-    if isinstance(source, bytes):
-        return pack(source, kind, mime, f"the {kind}")
-    path, data = read(source)
-    return pack(data, kind, mime or guess_mime(path), str(path))
-
-
-def pack(data: bytes, kind: Kind, mime: str | None, name: str) -> str:
+def load(data: bytes, kind: Kind, mime: str | None = None, name: str | None = None) -> str:
     """Return the bytes of a picture or video as a `data:` URL of the type that they tell.
 
     Args:
@@ -196,19 +197,10 @@ def pack(data: bytes, kind: Kind, mime: str | None, name: str) -> str:
     Raises:
         MediaError: They are nothing that Kimi takes as a picture or video.
     """
+    name = name or f"the {kind}"
     if not data:
         raise MediaError(f"{name} is empty.")
     return to_data_url(data, _checked(data, mime, kind, name))
-
-
-def read(source: str | PathLike[str]) -> tuple[Path, bytes]:
-    """Return the path and the bytes of a local file; `~` and `file://` are understood.
-
-    Raises:
-        MediaError: There is no such file.
-    """
-    path = _local(source)
-    return path, _read(path)
 
 
 def _checked(data: bytes, hint: str | None, kind: Kind, name: str) -> str:
@@ -220,38 +212,16 @@ def _checked(data: bytes, hint: str | None, kind: Kind, name: str) -> str:
     hint = hint.partition(";")[0].strip().lower() if hint else None
     mime = sniff(head) or _ALIASES.get(hint or "", hint)
     if mime is None:
-        raise MediaError(f"{name} is of no known format. Give its MIME type, one of {_list(kind)}.")
+        raise MediaError(
+            f"{name} is of no known format. Kimi takes {_list(kind)} as {_an(kind)}; bytes that do not tell what they "
+            "are need their MIME type."
+        )
     if mime in _TYPES[kind]:
         return mime
     other: Kind = "video" if kind == "image" else "image"
     if mime in _TYPES[other]:
         raise MediaError(f"{name} is {mime}: send it as {_an(other)}, not as {_an(kind)}.")
     raise MediaError(f"{name} is {mime}, which Kimi does not take as {_an(kind)}: it takes {_list(kind)}.")
-
-
-def _local(source: str | PathLike[str]) -> Path:
-    text = fspath(source)
-    scheme = text.partition(":")[0].lower() if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+:", text) else ""
-    if scheme == "file":
-        parts = urlsplit(text)
-        if parts.netloc not in ("", "localhost"):
-            raise MediaError(f"{text} is on another machine.")
-        return Path(url2pathname(parts.path))
-    if scheme and "://" in text:
-        raise MediaError(f"{_short(text)} is not a local file.")
-    try:
-        return Path(text).expanduser()
-    except RuntimeError as problem:
-        raise MediaError(f"{text}: {problem}") from problem
-
-
-def _read(path: Path) -> bytes:
-    reasons: dict[type[OSError], str] = {FileNotFoundError: "does not exist", IsADirectoryError: "is a directory"}
-    try:
-        return path.read_bytes()
-    except (OSError, ValueError) as problem:
-        reason = next((text for error, text in reasons.items() if isinstance(problem, error)), None)
-        raise MediaError(f"{path} {reason or f'cannot be read: {problem}'}.") from problem
 
 
 def _list(kind: Kind) -> str:

@@ -40,6 +40,7 @@ CONNECTION = (
     "http_async_client",
     "on_unsupported",
     "fetch_media",
+    "local_files",
     "upload_media",
     "documents",
     "overrides",

@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from os import PathLike
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ OnUnsupported: TypeAlias = Literal["warn", "error", "ignore"]
 FetchMedia: TypeAlias = Literal["public"] | bool
 UploadMedia: TypeAlias = Literal["auto"] | bool
 Documents: TypeAlias = Literal["extract", "error"]
+LocalFiles: TypeAlias = bool | Sequence[str | PathLike[str]]
 
 ApiKey: TypeAlias = str | SecretStr
 
@@ -55,6 +57,8 @@ class Settings:
         on_unsupported: What happens with options that cannot be honoured.
         fetch_media: Whether http URLs are fetched for hosts that fetch none: from `public` addresses, from all (True),
             or not (False).
+        local_files: Whether files of this machine are read that a message names by a path object: all (True), none
+            (False), or those below one of these folders.
         upload_media: Whether inline media are uploaded, where a host keeps files: what makes a request too large
             (`auto`), everything (True), or nothing (False).
         documents: Whether a host that can is to `extract` the text of documents, or they are an `error`.
@@ -75,6 +79,7 @@ class Settings:
     http_async_client: Any = field(default=None, repr=False)
     on_unsupported: OnUnsupported = "warn"
     fetch_media: FetchMedia = "public"
+    local_files: bool | tuple[str, ...] = True
     upload_media: UploadMedia = "auto"
     documents: Documents = "error"
     overrides: Mapping[str, Any] = field(default_factory=dict)
@@ -113,6 +118,7 @@ _GIVEN = (
     "default_headers",
     "on_unsupported",
     "fetch_media",
+    "local_files",
     "upload_media",
     "documents",
     "overrides",
@@ -142,6 +148,7 @@ def make_settings(
     http_async_client: Any = None,
     on_unsupported: OnUnsupported = "warn",
     fetch_media: FetchMedia = "public",
+    local_files: LocalFiles = True,
     upload_media: UploadMedia = "auto",
     documents: Documents = "error",
     overrides: Mapping[str, Any] | None = None,
@@ -198,6 +205,7 @@ def make_settings(
         http_async_client=http_async_client,
         on_unsupported=on_unsupported,
         fetch_media=fetch_media,
+        local_files=_local_files(local_files),
         upload_media=upload_media,
         documents=documents,
         overrides=dict(overrides or {}),
@@ -317,6 +325,15 @@ def _check_choices(**given: object) -> None:
     for word, value in given.items():
         if not any(value is choice or (isinstance(value, str) and value == choice) for choice in _CHOICES[word]):
             raise ConfigError(f"{word} must be one of {', '.join(map(repr, _CHOICES[word]))}, got {value!r}.")
+
+
+def _local_files(given: LocalFiles) -> bool | tuple[str, ...]:
+    """Folders as absolute paths. Links are resolved when a file is read."""
+    if isinstance(given, bool):
+        return given
+    if not isinstance(given, list | tuple) or not all(isinstance(one, str | PathLike) and one for one in given):
+        raise ConfigError("local_files must be True, False or a list of folders.")
+    return tuple(os.path.abspath(os.path.expanduser(os.fspath(folder))) for folder in given)
 
 
 def _key(row: HostRow, given: ApiKey | None, *, trusted: bool) -> tuple[SecretStr | None, bool]:

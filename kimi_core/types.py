@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from os import PathLike
 from typing import Any, Literal, TypeAlias
 
 JsonObject: TypeAlias = dict[str, Any]
@@ -50,7 +51,7 @@ class DocumentPart:
     """A document. Plain text is sent as text; of others a host may extract the text (`documents="extract"`).
 
     Attributes:
-        url: A `data:` URL in base64, or an http URL. `kimi_core.documents.load` makes one of a file.
+        url: A `data:` URL in base64, or an http URL. `kimi_core.documents.load` makes a part of bytes.
         filename: Its name, which the model is told.
         mime: Its MIME type, where URL and name do not say it.
     """
@@ -60,7 +61,26 @@ class DocumentPart:
     mime: str | None = None
 
 
-Part: TypeAlias = TextPart | ImagePart | VideoPart | DocumentPart
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """A file of this machine, read when the request is sent (`local_files` says which may be).
+
+    Only in messages of the user and the system: elsewhere the model is told that it was left out.
+
+    Attributes:
+        path: Where it is. An object, and never text: what stands in a message as text may be anybody's.
+        kind: What it is sent as.
+        filename: The name of a document, which the model is told. Default: that of the file.
+        mime: The MIME type of a document, where its name does not say it.
+    """
+
+    path: PathLike[str]
+    kind: Literal["image", "video", "document"]
+    filename: str | None = None
+    mime: str | None = None
+
+
+Part: TypeAlias = TextPart | ImagePart | VideoPart | DocumentPart | FilePart
 """A piece of a message's content."""
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from kimi_core import media
 from kimi_core.errors import MessageError
 from kimi_core.media import Kind
 from kimi_core.structured import dump
-from kimi_core.types import DocumentPart, ImagePart, Part, TextPart, VideoPart
+from kimi_core.types import DocumentPart, FilePart, ImagePart, Part, TextPart, VideoPart
 
 Block: TypeAlias = Mapping[str, Any]
 Convert: TypeAlias = Callable[[Block], Part | None]
@@ -112,7 +114,10 @@ def _unwrapped(block: Block) -> Part | None:
 
 
 def _media(part: type[ImagePart] | type[VideoPart], kind: Kind) -> Convert:
-    """Standard blocks (url, base64, file_id), a local file (path), and Anthropic's form (source)."""
+    """Standard blocks (url, base64, file_id), a local file (path), and Anthropic's form (source).
+
+    Only a path object opens a file. Text that names one goes on as text, and the core refuses it as an address.
+    """
 
     def convert(block: Block) -> Part:
         source = block.get("source")
@@ -123,16 +128,14 @@ def _media(part: type[ImagePart] | type[VideoPart], kind: Kind) -> Convert:
             return part(media.load(data, kind, mime) if isinstance(data, bytes) else media.inline(data, kind, mime))
         if file_id := block.get("file_id"):
             return part(f"ms://{str(file_id).removeprefix('ms://')}")
-        if url := block.get("url"):
-            return part(str(url))
-        if path := block.get("path"):
-            return part(media.load(path, kind, mime))
+        if place := block.get("url") or block.get("path"):
+            return FilePart(Path(place), kind) if isinstance(place, PathLike) else part(str(place))
         raise MessageError(f"An {kind} block needs one of url, base64, file_id or path; it has {sorted(block)}.")
 
     return convert
 
 
-def _media_url(part: type[ImagePart] | type[VideoPart], key: str) -> Convert:
+def _media_url(part: type[ImagePart] | type[VideoPart], kind: Kind, key: str) -> Convert:
     """OpenAI's `image_url` and Moonshot's `video_url`, as object or bare string."""
 
     def convert(block: Block) -> Part:
@@ -140,7 +143,7 @@ def _media_url(part: type[ImagePart] | type[VideoPart], key: str) -> Convert:
         url = value.get("url") if isinstance(value, Mapping) else value
         if not url:
             raise MessageError(f"A block of type {key!r} needs a URL.")
-        return part(str(url))
+        return FilePart(Path(url), kind) if isinstance(url, PathLike) else part(str(url))
 
     return convert
 
@@ -167,12 +170,10 @@ def _document(block: Block) -> Part | None:
     if data := inner.get("base64") or inner.get("data") or inner.get("file_data"):
         whole = isinstance(data, str) and data.startswith("data:")
         return DocumentPart(data if whole else _data_url(data, mime), name, mime)
-    if url := inner.get("url") or inner.get("file_url"):
-        return DocumentPart(str(url), name, mime)
-    if path := inner.get("path"):
-        from kimi_core import documents  # when needed
-
-        return documents.load(path, name, mime)
+    if place := inner.get("url") or inner.get("file_url") or inner.get("path"):
+        if isinstance(place, PathLike):
+            return FilePart(Path(place), "document", name, mime)
+        return DocumentPart(str(place), name, mime)
     raise MessageError(
         f"A {_kind(block)} block cannot be sent to Kimi without base64, url or path; it has {sorted(inner)}. A file "
         "that was uploaded before is read back as text (files with purpose `file-extract`) and sent as that."
@@ -208,9 +209,9 @@ _PARTS: dict[str | None, Convert] = {
     "refusal": _refusal,
     "image": _image,
     "video": _video,
-    "image_url": _media_url(ImagePart, "image_url"),
-    "input_image": _media_url(ImagePart, "image_url"),
-    "video_url": _media_url(VideoPart, "video_url"),
+    "image_url": _media_url(ImagePart, "image", "image_url"),
+    "input_image": _media_url(ImagePart, "image", "image_url"),
+    "video_url": _media_url(VideoPart, "video", "video_url"),
     "media": _by_mime,
     "audio": _audio,
     "input_audio": _audio,

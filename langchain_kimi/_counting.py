@@ -12,7 +12,7 @@ from langchain_core.messages import BaseMessage
 from pydantic import ConfigDict
 
 from kimi_core.history import unfolded
-from kimi_core.types import DocumentPart, ImagePart, Message, Part, TextPart, Tool, VideoPart
+from kimi_core.types import DocumentPart, FilePart, ImagePart, Message, Part, TextPart, Tool, VideoPart
 from langchain_kimi._calls import Calling
 from langchain_kimi._convert import to_messages
 from langchain_kimi._tools import to_tools
@@ -55,7 +55,7 @@ class Counting(Calling):
             messages: The conversation; reasoning and tool calls count. A document counts when it is plain text.
             tools: Tools on offer, in any form that `bind_tools` takes.
         """
-        told = sum(self._of_message(message) for message in unfolded(to_messages(messages)))
+        told = sum(self._of_message(message) for message in unfolded(_settled(to_messages(messages))))
         return _PER_PROMPT + told + self._of_tools(tools)
 
     def count_tokens(
@@ -108,7 +108,20 @@ class Counting(Calling):
             from kimi_core import documents  # with the first document
 
             return self.get_num_tokens(documents.text_of(part) or "")
+        if isinstance(part, FilePart):
+            from kimi_core import local_files
+
+            return self._of_part(local_files.to_part(part, local_files.load(part, self._settings.local_files)))
         return _PER_MEDIA[type(part)]
+
+
+def _settled(messages: list[Message]) -> Sequence[Message]:
+    """The messages as they would be sent: a tool's result has no files of this machine in it."""
+    if all(type(message.content) is str for message in messages):
+        return messages
+    from kimi_core import parts  # with the first picture
+
+    return parts.settled(messages)[0]
 
 
 def estimate(text: str) -> int:

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, SecretStr, SkipValidation
 from kimi_core.budget import Budget
 from kimi_core.hosts import HostRow
 from kimi_core.options import ThinkingOption
-from kimi_core.settings import Documents, FetchMedia, OnUnsupported, UploadMedia
+from kimi_core.settings import Documents, FetchMedia, LocalFiles, OnUnsupported, UploadMedia
 from kimi_core.types import AgentSwarm, EmptyAnswer
 
 DEFAULT_MODEL = "kimi-k2.6"
@@ -72,6 +72,10 @@ class KimiFields(BaseChatModel):
     fetch_media: FetchMedia = Field(default="public", frozen=True)
     """Fetch pictures, videos and documents by http for hosts that fetch none: from `"public"` addresses only, from all
     (True), or not (False)."""
+
+    local_files: LocalFiles = Field(default=True, frozen=True)
+    """Read files of this machine that a block names by a path object (`{"type": "image", "path": Path("a.png")}`): all
+    (True), none (False), or those below one of these folders. Text in a message opens no file."""
 
     upload_media: UploadMedia = Field(default="auto", frozen=True)
     """Upload pictures and videos, where the host keeps files: what makes a request too large (`"auto"`), all (True), or

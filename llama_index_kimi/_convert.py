@@ -23,17 +23,17 @@ from kimi_core.errors import MessageError, warn
 from kimi_core.structured import dump
 from kimi_core.turns import TURNS, to_record
 from kimi_core.types import (
+    FilePart,
     JsonObject,
     Message,
     Part,
     Reasoning,
     Response,
-    Role,
     TextPart,
     ToolCall,
     Usage,
 )
-from llama_index_kimi._media import document_part, image_part, video_part
+from llama_index_kimi._media import document_part, image_part, named, video_part
 
 # ------------------------------------------------------------------------------------------------ to the core
 
@@ -78,26 +78,27 @@ def _answers(result: Message, call: ToolCall) -> bool:
     return result.tool_call_id == call.id if result.tool_call_id else result.name in (None, call.name)
 
 
-def _plain(role: Role) -> Callable[[ChatMessage], Message]:
-    def convert(message: ChatMessage) -> Message:
-        kwargs = message.additional_kwargs
-        return Message(role, _content(message.blocks), name=kwargs.get("name") if kwargs else None)
+def _user(message: ChatMessage) -> Message:
+    kwargs = message.additional_kwargs
+    return Message("user", _content(message.blocks), name=kwargs.get("name") if kwargs else None)
 
-    return convert
+
+def _system(message: ChatMessage) -> Message:
+    return replace(_user(message), role="system", content=_unread(_content(message.blocks)))
 
 
 def _tool(message: ChatMessage) -> Message:
     kwargs = message.additional_kwargs
     call = kwargs.get("tool_call_id")
     answered = None if call is None else str(call)
-    return Message("tool", _content(message.blocks), tool_call_id=answered, name=kwargs.get("name"))
+    return Message("tool", _unread(_content(message.blocks)), tool_call_id=answered, name=kwargs.get("name"))
 
 
 def _assistant(message: ChatMessage) -> Message:
     kwargs, blocks = message.additional_kwargs, message.blocks
     made = Message(
         "assistant",
-        _content(blocks, _ASSISTANTS_OWN),
+        _unread(_content(blocks, _ASSISTANTS_OWN)),
         reasoning=_reasoning(blocks, kwargs),
         tool_calls=_calls(blocks, kwargs),
         name=kwargs.get("name"),
@@ -111,9 +112,9 @@ def _assistant(message: ChatMessage) -> Message:
 
 
 _CONVERTERS: dict[MessageRole, Callable[[ChatMessage], Message]] = {
-    MessageRole.SYSTEM: _plain("system"),
-    MessageRole.DEVELOPER: _plain("system"),
-    MessageRole.USER: _plain("user"),
+    MessageRole.SYSTEM: _system,
+    MessageRole.DEVELOPER: _system,
+    MessageRole.USER: _user,
     MessageRole.ASSISTANT: _assistant,
     MessageRole.CHATBOT: _assistant,
     MessageRole.MODEL: _assistant,
@@ -203,6 +204,13 @@ def _content(blocks: Sequence[Any], unsaid: frozenset[str] = _UNSAID) -> str | t
         elif block.block_type not in unsaid:
             return _parts(block for block in blocks if block.block_type not in unsaid)
     return texts[0] if len(texts) == 1 else "\n".join(texts)
+
+
+def _unread(content: str | tuple[Part, ...]) -> str | tuple[Part, ...]:
+    """Content of others than the user: there a path is mere text, and opens no file."""
+    if isinstance(content, str):
+        return content
+    return tuple(named(part) if isinstance(part, FilePart) else part for part in content)
 
 
 def _parts(blocks: Iterable[Any]) -> tuple[Part, ...]:

@@ -146,6 +146,12 @@ class KimiFields(FunctionCallingLLM):
         description="Fetch pictures, videos and documents by http for hosts that fetch none: from `public` addresses "
         "only, from all (True), or not (False).",
     )
+    local_files: bool | list[str] = Field(
+        default=True,
+        frozen=True,
+        description="Read files of this machine that a block of a user's message names by its `path`: all (True), none "
+        "(False), or those below one of these folders. Say False, or folders, where messages come from clients.",
+    )
     upload_media: UploadMedia = Field(
         default="auto",
         frozen=True,

@@ -1,10 +1,10 @@
-"""LlamaIndex's image, video and document blocks as what the core takes: a data URL, or an address as it is."""
+"""LlamaIndex's image, video and document blocks as the core's: a data URL, an address as it is, or a file's path."""
 
 from __future__ import annotations
 
 from binascii import a2b_base64
 from io import IOBase
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -13,36 +13,46 @@ from llama_index.core.base.llms.types import DocumentBlock, ImageBlock, VideoBlo
 from kimi_core import documents, media
 from kimi_core.errors import MessageError, warn
 from kimi_core.media import Kind
-from kimi_core.types import DocumentPart, ImagePart, VideoPart
+from kimi_core.types import DocumentPart, FilePart, ImagePart, Part, VideoPart
 
 # What LlamaIndex calls a document that has no title.
 _UNTITLED = "input_document"
 
 
-def image_part(block: ImageBlock) -> ImagePart:
+def image_part(block: ImageBlock) -> ImagePart | FilePart:
     """A picture for the core."""
     _without(detail=block.detail)
+    if block.image is None and block.path is not None:
+        return FilePart(block.path, "image")
     return ImagePart(_address(block, block.image, "image", block.image_mimetype))
 
 
-def video_part(block: VideoBlock) -> VideoPart:
+def video_part(block: VideoBlock) -> VideoPart | FilePart:
     """A video for the core."""
     _without(detail=block.detail, fps=block.fps)
+    if block.video is None and block.path is not None:
+        return FilePart(block.path, "video")
     return VideoPart(_address(block, block.video, "video", block.video_mimetype))
 
 
-def document_part(block: DocumentBlock) -> DocumentPart:
+def document_part(block: DocumentBlock) -> DocumentPart | FilePart:
     """A document for the core. Its text is taken where the host is known."""
     title = block.title if block.title != _UNTITLED else None
     data, mime = block.data, block.document_mimetype
     if data is not None:
         return documents.load(a2b_base64(data) if isinstance(data, bytes) else _read(data), title, mime)
     if block.path is not None:
-        return documents.load(block.path, title, mime)
+        return FilePart(Path(block.path), "document", title, mime)
     url = _url(block, "document")
-    if url.startswith("file:"):
-        return documents.load(url, title, mime)
     return DocumentPart(url, title or _last(url), mime)
+
+
+def named(part: FilePart) -> Part:
+    """A file that is not to be read, by its name alone."""
+    name = str(part.path)
+    if part.kind == "document":
+        return DocumentPart(name, part.filename, part.mime)
+    return ImagePart(name) if part.kind == "image" else VideoPart(name)
 
 
 def _address(block: ImageBlock | VideoBlock, data: bytes | IOBase | None, kind: Kind, mime: str | None) -> str:
@@ -50,10 +60,7 @@ def _address(block: ImageBlock | VideoBlock, data: bytes | IOBase | None, kind: 
         return media.inline(data.decode(), kind, mime)  # the block has the file in base64 already
     if data is not None:
         return media.load(_read(data), kind, mime)
-    if block.path is not None:
-        return media.load(block.path, kind, mime)
-    url = _url(block, kind)
-    return media.load(url, kind, mime) if url.startswith("file:") else url
+    return _url(block, kind)
 
 
 def _url(block: ImageBlock | VideoBlock | DocumentBlock, kind: str) -> str:

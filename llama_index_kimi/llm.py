@@ -50,6 +50,7 @@ _KEPT = (
     "default_headers",
     "on_unsupported",
     "fetch_media",
+    "local_files",
     "upload_media",
     "documents",
     "overrides",

@@ -14,6 +14,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from llama_index.core.base.llms.types import (
     ChatMessage,
+    DocumentBlock,
     ImageBlock,
     TextBlock,
     ThinkingBlock,
@@ -22,7 +23,7 @@ from llama_index.core.base.llms.types import (
 )
 from llama_index.core.tools import FunctionTool
 
-from kimi_core import ImagePart, Message, TextPart, structured
+from kimi_core import FilePart, ImagePart, Message, TextPart, structured
 from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
 
@@ -131,6 +132,8 @@ def _to_langchain(message: Message) -> BaseMessage:
 def _block(part: Any) -> dict[str, Any]:
     if isinstance(part, TextPart):
         return {"type": "text", "text": part.text}
+    if isinstance(part, FilePart):
+        return {"type": "file" if part.kind == "document" else part.kind, "path": part.path}
     kind = "image_url" if isinstance(part, ImagePart) else "video_url"
     return {"type": kind, kind: {"url": part.url}}
 
@@ -213,6 +216,8 @@ def _to_llama_index(message: Message) -> ChatMessage:
 def _llama_block(part: Any) -> Any:
     if isinstance(part, TextPart):
         return TextBlock(text=part.text)
+    if isinstance(part, FilePart):
+        return {"image": ImageBlock, "video": VideoBlock, "document": DocumentBlock}[part.kind](path=part.path)
     return ImageBlock(url=part.url) if isinstance(part, ImagePart) else VideoBlock(url=part.url)
 
 

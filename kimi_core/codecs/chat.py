@@ -22,6 +22,7 @@ from kimi_core.policy import Plan
 from kimi_core.profile import Profile
 from kimi_core.types import (
     DocumentPart,
+    FilePart,
     ImagePart,
     JsonObject,
     Message,
@@ -239,6 +240,13 @@ class _MessageEncoder:
                 return {"type": "video_url", "video_url": {"url": media_url("video", part.url, self.profile)}}
             case DocumentPart():
                 return {"type": "text", "text": document_text(part, self.profile)}
+            case FilePart():
+                raise unread(part)
+
+
+def unread(part: FilePart) -> MessageError:
+    """The error for a file that nobody has read: `prepare` does no I/O."""
+    return MessageError(f"The {part.kind} is a file that was not read: prepare what client.attached(request) gives.")
 
 
 def document_text(part: DocumentPart, profile: Profile) -> str:

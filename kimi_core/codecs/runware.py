@@ -10,7 +10,7 @@ from typing import Any
 from kimi_core import documents, structured
 from kimi_core.classify import error_in_body, not_an_answer
 from kimi_core.codecs import Poll, WireRequest
-from kimi_core.codecs.chat import document_text, media_url, wire_names, wire_schema, wire_to_user
+from kimi_core.codecs.chat import document_text, media_url, unread, wire_names, wire_schema, wire_to_user
 from kimi_core.codecs.runware_stream import RunwareStreamDecoder, is_of
 from kimi_core.errors import MessageError, UnsupportedError
 from kimi_core.events import Event, Finished, ResponseBuilder
@@ -19,6 +19,7 @@ from kimi_core.policy import Plan
 from kimi_core.profile import Profile
 from kimi_core.types import (
     DocumentPart,
+    FilePart,
     ImagePart,
     JsonObject,
     Message,
@@ -194,6 +195,8 @@ class _Writer:
                 self._collect("documents", part.url)
             case DocumentPart():
                 return document_text(part, self.profile)
+            case FilePart():
+                raise unread(part)
         return ""
 
     def _collect(self, kind: str, url: str) -> None:

@@ -473,12 +473,6 @@ def test_a_text_that_is_none_is_said(make: Any, kimi: LocalKimi) -> None:
         documents.load(b"", "a.txt")
 
 
-def test_a_document_is_loaded_from_a_path(tmp_path: Path) -> None:
-    (tmp_path / "a.pdf").write_bytes(PDF)
-    part = documents.load(tmp_path / "a.pdf")
-    assert (part.filename, documents.mime_of(part)) == ("a.pdf", "application/pdf")
-
-
 def test_other_documents_are_an_error_that_names_the_way(make: Any, kimi: LocalKimi) -> None:
     with pytest.raises(core.UnsupportedError, match=r"a\.pdf is application/pdf: documents='extract' uploads it"):
         make().complete(ask(documents.load(PDF, "a.pdf")))

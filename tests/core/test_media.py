@@ -182,27 +182,8 @@ def test_bytes_of_the_other_kind_are_refused(mime):
         load(SAMPLES[mime], other_kind(mime))
 
 
-@pytest.fixture
-def png(tmp_path):
-    path = tmp_path / "a picture.png"
-    path.write_bytes(SAMPLES["image/png"])
-    return path
-
-
-@pytest.mark.parametrize("spelled", [str, Path, Path.as_uri], ids=["text", "path", "file URL"])
-def test_a_local_file_becomes_a_data_url(png, spelled):
-    assert load(spelled(png), "image") == to_data_url(SAMPLES["image/png"], "image/png")
-
-
-def test_a_file_of_the_home_directory_is_found(png, monkeypatch):
-    monkeypatch.setenv("HOME", str(png.parent))
-    assert load(f"~/{png.name}", "image") == load(png, "image")
-
-
-def test_what_the_bytes_tell_goes_before_the_name_and_the_type_given(tmp_path):
-    path = tmp_path / "wrong.jpg"
-    path.write_bytes(SAMPLES["image/png"])
-    assert split_data_url(load(path, "image", "image/gif"))[0] == "image/png"
+def test_what_the_bytes_tell_goes_before_the_type_given():
+    assert split_data_url(load(SAMPLES["image/png"], "image", "image/gif"))[0] == "image/png"
 
 
 @pytest.mark.parametrize(
@@ -211,29 +192,6 @@ def test_what_the_bytes_tell_goes_before_the_name_and_the_type_given(tmp_path):
 )
 def test_the_type_given_is_believed_when_the_bytes_do_not_tell(given_mime, sent):
     assert split_data_url(load(b"\x01\x02\x03", "video", given_mime))[0] == sent
-
-
-def test_the_name_is_believed_when_the_bytes_do_not_tell(tmp_path):
-    path = tmp_path / "clip.mpg"
-    path.write_bytes(b"\x01\x02\x03")
-    assert split_data_url(load(path, "video"))[0] == "video/mpeg"
-
-
-def test_a_file_that_does_not_exist_is_refused(tmp_path):
-    with pytest.raises(MediaError, match=r"none\.png does not exist"):
-        load(tmp_path / "none.png", "image")
-
-
-def test_a_directory_is_refused(tmp_path):
-    with pytest.raises(MediaError, match="is a directory"):
-        load(tmp_path, "image")
-
-
-def test_an_empty_file_is_refused(tmp_path):
-    path = tmp_path / "empty.png"
-    path.touch()
-    with pytest.raises(MediaError, match=r"empty\.png is empty"):
-        load(path, "image")
 
 
 def test_no_bytes_are_refused():
@@ -268,26 +226,5 @@ def test_a_type_that_kimi_does_not_take_is_refused_with_those_it_takes():
 
 
 def test_bytes_of_no_known_format_are_refused():
-    with pytest.raises(MediaError, match=r"no known format\. Give its MIME type, one of image/png"):
+    with pytest.raises(MediaError, match="of no known format. Kimi takes image/png, .* need their MIME type"):
         load(b"\x01\x02\x03", "image")
-
-
-@pytest.mark.parametrize("source", ["https://example.com/a.png", "ms://file-id", "s3://bucket/a.png"])
-def test_what_is_not_local_is_refused(source):
-    with pytest.raises(MediaError, match="is not a local file"):
-        load(source, "image")
-
-
-def test_a_file_url_of_another_machine_is_refused():
-    with pytest.raises(MediaError, match="is on another machine"):
-        load("file://server/share/a.png", "image")
-
-
-def test_a_path_that_cannot_be_one_is_refused():
-    with pytest.raises(MediaError, match="cannot be read"):
-        load("a\0b.png", "image")
-
-
-def test_the_home_of_nobody_is_refused():
-    with pytest.raises(MediaError, match="nobody-of-that-name"):
-        load("~nobody-of-that-name/a.png", "image")

@@ -134,15 +134,23 @@ def test_every_block_becomes_its_part(block: Any, part: Any) -> None:
 def test_a_local_picture_is_sent_inline(model: ChatKimi, kimi: LocalKimi, tmp_path: Path) -> None:
     path = tmp_path / "dot.gif"
     path.write_bytes(GIF)
-    for given_path in (path, str(path)):
-        model.invoke([HumanMessage([{"type": "image", "path": given_path}, "What is this?"])])
+    for block in (
+        {"type": "image", "path": path},
+        {"type": "image", "url": path},
+        {"type": "image_url", "image_url": {"url": path}},
+        {"type": "file", "path": path, "mime_type": "image/gif"},
+        {"type": "media", "path": path, "mime_type": "image/gif"},
+    ):
+        model.invoke([HumanMessage([block, "What is this?"])])
         assert kimi.requests[-1].body["messages"][0]["content"][0]["image_url"]["url"] == GIF_URL
 
 
 def test_a_local_document_of_text_is_sent_as_text(model: ChatKimi, kimi: LocalKimi, tmp_path: Path) -> None:
     (tmp_path / "note.md").write_text("The shop opened in May.")
-    model.invoke([HumanMessage([{"type": "file", "path": str(tmp_path / "note.md")}, "When did the shop open?"])])
+    block = {"type": "file", "path": tmp_path / "note.md"}
+    model.invoke([HumanMessage([block, "When did the shop open?"])])
     assert "The shop opened in May." in str(kimi.requests[-1].body["messages"])
+    assert model.get_num_tokens_from_messages([HumanMessage([block])]) > 10
 
 
 REFUSED = [

@@ -30,6 +30,7 @@ from openai.types.chat import ChatCompletionMessageToolCall as OpenAICall
 
 from kimi_core import (
     ConfigError,
+    FilePart,
     ImagePart,
     KimiWarning,
     MessageError,
@@ -193,7 +194,7 @@ def test_a_picture_goes_inline(block: ImageBlock) -> None:
 def test_a_picture_is_read_from_its_path(tmp_path: Path) -> None:
     path = tmp_path / "dot.png"
     path.write_bytes(PNG)
-    assert convert(ImageBlock(path=path)).content == (ImagePart(PNG_URL),)
+    assert convert(ImageBlock(path=path)).content == (FilePart(path, "image"),)
 
 
 def test_a_video_without_a_type_is_recognised_by_its_data() -> None:
@@ -203,13 +204,7 @@ def test_a_video_without_a_type_is_recognised_by_its_data() -> None:
 def test_a_video_is_read_from_its_path(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     path.write_bytes(MP4)
-    assert convert(VideoBlock(path=path)).content == (VideoPart(MP4_URL),)
-
-
-def test_a_picture_is_read_from_a_file_address(tmp_path: Path) -> None:
-    path = tmp_path / "dot.png"
-    path.write_bytes(PNG)
-    assert convert(ImageBlock(url=path.as_uri())).content == (ImagePart(PNG_URL),)
+    assert convert(VideoBlock(path=path)).content == (FilePart(path, "video"),)
 
 
 def test_what_the_data_is_goes_before_what_it_is_called() -> None:
@@ -236,7 +231,7 @@ def test_blocks_of_ones_own_count_as_what_they_extend() -> None:
 
 
 def test_data_that_nobody_recognises_asks_for_its_type() -> None:
-    with pytest.raises(MessageError, match="Give its MIME type"):
+    with pytest.raises(MessageError, match="need their MIME type"):
         convert(ImageBlock(image=b"nothing known"))
 
 
@@ -299,13 +294,13 @@ def test_a_document_of_text_is_sent_as_its_text(llm: KimiLLM, kimi: LocalKimi, b
     ]
 
 
-@pytest.mark.parametrize("address", [lambda path: {"path": path}, lambda path: {"url": path.as_uri()}])
-def test_a_document_is_read_from_its_file(tmp_path: Path, address: Any) -> None:
-    path = tmp_path / "memo.md"
-    path.write_bytes(MEMO)
-    (part,) = convert(DocumentBlock(**address(path))).content
-    assert isinstance(part, DocumentPart)
-    assert (part.filename, base64.b64decode(part.url.partition(",")[2])) == ("memo.md", MEMO)
+@pytest.mark.parametrize("spelled", [str, Path])
+def test_a_document_is_read_from_its_file(llm: KimiLLM, kimi: LocalKimi, tmp_path: Path, spelled: Any) -> None:
+    (tmp_path / "memo.md").write_bytes(MEMO)
+    llm.chat([ChatMessage(blocks=[DocumentBlock(path=spelled(tmp_path / "memo.md"))])])
+    assert kimi.requests[-1].body["messages"][0]["content"] == [
+        {"type": "text", "text": "Document 'memo.md':\n\n# Memo\nSales dipped in August."}
+    ]
 
 
 def test_a_document_on_the_web_keeps_its_address() -> None:
