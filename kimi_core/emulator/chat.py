@@ -91,9 +91,9 @@ def _canned(emulator: Emulator, request: ChatRequest, canned: Canned) -> Answer:
 
 def _further(emulator: Emulator, request: ChatRequest) -> list[Reply]:
     """The canned replies for the other choices, as far as there are any."""
-    queue, found = emulator.script.canned, []
-    while queue and queue[0].reply is not None and len(found) + 1 < _count(emulator, request):
-        found.append(queue[0].reply)
+    queue, found = emulator.script.canned, list[Reply]()
+    while queue and (reply := queue[0].reply) is not None and len(found) + 1 < _count(emulator, request):
+        found.append(reply)
         queue.popleft()
     return found
 
