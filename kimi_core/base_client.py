@@ -107,10 +107,16 @@ class BaseClient:
 
         Raises:
             ConfigError: An option is wrong, or cannot be honoured and `on_unsupported="error"`.
+            UnsupportedError: Several answers are to be streamed, or the answer's shape cannot be had here.
             MessageError: A message or schema cannot be expressed for this host.
         """
         check_headers(request.options.extra_headers)
         profile = self._route(request)
+        if stream and (request.options.n or 1) > 1:
+            raise err.UnsupportedError(
+                f"{profile.where} cannot stream n={request.options.n} answers: a stream is one answer. Give n=1 for "
+                "this call, or do not stream it."
+            )
         plan = policy.plan(request, profile)
         self._report(plan)
         messages, repairs = history.repair(plan.request.messages, profile, plan.thinks)
@@ -132,6 +138,16 @@ class BaseClient:
             host = replace(self.settings.host, **{"compatible": None, **other})
             found = self._profiles[key] = resolve(host, request.model, self.settings.overrides)
         return found
+
+    def _parts(self, request: Request) -> list[Request]:
+        """What is asked, one by one, for all answers that are wanted; itself, where one request gives them all."""
+        n = request.options.n
+        if n is None or n < 2:
+            return [request]
+        from kimi_core import several_answers  # with the first of them
+
+        most = 1 if is_hosted(request) else self._route(request).host.most_answers
+        return several_answers.requests(request, most)
 
     def _steps(self, request: Request) -> Steps | None:
         """What is to be done with media and documents first; None for nothing. Mistakes are found before that."""
@@ -291,10 +307,10 @@ class BaseClient:
         if less is None or self.settings.on_unsupported == "error":
             raise error
         plan, name = less
-        self._warn(
-            f"{plan.profile.model_id} refused {name}",
-            f"{error} It was asked again without {name}. Leave it out, or say overrides={{'pinned_sampling': True}}.",
-        )
+        advice = "Leave it out, or say overrides={'pinned_sampling': True}."
+        if name == "n":
+            advice = "Each answer is asked for by itself; overrides={'most_answers': 1} says so from the start."
+        self._warn(f"{plan.profile.model_id} refused {name}", f"{error} It was asked again without {name}. {advice}")
         return plan, codec(plan.profile.host.codec).encode(plan, stream=stream)
 
     def _end(self, plan: Plan, builder: ResponseBuilder) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Container, Generator
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from kimi_core import errors as err
@@ -32,12 +33,19 @@ class KimiClient(Services):
         ```
     """
 
-    def complete(self, request: Request) -> Response:
-        """Ask for a whole answer.
+    def complete(self, request: Request, *, pace: Callable[[], object] | None = None) -> Response:
+        """Ask for a whole answer, or for several (`n`), of which the first has the others as its `alternatives`.
+
+        Several answers of a host that gives fewer in one call are asked for side by side, in threads. When one of these
+        requests fails for good, the call does.
 
         A tool that had to be called but could not be forced (see `policy`) is asked for once more when it was not; so
         is an answer that is nothing but reasoning, unless `empty_answer` says otherwise. An option that the host
         refuses by name is left out, and the call made again.
+
+        Args:
+            request: What is asked.
+            pace: Called before each further request for several answers: a rate limiter's wait.
 
         Raises:
             ConfigError, MessageError: Before any I/O.
@@ -47,6 +55,34 @@ class KimiClient(Services):
             ServerRoundsError: The model kept calling the host's own tools.
         """
         self._admit(request.model)
+        return self._several(request, self._complete_one, pace)
+
+    def _several(
+        self, request: Request, answer: Callable[[Request], Response], pace: Callable[[], object] | None = None
+    ) -> Response:
+        """All answers that are wanted. What a host owes that has given fewer than it was asked for is asked for too."""
+        if request.options.n is None or request.options.n < 2:
+            return answer(request)
+        from kimi_core import several_answers
+
+        parts = self._parts(request)
+        if len(parts) > 1:
+            parts = self._parts(self._shared(request))
+        came = several_answers.ask(answer, parts, pace)
+        if owed := several_answers.missing(request, came):
+            came += several_answers.ask(answer, owed, pace, begun=True)
+        return several_answers.together(came)
+
+    def _shared(self, request: Request) -> Request:
+        """The request after what its parts have in common: what is wrong with it, what is uploaded, what is offered."""
+        if is_hosted(request):
+            self._rounds(request)  # what the host's formulas offer is known from then on
+        elif not self.settings.fallback_hosts:
+            request = self.attached(request)
+            self.prepare(request)
+        return request
+
+    def _complete_one(self, request: Request) -> Response:
         if not is_hosted(request):
             return self._complete(request)
         from kimi_core.rounds import serve, told
@@ -69,6 +105,8 @@ class KimiClient(Services):
         return complete(self, request, served)
 
     def _complete_here(self, request: Request, served: Container[str]) -> Response:
+        if len(self._parts(request)) > 1:  # this is a fallback host, which gives fewer answers in one call
+            return self._several(request, partial(self._complete_here, served=served))
         plan, wire = self.prepare(self.attached(request))
         response = self._once(plan, wire)
         if served and is_all_served(response, served):
@@ -164,9 +202,40 @@ class KimiClient(Services):
 class AsyncKimiClient(AsyncServices):
     """Calls Kimi on any host, asynchronously. One object serves any number of event loops."""
 
-    async def complete(self, request: Request) -> Response:
-        """See `KimiClient.complete`."""
+    async def complete(self, request: Request, *, pace: Callable[[], Awaitable[object]] | None = None) -> Response:
+        """See `KimiClient.complete`. Requests for several answers are tasks; when one fails, the rest is cancelled."""
         self._admit(request.model)
+        return await self._several(request, self._complete_one, pace)
+
+    async def _several(
+        self,
+        request: Request,
+        answer: Callable[[Request], Awaitable[Response]],
+        pace: Callable[[], Awaitable[object]] | None = None,
+    ) -> Response:
+        """See `KimiClient._several`."""
+        if request.options.n is None or request.options.n < 2:
+            return await answer(request)
+        from kimi_core import several_answers
+
+        parts = self._parts(request)
+        if len(parts) > 1:
+            parts = self._parts(await self._shared(request))
+        came = await several_answers.aask(answer, parts, pace)
+        if owed := several_answers.missing(request, came):
+            came += await several_answers.aask(answer, owed, pace, begun=True)
+        return several_answers.together(came)
+
+    async def _shared(self, request: Request) -> Request:
+        """See `KimiClient._shared`."""
+        if is_hosted(request):
+            await self._rounds(request)
+        elif not self.settings.fallback_hosts:
+            request = await self.attached(request)
+            self.prepare(request)
+        return request
+
+    async def _complete_one(self, request: Request) -> Response:
         if not is_hosted(request):
             return await self._complete(request)
         from kimi_core.rounds import aserve, atold
@@ -189,6 +258,8 @@ class AsyncKimiClient(AsyncServices):
         return await acomplete(self, request, served)
 
     async def _complete_here(self, request: Request, served: Container[str]) -> Response:
+        if len(self._parts(request)) > 1:
+            return await self._several(request, partial(self._complete_here, served=served))
         plan, wire = self.prepare(await self.attached(request))
         response = await self._once(plan, wire)
         if served and is_all_served(response, served):

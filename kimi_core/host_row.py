@@ -127,7 +127,7 @@ class HostRow:
         pinned_sampling: It takes only the model's recommended sampling values.
         refuses: Options it refuses or ignores, and what to do instead.
         arguments: What it calls an option in its errors -> the user's word for it.
-        most_answers: Most answers to one call (`n`).
+        most_answers: Most answers that one request can ask for (`n`); the client asks for more side by side.
         refused_option: Regular expression for its words when it refuses an option's value, with the group `option`.
             The call is then made again without that option. None: it does not say which one.
         stop_limit: Most stop sequences it takes.

@@ -293,9 +293,7 @@ def _sampling(draft: _Draft) -> None:
     n = 1 if draft.options.n is None else draft.options.n
     if n < 1:
         raise ConfigError(f"n must be at least 1, got {n}.")
-    if n > host.most_answers:
-        most = f"at most {host.most_answers} answers" if host.most_answers > 1 else "one answer"
-        raise UnsupportedError(f"One call to {draft.profile.where} gives {most}; for n={n} call several times (batch).")
+    n = min(n, host.most_answers)  # the client asks for the others in requests of their own
     draft.set(n=n if n > 1 else None)
     if not host.pinned_sampling:
         return

@@ -380,8 +380,8 @@ class Response:
             `promoted_reasoning`: True when the text is the reasoning of an answer that had no text.
         steps: The turns in which server tools were run, before this answer and in it. Usage and cost are of all turns.
         headers: The headers that the host answered with.
-        alternatives: The other answers, when several were asked for (`n`) of a host that gives them in one call. Usage
-            and cost here are those of all answers, there those of each.
+        alternatives: The other answers, when several were asked for (`n`). Usage and cost here are those of all
+            answers, there those of each, where they are known.
         host: The name of the host that answered.
         fallbacks: The hosts that were asked before and failed: `{"host": …, "error": …}` each.
     """

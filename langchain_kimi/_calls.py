@@ -59,7 +59,7 @@ class Calling(Identified):
     ) -> ChatResult:
         call = self._call(messages, stop, kwargs)
         client = self._clients[0].derived(**call.connection)
-        return to_result(client.complete(call.request), _manner(call, client))
+        return to_result(client.complete(call.request, pace=self._pace), _manner(call, client))
 
     async def _agenerate(
         self,
@@ -70,7 +70,23 @@ class Calling(Identified):
     ) -> ChatResult:
         call = self._call(messages, stop, kwargs)
         client = self._clients[1].derived(**call.connection)
-        return to_result(await client.complete(call.request), _manner(call, client))
+        return to_result(await client.complete(call.request, pace=self._apace), _manner(call, client))
+
+    # LangChain has waited for the first request of a call.
+
+    def _pace(self) -> None:
+        if self.rate_limiter is not None:
+            self.rate_limiter.acquire(blocking=True)
+
+    async def _apace(self) -> None:
+        if self.rate_limiter is not None:
+            await self.rate_limiter.aacquire(blocking=True)
+
+    def _streaming_disabled(self, **kwargs: Any) -> bool:
+        """Several answers are asked for whole, whoever listens; who streams them by name is told that it cannot be."""
+        n = self.n if kwargs.get("n") is None else kwargs["n"]
+        several = isinstance(n, int) and n > 1 and not kwargs.get("stream")
+        return several or super()._streaming_disabled(**kwargs)
 
     # Only LangChain's v3 events hand a run manager over, and their messages are of v1: made so from the start,
     # reasoning is not in them twice.

@@ -122,8 +122,8 @@ class KimiFields(BaseChatModel):
     """As `temperature`."""
 
     n: int | None = None
-    """How many answers: more than 1 only on hosts that give several in one call (Runware, up to 4), as so many
-    generations, and not streamed."""
+    """How many answers, as so many generations; not streamed. Where a host gives one at a time, by so many requests
+    side by side."""
 
     stop: str | Sequence[str] | None = None
     """Texts that end the answer. Moonshot takes at most 5, of at most 32 bytes each."""

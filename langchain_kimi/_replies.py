@@ -33,6 +33,7 @@ class Manner:
         prefill: What the text begins with: that of the message that is continued.
         single_call: Only the first tool call is handed on.
         served: Server tools are on offer.
+        several: The answer has others beside it, whose tokens are counted with its own.
     """
 
     host: str
@@ -44,6 +45,7 @@ class Manner:
     prefill: str = ""
     single_call: bool = False
     served: bool = False
+    several: bool = False
 
 
 def to_result(response: Response, manner: Manner) -> ChatResult:
@@ -57,9 +59,16 @@ def to_result(response: Response, manner: Manner) -> ChatResult:
 
 
 def _several(response: Response, manner: Manner) -> ChatResult:
-    """Several answers as so many generations. The first has the price of all, as those who add up expect."""
-    first = to_result(replace(response, alternatives=()), manner)
-    others = [ChatGeneration(message=to_ai_message(other, manner)) for other in response.alternatives]
+    """Several answers as so many generations.
+
+    The first has the tokens and the price of all, the others have none: some who count look at the first generation
+    only, others add up all of them.
+    """
+    first = to_result(replace(response, alternatives=()), replace(manner, several=True))
+    others = [
+        ChatGeneration(message=to_ai_message(replace(other, usage=None, cost_usd=None), manner))
+        for other in response.alternatives
+    ]
     return ChatResult(generations=[*first.generations, *others], llm_output=first.llm_output)
 
 
@@ -257,6 +266,8 @@ def to_metadata(response: Response, manner: Manner) -> JsonObject:
         "token_usage": _token_usage(response.usage, manner) if response.usage else None,
         "cost_usd": response.cost_usd,
         "cost_is_estimate": response.cost_is_estimate if response.cost_usd is not None else None,
+        # Of a stream into which `extra_body` brought several; whole answers are generations.
+        "alternatives": [other.text for other in response.alternatives] or None,
         "reasoning_key": response.reasoning.key if response.reasoning else None,
         "output_version": "v1" if manner.v1 else None,
         "headers": dict(response.headers) if manner.headers else None,
@@ -266,7 +277,7 @@ def to_metadata(response: Response, manner: Manner) -> JsonObject:
 
 def _token_usage(usage: Usage, manner: Manner) -> JsonObject:
     """The host's own object; where it was asked several times for one answer, with the sums."""
-    if not manner.served:
+    if not (manner.served or manner.several):
         return dict(usage.raw)
     sums = {
         "prompt_tokens": usage.input_tokens,

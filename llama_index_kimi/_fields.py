@@ -64,7 +64,11 @@ class KimiFields(FunctionCallingLLM):
     top_p: float | None = Field(default=None, description="As `temperature`.")
     presence_penalty: float | None = Field(default=None, description="As `temperature`.")
     frequency_penalty: float | None = Field(default=None, description="As `temperature`.")
-    n: int | None = Field(default=None, description="Only 1: one call gives one answer.")
+    n: int | None = Field(
+        default=None,
+        description="How many answers; not streamed. Where a host gives one at a time, by so many requests side by "
+        "side. The response is the first; the texts of the others are in `additional_kwargs['alternatives']`.",
+    )
     stop: str | list[str] | None = Field(
         default=None,
         description="Texts that end the answer. Moonshot takes at most 5, of at most 32 bytes each.",

@@ -264,13 +264,23 @@ class KimiLLM(StructuredAnswers, ToolCalling, KimiFields):
 
     def _chat(self, messages: Sequence[ChatMessage], kwargs: JsonObject) -> ChatResponse:
         call = self._call(messages, kwargs)
-        response = self._client.derived(**call.connection).complete(call.request)
+        response = self._client.derived(**call.connection).complete(call.request, pace=self._pace)
         return to_chat_response(_limited(response, call.single))
 
     async def _achat(self, messages: Sequence[ChatMessage], kwargs: JsonObject) -> ChatResponse:
         call = self._call(messages, kwargs)
-        response = await self._async_client.derived(**call.connection).complete(call.request)
+        response = await self._async_client.derived(**call.connection).complete(call.request, pace=self._apace)
         return to_chat_response(_limited(response, call.single))
+
+    # LlamaIndex has waited for the first request of a call.
+
+    def _pace(self) -> None:
+        if self.rate_limiter is not None:
+            self.rate_limiter.acquire()
+
+    async def _apace(self) -> None:
+        if self.rate_limiter is not None:
+            await self.rate_limiter.async_acquire()
 
     def _stream(self, messages: Sequence[ChatMessage], kwargs: JsonObject) -> ChatResponseGen:
         call = self._call(messages, kwargs)

@@ -574,7 +574,7 @@ def test_the_first_generation_has_the_price_of_all(runware: LocalKimi) -> None:
     items = runware.requests[-1].response["data"]
     assert messages[0].response_metadata["cost_usd"] == pytest.approx(sum(item["cost"] for item in items))
     assert messages[0].usage_metadata["total_tokens"] == sum(item["usage"]["totalTokens"] for item in items)
-    assert messages[1].response_metadata["cost_usd"] == pytest.approx(items[1]["cost"])
+    assert messages[1].usage_metadata is None  # who adds up all generations counts nothing twice
 
 
 def test_several_answers_are_alternatives_in_llama_index(runware: LocalKimi) -> None:
@@ -593,13 +593,6 @@ def test_of_several_answers_some_may_fail_and_that_is_said(runware: LocalKimi) -
     assert [generation.text for generation in result] == ["One."]
     (error,) = result[0].message.response_metadata["errors"]
     assert error["code"] == "timeoutProvider"
-
-
-@pytest.mark.parametrize("host", ["runware", "runware-compatible"])
-def test_more_answers_than_the_host_gives_raise_before_any_io(runware: LocalKimi, host: str) -> None:
-    with pytest.raises(UnsupportedError, match="One call to"):
-        client_of(runware, host=host).complete(asked(n=5))
-    assert runware.requests == []
 
 
 @pytest.mark.parametrize("driver", STREAMED, ids=lambda d: d.name)

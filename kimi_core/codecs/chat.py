@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json, to_json
 
@@ -36,6 +36,9 @@ from kimi_core.types import (
     ToolChoice,
     VideoPart,
 )
+
+if TYPE_CHECKING:
+    from kimi_core.codecs.choices import ChoicesDecoder
 
 # Options that every host of this shape writes alike.
 _PLAIN = (
@@ -88,9 +91,15 @@ class ChatCodec:
             raise not_an_answer(body, profile)
         yield from decoder.end(whole=True)
 
-    def decoder(self, wire: WireRequest, profile: Profile, headers: Mapping[str, str]) -> ChatStreamDecoder:
+    def decoder(
+        self, wire: WireRequest, profile: Profile, headers: Mapping[str, str]
+    ) -> ChatStreamDecoder | ChoicesDecoder:
         """A decoder for one stream."""
-        return ChatStreamDecoder(profile, wire, headers)
+        if wire.body.get("n") in (None, 1):
+            return ChatStreamDecoder(profile, wire, headers)
+        from kimi_core.codecs.choices import ChoicesDecoder  # with the first answers of several
+
+        return ChoicesDecoder(profile, wire, headers)
 
 
 def _check_size(messages: list[JsonObject], limit: int, profile: Profile) -> None:

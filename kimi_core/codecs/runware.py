@@ -12,7 +12,7 @@ from kimi_core.classify import error_in_body, not_an_answer
 from kimi_core.codecs import Poll, WireRequest
 from kimi_core.codecs.chat import document_text, media_url, unread, wire_names, wire_schema, wire_to_user
 from kimi_core.codecs.runware_stream import RunwareStreamDecoder, is_of
-from kimi_core.errors import MessageError, UnsupportedError
+from kimi_core.errors import MessageError
 from kimi_core.events import Event, Finished, ResponseBuilder
 from kimi_core.paths import merge_patch
 from kimi_core.policy import Plan
@@ -52,14 +52,8 @@ class RunwareCodec:
     """Encodes and decodes tasks of the type `textInference`."""
 
     def encode(self, plan: Plan, *, stream: bool) -> WireRequest:
-        """A plan as one task. The user's `extra_body` is merged into it last, untouched.
-
-        Raises:
-            UnsupportedError: Several answers cannot be streamed.
-        """
+        """A plan as one task. The user's `extra_body` is merged into it last, untouched."""
         request, profile, renamed = plan.request, plan.profile, wire_names(plan)
-        if stream and request.options.n:
-            raise UnsupportedError(f"{profile.where} cannot stream n={request.options.n} answers: do not stream them.")
         task = _task(request, profile, renamed, stream=stream)
         for patch in (*plan.patches, request.options.extra_body or {}):
             task = merge_patch(task, patch)

@@ -18,6 +18,7 @@ _SGLANG: dict[str, Any] = {
     # Its `reasoning: {"enabled": false}` is ignored; template variables and the effort `none` are not.
     "reasoning_in": ("reasoning_content", "reasoning"),
     "reasoning_out": "reasoning_content",
+    "most_answers": 64,  # no limit of its own is known
     "tools_with_output": False,  # constraints of both exclude each other: "schema wins"
     "cost_paths": (),
     "per_model": {
@@ -59,6 +60,9 @@ ROWS = (
         # parser so do the calls (vllm#28543, #34955).
         think_tags="leading",
         leaked_calls=True,
+        # `n must be at most 64`, the default of VLLM_MAX_N_SEQUENCES; with a temperature of 0 it gives one.
+        most_answers=64,
+        refused_option=r"\b(?P<option>n) must be (?:1 when using greedy sampling|at most \d+)",
         partial_body={"add_generation_prompt": False, "continue_final_message": True},
         media_urls=frozenset({"data", "http"}),
         cost_paths=(),
@@ -106,6 +110,9 @@ ROWS = (
         # A named choice is taken as `auto`; `required` holds, by grammar.
         tool_choices_thinking=_UNNAMED,
         tool_choices_instant=_UNNAMED,
+        # `n_cmpl cannot be greater than the number of slots, please increase -np`; it starts with 4.
+        most_answers=4,
+        refused_option=r"\b(?P<option>n)_cmpl cannot be greater than the number of slots",
         # `json_schema` is ignored with Kimi's templates: HTTP 200 with prose.
         structured=("function_calling", "json_schema", "json_object"),
         media=frozenset({"image"}),  # its part for videos is `input_video`
@@ -113,7 +120,8 @@ ROWS = (
         tier="documented",
         as_of=dt.date(2026, 11, 20),
         source="README of the server; observed on llama-server 0c1e570",
-        note="Older builds and the containers listen on port 8080. The model id is ignored.",
+        note="Older builds and the containers listen on port 8080. The model id is ignored. Of several "
+        "answers (`n`) it counts the tokens of one.",
     ),
     HostRow(
         name="ollama",

@@ -117,9 +117,9 @@ def test_asking_for_the_default_says_nothing() -> None:
     assert decide(options={"parallel_tool_calls": True, "n": 1, "presence_penalty": 0}).notes == ()
 
 
-def test_several_answers_at_once_raise() -> None:
-    with pytest.raises(UnsupportedError, match="batch"):
-        decide(options={"n": 2})
+def test_no_more_answers_are_asked_for_than_the_host_gives_in_one_call() -> None:
+    assert decide(options={"n": 2}).request.options.n is None
+    assert decide(host="vllm", options={"n": 2}).request.options.n == 2
 
 
 @pytest.mark.parametrize(

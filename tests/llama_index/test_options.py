@@ -135,11 +135,6 @@ def test_headers_are_added_up(make: Callable[..., KimiLLM], kimi: LocalKimi) -> 
     assert (headers["x-a"], headers["x-b"], headers["x-c"]) == ("1", "2", "3")
 
 
-def test_one_call_gives_one_answer(llm: KimiLLM) -> None:
-    with pytest.raises(ConfigError, match="n=3"):
-        llm.chat(ASKED, n=3)
-
-
 # ------------------------------------------------------------------------------------------------- connection
 
 
