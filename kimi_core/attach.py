@@ -10,19 +10,30 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import unquote, urlsplit
 
-from kimi_core import documents, fetch, local_files, media
-from kimi_core.errors import KimiError, MessageError
+from kimi_core import documents, fetch, left_out, local_files, media
+from kimi_core.errors import BadRequestError, KimiError, MessageError, RequestTooLargeError
 from kimi_core.fetch import What
 from kimi_core.files import AsyncFiles, Files
 from kimi_core.profile import Profile
 from kimi_core.recent import UPLOADED, Recent
 from kimi_core.settings import Settings
-from kimi_core.types import DocumentPart, FilePart, ImagePart, Message, Part, Request, TextPart, VideoPart
+from kimi_core.types import (
+    DocumentPart,
+    FilePart,
+    ImagePart,
+    LeftOutPart,
+    Message,
+    Part,
+    Request,
+    Role,
+    TextPart,
+    VideoPart,
+)
 
 LIMIT: Final = 100 * 1024 * 1024
 """Most bytes that are fetched for a host of which no limit is known."""
@@ -31,19 +42,30 @@ AT_ONCE: Final = 8
 
 _log = logging.getLogger("kimi_core")
 _extracted: Recent[str] = Recent(64 * 1024 * 1024, len)
+# A dead address in a tool's result would be waited for in every turn, and might be there in one and not in the next.
+_given_up: Recent[bool] = Recent(1000, fresh=3600)
 
 Do: TypeAlias = Literal["read", "fetch", "upload", "extract"]
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One thing to do. `read` and `fetch` give a `data:` URL, `upload` a file's id, `extract` a text."""
+    """One thing to do. `read` and `fetch` give a `data:` URL, `upload` a file's id, `extract` a text.
+
+    Attributes:
+        do: What is to be done.
+        part: With what.
+        lenient: The caller did not write it: when it fails, the model is told in text.
+    """
 
     do: Do
     part: Part
+    lenient: bool = False
 
 
-Steps: TypeAlias = Generator[tuple[Job, ...], Sequence[str], Request]
+Done: TypeAlias = str | LeftOutPart
+"""What came of a job."""
+Steps: TypeAlias = Generator[tuple[Job, ...], Sequence[Done], Request]
 """Yields what is to be done next, is sent the results, and returns the request."""
 
 
@@ -52,7 +74,8 @@ def steps(request: Request, profile: Profile, settings: Settings) -> Steps:
     for do, find in _FIND.items():
         found = list(find(request.messages, profile, settings))
         if found:
-            jobs = tuple(Job(do, part) for part in dict.fromkeys(found))  # the same thing is done once
+            own = set(_parts(message for message in request.messages if message.role in ("user", "system")))
+            jobs = tuple(Job(do, part, part not in own) for part in dict.fromkeys(found))  # the same thing is done once
             results = dict(zip((job.part for job in jobs), (yield jobs), strict=True))
             done = {id(part): results[part] for part in found}
             request = replace(request, messages=tuple(_replaced(request.messages, done)))
@@ -139,7 +162,7 @@ def _what(part: Part) -> What:
 # ------------------------------------------------------------------------------------------- what comes of it
 
 
-def _replaced(messages: Iterable[Message], done: Mapping[int, str]) -> Iterator[Message]:
+def _replaced(messages: Iterable[Message], done: Mapping[int, Done]) -> Iterator[Message]:
     for message in messages:
         content = message.content
         if isinstance(content, str) or not any(id(part) in done for part in content):
@@ -148,7 +171,7 @@ def _replaced(messages: Iterable[Message], done: Mapping[int, str]) -> Iterator[
             yield from _rewritten(message, content, done)
 
 
-def _rewritten(message: Message, content: tuple[Part, ...], done: Mapping[int, str]) -> Iterator[Message]:
+def _rewritten(message: Message, content: tuple[Part, ...], done: Mapping[int, Done]) -> Iterator[Message]:
     """A message with what its parts have become, after the texts of documents that a user handed over.
 
     "The content of file-extract goes into a system message". A result of a tool must follow its call at once, so
@@ -156,7 +179,7 @@ def _rewritten(message: Message, content: tuple[Part, ...], done: Mapping[int, s
     """
     parts: list[Part] = []
     for part in content:
-        became = _became(part, done[id(part)]) if id(part) in done else part
+        became = _became(part, done[id(part)], message.role) if id(part) in done else part
         if became is not part and isinstance(became, TextPart) and message.role == "user":
             yield Message("system", became.text)
         else:
@@ -167,7 +190,18 @@ def _rewritten(message: Message, content: tuple[Part, ...], done: Mapping[int, s
     yield replace(message, content=tuple(parts))
 
 
-def _became(part: Part, result: str) -> Part:
+def _became(part: Part, result: Done, role: Role) -> Part:
+    if isinstance(result, LeftOutPart):
+        return result
+    try:
+        return _filled(part, result)
+    except MessageError:  # a scan, of which nothing could be extracted
+        if role in ("user", "system"):
+            raise
+        return left_out.of_part(part)
+
+
+def _filled(part: Part, result: str) -> Part:
     if isinstance(part, FilePart):
         return local_files.to_part(part, result)
     if isinstance(part, ImagePart | VideoPart):
@@ -189,16 +223,26 @@ def run(todo: Steps, files: Files, profile: Profile, settings: Settings) -> Requ
         APIError: The host refused an upload, or failed.
     """
     doer = _Doer(files, profile, settings)
-    return _driven(todo, lambda jobs: [doer.do(job) for job in jobs])
+
+    def do(job: Job) -> Done:
+        try:
+            return left_out.of_part(job.part) if doer.gave_up(job) else doer.do(job)
+        except _REFUSALS as error:
+            return doer.left_out(job, error)
+
+    return _driven(todo, lambda jobs: list(map(do, jobs)))
 
 
 async def arun(todo: Steps, files: AsyncFiles, profile: Profile, settings: Settings) -> Request:
     """See `run`; several things at a time."""
     doer, gate = _AsyncDoer(files, profile, settings), asyncio.Semaphore(AT_ONCE)
 
-    async def gated(job: Job) -> str:
-        async with gate:
-            return await doer.do(job)
+    async def gated(job: Job) -> Done:
+        try:
+            async with gate:
+                return left_out.of_part(job.part) if doer.gave_up(job) else await doer.do(job)
+        except _REFUSALS as error:
+            return doer.left_out(job, error)
 
     try:
         jobs = next(todo)
@@ -210,7 +254,11 @@ async def arun(todo: Steps, files: AsyncFiles, profile: Profile, settings: Setti
         return made
 
 
-def _driven(todo: Steps, do: Callable[[tuple[Job, ...]], Sequence[str]]) -> Request:
+_REFUSALS: Final = (MessageError, BadRequestError, RequestTooLargeError)
+"""What is wrong with the thing itself, and not with host, key or connection."""
+
+
+def _driven(todo: Steps, do: Callable[[tuple[Job, ...]], Sequence[Done]]) -> Request:
     try:
         jobs = next(todo)
         while True:
@@ -220,7 +268,7 @@ def _driven(todo: Steps, do: Callable[[tuple[Job, ...]], Sequence[str]]) -> Requ
         return made
 
 
-def _or_raised(result: str | BaseException) -> str:
+def _or_raised(result: Done | BaseException) -> Done:
     if isinstance(result, BaseException):
         raise result
     return result
@@ -246,6 +294,19 @@ class _Doing:
 
     def read(self, part: FilePart) -> str:
         return local_files.load(part, self.settings.local_files, self.rules(part.kind).limit)
+
+    def gave_up(self, job: Job) -> bool:
+        return job.lenient and _given_up.get(self._attempt(job)) is not None
+
+    def left_out(self, job: Job, error: KimiError) -> LeftOutPart:
+        if not job.lenient:
+            raise error
+        _log.debug("left out: %s", error)
+        _given_up.put(self._attempt(job), True)
+        return left_out.of_part(job.part)
+
+    def _attempt(self, job: Job) -> Hashable:
+        return self.settings.fetch_media, *self.key(job.do, job.part)
 
     def uploaded(self, key: Any, purpose: str, id: str) -> str:
         UPLOADED.put(key, id)

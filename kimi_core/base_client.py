@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
-from kimi_core import answers, history, policy, redact, routes
+from kimi_core import answers, history, left_out, policy, redact, routes
 from kimi_core import errors as err
 from kimi_core.codecs import WireRequest, codec
 from kimi_core.events import Event, Finished, ResponseBuilder, TextDelta, reduce
@@ -15,7 +15,7 @@ from kimi_core.hosts import find_by_url
 from kimi_core.policy import Plan
 from kimi_core.profile import Profile, find_host, model_there, resolve
 from kimi_core.settings import Settings, check_headers, fallback_settings, make_settings
-from kimi_core.types import Request, Response, Tool, ToolChoice
+from kimi_core.types import Message, Request, Response, Tool, ToolChoice
 
 if TYPE_CHECKING:
     from kimi_core.attach import Steps
@@ -119,11 +119,16 @@ class BaseClient:
             )
         plan = policy.plan(request, profile)
         self._report(plan)
-        messages, repairs = history.repair(plan.request.messages, profile, plan.thinks)
+        encoder = codec(profile.host.codec)
+        readable = left_out.readable(plan.request.messages, lambda part: encoder.check(part, profile))
+        self._report_left_out(readable, profile)
+        messages, repairs = history.repair(readable, profile, plan.thinks)
         if messages is not plan.request.messages:
             self._report_repairs(repairs, profile)
+            if not messages:
+                raise err.MessageError("There is nothing to send: every message is empty.")
             plan = replace(plan, request=replace(plan.request, messages=messages))
-        return plan, codec(profile.host.codec).encode(plan, stream=stream)
+        return plan, encoder.encode(plan, stream=stream)
 
     def _route(self, request: Request) -> Profile:
         """The facts of the endpoint that a request goes to, where the host has several."""
@@ -193,6 +198,14 @@ class BaseClient:
             self._warn(
                 f"history {key}",
                 f"The conversation was repaired for {profile.where}: {history.REPAIRS[key]}.",
+            )
+
+    def _report_left_out(self, messages: Sequence[Message], profile: Profile) -> None:
+        if (told := left_out.first(messages)) is not None:
+            self._warn(
+                "left out",
+                f"{profile.where} cannot take what a tool returned or another model said; it is told in text instead: "
+                f"{told.text[:300]}",
             )
 
     def _warn(self, key: str, text: str) -> None:

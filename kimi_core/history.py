@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from kimi_core.hosts import HostRow
 from kimi_core.profile import Profile
 from kimi_core.types import DocumentPart, Message, Part, Reasoning, Step, TextPart, ToolCall
 
@@ -26,9 +27,15 @@ is said about the blank. Where it is not known, a message has no reasoning at al
 REPAIRS = {
     "empty": "an assistant message without text and tool calls was left out; the host answers 400 "
     "`the message at position N with role 'assistant' must not be empty`",
+    "empty turn": "a message without content, of the system or an earlier one of the user, was left out; the host "
+    "answers 400 `the message at position N with role 'user' must not be empty`",
+    "empty result": "a tool's result was empty, which the host's reference forbids; the sentence of its own clients "
+    "stands there",
     "orphan": "a tool result that no call asked for was left out; the host answers 400 `tool_call_id is not found`",
     "misplaced": "a tool result did not follow its call directly; it was moved there",
     "unanswered": f"a tool call without a result was answered with {NO_RESULT!r}",
+    "unmatched": "a tool result had the id of no call before it; it was taken for that of the call it stands behind",
+    "nameless": "a tool call without a name was left out; the host answers 400 `tool_calls.function.name is required`",
     "repeated id": "calls of one message had the same id, or none; they got ids of their own",
     "reasoning": "an assistant message with tool calls had no reasoning (it is from another model, or lost it on the "
     "way); a blank stands in for it, since the host answers 400 `reasoning_content is missing` otherwise",
@@ -44,20 +51,21 @@ def repair(
 
     Args:
         messages: The conversation, oldest first. Not changed.
-        profile: Says whether reasoning is demanded, what stands in for a missing one, and whether a tool's result may
-            hold pictures.
+        profile: Says whether reasoning is demanded, what stands in for a missing one, whether messages may be empty,
+            and whether a tool's result may hold pictures.
         thinks: Whether this call thinks; reasoning is demanded only then.
 
     Returns:
         The conversation to send, and the keys of `REPAIRS` that were needed and are worth saying.
     """
-    blank = profile.host.blank_reasoning if profile.host.reasoning_required and thinks is not False else None
-    text_only = not profile.host.tool_media
-    if not _needs_repair(messages, blank, text_only):
+    host = profile.host
+    blank = host.blank_reasoning if host.reasoning_required and thinks is not False else None
+    if not _needs_repair(messages, blank, host):
         return messages, ()
     repairs: dict[str, None] = {}
-    repaired = _repaired(tuple(unfolded(messages)), blank, repairs)
-    return tuple(_hoisted(repaired, repairs) if text_only else repaired), tuple(repairs)
+    turns = tuple(_named(unfolded(messages), repairs))
+    repaired = _filled(_repaired(turns, blank, repairs), host, repairs)
+    return tuple(repaired if host.tool_media else _hoisted(repaired, repairs)), tuple(repairs)
 
 
 def unfolded(messages: Iterable[Message]) -> Iterator[Message]:
@@ -95,28 +103,46 @@ def _served(step: Step) -> Iterator[Message]:
             yield Message("tool", served.output, tool_call_id=served.call.id, name=served.call.name)
 
 
-def _needs_repair(messages: Sequence[Message], blank: str | None, text_only: bool) -> bool:
+def _needs_repair(messages: Sequence[Message], blank: str | None, host: HostRow) -> bool:
     """Whether any rule is broken. This is what every ordinary call pays, so it is one flat loop."""
     open_ids: set[str | None] = set()
     for message in messages:
-        role = message.role
-        if role == "tool":
-            if message.tool_call_id not in open_ids or (text_only and _shown(message)):
+        if message.role == "tool":
+            if message.tool_call_id not in open_ids or _is_unfit(message, host):
                 return True
             open_ids.discard(message.tool_call_id)
-        elif open_ids or message.steps:
+        elif open_ids or message.steps or (not message.content and _says_nothing(message, host)):
             return True
-        elif role == "assistant":
-            calls = message.tool_calls
-            if calls:
-                if blank is not None and not (message.reasoning and message.reasoning.text):
-                    return True
-                open_ids = {call.id for call in calls}
-                if len(open_ids) != len(calls) or "" in open_ids:
-                    return True
-            elif not message.content and not message.partial:
+        elif calls := message.tool_calls:
+            if blank is not None and not (message.reasoning and message.reasoning.text):
+                return True
+            open_ids = {call.id for call in calls if call.name}
+            if len(open_ids) != len(calls) or "" in open_ids:
                 return True
     return bool(open_ids)
+
+
+def _says_nothing(message: Message, host: HostRow) -> bool:
+    """Whether a message without content is to be left out."""
+    if message.role == "assistant":
+        return not message.tool_calls and not message.partial
+    return message.role != "tool" and not host.takes_empty
+
+
+def _is_unfit(result: Message, host: HostRow) -> bool:
+    if not result.content:
+        return host.empty_result is not None
+    return not host.tool_media and bool(_shown(result))
+
+
+def _named(messages: Iterable[Message], repairs: dict[str, None]) -> Iterator[Message]:
+    """The messages without calls that have no name."""
+    for message in messages:
+        calls = tuple(call for call in message.tool_calls if call.name)
+        if len(calls) < len(message.tool_calls):
+            repairs["nameless"] = None
+            message = replace(message, tool_calls=calls)
+        yield message
 
 
 def _repaired(messages: Sequence[Message], blank: str | None, repairs: dict[str, None]) -> Iterator[Message]:
@@ -128,32 +154,59 @@ def _repaired(messages: Sequence[Message], blank: str | None, repairs: dict[str,
             repairs["orphan"] = None
         elif message.role == "assistant" and message.tool_calls:
             results = _results(messages, position, used)
-            if any(used_at != position + 1 + i for i, used_at in enumerate(results)):
+            found = sorted(i for i in results if i is not None)
+            used.update(found)
+            if found != list(range(position + 1, position + 1 + len(found))):
                 repairs["misplaced"] = None
-            yield from _tool_turn(message, [messages[i] for i in results], blank, repairs)
-        elif message.role == "assistant" and not message.content and not message.partial:
-            repairs["empty"] = None
+            yield from _tool_turn(message, [None if i is None else messages[i] for i in results], blank, repairs)
         else:
             yield message
 
 
-def _results(messages: Sequence[Message], position: int, used: set[int]) -> list[int]:
-    """Where the results of a turn's calls are: anywhere behind it, until another turn calls by the same id."""
-    wanted = [call.id for call in messages[position].tool_calls]
-    found: list[int] = []
+def _results(messages: Sequence[Message], position: int, used: set[int]) -> list[int | None]:
+    """Where the result of each of a turn's calls is: by its id, else by the tool's name, else by its place.
+
+    One with the call's id is found anywhere behind the turn, until another turn calls by the same id; others only up to
+    the next turn with calls.
+    """
+    calls = messages[position].tool_calls
+    ids = {call.id for call in calls}
+    by_id: dict[str, list[int]] = {}
+    others: list[int] = []
+    near = True
     for i in range(position + 1, len(messages)):
         message = messages[i]
-        if not wanted or any(call.id in wanted for call in message.tool_calls):
-            break
-        if message.role == "tool" and i not in used and (message.tool_call_id or "") in wanted:
-            wanted.remove(message.tool_call_id or "")
-            used.add(i)
-            found.append(i)
+        if message.tool_calls:
+            if any(call.id in ids for call in message.tool_calls):
+                break
+            near = False
+        if message.role != "tool" or i in used:
+            continue
+        if message.tool_call_id and message.tool_call_id in ids:
+            by_id.setdefault(message.tool_call_id, []).append(i)
+        elif near or (not message.tool_call_id and "" in ids):
+            others.append(i)
+    found = [by_id[call.id].pop(0) if by_id.get(call.id) else None for call in calls]
+    for answers in (_names, _may_answer):
+        for n, call in enumerate(calls):
+            fitting = [i for i in others if found[n] is None and answers(messages[i], call)]
+            if fitting:
+                found[n] = fitting[0]
+                others.remove(fitting[0])
     return found
 
 
+def _names(result: Message, call: ToolCall) -> bool:
+    """Some integrations know calls by the tool's name alone, and give it for the id."""
+    return call.name in (result.name, result.tool_call_id)
+
+
+def _may_answer(result: Message, call: ToolCall) -> bool:
+    return not result.name or result.name == call.name
+
+
 def _tool_turn(
-    message: Message, results: Sequence[Message], blank: str | None, repairs: dict[str, None]
+    message: Message, results: Sequence[Message | None], blank: str | None, repairs: dict[str, None]
 ) -> Iterator[Message]:
     """An assistant message with calls, and exactly one result for each of them."""
     if blank is not None and not (message.reasoning and message.reasoning.text):
@@ -162,15 +215,14 @@ def _tool_turn(
         message = replace(message, reasoning=Reasoning(blank))
     calls = _unique(message.tool_calls, repairs)
     yield message if calls is message.tool_calls else replace(message, tool_calls=calls)
-    waiting = list(results)
-    for original, call in zip(message.tool_calls, calls, strict=True):
-        answer = next((r for r in waiting if (r.tool_call_id or "") == original.id), None)
+    for original, call, answer in zip(message.tool_calls, calls, results, strict=True):
         if answer is None:
             repairs["unanswered"] = None
             yield Message("tool", NO_RESULT, tool_call_id=call.id, name=call.name)
-        else:
-            waiting.remove(answer)
-            yield answer if answer.tool_call_id == call.id else replace(answer, tool_call_id=call.id)
+            continue
+        if answer.tool_call_id and answer.tool_call_id != original.id and not _names(answer, call):
+            repairs["unmatched"] = None
+        yield answer if answer.tool_call_id == call.id else replace(answer, tool_call_id=call.id)
 
 
 def _unique(calls: tuple[ToolCall, ...], repairs: dict[str, None]) -> tuple[ToolCall, ...]:
@@ -187,6 +239,21 @@ def _unique(calls: tuple[ToolCall, ...], repairs: dict[str, None]) -> tuple[Tool
         return calls
     repairs["repeated id"] = None
     return tuple(unique)
+
+
+# ---------------------------------------------------------------------------------------------- empty messages
+
+
+def _filled(messages: Iterable[Message], host: HostRow, repairs: dict[str, None]) -> Iterator[Message]:
+    """The messages without those that say nothing, and with something in results that are empty."""
+    for message in messages:
+        if not message.content and _says_nothing(message, host):
+            repairs["empty" if message.role == "assistant" else "empty turn"] = None
+        elif message.role == "tool" and not message.content and host.empty_result is not None:
+            repairs["empty result"] = None
+            yield replace(message, content=host.empty_result)
+        else:
+            yield message
 
 
 # ------------------------------------------------------------------------------------------- pictures of tools

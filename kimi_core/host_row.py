@@ -97,6 +97,7 @@ class HostRow:
         chunk_timeout: Longest silence of a stream in seconds when the user does not say; None leaves it to `timeout`.
         retry_timeouts: Whether a call that timed out is repeated; it may be billed twice.
         takes_empty: Whether user and system messages may be empty.
+        empty_result: Stands for a tool's empty result where content must not be empty; None leaves it empty.
         headers: Sent with every request.
         model_ids: How it writes the family ids; others are passed through as they are.
         thinking_ids: Names that guides give to a family that thinks, which the host does not know as models: the call
@@ -119,6 +120,8 @@ class HostRow:
             text and reasoning. Only when tools are on offer.
         reasoning_required: It refuses assistant turns with tool calls that lack their reasoning.
         blank_reasoning: Stands in for reasoning that a foreign history lacks; None leaves it out.
+        kept_reasoning_required: While the reasoning of all turns is kept in view, it refuses any assistant turn without
+            the field; an empty text will do where no tools are called.
         empty_content: How an assistant turn without text is written: without `content`, or with null.
         partial_message: Patch for the last message when the model is to continue it; None when it has no such mode.
         partial_body: Patch for the body for the same.
@@ -197,6 +200,7 @@ class HostRow:
     chunk_timeout: float | None = None
     retry_timeouts: bool = True
     takes_empty: bool = True
+    empty_result: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     model_ids: Mapping[str, str] = field(default_factory=dict)
     thinking_ids: Mapping[str, str] = field(default_factory=dict)
@@ -219,6 +223,7 @@ class HostRow:
     leaked_calls: bool = True
     reasoning_required: bool = False
     blank_reasoning: str | None = None
+    kept_reasoning_required: bool = False
     # messages
     empty_content: Literal["omit", "null"] = "null"
     partial_message: Patch | None = None

@@ -26,6 +26,7 @@ class ModelRow:
         efforts: Levels of `reasoning_effort`; empty when it has none.
         default_effort: The level used when none is sent.
         keep: Values of `thinking.keep` it takes.
+        always_keeps: It keeps the reasoning of all turns in view without being asked to.
         media: What it reads beside text.
         open_weights: Whether it can be run on one's own machines.
         recommended: Sampling values by mode (`thinking`, `instant`). Hosts that pin sampling take no others.
@@ -42,6 +43,7 @@ class ModelRow:
     efforts: tuple[str, ...] = ()
     default_effort: str | None = None
     keep: tuple[str, ...] = ()
+    always_keeps: bool = False
     media: frozenset[Literal["image", "video"]] = frozenset({"image", "video"})
     open_weights: bool = True
     recommended: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -69,6 +71,7 @@ _K3 = ModelRow(
     efforts=("low", "high", "max"),
     default_effort="max",
     keep=("all",),
+    always_keeps=True,
     recommended=_THINKING,
     source=_OFFICIAL,
 )
@@ -87,6 +90,7 @@ _K27 = ModelRow(
     default_output=32_768,
     thinking="always",
     keep=("all",),
+    always_keeps=True,
     recommended=_THINKING,
     source=_OFFICIAL,
 )

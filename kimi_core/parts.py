@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from kimi_core import media
 from kimi_core.media import MediaError
-from kimi_core.types import DocumentPart, FilePart, ImagePart, Message, Part, TextPart, VideoPart
+from kimi_core.types import DocumentPart, FilePart, ImagePart, LeftOutPart, Message, Part, VideoPart
 
 
 def settled(messages: Sequence[Message]) -> tuple[Sequence[Message], str]:
@@ -51,7 +51,7 @@ def _part_or_word(part: Part, reasons: list[str]) -> Part:
         return _part(part)
     except MediaError as error:
         reasons.append(str(error))
-        return TextPart(f"[{_NAMES[type(part)]} was left out: {error}]")
+        return LeftOutPart(f"[{_NAMES[type(part)]} was left out: {error}]")
 
 
 _NAMES: dict[type[Part], str] = {

@@ -391,9 +391,10 @@ def _messages(draft: _Draft) -> None:
         raise MessageError("There are no messages to send.")
     host = draft.profile.host
     if not host.takes_empty:
-        for i, message in enumerate(messages):
-            if not message.content and message.role in ("user", "system"):
-                raise MessageError(f"Message {i} ({message.role}) is empty; {draft.profile.where} takes no empty ones.")
+        # An earlier one was not written for this call, and is left out (see `history`).
+        last = next((i for i in range(len(messages) - 1, -1, -1) if messages[i].role == "user"), None)
+        if last is not None and not messages[last].content:
+            raise MessageError(f"Message {last} (user) is empty; {draft.profile.where} takes no empty ones.")
     if messages[-1].partial:
         if host.partial_message is None and host.partial_body is None:
             raise UnsupportedError(f"{draft.profile.where} cannot continue a partial message.")

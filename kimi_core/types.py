@@ -33,6 +33,11 @@ class TextPart:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOutPart(TextPart):
+    """Tells the model of something in a tool's result, or in another model's turn, that cannot be sent."""
+
+
+@dataclass(frozen=True, slots=True)
 class ImagePart:
     """A picture: a `data:` URL, an `ms://<file id>` reference or (where the host takes it) an http URL."""
 

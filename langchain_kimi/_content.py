@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from kimi_core import media
+from kimi_core import left_out, media
 from kimi_core.errors import MessageError
 from kimi_core.media import Kind
 from kimi_core.structured import dump
@@ -29,10 +29,15 @@ def to_content(content: Any) -> str | tuple[Part, ...]:
 
 
 def to_result(content: Any) -> str | tuple[Part, ...]:
-    """What a tool answered. A result that is an object of no known type is told as its JSON."""
+    """What a tool answered.
+
+    A result that is an object of no known type is told as its JSON; of one that cannot be sent, the model is told what
+    it was.
+    """
     if type(content) is str:
         return content
-    return _joined([_part(block if _is_known(block) else {"type": "text", "text": dump(block)}) for block in content])
+    blocks = map(_bare, content)
+    return _joined([_sendable(block) if _is_known(block) else TextPart(dump(block)) for block in blocks])
 
 
 def to_speech(blocks: Sequence[Any], left_out: dict[str, None]) -> str | tuple[Part, ...]:
@@ -43,15 +48,14 @@ def to_speech(blocks: Sequence[Any], left_out: dict[str, None]) -> str | tuple[P
         left_out: Gets the types of blocks that only mean something to the provider they are from.
     """
     parts: list[Part | None] = []
-    for block in blocks:
+    for block in map(_bare, blocks):
         kind = _kind(block)
-        convert = _PARTS.get(kind)
-        if convert is None:
-            left_out[kind or "without a type"] = None
+        if kind in _PARTS:
+            parts.append(_sendable(block))
         else:
-            parts.append(_part(block) if isinstance(block, str) else convert(block))
+            left_out[kind or "without a type"] = None
     told = _joined(parts)
-    if isinstance(told, tuple) and all(isinstance(part, TextPart) for part in told):
+    if isinstance(told, tuple) and all(type(part) is TextPart for part in told):
         return "".join(part.text for part in told if isinstance(part, TextPart))
     return told
 
@@ -85,6 +89,35 @@ def _part(block: Any) -> Part | None:
     return convert(block)
 
 
+def _sendable(block: Any) -> Part | None:
+    """A block that the caller did not write: text in its place when no Kimi host can be told it."""
+    try:
+        return _part(block)
+    except (ValueError, TypeError, AttributeError, KeyError):  # MessageError is a ValueError; any shape may come
+        return _stand_in(block)
+
+
+def _bare(block: Any) -> Any:
+    """A block without the wrapper of LangChain's v1 around what it does not know."""
+    if isinstance(block, Mapping) and block.get("type") == "non_standard" and isinstance(block.get("value"), Mapping):
+        return block["value"]
+    return block
+
+
+def _stand_in(block: Block) -> Part:
+    inner = next((v for key in ("file", "source", "value") if isinstance(v := block.get(key), Mapping)), block)
+    known = (block.get(key) or inner.get(key) for key in ("mime_type", "media_type", "mimeType"))
+    mime = next((str(mime) for mime in known if mime), "")
+    places = (inner.get(key) for key in ("url", "file_url", "file_uri", "path", "file_id"))
+    sort = mime.partition("/")[0] if mime else str(_kind(block)).removeprefix("input_")
+    what = _WHAT.get(sort.removesuffix("_url"), "a document")
+    return left_out.stand_in(
+        what, _name(block) or _name(inner), mime, next((str(place) for place in places if place), None)
+    )
+
+
+_WHAT = {"image": "an image", "video": "a video", "audio": "audio"}
+
 # ------------------------------------------------------------------------------------------------------ text
 
 
@@ -95,6 +128,13 @@ def _text(block: Block) -> Part | None:
 
 def _plain_text(block: Block) -> Part | None:
     return _text(block) if block.get("text") else _document(block)
+
+
+def _guarded(block: Block) -> Part | None:
+    """Bedrock's text with a note for its guardrail, and Anthropic's summary of what it has dropped."""
+    inner = block.get("guard_content") or block.get("content")
+    text = inner.get("text") if isinstance(inner, Mapping) else inner
+    return TextPart(text) if isinstance(text, str) and text else None
 
 
 def _refusal(block: Block) -> Part | None:
@@ -180,6 +220,14 @@ def _document(block: Block) -> Part | None:
     )
 
 
+def _resource(block: Block) -> Part | None:
+    """What an MCP server embeds, as it stands in the protocol."""
+    inner = block["resource"]
+    if "blob" not in inner:
+        return _text(inner)
+    return _document({"type": "file", "base64": inner["blob"], "mime_type": inner.get("mimeType")})
+
+
 def _data_url(data: str | bytes, mime: str | None) -> str:
     mime = mime or "application/octet-stream"
     return media.to_data_url(data, mime) if isinstance(data, bytes) else f"data:{mime};base64,{data}"
@@ -207,10 +255,14 @@ _PARTS: dict[str | None, Convert] = {
     "input_text": _text,
     "output_text": _text,
     "refusal": _refusal,
+    "guard_content": _guarded,
+    "compaction": _guarded,
+    "resource": _resource,
     "image": _image,
     "video": _video,
     "image_url": _media_url(ImagePart, "image", "image_url"),
     "input_image": _media_url(ImagePart, "image", "image_url"),
+    "computer_screenshot": _media_url(ImagePart, "image", "image_url"),
     "video_url": _media_url(VideoPart, "video", "video_url"),
     "media": _by_mime,
     "audio": _audio,
@@ -223,6 +275,7 @@ _PARTS: dict[str | None, Convert] = {
         (
             *("reasoning", "thinking", "redacted_thinking", "reasoning_content"),
             *("tool_call", "tool_call_chunk", "invalid_tool_call", "tool_use", "function_call", "input_json_delta"),
+            "custom_tool_call",
             *("cachePoint", "cache_point"),
         ),
         _nothing,

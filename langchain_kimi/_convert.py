@@ -121,14 +121,22 @@ def _ai(message: AIMessage, left_out: dict[str, None]) -> Message:
     calls = _calls(message) if message.tool_calls or message.invalid_tool_calls else ()
     if type(content) is not str or (kwargs and "function_call" in kwargs):
         calls = (*calls, *_foreign_calls(message, {call.id for call in calls}))
+    said = content if type(content) is str else to_speech(content, left_out)
     return Message(
         "assistant",
-        content if type(content) is str else to_speech(content, left_out),
+        said or (_said_beside(kwargs) if kwargs else ""),
         reasoning=_reasoning(message) or (_unthought(message) if calls else None),
         tool_calls=calls,
         name=message.name,
         partial=bool(kwargs.get("partial")) if kwargs else False,
     )
+
+
+def _said_beside(kwargs: Mapping[str, Any]) -> str:
+    """What an answer of OpenAI's says that has no text: its refusal, or the transcript of its audio."""
+    audio = kwargs.get("audio")
+    known = (kwargs.get("refusal"), audio.get("transcript") if isinstance(audio, Mapping) else None)
+    return next((text for text in known if isinstance(text, str)), "")
 
 
 def _has_turns(message: AIMessage) -> bool:
@@ -215,7 +223,9 @@ def _block_call(block: JsonObject) -> ToolCall:
     return ToolCall(block.get("call_id") or block.get("id") or "", name, _text(arguments), kind_of(name))
 
 
-_FOREIGN = dict.fromkeys(("tool_use", "tool_call", "invalid_tool_call", "function_call"), _block_call)
+_FOREIGN = dict.fromkeys(
+    ("tool_use", "tool_call", "invalid_tool_call", "function_call", "custom_tool_call"), _block_call
+)
 
 # -------------------------------------------------------------------------------------------------- reasoning
 
@@ -230,7 +240,7 @@ def _reasoning(message: AIMessage) -> Reasoning | None:
         text = "".join(said for said, _ in thoughts)
         details = details or next((more for _, more in thoughts if more), None)
     if not text and kwargs:
-        text = _said(kwargs.get("reasoning"))
+        text = _said(kwargs.get("reasoning")) or _said(kwargs.get("thinking"))
     if not text and not details:
         return None
     return Reasoning(_said(text), message.response_metadata.get("reasoning_key"), tuple(details or ()))
@@ -249,7 +259,7 @@ def _thought(block: JsonObject) -> tuple[str, Any]:
         case "reasoning":
             extras = block.get("extras")
             details = extras.get(DETAILS) if isinstance(extras, Mapping) else None
-            return _said(block.get("reasoning") or block.get("summary")), details
+            return _said(block.get("reasoning") or block.get("summary") or block.get("content")), details
         case "thinking":
             return _said(block.get("thinking")), None
         case "reasoning_content":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +25,7 @@ from kimi_core.turns import TURNS, to_record
 from kimi_core.types import (
     FilePart,
     JsonObject,
+    LeftOutPart,
     Message,
     Part,
     Reasoning,
@@ -33,7 +34,8 @@ from kimi_core.types import (
     ToolCall,
     Usage,
 )
-from llama_index_kimi._media import document_part, image_part, named, video_part
+from llama_index_kimi._media import document_part, image_part, named, stand_in, video_part
+from llama_index_kimi._recorded_calls import matched, recorded_calls, result_id
 
 # ------------------------------------------------------------------------------------------------ to the core
 
@@ -49,8 +51,6 @@ def to_messages(messages: Iterable[ChatMessage]) -> list[Message]:
     except AttributeError:
         _refuse_strangers(messages)
         raise
-    if any(message.role == "tool" and not message.tool_call_id for message in converted):
-        return list(_answering(converted))
     return converted
 
 
@@ -58,24 +58,6 @@ def _refuse_strangers(messages: Iterable[Any]) -> None:
     for at, message in enumerate(messages):
         if not isinstance(message, ChatMessage):
             raise MessageError(f"Message {at} is no ChatMessage of LlamaIndex, but {type(message).__name__}.") from None
-
-
-def _answering(messages: Iterable[Message]) -> Iterator[Message]:
-    """Results that do not say which call they answer, as those of the role `function`: their name or place says it."""
-    waiting: list[ToolCall] = []
-    for message in messages:
-        if message.role == "assistant":
-            waiting = list(message.tool_calls)
-        elif message.role == "tool":
-            call = next((call for call in waiting if _answers(message, call)), None)
-            if call is not None:
-                waiting.remove(call)
-                message = replace(message, tool_call_id=call.id)
-        yield message
-
-
-def _answers(result: Message, call: ToolCall) -> bool:
-    return result.tool_call_id == call.id if result.tool_call_id else result.name in (None, call.name)
 
 
 def _user(message: ChatMessage) -> Message:
@@ -89,18 +71,19 @@ def _system(message: ChatMessage) -> Message:
 
 def _tool(message: ChatMessage) -> Message:
     kwargs = message.additional_kwargs
-    call = kwargs.get("tool_call_id")
-    answered = None if call is None else str(call)
-    return Message("tool", _unread(_content(message.blocks)), tool_call_id=answered, name=kwargs.get("name"))
+    answered = result_id(kwargs) if kwargs else None
+    content = _unread(_content(message.blocks, _UNSAID, _sendable))
+    return Message("tool", content, tool_call_id=answered, name=kwargs.get("name"))
 
 
 def _assistant(message: ChatMessage) -> Message:
     kwargs, blocks = message.additional_kwargs, message.blocks
+    calls = _calls(blocks, kwargs)
     made = Message(
         "assistant",
-        _unread(_content(blocks, _ASSISTANTS_OWN)),
+        _with(_unread(_content(blocks, _ASSISTANTS_OWN, _sendable)), calls),
         reasoning=_reasoning(blocks, kwargs),
-        tool_calls=_calls(blocks, kwargs),
+        tool_calls=tuple(call for call in calls if isinstance(call, ToolCall)),
         name=kwargs.get("name"),
         partial=bool(kwargs.get("partial")),
     )
@@ -109,6 +92,16 @@ def _assistant(message: ChatMessage) -> Message:
     from llama_index_kimi._turns import told_apart  # with the first server tool
 
     return told_apart(made, kwargs[TURNS])
+
+
+def _with(content: str | tuple[Part, ...], calls: Sequence[ToolCall | LeftOutPart]) -> str | tuple[Part, ...]:
+    """What was said, with what stands for calls that cannot be read."""
+    unread = tuple(call for call in calls if isinstance(call, LeftOutPart))
+    if not unread:
+        return content
+    if not isinstance(content, str):
+        return *content, *unread
+    return (TextPart(content), *unread) if content else unread
 
 
 _CONVERTERS: dict[MessageRole, Callable[[ChatMessage], Message]] = {
@@ -143,19 +136,21 @@ def _reasoning(blocks: Sequence[Any], kwargs: Mapping[str, Any]) -> Reasoning | 
     return Reasoning(legacy) if legacy and isinstance(legacy, str) else None
 
 
-def _calls(blocks: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[ToolCall, ...]:
+def _calls(blocks: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[ToolCall | LeftOutPart, ...]:
     """From tool call blocks, or from `additional_kwargs["tool_calls"]` where older integrations left them.
 
     Both are there in our own answers: then the blocks say what was called, and the list has the very text of the
     arguments, which keeps the prompt the same and the host's cache warm.
     """
-    recorded = kwargs.get("tool_calls") if kwargs else None
-    known = tuple(map(recorded_call, recorded or ()))
+    recorded = recorded_calls(kwargs) if kwargs else ()
     called = [block for block in blocks if isinstance(block, ToolCallBlock)]
     if not called:
-        return known
-    by_id = {call.id: call for call in known}
-    return tuple(_call(block, by_id.get(block.tool_call_id or "")) for block in called)
+        return recorded
+    known = matched(
+        ((block.tool_call_id, block.tool_name) for block in called),
+        (call for call in recorded if isinstance(call, ToolCall)),
+    )
+    return tuple(map(_call, called, known))
 
 
 def _call(block: ToolCallBlock, recorded: ToolCall | None) -> ToolCall:
@@ -164,26 +159,7 @@ def _call(block: ToolCallBlock, recorded: ToolCall | None) -> ToolCall:
         return recorded
     arguments = kwargs if isinstance(kwargs, str) else dump(kwargs)
     kind = recorded.type if recorded else "function"
-    return ToolCall(block.tool_call_id or "", block.tool_name, arguments, kind)
-
-
-def recorded_call(call: Any) -> ToolCall:
-    """A call in OpenAI's shape, as a dict or as the SDK's object; or in Anthropic's (`name` and `input`).
-
-    Raises:
-        MessageError: It is none of these.
-    """
-    if hasattr(call, "model_dump"):
-        call = call.model_dump()
-    shaped = isinstance(call, Mapping) and isinstance(call.get("function") or {}, Mapping)
-    if not shaped:
-        raise MessageError(f"additional_kwargs['tool_calls'] holds something that is no tool call: {call!r}")
-    function = call.get("function") or {"name": call.get("name"), "arguments": call.get("input")}
-    arguments = function.get("arguments") or ""
-    if not isinstance(arguments, str):
-        arguments = dump(arguments)
-    kind = "builtin_function" if call.get("type") == "builtin_function" else "function"
-    return ToolCall(str(call.get("id") or ""), function.get("name") or "", arguments, kind)
+    return ToolCall(block.tool_call_id or (recorded.id if recorded else ""), block.tool_name, arguments, kind)
 
 
 # ----------------------------------------------------------------------------------------------------- blocks
@@ -195,14 +171,19 @@ _UNSAID = frozenset({"cache"})
 _ASSISTANTS_OWN = _UNSAID | {"thinking", "tool_call"}
 
 
-def _content(blocks: Sequence[Any], unsaid: frozenset[str] = _UNSAID) -> str | tuple[Part, ...]:
+def _content(
+    blocks: Sequence[Any],
+    unsaid: frozenset[str] = _UNSAID,
+    convert: Callable[[Any], Iterable[Part]] | None = None,
+) -> str | tuple[Part, ...]:
     """Text as LlamaIndex itself joins it, or parts as soon as there is more than text."""
     texts = []
     for block in blocks:
         if type(block) is TextBlock:
             texts.append(block.text)
         elif block.block_type not in unsaid:
-            return _parts(block for block in blocks if block.block_type not in unsaid)
+            said = (block for block in blocks if block.block_type not in unsaid)
+            return tuple(part for block in said for part in (convert or _block_parts)(block))
     return texts[0] if len(texts) == 1 else "\n".join(texts)
 
 
@@ -226,6 +207,21 @@ def _block_parts(block: Any) -> Iterable[Part]:
             "documents; write down what audio says."
         )
     return convert(block)
+
+
+def _sendable(block: Any) -> Iterable[Part]:
+    """A block that the caller did not write: text in its place when no Kimi host can be told it."""
+    match block.block_type:
+        case "tool_call":
+            return _stray_call(block)
+        case "citation":
+            return _sendable(block.cited_content)
+        case "citable":
+            return (TextPart(block.title), *(part for inner in block.content for part in _sendable(inner)))
+    try:
+        return _block_parts(block)
+    except MessageError:
+        return (stand_in(block),)
 
 
 def _text(block: Any) -> Iterable[Part]:

@@ -10,10 +10,10 @@ from urllib.parse import unquote, urlsplit
 
 from llama_index.core.base.llms.types import DocumentBlock, ImageBlock, VideoBlock
 
-from kimi_core import documents, media
+from kimi_core import documents, left_out, media
 from kimi_core.errors import MessageError, warn
 from kimi_core.media import Kind
-from kimi_core.types import DocumentPart, FilePart, ImagePart, Part, VideoPart
+from kimi_core.types import DocumentPart, FilePart, ImagePart, LeftOutPart, Part, VideoPart
 
 # What LlamaIndex calls a document that has no title.
 _UNTITLED = "input_document"
@@ -53,6 +53,28 @@ def named(part: FilePart) -> Part:
     if part.kind == "document":
         return DocumentPart(name, part.filename, part.mime)
     return ImagePart(name) if part.kind == "image" else VideoPart(name)
+
+
+def stand_in(block: Any) -> LeftOutPart:
+    """What the model is told instead of a block that cannot be sent."""
+    kind = block.block_type
+    title = getattr(block, "title", None)
+    given = block.path or block.url if kind in _MIMES else None
+    return left_out.stand_in(
+        _NAMES.get(kind, f"a block of type {kind}"),
+        title if title != _UNTITLED else None,
+        getattr(block, _MIMES.get(kind, ""), None),
+        None if given is None else str(given),
+    )
+
+
+_NAMES = {"image": "an image", "video": "a video", "audio": "audio", "document": "a document"}
+_MIMES = {
+    "image": "image_mimetype",
+    "video": "video_mimetype",
+    "audio": "format",
+    "document": "document_mimetype",
+}
 
 
 def _address(block: ImageBlock | VideoBlock, data: bytes | IOBase | None, kind: Kind, mime: str | None) -> str:

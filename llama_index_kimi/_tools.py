@@ -14,9 +14,10 @@ from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools.types import BaseTool, ToolOutput
 
 from kimi_core.structured import parse_partial
-from kimi_core.types import JsonObject
-from llama_index_kimi._convert import parse_arguments, recorded_call
+from kimi_core.types import JsonObject, ToolCall
+from llama_index_kimi._convert import parse_arguments
 from llama_index_kimi._offers import to_tool_dict
+from llama_index_kimi._recorded_calls import recorded_calls
 from llama_index_kimi._traced import traced
 
 
@@ -129,8 +130,8 @@ def _selections(response: ChatResponse) -> list[ToolSelection]:
     message = response.message
     blocks = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
     if not blocks:
-        recorded = map(recorded_call, message.additional_kwargs.get("tool_calls") or ())
-        return [_selection(call.id, call.name, call.arguments, True) for call in recorded]
+        recorded = recorded_calls(message.additional_kwargs)
+        return [_selection(call.id, call.name, call.arguments, True) for call in recorded if isinstance(call, ToolCall)]
     finished = "finish_reason" in response.additional_kwargs
     return [_selection(b.tool_call_id or "", b.tool_name, b.tool_kwargs, finished) for b in blocks]
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from kimi_core.events import Event, Finished
 from kimi_core.policy import Plan
 from kimi_core.profile import Profile
+from kimi_core.types import Part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +77,9 @@ class Codec(Protocol):
 
     def encode(self, plan: Plan, *, stream: bool) -> WireRequest:
         """A plan as the host reads it."""
+
+    def check(self, part: Part, profile: Profile) -> object:
+        """Raise what encoding a message with this part would raise."""
 
     def decode(self, body: Any, wire: WireRequest, profile: Profile, headers: Mapping[str, str]) -> Iterable[Event]:
         """A whole body as events."""

@@ -64,7 +64,7 @@ class ChatCodec:
         """A plan as a request body. The user's `extra_body` is merged last, untouched."""
         request, profile = plan.request, plan.profile
         renamed = wire_names(plan)
-        encoder = _MessageEncoder(profile, renamed)
+        encoder = _MessageEncoder(profile, renamed, every=_keeps_reasoning(plan))
         body: JsonObject = {"model": profile.model_id, "messages": encoder.messages(_prompted(plan))}
         if profile.host.message_limit is not None:
             _check_size(body["messages"], profile.host.message_limit, profile)
@@ -82,6 +82,10 @@ class ChatCodec:
         for patch in _patches(plan):
             body = merge_patch(body, patch)
         return WireRequest(path=profile.host.path, body=body, names=wire_to_user(renamed), thinks=plan.thinks)
+
+    def check(self, part: Part, profile: Profile) -> object:
+        """See `Codec.check`."""
+        return _part(part, profile)
 
     def decode(self, body: Any, wire: WireRequest, profile: Profile, headers: Mapping[str, str]) -> Iterable[Event]:
         """A whole body, as the one chunk of a stream that holds everything."""
@@ -153,6 +157,14 @@ def _patches(plan: Plan) -> Iterable[Mapping[str, Any]]:
         yield request.options.extra_body
 
 
+def _keeps_reasoning(plan: Plan) -> bool:
+    """Whether every assistant message must have its reasoning, since that of all turns is kept in view."""
+    host, model = plan.profile.host, plan.profile.model
+    if plan.thinks is False or not host.kept_reasoning_required:
+        return False
+    return model.always_keeps or (plan.request.options.thinking.keep in model.keep and host.thinking_keep is not None)
+
+
 def _options(options: Options, profile: Profile) -> JsonObject:
     fields = {name: value for name in _PLAIN if (value := getattr(options, name)) is not None}
     if options.max_tokens is not None:
@@ -168,13 +180,15 @@ def _options(options: Options, profile: Profile) -> JsonObject:
 class _MessageEncoder:
     """Messages as dicts. What a profile does not allow raises before any I/O."""
 
-    def __init__(self, profile: Profile, renamed: Mapping[str, str]) -> None:
+    def __init__(self, profile: Profile, renamed: Mapping[str, str], *, every: bool) -> None:
+        """Make an encoder; with `every`, all messages of the assistant say what was thought, if only nothing."""
         host = profile.host
         self.profile = profile
         self.names = renamed
         self.all_keys = tuple(key for key in host.reasoning_in if key != DETAILS)
         first = next(iter(self.all_keys), DETAILS)
         self.reasoning_key = {"observed": None, DETAILS: first}.get(host.reasoning_out, host.reasoning_out)
+        self.never_missing = (self.reasoning_key or first) if every else None
         self.details_back = host.reasoning_out in ("observed", DETAILS) and DETAILS in host.reasoning_in
         self.text_back = host.reasoning_out != DETAILS
         self.omit_empty = host.empty_content == "omit"
@@ -214,6 +228,8 @@ class _MessageEncoder:
                 wire["content"] = None
         if message.reasoning:
             self._add_reasoning(message.reasoning, wire)
+        if self.never_missing:
+            wire.setdefault(self.never_missing, "")
         if message.tool_calls:
             wire["tool_calls"] = [self._call(call) for call in message.tool_calls]
         if message.partial and self.profile.host.partial_message:
@@ -237,20 +253,21 @@ class _MessageEncoder:
         }
 
     def _parts(self, parts: tuple[Part, ...]) -> list[JsonObject]:
-        return [self._part(part) for part in parts]
+        return [_part(part, self.profile) for part in parts]
 
-    def _part(self, part: Part) -> JsonObject:
-        match part:
-            case TextPart():
-                return {"type": "text", "text": part.text}
-            case ImagePart():
-                return {"type": "image_url", "image_url": {"url": media_url("image", part.url, self.profile)}}
-            case VideoPart():
-                return {"type": "video_url", "video_url": {"url": media_url("video", part.url, self.profile)}}
-            case DocumentPart():
-                return {"type": "text", "text": document_text(part, self.profile)}
-            case FilePart():
-                raise unread(part)
+
+def _part(part: Part, profile: Profile) -> JsonObject:
+    match part:
+        case TextPart():
+            return {"type": "text", "text": part.text}
+        case ImagePart():
+            return {"type": "image_url", "image_url": {"url": media_url("image", part.url, profile)}}
+        case VideoPart():
+            return {"type": "video_url", "video_url": {"url": media_url("video", part.url, profile)}}
+        case DocumentPart():
+            return {"type": "text", "text": document_text(part, profile)}
+        case FilePart():
+            raise unread(part)
 
 
 def unread(part: FilePart) -> MessageError:

@@ -66,6 +66,10 @@ class RunwareCodec:
             poll=_poll(task, request.options) if task["deliveryMethod"] == "async" else None,
         )
 
+    def check(self, part: Part, profile: Profile) -> object:
+        """See `Codec.check`."""
+        return _Writer(profile, {})._part(part)
+
     def decode(self, body: Any, wire: WireRequest, profile: Profile, headers: Mapping[str, str]) -> Iterable[Event]:
         """A whole body: its first item as events, with the others as alternatives."""
         items, errors = _sorted(body, wire, profile)

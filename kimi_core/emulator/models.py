@@ -19,6 +19,7 @@ class ModelRow:
         effort: Whether ``reasoning_effort`` is read (K3) or clashes with ``thinking`` (K2.x).
         required: Whether ``tool_choice: "required"`` is legal while thinking.
         keep: Whether ``thinking.keep`` is known.
+        always_keeps: Whether the reasoning of all turns is kept in view without being asked (K2.7, K3).
         dynamic_tools: Whether a system message may declare tools (K3).
         web_search_thinks: Whether ``$web_search`` works while thinking.
         call_ids: ``functions``: ``functions.<name>:<n>`` over the whole conversation; ``plain``:
@@ -36,6 +37,7 @@ class ModelRow:
     effort: bool
     required: bool
     keep: bool
+    always_keeps: bool
     dynamic_tools: bool
     web_search_thinks: bool
     call_ids: Literal["functions", "plain"]
@@ -53,6 +55,7 @@ _K2_6 = ModelRow(
     effort=False,
     required=False,
     keep=True,
+    always_keeps=False,
     dynamic_tools=False,
     # Moonshot's pages disagree for K2.6; "disable thinking" is the older and the safer reading.
     web_search_thinks=False,
@@ -66,6 +69,7 @@ _K2_7 = replace(
     id="kimi-k2.7-code",
     answers_as="kimi-k2.7-code",
     thinking="always",
+    always_keeps=True,
     web_search_thinks=True,
     created=1_781_222_400,
     price=(0.19, 0.95, 4.00),

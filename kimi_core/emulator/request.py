@@ -64,6 +64,12 @@ class ChatRequest:
         return name if isinstance(name, str) else None
 
     @property
+    def keeps_reasoning(self) -> bool:
+        """Whether the reasoning of all turns is kept in view: always, or since ``thinking.keep`` asks for it."""
+        option = self.body.get("thinking")
+        return self.model.always_keeps or (isinstance(option, dict) and option.get("keep") == "all")
+
+    @property
     def stream(self) -> bool:
         """Whether the answer is wanted as a stream."""
         return self.body.get("stream") is True

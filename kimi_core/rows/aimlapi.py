@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kimi_core import errors as err
 from kimi_core.host_row import MOONSHOT_NAMES, ErrorRule, HostRow
-from kimi_core.rows.common import K3_CHOICES, K3_EFFORTS, K26, THINKING_CHOICES
+from kimi_core.rows.common import EMPTY_RESULT, K3_CHOICES, K3_EFFORTS, K26, THINKING_CHOICES
 
 ROWS = (
     HostRow(
@@ -34,6 +34,7 @@ ROWS = (
         # Forwarded to Moonshot; whether it insists on the echo is unconfirmed, so it always gets one.
         reasoning_required=True,
         blank_reasoning=" ",
+        kept_reasoning_required=True,
         pinned_sampling=True,
         refuses={
             "presence_penalty": "AI/ML API's page for Kimi lists no penalties; leave it out.",
@@ -46,6 +47,7 @@ ROWS = (
         stop_limit=4,
         retry_timeouts=False,  # "retry after a timeout double-bills"
         takes_empty=False,
+        empty_result=EMPTY_RESULT,
         builtin_tools=True,  # `builtin_function` is in its enum of tool types
         tool_names=MOONSHOT_NAMES,
         # The same upstream as Moonshot: assumed to refuse forcing while thinking.

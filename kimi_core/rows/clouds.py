@@ -12,6 +12,7 @@ from typing import Any, Literal
 from kimi_core.host_row import MOONSHOT_NAMES, HostRow
 from kimi_core.rows.common import (
     BY_EFFORT,
+    EMPTY_RESULT,
     ENABLED,
     FIXED,
     K3_EFFORTS,
@@ -217,8 +218,10 @@ ROWS = (
         **_CONTENT,
         reasoning_required=True,  # "both content and reasoning_content must be written back"
         blank_reasoning=" ",
+        kept_reasoning_required=True,
         empty_content="omit",
         takes_empty=False,
+        empty_result=EMPTY_RESULT,
         pinned_sampling=True,
         stop_limit=5,
         stop_bytes=32,

@@ -15,6 +15,10 @@ K3_EFFORTS = {"minimal": "low", "medium": "high", "xhigh": "max"}
 # Older pages say to switch thinking off for `$web_search`, the one of 2026-09 says that both go together: unconfirmed.
 K26 = {"builtin_thinking": False}
 
+EMPTY_RESULT = "Tool output is empty."
+"""What Moonshot's own clients write (kimi-cli `soul/message.py`, kimi-code `toolResultRender.ts`), since its reference
+says that content must not be empty; no 400 for the role `tool` is on record."""
+
 WEIGHTS = {
     "kimi-k3": "moonshotai/Kimi-K3",
     "kimi-k2.7-code": "moonshotai/Kimi-K2.7-Code",

@@ -10,7 +10,17 @@ from typing import Any
 
 from kimi_core import errors as err
 from kimi_core.host_row import DETAILS, MOONSHOT_NAMES, ErrorRule, HostRow
-from kimi_core.rows.common import BY_EFFORT, ENABLED, K3_CHOICES, K3_EFFORTS, QWEN, SLUGS, THINKING_CHOICES, WEIGHTS
+from kimi_core.rows.common import (
+    BY_EFFORT,
+    EMPTY_RESULT,
+    ENABLED,
+    K3_CHOICES,
+    K3_EFFORTS,
+    QWEN,
+    SLUGS,
+    THINKING_CHOICES,
+    WEIGHTS,
+)
 
 _EFFORTS = {"efforts": ("minimal", "low", "medium", "high", "xhigh"), "effort_words": {"max": "xhigh"}}
 
@@ -24,6 +34,7 @@ _MAYBE_MOONSHOT: dict[str, Any] = {
     "blank_reasoning": " ",
     "empty_content": "omit",
     "takes_empty": False,
+    "empty_result": EMPTY_RESULT,
     "tool_choices_thinking": THINKING_CHOICES,
     "tool_names": MOONSHOT_NAMES,
     "schema": "mfjs",

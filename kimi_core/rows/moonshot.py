@@ -8,7 +8,7 @@ from typing import Any
 from kimi_core import errors as err
 from kimi_core.host_row import MOONSHOT_NAMES, ErrorRule, HostRow, Price
 from kimi_core.models import SECONDARY
-from kimi_core.rows.common import K3_CHOICES, K3_EFFORTS, K26, THINKING_CHOICES
+from kimi_core.rows.common import EMPTY_RESULT, K3_CHOICES, K3_EFFORTS, K26, THINKING_CHOICES
 
 _KEEP = {"thinking": {"type": "enabled", "keep": "all"}}
 _ON = {"thinking": {"type": "enabled"}}
@@ -71,6 +71,7 @@ _MOONSHOT: dict[str, Any] = dict(  # noqa: C408 - reads like the rows below
     timeout=3600,
     chunk_timeout=900,  # its 504 comes "after 900 s without output"
     takes_empty=False,  # "content must not be empty"
+    empty_result=EMPTY_RESULT,
     tool_media=True,  # as kosong sends them; that every model reads them is unconfirmed
     thinking_default=True,
     thinking_on=_ON,
@@ -87,6 +88,9 @@ _MOONSHOT: dict[str, Any] = dict(  # noqa: C408 - reads like the rows below
     # an empty string counts as missing, one space does not.
     reasoning_required=True,
     blank_reasoning=" ",
+    # kimi-cli 1.49.0: with preserved thinking there are backends "that require reasoning_content on every assistant
+    # message"; it sends an empty one back as it came.
+    kept_reasoning_required=True,
     # 400 `text content is empty` for a tool-calling turn with an empty text
     empty_content="omit",
     partial_message={"partial": True},

@@ -204,6 +204,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         said(USER, USER, {**CALLING, "reasoning_content": ""}, RESULT, {"role": "assistant", "content": "ok"}, USER),
         "reasoning_content is missing in assistant tool call message at index 2",
     ),
+    "reasoning lost while all of it is kept": (
+        {**said(USER, {"role": "assistant", "content": "ok"}, USER), "thinking": {"type": "enabled", "keep": "all"}},
+        "thinking is enabled but reasoning_content is missing in assistant message at index 1",
+    ),
+    "reasoning lost where it is always kept": (
+        {**said(USER, {"role": "assistant", "content": "ok", "reasoning_content": None}, USER), "model": "kimi-k3"},
+        "thinking is enabled but reasoning_content is missing in assistant message at index 1",
+    ),
     "result without call": (
         said(USER, RESULT),
         "tool_call_id functions.look:0 is not found",
@@ -312,6 +320,10 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "one blank of reasoning": said(USER, {**CALLING, "reasoning_content": " "}, RESULT),
     "reasoning lost without thinking": {**said(USER, {**CALLING, "reasoning_content": None}, RESULT), **OFF},
     "plain turn without reasoning": said(USER, {"role": "assistant", "content": "hi"}, USER),
+    "empty reasoning while all of it is kept": {
+        **said(USER, {"role": "assistant", "content": "hi", "reasoning_content": ""}, USER),
+        "model": "kimi-k2.7-code",
+    },
     "ids repeated across turns": said(USER, CALLING, RESULT, CALLING, RESULT),
     "empty tool result": said(USER, CALLING, {**RESULT, "content": ""}),
     "content null beside calls": said(USER, {**CALLING, "content": None}, RESULT),

@@ -325,6 +325,149 @@ FOREIGN: dict[str, tuple[AIMessage, tuple[str, str]]] = {
         ),
         ("I look.", "Hm."),
     ),
+    "OpenAI Responses, reasoning as it is": (
+        AIMessage(
+            [
+                {
+                    "type": "reasoning",
+                    "id": "rs_1",
+                    "summary": [],
+                    "content": [{"type": "reasoning_text", "text": "Hm."}],
+                },
+                {"type": "text", "text": "I look.", "id": "msg_1", "annotations": [], "phase": "commentary"},
+                {"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "find", "arguments": '{"a": 1}'},
+            ],
+            tool_calls=[CALL],
+            response_metadata={"model_provider": "openai"},
+        ),
+        ("I look.", "Hm."),
+    ),
+    "OpenAI Responses, as of langchain-openai 0.3": (
+        AIMessage(
+            "I look.",
+            tool_calls=[CALL],
+            additional_kwargs={
+                "reasoning": {"id": "rs_1", "type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}]},
+                "__openai_function_call_ids__": {"c1": "fc_1"},
+            },
+        ),
+        ("I look.", "Hm."),
+    ),
+    "OpenAI, a refusal": (
+        AIMessage("", tool_calls=[CALL], additional_kwargs={"refusal": "I look."}),
+        ("I look.", " "),
+    ),
+    "OpenAI, audio": (
+        AIMessage(
+            "",
+            tool_calls=[CALL],
+            additional_kwargs={"audio": {"id": "audio_1", "data": "UklGRg==", "transcript": "I look."}},
+        ),
+        ("I look.", " "),
+    ),
+    "Anthropic, streamed": (
+        AIMessageChunk(
+            [
+                {"type": "thinking", "thinking": "Hm.", "signature": "sig", "index": 0},
+                {"type": "text", "text": "I look.", "index": 1},
+                {"type": "tool_use", "id": "c1", "name": "find", "input": {}, "partial_json": '{"a": 1}', "index": 2},
+            ],
+            tool_call_chunks=[{"name": "find", "args": '{"a": 1}', "id": "c1", "index": 2}],
+            response_metadata={"model_provider": "anthropic"},
+        ),
+        ("I look.", "Hm."),
+    ),
+    "Anthropic, after what it has dropped": (
+        AIMessage(
+            [
+                {"type": "compaction", "content": "I look."},
+                {"type": "tool_use", "id": "c1", "name": "find", "input": {"a": 1}},
+            ]
+        ),
+        ("I look.", " "),
+    ),
+    "Google": (
+        AIMessage(
+            [
+                {"type": "thinking", "thinking": "Hm.", "signature": "sig"},
+                {"type": "text", "text": "I look.", "extras": {"signature": "sig"}},
+            ],
+            tool_calls=[CALL],
+            additional_kwargs={
+                "function_call": {"name": "find", "arguments": '{"a": 1}'},
+                "__gemini_function_call_thought_signatures__": {"c1": "sig"},
+            },
+            response_metadata={"model_provider": "google_genai"},
+        ),
+        ("I look.", "Hm."),
+    ),
+    "Mistral": (
+        AIMessage(
+            [
+                {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]},
+                {"type": "text", "text": "I look.", "reference_ids": [1]},
+            ],
+            tool_calls=[CALL],
+            additional_kwargs={
+                "tool_calls": [{"id": "c1", "function": {"name": "find", "arguments": '{"a": 1}'}, "index": 0}]
+            },
+        ),
+        ("I look.", "Hm."),
+    ),
+    "Cohere": (
+        AIMessage(
+            "I look.",
+            tool_calls=[CALL],
+            additional_kwargs={
+                "id": "x",
+                "tool_plan": "I look.",
+                "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "find", "arguments": '{"a": 1}'}}],
+            },
+        ),
+        ("I look.", " "),
+    ),
+    "xAI, Ollama, Fireworks, OpenRouter": (
+        AIMessage(
+            "I look.",
+            tool_calls=[CALL],
+            additional_kwargs={
+                "reasoning_content": "Hm.",
+                "reasoning_details": [{"type": "reasoning.text", "text": "Hm.", "signature": "s"}],
+                "citations": ["https://example.com"],
+            },
+        ),
+        ("I look.", "Hm."),
+    ),
+    "Bedrock's models of Anthropic": (
+        AIMessage("I look.", tool_calls=[CALL], additional_kwargs={"thinking": {"text": "Hm.", "signature": "s"}}),
+        ("I look.", "Hm."),
+    ),
+    "Bedrock, guarded": (
+        AIMessage(
+            [
+                {"type": "reasoning_content", "reasoning_content": {"redacted_content": "xyz"}},
+                {"type": "guard_content", "guard_content": {"type": "text", "text": "I look."}},
+                {"type": "tool_use", "id": "c1", "name": "find", "input": {"a": 1}},
+            ]
+        ),
+        ("I look.", " "),
+    ),
+    "v1, with what it does not know": (
+        AIMessage(
+            content_blocks=[
+                {"type": "reasoning", "reasoning": "Hm.", "extras": {"signature": "s"}},
+                {"type": "non_standard", "value": {"type": "redacted_thinking", "data": "xyz"}},
+                {
+                    "type": "text",
+                    "text": "I look.",
+                    "annotations": [{"type": "citation", "url": "https://example.com"}],
+                },
+                {"type": "tool_call", **CALL},
+            ],
+            response_metadata={"model_provider": "anthropic", "output_version": "v1"},
+        ),
+        ("I look.", "Hm."),
+    ),
     "Groq": (AIMessage("I look.", tool_calls=[CALL], additional_kwargs={"reasoning": "Hm."}), ("I look.", "Hm.")),
     "Bedrock": (
         AIMessage(
@@ -379,6 +522,73 @@ SERVER_BLOCKS = [
     {"type": "web_search_tool_result", "tool_use_id": "s1", "content": []},
     {"type": "image_generation_call", "id": "i1", "result": "…"},
 ]
+
+
+CUSTOM = {"type": "custom_tool_call", "id": "ctc_1", "call_id": "c1", "name": "run_code", "input": "print(1)"}
+
+
+@pytest.mark.filterwarnings("ignore:The conversation was repaired:kimi_core.KimiWarning")
+def test_a_call_of_openais_tool_of_free_text_is_a_call(model: ChatKimi, kimi: LocalKimi) -> None:
+    called = {"name": "run_code", "args": {"__arg1": "print(1)"}, "id": "c1"}
+    history = [HumanMessage("?"), AIMessage([CUSTOM], tool_calls=[called]), ToolMessage("1", tool_call_id="c1")]
+    model.invoke(history)
+    (call,) = kimi.requests[-1].body["messages"][1]["tool_calls"]
+    assert call["function"] == {"name": "run_code", "arguments": '{"__arg1": "print(1)"}'}
+    assert kimi.errors == []
+
+
+@pytest.mark.filterwarnings("ignore:The conversation was repaired:kimi_core.KimiWarning")
+def test_a_call_that_another_model_left_without_a_name_is_left_out(model: ChatKimi, kimi: LocalKimi) -> None:
+    call = {"name": None, "args": '{"a":', "id": "c1", "error": "cut"}
+    history = [HumanMessage("?"), AIMessage("Hm", invalid_tool_calls=[call]), ToolMessage("no", tool_call_id="c1")]
+    model.invoke([*history, HumanMessage("And?")])
+    assert [m["content"] for m in kimi.requests[-1].body["messages"]] == ["?", "Hm", "And?"]
+    assert kimi.errors == []
+
+
+MADE = {
+    "audio": {"type": "audio", "base64": "UklGRg==", "mime_type": "audio/wav"},
+    "a file": {"type": "file", "base64": "UEsDBA==", "mime_type": "application/zip", "filename": "a.zip"},
+    "Bedrock's document": {"type": "document", "document": {"name": "a", "format": "pdf", "source": {"bytes": "JQ=="}}},
+    "Bedrock's video in a bucket": {"type": "video", "source": {"type": "s3Location", "data": {"uri": "s3://a/b.mp4"}}},
+    "a broken picture": {"type": "image_url", "image_url": {}},
+}
+
+
+@pytest.mark.parametrize("block", MADE.values(), ids=MADE)
+def test_what_another_model_made_and_kimi_cannot_read_is_told_in_text(
+    model: ChatKimi, kimi: LocalKimi, block: Any
+) -> None:
+    history = [HumanMessage("?"), AIMessage([{"type": "text", "text": "Here:"}, block]), HumanMessage("And?")]
+    with pytest.warns(KimiWarning, match="or another model said"):
+        model.invoke(history)
+    first, second = kimi.requests[-1].body["messages"][1]["content"]
+    assert first["text"] == "Here:"
+    assert "was left out: it cannot be read here" in second["text"]
+    assert kimi.errors == []
+
+
+EMBEDDED = {
+    "a text": ({"type": "resource", "resource": {"uri": "a://b", "text": "High at noon."}}, "High at noon."),
+    "a PDF": (
+        {"type": "resource", "resource": {"uri": "a://b", "mimeType": "application/pdf", "blob": "JVBERi0xLjQKAAo="}},
+        "[a document was left out: it cannot be read here (application/pdf)]",
+    ),
+    "a link": (
+        {"type": "resource_link", "uri": "a://b", "name": "tides"},
+        '{"type": "resource_link", "uri": "a://b", "name": "tides"}',
+    ),
+    "a wrapped object": ({"type": "non_standard", "value": {"rows": [1]}}, '{"rows": [1]}'),
+}
+
+
+@pytest.mark.parametrize(("block", "text"), EMBEDDED.values(), ids=EMBEDDED)
+@pytest.mark.filterwarnings("ignore:.*cannot take what a tool returned:kimi_core.KimiWarning")
+def test_what_an_mcp_server_embeds_is_told(model: ChatKimi, kimi: LocalKimi, block: Any, text: str) -> None:
+    said = AIMessage("", tool_calls=[CALL], additional_kwargs={"reasoning_content": "."})
+    model.invoke([HumanMessage("?"), said, ToolMessage([block], tool_call_id="c1")])
+    assert kimi.requests[-1].body["messages"][-1]["content"] == [{"type": "text", "text": text}]
+    assert kimi.errors == []
 
 
 @pytest.mark.parametrize("block", SERVER_BLOCKS, ids=lambda block: block["type"])

@@ -26,6 +26,7 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
     VideoBlock,
 )
+from llama_index.core.llms.llm import ToolSelection
 from openai.types.chat import ChatCompletionMessageToolCall as OpenAICall
 
 from kimi_core import (
@@ -80,16 +81,22 @@ def result(text: str, role: str = "function", **kwargs: Any) -> ChatMessage:
     ],
     ids=["by name", "by name, out of order", "by place", "one by id"],
 )
-def test_a_result_without_an_id_answers_the_call_it_follows(results: list[ChatMessage]) -> None:
-    turn = ChatMessage(role="assistant", blocks=CALLED)
-    answers = to_messages([ChatMessage(content="Hi"), turn, *results])[2:]
-    assert {answer.tool_call_id: answer.content for answer in answers} == {"add:0": "one", "sub:1": "two"}
+def test_a_result_without_an_id_answers_the_call_it_follows(
+    llm: KimiLLM, kimi: LocalKimi, results: list[ChatMessage]
+) -> None:
+    turn = ChatMessage(role="assistant", blocks=[ThinkingBlock(content="I do both."), *CALLED])
+    llm.chat([ChatMessage(content="Hi"), turn, *results])
+    answers = kimi.requests[-1].body["messages"][2:]
+    assert {answer["tool_call_id"]: answer["content"] for answer in answers} == {"add:0": "one", "sub:1": "two"}
+    assert kimi.errors == []
 
 
-def test_a_result_that_follows_no_call_stays_without_one() -> None:
-    turn = ChatMessage(role="assistant", blocks=CALLED[:1])
-    messages = to_messages([result("before"), turn, result("one"), result("after"), result("another", name="mul")])
-    assert [m.tool_call_id for m in messages] == [None, None, "add:0", None, None]
+def test_a_result_that_answers_no_call_is_left_out_and_said(llm: KimiLLM, kimi: LocalKimi) -> None:
+    turn = ChatMessage(role="assistant", blocks=[ThinkingBlock(content="I add."), *CALLED[:1]])
+    said = [ChatMessage(content="Hi"), turn, result("one"), result("after"), result("another", name="mul")]
+    with pytest.warns(KimiWarning, match="a tool result that no call asked for was left out"):
+        llm.chat(said)
+    assert [m["content"] for m in kimi.requests[-1].body["messages"] if m["role"] == "tool"] == ["one"]
 
 
 def test_a_function_turn_of_old_is_taken_by_the_host(llm: KimiLLM, kimi: LocalKimi) -> None:
@@ -371,6 +378,88 @@ def test_calls_that_an_older_integration_left_are_found(noted: Any) -> None:
     assert to_messages([message])[0].tool_calls == (ToolCall("f:0", "f", ARGUMENTS),)
 
 
+# What integrations of LlamaIndex leave in `additional_kwargs["tool_calls"]`, and the id that the result then has.
+LEFT = {
+    "OpenAI": ({"id": "c1", "type": "function", "function": {"name": "find", "arguments": '{"a": 1}'}}, "c1"),
+    "OpenAI's Responses": ({"id": "fc_1", "call_id": "c1", "name": "find", "arguments": '{"a": 1}'}, "c1"),
+    "Anthropic": ({"id": "c1", "type": "tool_use", "name": "find", "input": {"a": 1}}, "c1"),
+    "Bedrock": ({"toolUseId": "c1", "name": "find", "input": {"a": 1}}, "c1"),
+    "Bedrock, as its API has it": ({"toolUse": {"toolUseId": "c1", "name": "find", "input": {"a": 1}}}, "c1"),
+    "Ollama": ({"function": {"name": "find", "arguments": {"a": 1}}}, "find"),
+    "Google": ({"id": None, "name": "find", "args": {"a": 1}}, "find"),
+    "Cohere": ({"name": "find", "parameters": {"a": 1}}, None),
+    "LlamaIndex's selection": (ToolSelection(tool_id="c1", tool_name="find", tool_kwargs={"a": 1}), "c1"),
+}
+
+
+@pytest.mark.parametrize(("left", "answered"), LEFT.values(), ids=LEFT)
+@pytest.mark.filterwarnings("ignore:The conversation was repaired:kimi_core.KimiWarning")
+def test_calls_and_results_of_another_integration_are_sent(
+    llm: KimiLLM, kimi: LocalKimi, left: Any, answered: str | None
+) -> None:
+    calling = ChatMessage(role="assistant", content="I look.", additional_kwargs={"tool_calls": [left]})
+    kwargs = {} if answered is None else {"tool_call_id": answered}
+    answer = ChatMessage(role="tool", content="one", additional_kwargs=kwargs)
+    llm.chat([ChatMessage(content="Look."), calling, answer])
+    _, turn, told = kimi.requests[-1].body["messages"]
+    (call,) = turn["tool_calls"]
+    assert call["function"] == {"name": "find", "arguments": '{"a": 1}'}
+    assert (told["tool_call_id"], told["content"]) == (call["id"], "one")
+    assert kimi.errors == []
+
+
+@pytest.mark.parametrize("named", [[0, 1], [1, 0]], ids=["in order", "out of order"])
+@pytest.mark.filterwarnings("ignore:The conversation was repaired:kimi_core.KimiWarning")
+def test_calls_without_ids_are_answered_by_the_tools_name(llm: KimiLLM, kimi: LocalKimi, named: list[int]) -> None:
+    """As from Ollama, whose calls have no ids and whose results have the tool's name for one."""
+    calls = [ToolCallBlock(tool_name=name, tool_kwargs={"n": n}) for n, name in enumerate(("add", "sub"))]
+    results = [result(f"{name}!", role="tool", tool_call_id=name) for name in ("add", "sub")]
+    llm.chat([ChatMessage(content="Go."), ChatMessage(role="assistant", blocks=calls), *(results[n] for n in named)])
+    _, turn, *told = kimi.requests[-1].body["messages"]
+    ids = [call["id"] for call in turn["tool_calls"]]
+    assert [(one["tool_call_id"], one["content"]) for one in told] == list(zip(ids, ["add!", "sub!"], strict=True))
+    assert kimi.errors == []
+
+
+@pytest.mark.filterwarnings("ignore:The conversation was repaired:kimi_core.KimiWarning")
+def test_two_calls_of_one_tool_without_ids_are_answered_in_order(llm: KimiLLM, kimi: LocalKimi) -> None:
+    calls = [ToolCallBlock(tool_name="add", tool_kwargs={"n": n}) for n in (1, 2)]
+    results = [result(text, role="tool", tool_call_id="add") for text in ("one", "two")]
+    llm.chat([ChatMessage(content="Go."), ChatMessage(role="assistant", blocks=calls), *results])
+    assert [m["content"] for m in kimi.requests[-1].body["messages"][2:]] == ["one", "two"]
+    assert kimi.errors == []
+
+
+def test_a_result_with_the_id_of_no_call_answers_the_call_it_stands_behind_and_that_is_said(
+    llm: KimiLLM, kimi: LocalKimi
+) -> None:
+    turn = ChatMessage(role="assistant", blocks=[ThinkingBlock(content="I add."), *CALLED[:1]])
+    with pytest.warns(KimiWarning, match="it was taken for that of the call it stands behind"):
+        llm.chat([ChatMessage(content="Add."), turn, result("41", role="tool", tool_call_id="call_77")])
+    assert kimi.requests[-1].body["messages"][2] == {"role": "tool", "tool_call_id": "add:0", "content": "41"}
+
+
+@pytest.mark.filterwarnings("ignore:The conversation was repaired:kimi_core.KimiWarning")
+def test_openais_function_of_old_is_a_call(llm: KimiLLM, kimi: LocalKimi) -> None:
+    kwargs = {"function_call": {"name": "find", "arguments": '{"a": 1}'}}
+    turn = ChatMessage(role="assistant", content=None, additional_kwargs=kwargs)
+    llm.chat([ChatMessage(content="Look."), turn, result("one", name="find")])
+    assert kimi.requests[-1].body["messages"][1]["tool_calls"][0]["function"] == kwargs["function_call"]
+    assert kimi.requests[-1].body["messages"][2]["content"] == "one"
+    assert kimi.errors == []
+
+
+@pytest.mark.parametrize(
+    "left", [{"id": "c1"}, "look()", 7, {"id": "c1", "function": "look"}, {"function": {"arguments": "{}"}}], ids=str
+)
+def test_what_is_no_call_is_told_in_text(llm: KimiLLM, kimi: LocalKimi, left: Any) -> None:
+    turn = ChatMessage(role="assistant", content="I look.", additional_kwargs={"tool_calls": [left]})
+    with pytest.warns(KimiWarning, match="cannot take what a tool returned or another model said"):
+        llm.chat([ChatMessage(content="Look."), turn, ChatMessage(content="And?")])
+    said = kimi.requests[-1].body["messages"][1]["content"]
+    assert [part["text"] for part in said] == ["I look.", "[a tool call was left out: it cannot be read here]"]
+
+
 def test_arguments_go_back_in_the_models_own_text() -> None:
     call = ToolCallBlock(tool_call_id="f:0", tool_name="f", tool_kwargs={"a": 1, "b": 2})
     assert convert(call, role="assistant", tool_calls=[NOTED]).tool_calls[0].arguments == ARGUMENTS
@@ -411,7 +500,7 @@ json_values = st.recursive(
     max_leaves=6,
 )
 arguments = st.dictionaries(texts, json_values, max_size=3).map(json.dumps)
-calls = st.lists(st.builds(ToolCall, texts, texts, arguments | texts), max_size=3).map(
+calls = st.lists(st.builds(ToolCall, texts, texts.filter(bool), arguments | texts), max_size=3).map(
     lambda found: tuple(ToolCall(f"{i}:{c.id}", c.name, c.arguments) for i, c in enumerate(found))
 )
 reasonings = st.none() | st.builds(Reasoning, st.text(min_size=1, max_size=30), st.sampled_from([None, "reasoning"]))
@@ -452,13 +541,6 @@ def test_usage_is_whole_whatever_the_host_left_out(
 def test_what_is_no_message_is_a_clear_error() -> None:
     with pytest.raises(MessageError, match="Message 1 is no ChatMessage of LlamaIndex, but dict"):
         to_messages([ChatMessage("Hi"), {"role": "user", "content": "Hi"}])
-
-
-@pytest.mark.parametrize("calls", ["add", [7], [{"id": "a", "function": "add"}]])
-def test_calls_that_nobody_can_read_are_an_error(calls: Any) -> None:
-    message = ChatMessage(role="assistant", content="Hm", additional_kwargs={"tool_calls": calls})
-    with pytest.raises(MessageError, match="no tool call"):
-        to_messages([message])
 
 
 def test_calls_in_a_tuple_and_ids_that_are_numbers_are_taken() -> None:

@@ -35,6 +35,7 @@ CHECKS: tuple[Check, ...] = (
     history.calls_are_well_formed,
     history.calls_are_answered,
     history.reasoning_is_replayed,
+    history.kept_reasoning_is_replayed,
     output.response_format_is_legal,
     output.response_schema_is_moonshot_flavored,
     output.json_is_not_partial,

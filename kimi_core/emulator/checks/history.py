@@ -73,3 +73,17 @@ def reasoning_is_replayed(request: ChatRequest) -> None:
             raise invalid(
                 f"thinking is enabled but reasoning_content is missing in assistant tool call message at index {at}"
             )
+
+
+def kept_reasoning_is_replayed(request: ChatRequest) -> None:
+    """Refuse, while the reasoning of all turns is kept in view, any assistant message without the field.
+
+    MoonshotAI/kimi-cli, changelog of 1.49.0: with preserved thinking there are backends "that require
+    ``reasoning_content`` on every assistant message". An empty text is there, and is what its client sends back.
+    """
+    if not (request.thinking and request.keeps_reasoning):
+        return
+    for at, message in enumerate(request.messages):
+        if message["role"] == "assistant" and not isinstance(message.get("reasoning_content"), str):
+            # Not quoted anywhere: the sentence of its neighbour.
+            raise invalid(f"thinking is enabled but reasoning_content is missing in assistant message at index {at}")
