@@ -6,9 +6,17 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, Generation
+from langchain_core.callbacks import (
+    AsyncCallbackManager,
+    AsyncCallbackManagerForLLMRun,
+    CallbackManager,
+    CallbackManagerForLLMRun,
+    Callbacks,
+)
+from langchain_core.language_models import LanguageModelInput
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, Generation, LLMResult
+from langchain_core.runnables import RunnableConfig, ensure_config
 from pydantic import ConfigDict
 
 from kimi_core import forms, options
@@ -26,8 +34,6 @@ from langchain_kimi._tools import to_tools
 _BROUGHT = ("model", "model_name", "tools", "tool_choice", "response_format", "structured_output", "stream")
 # Fields that are no options of the core's.
 _SHAPING = ("stream_usage", "cost_in_usage", "include_response_headers", "include_prefill")
-# What `cost_in_usage` puts into the usage.
-_COSTS = frozenset({"input_cost", "output_cost", "total_cost"})
 _OWN = (*_BROUGHT, *_SHAPING, *options.SERVED)
 
 
@@ -99,6 +105,8 @@ class Calling(Identified):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         call = self._call(messages, stop, kwargs, stream=True, events=run_manager is not None)
+        if run_manager and call.manner["costs"]:
+            run_manager.handlers = _with_prices(run_manager.handlers)
         client = self._clients[0].derived(**call.connection)
         maker = chunk_maker(_manner(call, client))
         for event in client.stream(call.request):
@@ -115,6 +123,8 @@ class Calling(Identified):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         call = self._call(messages, stop, kwargs, stream=True, events=run_manager is not None)
+        if run_manager and call.manner["costs"]:
+            run_manager.handlers = _with_prices(run_manager.handlers)
         client = self._clients[1].derived(**call.connection)
         maker = chunk_maker(_manner(call, client))
         async for event in await client.stream(call.request):
@@ -156,8 +166,7 @@ class Calling(Identified):
         manner = {
             "v1": events or self.output_version == "v1",
             "events": events,
-            # LangChain adds up the usage of chunks: `Only dict and int values are supported`.
-            "cost_in_usage": asked["cost_in_usage"] and not stream,
+            "costs": asked["cost_in_usage"],
             "headers": asked["include_response_headers"],
             "prefill": _prefill(request.messages[-1:]) if asked["include_prefill"] else "",
             "single_call": request.options.parallel_tool_calls is False,
@@ -175,6 +184,67 @@ class Calling(Identified):
 
     # ------------------------------------------------------------------------------------- what is counted
 
+    def generate(
+        self,
+        messages: list[list[BaseMessage]],
+        stop: list[str] | None = None,
+        callbacks: Callbacks = None,
+        **kwargs: Any,
+    ) -> LLMResult:
+        """LangChain's, and its tracers learn the price."""
+        callbacks = self._priced(callbacks, CallbackManager, kwargs)
+        return super().generate(messages, stop, callbacks, **kwargs)
+
+    async def agenerate(
+        self,
+        messages: list[list[BaseMessage]],
+        stop: list[str] | None = None,
+        callbacks: Callbacks = None,
+        **kwargs: Any,
+    ) -> LLMResult:
+        """LangChain's, and its tracers learn the price."""
+        callbacks = self._priced(callbacks, AsyncCallbackManager, kwargs)
+        return await super().agenerate(messages, stop, callbacks, **kwargs)
+
+    def stream(
+        self,
+        input: LanguageModelInput,
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> Iterator[AIMessageChunk]:
+        """LangChain's, and its tracers learn the price."""
+        return super().stream(input, self._priced_config(config, CallbackManager, kwargs), stop=stop, **kwargs)
+
+    def astream(
+        self,
+        input: LanguageModelInput,
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[AIMessageChunk]:
+        """LangChain's, and its tracers learn the price."""
+        return super().astream(input, self._priced_config(config, AsyncCallbackManager, kwargs), stop=stop, **kwargs)
+
+    def _priced(self, callbacks: Callbacks, manager: Any, kwargs: Mapping[str, Any]) -> Callbacks:
+        asked = kwargs.get("cost_in_usage")
+        if not (self.cost_in_usage if asked is None else asked):
+            return callbacks
+        from langchain_kimi._priced_runs import priced  # brings LangSmith, when asked for
+
+        return priced(callbacks, manager)
+
+    def _priced_config(
+        self, config: RunnableConfig | None, manager: Any, kwargs: Mapping[str, Any]
+    ) -> RunnableConfig | None:
+        if not self.cost_in_usage and not kwargs.get("cost_in_usage"):
+            return config
+        config = ensure_config(config)
+        config["callbacks"] = self._priced(config.get("callbacks"), manager, kwargs)
+        return config
+
     def _combine_llm_outputs(self, llm_outputs: list[JsonObject | None], /) -> JsonObject:
         return combined(llm_outputs)
 
@@ -182,6 +252,12 @@ class Calling(Identified):
         """LangChain's, with a price of 0: what a cache answers costs nothing again."""
         generations = super()._convert_cached_generations(cache_val)
         return [_unpriced(generation) for generation in generations]
+
+
+def _with_prices(handlers: list[Any]) -> list[Any]:
+    from langchain_kimi._priced_runs import with_prices  # brings LangSmith, when asked for
+
+    return with_prices(handlers)
 
 
 def _manner(call: Call, client: KimiClient | AsyncKimiClient) -> Manner:
@@ -220,8 +296,9 @@ def _prefill(last: Any) -> str:
 def _unpriced(generation: ChatGeneration) -> ChatGeneration:
     message = generation.message
     if isinstance(message, AIMessage) and "cost_usd" in message.response_metadata:
-        changes: JsonObject = {"response_metadata": {**message.response_metadata, "cost_usd": 0.0}}
-        if usage := message.usage_metadata:
-            changes["usage_metadata"] = {**usage, **dict.fromkeys(_COSTS.intersection(usage), 0.0)}
-        return generation.model_copy(update={"message": message.model_copy(update=changes)})
+        metadata = {**message.response_metadata, "cost_usd": 0.0}
+        if costs := metadata.get("costs"):
+            metadata["costs"] = dict.fromkeys(costs, 0.0)
+        changed = message.model_copy(update={"response_metadata": metadata})
+        return generation.model_copy(update={"message": changed})
     return generation

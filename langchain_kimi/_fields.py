@@ -182,9 +182,9 @@ class KimiFields(BaseChatModel):
     """Ask for usage when streaming, of hosts that must be asked (`stream_options`)."""
 
     cost_in_usage: bool = False
-    """Put the price in US dollars into `usage_metadata` as well (`total_cost`, and `input_cost` and `output_cost` when
-    it is an estimate), where LangSmith looks for it. LangChain's `UsageMetadataCallbackHandler` adds up whole numbers
-    only: it raises with its second call."""
+    """Tell LangSmith the price in US dollars, in the usage of its runs (`total_cost`; `input_cost` and `output_cost`
+    too when it is an estimate). The usage of messages stays whole numbers: their price is
+    `response_metadata["cost_usd"]`."""
 
     include_response_headers: bool = False
     """Put the headers of the host's answer into `response_metadata["headers"]`."""

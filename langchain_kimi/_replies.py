@@ -27,7 +27,7 @@ class Manner:
         host: Who is asked.
         v1: Content is standard blocks (`output_version="v1"`).
         events: LangChain's v3 events are made of the chunks; they read tool arguments as strict JSON.
-        cost_in_usage: The price goes into `usage_metadata` as well.
+        costs: The price goes into the metadata in LangSmith's words as well.
         price: By which an estimated price is split into that of input and output.
         headers: The answer's headers go into `response_metadata`.
         prefill: What the text begins with: that of the message that is continued.
@@ -39,7 +39,7 @@ class Manner:
     host: str
     v1: bool = False
     events: bool = False
-    cost_in_usage: bool = False
+    costs: bool = False
     price: Price | None = None
     headers: bool = False
     prefill: str = ""
@@ -89,7 +89,7 @@ def to_ai_message(response: Response, manner: Manner) -> AIMessage:
         additional_kwargs=kwargs,
         tool_calls=calls,
         invalid_tool_calls=invalid,
-        usage_metadata=to_usage(response, manner),
+        usage_metadata=to_usage(response.usage),
         response_metadata=to_metadata(response, manner),
     )
 
@@ -216,18 +216,10 @@ def seal(arguments: str, *, events: bool = False) -> str:
 # ------------------------------------------------------------------------------------------------------ usage
 
 
-def to_usage(response: Response, manner: Manner) -> UsageMetadata | None:
-    """Tokens in LangChain's words. Integers only, unless the price is wanted there: LangChain adds them up."""
-    if response.usage is None:
+def to_usage(usage: Usage | None) -> UsageMetadata | None:
+    """Tokens in LangChain's words. Whole numbers only: LangChain adds them up."""
+    if usage is None:
         return None
-    usage = _tokens(response.usage)
-    if manner.cost_in_usage and response.cost_usd is not None:
-        price = manner.price if response.host in (None, manner.host) else None
-        usage.update(_costs(response, response.cost_usd, price))  # type: ignore[typeddict-item]
-    return usage
-
-
-def _tokens(usage: Usage) -> UsageMetadata:
     converted = UsageMetadata(
         input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, total_tokens=usage.total_tokens
     )
@@ -239,8 +231,12 @@ def _tokens(usage: Usage) -> UsageMetadata:
     return converted
 
 
-def _costs(response: Response, total: float, price: Price | None) -> dict[str, float]:
+def _costs(response: Response, manner: Manner) -> dict[str, float] | None:
     """The price as LangSmith reads it; in parts when it comes from the table."""
+    total = response.cost_usd
+    if not manner.costs or total is None:
+        return None
+    price = manner.price if response.host in (None, manner.host) else None
     if not response.cost_is_estimate or price is None or response.usage is None:
         return {"total_cost": total}
     output = response.usage.output_tokens * price.output / 1_000_000
@@ -266,6 +262,7 @@ def to_metadata(response: Response, manner: Manner) -> JsonObject:
         "token_usage": _token_usage(response.usage, manner) if response.usage else None,
         "cost_usd": response.cost_usd,
         "cost_is_estimate": response.cost_is_estimate if response.cost_usd is not None else None,
+        "costs": _costs(response, manner),
         # Of a stream into which `extra_body` brought several; whole answers are generations.
         "alternatives": [other.text for other in response.alternatives] or None,
         "reasoning_key": response.reasoning.key if response.reasoning else None,

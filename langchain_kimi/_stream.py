@@ -136,7 +136,7 @@ class ChunkMaker:
         message = AIMessageChunk(
             content=content,
             additional_kwargs=kwargs,
-            usage_metadata=to_usage(response, self._manner),
+            usage_metadata=to_usage(response.usage),
             response_metadata=to_metadata(response, self._manner),
             chunk_position="last",
         )

@@ -15,7 +15,7 @@ from langchain.agents import create_agent
 from langchain.agents.middleware import ModelFallbackMiddleware, ModelRetryMiddleware
 from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import get_usage_metadata_callback
-from langchain_core.tracers.langchain import wait_for_all_tracers
+from langchain_core.tracers.langchain import LangChainTracer, wait_for_all_tracers
 from langgraph.checkpoint.memory import InMemorySaver
 from langsmith import Client
 from langsmith.run_helpers import tracing_context
@@ -212,34 +212,114 @@ async def test_a_call_that_streams_inside_tells_when_its_first_token_came(
 # ---------------------------------------------------------------------------------------------------------- cost
 
 
-@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
-async def test_cost_is_in_the_usage_on_request(make: Callable[..., ChatKimi], langsmith: LangSmith, way: str) -> None:
-    """LangSmith reads `total_cost` off the usage; the price of kimi-k2.6 is estimated in parts."""
+def costs_of(run: dict[str, Any]) -> dict[str, float]:
+    return {name: value for name, value in run["extra"]["metadata"]["usage_metadata"].items() if "cost" in name}
+
+
+@each_way
+@pytest.mark.parametrize("streaming", [None, True], ids=["as asked", "streams inside"])
+async def test_the_cost_reaches_langsmith_on_request(
+    make: Callable[..., ChatKimi], langsmith: LangSmith, way: str, streaming: bool | None
+) -> None:
+    """LangSmith reads `total_cost` off the usage of a run; the price of kimi-k2.6 is estimated in parts."""
     with traced(langsmith):
-        answer = await ask(make(cost_in_usage=True), way)
-    usage = langsmith.calls[0]["extra"]["metadata"]["usage_metadata"]
-    assert usage["total_cost"] == answer.response_metadata["cost_usd"] > 0
-    assert usage["input_cost"] + usage["output_cost"] == pytest.approx(usage["total_cost"])
+        answer = await ask(make(cost_in_usage=True, streaming=streaming), way)
+    (run,) = langsmith.calls
+    costs = costs_of(run)
+    assert costs["total_cost"] == answer.response_metadata["cost_usd"] > 0
+    assert costs["input_cost"] + costs["output_cost"] == pytest.approx(costs["total_cost"])
+    assert run["extra"]["metadata"]["usage_metadata"] == {**answer.usage_metadata, **costs}
 
 
-def test_what_a_cache_answers_costs_nothing_in_part_either(kimi: LocalKimi) -> None:
-    model = ChatKimi(base_url=kimi.base_url, api_key=kimi.api_key, cost_in_usage=True, cache=InMemoryCache())
-    assert model.invoke("Hello").usage_metadata["output_cost"] > 0
-    usage = model.invoke("Hello").usage_metadata
-    assert len(kimi.requests) == 1
-    assert [usage[cost] for cost in ("input_cost", "output_cost", "total_cost")] == [0, 0, 0]
-
-
-@pytest.mark.parametrize("way", ["stream", "astream"])
-async def test_the_cost_of_a_stream_is_in_its_metadata_alone(
+@each_way
+async def test_the_usage_of_a_message_has_no_cost(
     make: Callable[..., ChatKimi], langsmith: LangSmith, way: str
 ) -> None:
-    """LangChain adds the usage of chunks up, and refuses floats in it: `Only dict and int values are supported`."""
+    """LangChain adds usage up: `Unknown value types: … Only dict and int values are supported.`"""
+    model = make(cost_in_usage=True)
+    with traced(langsmith), get_usage_metadata_callback() as total:
+        first, second = [await ask(model, way) for _ in range(2)]
+    for name, count in total.usage_metadata["kimi-k2.6"].items():
+        if not isinstance(count, dict):
+            assert count == first.usage_metadata[name] + second.usage_metadata[name]
+            assert type(count) is int
+    assert all("cost" not in name for name in first.usage_metadata)
+    assert [bool(costs_of(run)) for run in langsmith.calls] == [True, True]
+
+
+@each_way
+@pytest.mark.parametrize("asked", [True, False])
+async def test_the_call_says_whether_its_cost_reaches_langsmith(
+    make: Callable[..., ChatKimi], langsmith: LangSmith, way: str, asked: bool
+) -> None:
     with traced(langsmith):
+        await ask(make(cost_in_usage=not asked), way, cost_in_usage=asked)
+    assert bool(costs_of(langsmith.calls[0])) is asked
+
+
+@pytest.mark.parametrize("way", ["invoke", "astream"])
+async def test_the_cost_of_an_agents_calls_reaches_langsmith(
+    make: Callable[..., ChatKimi], langsmith: LangSmith, way: str
+) -> None:
+    made = create_agent(make(cost_in_usage=True), [get_weather])
+    told: Any = {"messages": [{"role": "user", "content": "Call get_weather for Paris."}]}
+    with traced(langsmith):
+        if way == "invoke":
+            made.invoke(told)
+        else:
+            assert [part async for part in made.astream(told, stream_mode="messages")]
+    assert [costs_of(run)["total_cost"] > 0 for run in langsmith.calls] == [True, True]
+    assert len({run["trace_id"] for run in langsmith.runs.values()}) == 1
+    assert {run["parent_run_id"] is None for run in langsmith.calls} == {False}
+
+
+@pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
+async def test_the_cost_of_typed_events_reaches_langsmith(make: Callable[..., ChatKimi], langsmith: LangSmith) -> None:
+    model = make(cost_in_usage=True)
+    with traced(langsmith):
+        said = model.stream_events("Hello", version="v3")
+        assert list(said.text)
+        asynchronous = await model.astream_events("Hello", version="v3")
+        assert [text async for text in asynchronous.text]
+        assert [event async for event in model.astream_events("Hello", version="v2")]
+    assert [costs_of(run)["total_cost"] > 0 for run in langsmith.calls] == [True] * 3
+
+
+class OwnTracer(LangChainTracer):
+    """A tracer of the user's own."""
+
+    def _on_chat_model_start(self, run: Any) -> None:
+        run.tags = [*(run.tags or []), "mine"]
+        super()._on_chat_model_start(run)
+
+
+@each_way
+async def test_a_tracer_of_the_users_own_learns_the_cost(
+    make: Callable[..., ChatKimi], langsmith: LangSmith, way: str
+) -> None:
+    client = Client(api_url=f"http://127.0.0.1:{langsmith.server_port}", api_key="k", auto_batch_tracing=False)
+    await ask(make(cost_in_usage=True), way, ASKED, config={"callbacks": [OwnTracer(client=client)]})
+    client.close()
+    (run,) = langsmith.calls
+    assert "mine" in run["tags"]
+    assert costs_of(run)["total_cost"] > 0
+
+
+@each_way
+async def test_without_langsmith_callbacks_stay_as_they_are(make: Callable[..., ChatKimi], way: str) -> None:
+    with get_usage_metadata_callback() as total:
         answer = await ask(make(cost_in_usage=True), way)
-    message = langsmith.calls[0]["outputs"]["generations"][0][0]["message"]["kwargs"]
-    assert message["response_metadata"]["cost_usd"] == answer.response_metadata["cost_usd"] > 0
-    assert "total_cost" not in answer.usage_metadata
+    assert total.usage_metadata == {"kimi-k2.6": answer.usage_metadata}
+
+
+async def test_what_a_cache_answers_costs_nothing(server: LocalKimi, langsmith: LangSmith) -> None:
+    model = ChatKimi(base_url=server.base_url, api_key=KEY, cost_in_usage=True, cache=InMemoryCache())
+    with traced(langsmith):
+        first, second = model.invoke("Hello"), model.invoke("Hello")
+    assert len(server.requests) == 1
+    assert [costs_of(run)["total_cost"] for run in langsmith.calls] == [first.response_metadata["cost_usd"], 0]
+    assert set(costs_of(langsmith.calls[1]).values()) == {0}
+    assert second.response_metadata["cost_usd"] == 0
 
 
 @each_way
@@ -255,7 +335,9 @@ async def test_cost_is_not_in_the_usage_otherwise(
     assert len(total.usage_metadata) == 1
 
 
-async def test_the_cost_that_a_host_reports_is_the_one_in_the_usage(aimlapi: LocalKimi, langsmith: LangSmith) -> None:
+async def test_the_cost_that_a_host_reports_is_the_one_that_langsmith_gets(
+    aimlapi: LocalKimi, langsmith: LangSmith
+) -> None:
     model = ChatKimi(host="aimlapi", base_url=aimlapi.base_url, api_key=aimlapi.api_key, cost_in_usage=True)
     with traced(langsmith):
         answer = await ask(model, "ainvoke", "Hello")
