@@ -86,16 +86,27 @@ def _make(cls: Any, settings: Settings, http_client: Any) -> Any:
     return made
 
 
-async def _close_with_loop(loop: asyncio.AbstractEventLoop) -> AsyncIterator[None]:
-    """Waits until the loop shuts its asynchronous generators down (as `asyncio.run` does), then closes its clients."""
+async def _close_with_loop(
+    loop: asyncio.AbstractEventLoop, ending: Callable[[], bool] = sys.is_finalizing
+) -> AsyncIterator[None]:
+    """Waits until the loop shuts its asynchronous generators down (as `asyncio.run` does), then closes its clients.
+
+    Not of a loop that nobody has closed when the interpreter ends, as programs with `nest_asyncio` leave behind: this
+    module is empty by then.
+    """
     try:
         yield
     finally:
-        with _lock:
-            clients = _loops.pop(loop, OrderedDict())
-        for (_, _, own), made in clients.items():
-            if own is None and not made.is_closed():  # the user's own client is the user's to close
-                await made.close()
+        if not ending():
+            await _close_clients(loop)
+
+
+async def _close_clients(loop: asyncio.AbstractEventLoop) -> None:
+    with _lock:
+        clients = _loops.pop(loop, OrderedDict())
+    for (_, _, own), made in clients.items():
+        if own is None and not made.is_closed():  # the user's own client is the user's to close
+            await made.close()
 
 
 def _forget_closed_loops() -> None:
