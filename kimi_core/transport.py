@@ -323,10 +323,12 @@ def _whole(response: Any) -> Any:
 
 
 def _json(text: str | bytes) -> Any:
-    try:
+    with contextlib.suppress(ValueError):
         return from_json(text)
-    except ValueError:
+    try:
         return json.loads(text)  # half of a surrogate pair is JSON to the stdlib
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def _bytes(body: Any) -> bytes:

@@ -114,7 +114,8 @@ class ToolCall:
     """A call that the model asked for.
 
     Attributes:
-        id: As the host gave it. Never rewritten: Kimi reads `functions.<name>:<index>` ids as part of its format.
+        id: As the host gave it, since Kimi reads `functions.<name>:<index>` ids as part of its format; a second
+            call of an answer with the same id has a number behind it.
         name: The tool's name as the user knows it.
         arguments: The JSON text as the model wrote it, possibly invalid.
         type: `function`, or `builtin_function` for the host's own tools (`$web_search`).

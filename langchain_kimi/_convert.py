@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
+from kimi_core.arguments import parse_arguments
 from kimi_core.errors import MessageError
 from kimi_core.structured import dump
 from kimi_core.turns import TURNS, kind_of
@@ -194,7 +194,7 @@ def _unsealed(call: Mapping[str, Any], written: Mapping[str, Any]) -> str:
 
 def _says(text: str, args: Any) -> bool:
     try:
-        return bool(json.loads(text, strict=False) == args)
+        return bool(parse_arguments(text) == args)
     except ValueError:
         return False
 

@@ -13,6 +13,7 @@ from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, Us
 from langchain_core.messages.tool import ToolCall as LangChainToolCall
 from langchain_core.outputs import ChatGeneration, ChatResult
 
+from kimi_core.arguments import parse_arguments
 from kimi_core.hosts import Price
 from kimi_core.structured import dump
 from kimi_core.types import JsonObject, Reasoning, Response, ToolCall, Usage
@@ -148,15 +149,14 @@ def to_blocks(
 
 
 def parse_calls(calls: Iterable[ToolCall]) -> tuple[list[LangChainToolCall], list[InvalidToolCall]]:
-    """Calls whose arguments are a JSON object, and the others."""
+    """Calls that can be made, and the others: their arguments are no JSON object, or they name no tool."""
     valid: list[LangChainToolCall] = []
     invalid: list[InvalidToolCall] = []
     for call in calls:
         try:
-            # Models write raw control characters into strings; an empty text means no arguments.
-            args = json.loads(call.arguments or "{}", strict=False)
-            if not isinstance(args, dict):
-                raise ValueError(f"Arguments must be a JSON object, not {type(args).__name__}.")
+            args = parse_arguments(call.arguments)
+            if not call.name:
+                raise ValueError("The call names no tool.")
             valid.append(LangChainToolCall(name=call.name, args=args, id=call.id, type="tool_call"))
         except ValueError as error:
             invalid.append(
@@ -189,7 +189,7 @@ def to_written(
 
 
 def seal(arguments: str, *, events: bool = False) -> str:
-    """What makes arguments that are no JSON object stay that way when LangChain adds up a stream; usually nothing.
+    """What makes a call that is invalid stay that way when LangChain adds up a stream; usually nothing.
 
     LangChain completes what looks cut: of `{"path": "/home` it would make a call that can be run. A bracket that
     closes nothing makes it an invalid call, as it is when it was not streamed.
@@ -201,11 +201,11 @@ def seal(arguments: str, *, events: bool = False) -> str:
     from langchain_core.utils.json import parse_partial_json  # with the first such call
 
     def looks_whole(text: str) -> bool:
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             if events:
                 json.loads(text)
                 return True
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             return isinstance(parse_partial_json(text), dict)
         return False
 

@@ -22,7 +22,7 @@ from langchain_kimi._replies import (
     to_usage,
     to_written,
 )
-from langchain_kimi._strict import Escaper
+from langchain_kimi._strict import Escaper, HalfEscapes
 
 _M = TypeVar("_M")
 
@@ -56,6 +56,7 @@ class ChunkMaker:
         self._pending: list[str] = []
         self._size = 0
         self._escapers: dict[int, Escaper] = {}
+        self._halves: dict[int, HalfEscapes] = {}
 
     def feed(self, event: Event) -> list[ChatGenerationChunk]:
         """Chunks that are ready after one event."""
@@ -97,6 +98,8 @@ class ChunkMaker:
             return []
         self._call, self._size = None, 0
         self._pending.clear()
+        if call.index in self._halves or "\\" in arguments:
+            arguments = self._halves.setdefault(call.index, HalfEscapes()).feed(arguments)
         if self._manner.events:
             arguments = self._escapers.setdefault(call.index, Escaper()).feed(arguments)
         return [self._call_chunk(call, arguments)]
@@ -118,9 +121,10 @@ class ChunkMaker:
         response = self._builder.response()
         valid, invalid = parse_calls(response.tool_calls)
         broken, events = {call["id"] for call in invalid}, self._manner.events
-        ends = {
-            i: seal(call.arguments, events=events) for i, call in enumerate(response.tool_calls) if call.id in broken
-        }
+        ends = {i: halves.rest() for i, halves in self._halves.items()}
+        for i, call in enumerate(response.tool_calls):
+            if call.id in broken:
+                ends[i] = ends.get(i, "") + seal(call.arguments, events=events)
         seals = [self._call_chunk(ToolCallDelta(i, end), end) for i, end in ends.items() if end]
         return [*seals, self._last(response, to_written(response.tool_calls, valid, broken if seals or events else ()))]
 

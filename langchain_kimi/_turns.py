@@ -6,7 +6,6 @@ Messages of blocks hold all of it in their content, in order. Messages of string
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from langchain_core.messages import AIMessage
 
 from kimi_core import turns
+from kimi_core.arguments import parse_arguments
 from kimi_core.structured import dump
 from kimi_core.turns import TURNS
 from kimi_core.types import JsonObject, Reasoning, ServerCall, Step, ToolCall
@@ -85,10 +85,9 @@ def of_record(record: Iterable[JsonObject]) -> Iterator[JsonObject]:
 
 def _object(arguments: str) -> JsonObject:
     try:
-        value = json.loads(arguments or "{}", strict=False)
+        return parse_arguments(arguments)
     except ValueError:
         return {}
-    return value if isinstance(value, dict) else {}
 
 
 # ------------------------------------------------------------------------------------------------------ steps

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,8 +16,8 @@ from llama_index.core.base.llms.types import (
     ThinkingBlock,
     ToolCallBlock,
 )
-from pydantic_core import from_json
 
+from kimi_core.arguments import parse_arguments
 from kimi_core.errors import MessageError, warn
 from kimi_core.structured import dump
 from kimi_core.turns import TURNS, to_record
@@ -155,7 +154,7 @@ def _calls(blocks: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[ToolCall |
 
 def _call(block: ToolCallBlock, recorded: ToolCall | None) -> ToolCall:
     kwargs = block.tool_kwargs
-    if recorded and recorded.name == block.tool_name and parse_arguments(recorded.arguments) == kwargs:
+    if recorded and recorded.name == block.tool_name and read_arguments(recorded.arguments) == kwargs:
         return recorded
     arguments = kwargs if isinstance(kwargs, str) else dump(kwargs)
     kind = recorded.type if recorded else "function"
@@ -304,7 +303,7 @@ def to_thinking(reasoning: Reasoning, usage: Usage | None = None) -> ThinkingBlo
 
 def to_call_block(call: ToolCall) -> ToolCallBlock:
     """A complete call; its arguments stay text when they are no JSON object."""
-    return ToolCallBlock(tool_call_id=call.id, tool_name=call.name, tool_kwargs=parse_arguments(call.arguments))
+    return ToolCallBlock(tool_call_id=call.id, tool_name=call.name, tool_kwargs=read_arguments(call.arguments))
 
 
 def to_call_dict(call: ToolCall) -> JsonObject:
@@ -316,23 +315,12 @@ def to_call_dict(call: ToolCall) -> JsonObject:
     }
 
 
-def parse_arguments(text: str) -> JsonObject | str:
+def read_arguments(text: str) -> JsonObject | str:
     """Arguments as an object; the text itself when it is none."""
-    if not text:
-        return {}
     try:
-        value = from_json(text)
+        return parse_arguments(text)
     except ValueError:
-        value = _lenient(text)
-    return value if isinstance(value, dict) else text
-
-
-def _lenient(text: str) -> Any:
-    """Models write raw control characters into strings."""
-    try:
-        return json.loads(text, strict=False)
-    except ValueError:
-        return None
+        return text
 
 
 def to_raw(response: Response) -> JsonObject:

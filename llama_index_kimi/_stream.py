@@ -27,7 +27,7 @@ from kimi_core.events import (
 )
 from kimi_core.turns import TURNS
 from kimi_core.types import JsonObject, Reasoning, ToolCall
-from llama_index_kimi._convert import parse_arguments, to_call_dict, to_chat_response, to_thinking
+from llama_index_kimi._convert import read_arguments, to_call_dict, to_chat_response, to_thinking
 
 if TYPE_CHECKING:
     from llama_index_kimi._turns import TurnsMaker
@@ -168,7 +168,7 @@ class _Call:
     def seal(self) -> None:
         """Show all of it: agents read every call of every response, and need not parse this one again."""
         arguments = self._all()
-        self._show(arguments, parse_arguments(arguments))
+        self._show(arguments, read_arguments(arguments))
 
     @property
     def _shown(self) -> str:

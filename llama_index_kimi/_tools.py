@@ -15,7 +15,7 @@ from llama_index.core.tools.types import BaseTool, ToolOutput
 
 from kimi_core.structured import parse_partial
 from kimi_core.types import JsonObject, ToolCall
-from llama_index_kimi._convert import parse_arguments
+from llama_index_kimi._convert import read_arguments
 from llama_index_kimi._offers import to_tool_dict
 from llama_index_kimi._recorded_calls import recorded_calls
 from llama_index_kimi._traced import traced
@@ -142,7 +142,7 @@ def _selection(id_: str, name: str, arguments: JsonObject | str, finished: bool)
     A tool must not be run with half of its arguments.
     """
     if isinstance(arguments, str):
-        value = parse_arguments(arguments) if finished else parse_partial(arguments)
+        value = read_arguments(arguments) if finished else parse_partial(arguments)
         arguments = value if isinstance(value, dict) else {}
     else:
         arguments = deepcopy(arguments)  # a tool may change what it is given; the message goes back as it came

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from kimi_core.classify import error_in_frame, not_an_answer
 from kimi_core.codecs.details import Details
 from kimi_core.codecs.markup import MarkupReader
-from kimi_core.events import Event, Finished, ReasoningDelta, Started, TextDelta, ToolCallDelta
+from kimi_core.codecs.tool_calls import ToolCallAssembler
+from kimi_core.events import Event, Finished, ReasoningDelta, Started, TextDelta
 from kimi_core.host_row import DETAILS
 from kimi_core.paths import dig, first
 from kimi_core.profile import Profile
@@ -25,6 +25,7 @@ _REASONS: dict[str, FinishReason] = {
     "function_call": "tool_calls",
     "content_filter": "content_filter",
 }
+_CHUNK = "chat.completion.chunk"
 _KNOWN = frozenset({"id", "object", "created", "model", "choices", "usage", "system_fingerprint"})
 
 
@@ -58,7 +59,7 @@ class ChatStreamDecoder:
         self._keys = host.reasoning_in
         # A host that says its price says it under one of these.
         self._price_keys = {path.partition(".")[0] for path in host.cost_paths} - {"usage"}
-        self._calls = Calls(wire.names)
+        self._calls = ToolCallAssembler(wire)
         self._markup = _markup(profile, wire, self._calls)
         self._details = Details() if DETAILS in host.reasoning_in else None
         self._key = ""
@@ -83,7 +84,7 @@ class ChatStreamDecoder:
         """
         try:
             return self._feed(frame)
-        except (AttributeError, TypeError, LookupError):
+        except (AttributeError, TypeError, LookupError, RecursionError):
             raise not_an_answer(frame, self._profile) from None
 
     def _feed(self, frame: Any) -> list[Event]:
@@ -109,7 +110,7 @@ class ChatStreamDecoder:
             else:
                 self._markup.say(text, events)
         if calls := delta.get("tool_calls"):
-            self._calls.feed(calls, events)
+            self._calls.feed(calls, events, whole=not choice.get("delta") and frame.get("object") != _CHUNK)
         get = choice.get
         ends = get("finish_reason") or frame.get("usage") or get("usage") or get("logprobs")
         if ends or frame.get("error") or not self._price_keys.isdisjoint(frame):
@@ -216,7 +217,7 @@ class ChatStreamDecoder:
         return str(asked) if asked else next(iter(self._profile.host.cache_ttls), "")
 
 
-def _markup(profile: Profile, wire: WireRequest, calls: Calls) -> MarkupReader | None:
+def _markup(profile: Profile, wire: WireRequest, calls: ToolCallAssembler) -> MarkupReader | None:
     """What reads the text; None when the host leaves nothing in it."""
     where: str = profile.host.think_tags
     if where == "opened" and wire.thinks is False:
@@ -255,118 +256,3 @@ def _usage(raw: JsonObject, profile: Profile) -> Usage:
 
 def _count(value: Any) -> int:
     return int(value) if isinstance(value, int | float) else 0
-
-
-class Calls:
-    """Keeps apart the tool calls of one answer, however the host counts them.
-
-    Seen in the wild: no index at all, index 0 for every call, id and name repeated on every piece, a whole call
-    in one delta, arguments before the name, arguments as an object.
-    """
-
-    __slots__ = ("_names", "_open", "seen")
-
-    def __init__(self, names: Mapping[str, str]) -> None:
-        self._names = names
-        self._open: list[_Call] = []
-        self.seen = 0
-
-    def feed(self, deltas: list[JsonObject], events: list[Event]) -> None:
-        """Take pieces of calls in, and put out what of them is ready."""
-        for delta in deltas:
-            function = delta.get("function") or {}
-            call = self._find(delta.get("index"), _text(delta.get("id")), function.get("name"))
-            call.id = call.id or _text(delta.get("id"))
-            call.name = call.name or function.get("name")
-            call.type = delta.get("type") or call.type
-            arguments = function.get("arguments")
-            if arguments:
-                text = arguments if type(arguments) is str else json.dumps(arguments, ensure_ascii=False)
-                call.pending.append(text)
-                call.arguments.append(text)
-            if call.name:
-                event = self._event(call)
-                if event is not None:
-                    events.append(event)
-
-    def found(self, id_: str, name: str, arguments: str, events: list[Event]) -> None:
-        """A whole call that stood in the text. Some servers leave it there and send it in its own field as well."""
-        if any(call.id == id_ and call.name == name for call in self._open):
-            return
-        call = _Call(None)
-        call.id, call.name = id_, name
-        call.pending.append(arguments)
-        self._open.append(call)
-        if event := self._event(call):
-            events.append(event)
-
-    def rest(self) -> list[Event]:
-        """Calls whose name never came: they are shown, not hidden."""
-        nameless = [call for call in self._open if not call.name]
-        for call in nameless:
-            call.name = ""
-        return [event for call in nameless if (event := self._event(call)) is not None]
-
-    def _find(self, index: int | None, id_: str | None, name: str | None) -> _Call:
-        same = [call for call in self._open if index is None or call.host_index == index]
-        call = same[-1] if same else None
-        if id_ and (known := next((c for c in same if c.id == id_), None)):
-            return known
-        if call is None or self._is_another(call, index, id_, name):
-            call = _Call(index)
-            self._open.append(call)
-        return call
-
-    @staticmethod
-    def _is_another(call: _Call, index: int | None, id_: str | None, name: str | None) -> bool:
-        """Whether a delta that could belong to `call` begins a new one."""
-        if id_ and call.id:
-            return True
-        if not name or not call.name:
-            return False
-        # Without ids, a name again is the next call if the arguments so far are whole, else the same one's.
-        return index is None or name != call.name or _is_whole(call.arguments)
-
-    def _event(self, call: _Call) -> ToolCallDelta | None:
-        arguments = "".join(call.pending)
-        call.pending.clear()
-        if call.index >= 0:
-            return ToolCallDelta(call.index, arguments) if arguments else None
-        call.index = self.seen
-        self.seen += 1
-        name = call.name or ""
-        # Kimi's own form of id, for hosts that give none.
-        return ToolCallDelta(
-            call.index,
-            arguments,
-            call.id or f"functions.{name}:{call.index}",
-            self._names.get(name, name),
-            call.type,
-        )
-
-
-def _text(id_: Any) -> str | None:
-    return None if id_ is None else str(id_)
-
-
-def _is_whole(pieces: list[str]) -> bool:
-    try:
-        json.loads("".join(pieces), strict=False)
-    except ValueError:
-        return False
-    return True
-
-
-class _Call:
-    """A call in the making."""
-
-    __slots__ = ("arguments", "host_index", "id", "index", "name", "pending", "type")
-
-    def __init__(self, host_index: int | None) -> None:
-        self.host_index = host_index
-        self.index = -1
-        self.id: str | None = None
-        self.name: str | None = None
-        self.type = "function"
-        self.pending: list[str] = []
-        self.arguments: list[str] = []

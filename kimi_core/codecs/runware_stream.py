@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kimi_core import errors as err
 from kimi_core.classify import error_in_frame, not_an_answer
-from kimi_core.codecs.chat_stream import Calls
+from kimi_core.codecs.tool_calls import ToolCallAssembler
 from kimi_core.events import Event, Finished, ReasoningDelta, Started, TextDelta
 from kimi_core.paths import first
 from kimi_core.profile import Profile
@@ -45,7 +45,7 @@ class RunwareStreamDecoder:
         self._profile = profile
         self._headers = headers
         self._id = wire.body[0]["taskUUID"]
-        self._calls = Calls(wire.names)
+        self._calls = ToolCallAssembler(wire)
         self._started = False
         self._finish: str | None = None
         self._usage: JsonObject | None = None
@@ -63,7 +63,7 @@ class RunwareStreamDecoder:
         try:
             for item in _items(frame):
                 self._item(item, events)
-        except (AttributeError, TypeError, LookupError):
+        except (AttributeError, TypeError, LookupError, RecursionError):
             raise not_an_answer(frame, self._profile) from None
         return events
 
@@ -76,11 +76,11 @@ class RunwareStreamDecoder:
             self._started = True
             events.append(Started(self._id, item.get("model") or self._profile.model_id, headers=self._headers))
         delta = item.get("delta")
-        self._delta(item if delta is None else delta, events)
+        self._delta(item if delta is None else delta, events, whole=delta is None)
         if item.get("finishReason") or "usage" in item or "cost" in item or delta is None:
             self._ending(item)
 
-    def _delta(self, delta: JsonObject, events: list[Event]) -> None:
+    def _delta(self, delta: JsonObject, events: list[Event], *, whole: bool) -> None:
         if thought := delta.get(_REASONING):
             # Text in three of the published types, a list of texts in a fourth.
             text = thought if type(thought) is str else "".join(thought)
@@ -89,7 +89,7 @@ class RunwareStreamDecoder:
             events.append(TextDelta(said))
         for key in _CALLS:
             if calls := delta.get(key):
-                self._calls.feed(list(_as_deltas(calls)), events)
+                self._calls.feed(list(_as_deltas(calls)), events, whole=whole)
 
     def _ending(self, item: JsonObject) -> None:
         host = self._profile.host
@@ -143,9 +143,11 @@ def _items(frame: Any) -> Iterable[JsonObject]:
     return frame if type(frame) is list else ()  # `null` keeps a connection alive
 
 
-def _as_deltas(calls: Iterable[JsonObject]) -> Iterator[JsonObject]:
+def _as_deltas(calls: Iterable[JsonObject | None]) -> Iterator[JsonObject]:
     """Calls in the form in which messages carry them back, or in OpenAI's, as the latter."""
     for call in calls:
+        if call is None:
+            continue
         function = call.get("function") or {"name": call.get("name"), "arguments": call.get("input")}
         yield {"id": call.get("id"), "index": call.get("index"), "function": function}
 

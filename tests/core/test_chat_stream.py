@@ -346,5 +346,6 @@ def test_any_order_of_interleaved_deltas_gives_the_same_calls(texts, thoughts, a
     assert response.text == "".join(texts)
     assert response.reasoning.text == "".join(thoughts)
     assert {c.id: c.arguments for c in response.tool_calls} == {
-        f"id{i}": "".join(pieces) for i, pieces in enumerate(arguments)
+        f"id{i}": "".join(pieces) if "".join(pieces).strip() not in ("", "null") else ""
+        for i, pieces in enumerate(arguments)
     }
