@@ -7,11 +7,12 @@ finds the same prefix.
 
 from __future__ import annotations
 
+from binascii import a2b_base64
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from kimi_core import documents
+from kimi_core import documents, media
 from kimi_core.errors import ConfigError, MessageError
 from kimi_core.types import DocumentPart, FilePart, ImagePart, LeftOutPart, Message, Part, TextPart
 
@@ -78,7 +79,18 @@ def _sendable(part: Part, check: Callable[[Part], object]) -> Part:
         check(part)
     except (MessageError, ConfigError):
         return of_part(part)
-    return part
+    return of_part(part) if isinstance(part, ImagePart) and _is_broken(part.url) else part
+
+
+def _is_broken(url: str) -> bool:
+    """Whether the bytes of a picture are those of none: hosts go by them, whatever it is called."""
+    if url[:5].lower() != "data:":
+        return False
+    begin = url.find(",") + 1
+    try:
+        return media.sniff(a2b_base64(url[begin : begin + 1024])) is None
+    except ValueError:
+        return True
 
 
 def first(messages: Iterable[Message]) -> LeftOutPart | None:

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.tools import tool
 from langgraph.graph.state import CompiledStateGraph
 
+from kimi_core import KimiWarning
 from kimi_core.emulator import LocalKimi
 from langchain_kimi import ChatKimi
 
@@ -171,3 +173,48 @@ def test_no_message_of_the_caller_is_changed(model: ChatKimi) -> None:
     before = [message.model_dump() for message in first]
     agent.invoke({"messages": first})
     assert [message.model_dump() for message in first] == before
+
+
+@pytest.mark.filterwarnings("ignore:The conversation was repaired:kimi_core.KimiWarning")
+def test_an_empty_system_prompt_does_not_stop_the_loop(model: ChatKimi, wire: Any) -> None:
+    create_agent(model, [look_up, ship_to_sync], system_prompt="").invoke(ASKED)
+    assert wire.called == ["look_up", "ship_to"]
+    assert [message["role"] for message in wire.last][:2] == ["user", "assistant"]
+    wire.check_loop()
+
+
+@pytest.mark.filterwarnings("ignore:The conversation was repaired:kimi_core.KimiWarning")
+def test_a_template_whose_rules_are_empty_is_answered(model: ChatKimi, wire: Any) -> None:
+    template = ChatPromptTemplate.from_messages([("system", "{rules}"), ("user", "{question}")])
+    assert (template | model).invoke({"rules": "", "question": "Who are you?"}).text
+    assert wire.last == [{"role": "user", "content": "Who are you?"}]
+
+
+@tool
+def look_at(order_id: str) -> list[dict[str, Any]]:
+    """Look at the papers of an order."""
+    return [{"type": "file", "base64": "JVBERi0xLjQKAA==", "mime_type": "application/pdf", "filename": "papers.pdf"}]
+
+
+@pytest.mark.parametrize("mode", ["invoke", "ainvoke", "stream", "astream"])
+def test_a_pdf_of_a_tool_does_not_stop_the_loop(model: ChatKimi, wire: Any, mode: str) -> None:
+    agent = create_agent(model, [look_at])
+    asked: Any = {"messages": [{"role": "user", "content": "Call look_at for the order HC-2041."}]}
+
+    async def drain() -> None:
+        async for _ in agent.astream(asked, stream_mode="messages"):
+            pass
+
+    with pytest.warns(KimiWarning, match="cannot take what a tool returned"):
+        match mode:
+            case "invoke":
+                agent.invoke(asked)
+            case "ainvoke":
+                asyncio.run(agent.ainvoke(asked))
+            case "stream":
+                list(agent.stream(asked, stream_mode="messages"))
+            case _:
+                asyncio.run(drain())
+    ((part,),) = wire.results
+    assert part["text"] == "[a document was left out: it cannot be read here (named papers.pdf, application/pdf)]"
+    wire.check_loop()
