@@ -296,7 +296,11 @@ def check_change(word: str) -> None:
 
 
 def unknown(word: str, allowed: Iterable[str] = ()) -> UnknownOptionError:
-    """The error for a word nobody knows."""
+    """The error for a word nobody knows: with what those who bring it mean, or the nearest one."""
+    from kimi_core import hints  # with the first such word
+
+    if advice := hints.hint(word):
+        return UnknownOptionError(f"There is no option {word!r}. {advice}")
     known = (*CONNECTION, *OPTIONS, *SERVED, *ALIASES, *allowed)
     return UnknownOptionError(
         f"There is no option {word!r}.{did_you_mean(word, known)} "

@@ -35,7 +35,7 @@ from llama_index_kimi._structured import StructuredAnswers
 from llama_index_kimi._tidy import noted
 from llama_index_kimi._tools import ToolCalling
 from llama_index_kimi._traced import revealed, traced_chat, traced_completion
-from llama_index_kimi._words import given, loose, split
+from llama_index_kimi._words import given, loose
 
 # Words of a call that are not options: what it is about.
 _OWN = (
@@ -124,7 +124,7 @@ class KimiLLM(StructuredAnswers, ToolCalling, KimiFields):
             ConfigError: A value that is wrong, or a host that does not exist.
         """
         own_words = set(type(self).model_fields).difference(options.CONNECTION, options.OPTIONS)
-        connection, chosen, own = split(words, own_words)
+        connection, chosen, own = options.split(words, own_words)
         options.parse(chosen)  # before pydantic, which takes "yes" for True
         options.parse_served(own, {})
         settings = make_settings(**given(connection))
@@ -176,7 +176,9 @@ class KimiLLM(StructuredAnswers, ToolCalling, KimiFields):
             UnknownOptionError: A field that does not exist.
             ConfigError: A value that is wrong.
         """
-        connection, chosen, own = split(update or {}, set(type(self).model_fields).difference(options.CONNECTION))
+        connection, chosen, own = options.split(
+            update or {}, set(type(self).model_fields).difference(options.CONNECTION)
+        )
         copied = super().model_copy(update={**chosen, **own}, deep=deep)
         if connection:
             settings = self._client.changed(connection)
@@ -294,7 +296,7 @@ class KimiLLM(StructuredAnswers, ToolCalling, KimiFields):
         return noted(_aresponses(ResponseMaker(single_call=call.single), await anext(started), started))
 
     def _call(self, messages: Sequence[ChatMessage], kwargs: JsonObject) -> _Call:
-        connection, chosen, own = split(revealed(kwargs), _OWN)
+        connection, chosen, own = options.split(revealed(kwargs), _OWN)
         moves = self._client.moves(connection)
         settled = options.parse(chosen, self._options(own.get("additional_kwargs"), headers=not moves))
         tools = to_tools(own.get("tools"), self.strict if own.get("strict") is None else own["strict"])

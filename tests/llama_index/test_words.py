@@ -12,20 +12,8 @@ from llama_index.core.tools import FunctionTool
 from kimi_core import UnknownOptionError
 from kimi_core.emulator import LocalKimi
 from llama_index_kimi import KimiLLM
-from llama_index_kimi._words import _ELSEWHERE
 
 ASKED = [ChatMessage(role="user", content="Hi")]
-
-
-@pytest.mark.parametrize("word", _ELSEWHERE)
-def test_a_word_that_means_nothing_here_is_answered(word: str) -> None:
-    with pytest.raises(UnknownOptionError, match=rf"'{word}'\. \w.*\.$"):
-        KimiLLM(**{word: True})
-
-
-@pytest.mark.parametrize("word", _ELSEWHERE)
-def test_no_word_that_is_answered_has_a_meaning(word: str) -> None:
-    assert word not in KimiLLM.model_fields
 
 
 def test_a_word_that_means_nothing_is_answered_per_call_too(llm: KimiLLM, kimi: LocalKimi) -> None:
