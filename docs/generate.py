@@ -211,7 +211,7 @@ def hosts_sources() -> str:
 
 
 def models() -> str:
-    head = ("model", "context", "default output", "thinking", "effort", "`keep`", "reads beside text", "retired")
+    head = ("model", "context", "default output", "thinking", "effort", "`keep`", "reads beside text")
     return table(head, map(_model, MODELS.values()))
 
 
@@ -221,7 +221,19 @@ def _model(row: ModelRow) -> tuple[object, ...]:
     media = ", ".join(sorted(row.media)) or "-"
     keep = codes(row.keep, "-")
     tokens = (f"{row.context:,}", f"{row.default_output:,}")
-    return (code(row.id), *tokens, thinking, efforts, keep, media, row.retired or "-")
+    return (code(row.id), *tokens, thinking, efforts, keep, media)
+
+
+def retired() -> str:
+    head = ("model", "no more on", "since", "instead", "from")
+    return table(
+        head,
+        (
+            (code(model), code(row.name), end.day, code(end.instead) if end.instead else "-", end.source or "its pages")
+            for row in HOSTS.values()
+            for model, end in row.retired.items()
+        ),
+    )
 
 
 def prices() -> str:
@@ -237,7 +249,8 @@ def prices() -> str:
 
 
 def model_sources() -> str:
-    return table(("model", "checked", "from"), ((code(r.id), r.as_of, r.source) for r in MODELS.values()))
+    head = ("model", "checked", "from", "good to know")
+    return table(head, ((code(r.id), r.as_of, r.source, r.note or "-") for r in MODELS.values()))
 
 
 # ---------------------------------------------------------------------------------------------------- thinking
@@ -251,7 +264,7 @@ _ASKED = {
 
 
 def thinking() -> str:
-    client = KimiClient(host="moonshot", api_key="none", on_unsupported="error")
+    client = KimiClient(host="moonshot", api_key="none", on_unsupported="error", overrides={"retired": {}})
     rows = ((code(model), *(_sent(client, model, asked) for asked in _ASKED.values())) for model in MODELS)
     return table(("model", *_ASKED), rows)
 
@@ -334,6 +347,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "hosts-sources": hosts_sources,
     "models": models,
     "prices": prices,
+    "retired": retired,
     "model-sources": model_sources,
     "thinking": thinking,
     "words": words,

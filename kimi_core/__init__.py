@@ -58,7 +58,7 @@ from kimi_core.events import (
     ToolCallDelta,
 )
 from kimi_core.forms import formula, web_search
-from kimi_core.hosts import HOSTS, ErrorRule, HostRow, Price
+from kimi_core.hosts import HOSTS, ErrorRule, HostRow, Price, Retirement
 from kimi_core.models import MODELS, ModelRow
 from kimi_core.profile import Profile, resolve
 from kimi_core.runware import RunwareOptions
@@ -139,6 +139,7 @@ __all__ = [
     "RequestTooLargeError",
     "Response",
     "ResponseBuilder",
+    "Retirement",
     "RunwareOptions",
     "ServerCall",
     "ServerRoundsError",

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from kimi_core import answers, history, left_out, policy, redact, routes
 from kimi_core import errors as err
+from kimi_core.addresses import is_local
 from kimi_core.codecs import WireRequest, codec
 from kimi_core.events import Event, Finished, ResponseBuilder, TextDelta, reduce
-from kimi_core.hosts import find_by_url
+from kimi_core.hosts import HostRow, guess_by_url, named_by_url
 from kimi_core.policy import Plan
 from kimi_core.profile import Profile, find_host, model_there, resolve
 from kimi_core.settings import Settings, check_headers, fallback_settings, make_settings
@@ -65,8 +66,12 @@ class BaseClient:
         host, base_url = changes.get("host"), changes.get("base_url")
         if host is None and not isinstance(base_url, str):
             return False
-        row = find_by_url(base_url or "") if host is None else find_host(host)
+        row = self._row_there(base_url or "") if host is None else find_host(host)
         return row is not None and row is not self.settings.host
+
+    def _row_there(self, base_url: str) -> HostRow | None:
+        """Whose an address is. A server of one's own that has moved within one's network is still the same."""
+        return (named_by_url if is_local(self.settings.base_url) else guess_by_url)(base_url)
 
     def changed(self, changes: Mapping[str, Any]) -> Settings:
         """Its settings with some words changed (see `derived`); those with None as if they had not been given."""
@@ -117,6 +122,8 @@ class BaseClient:
                 f"{profile.where} cannot stream n={request.options.n} answers: a stream is one answer. Give n=1 for "
                 "this call, or do not stream it."
             )
+        if profile.model.id in profile.host.retired:
+            self._say_retired(profile)
         plan = policy.plan(request, profile)
         self._report(plan)
         encoder = codec(profile.host.codec)
@@ -186,6 +193,15 @@ class BaseClient:
     def _account(self) -> Profile:
         """The facts for calls that are about no model."""
         return replace(self.profile("kimi-k2.6"), model_id="")
+
+    def _say_retired(self, profile: Profile) -> None:
+        end = profile.host.retired[profile.model.id]
+        instead = f"it serves {end.instead} instead: say model={end.instead!r}" if end.instead else "say another model"
+        self._warn(
+            f"{profile.model_id} retired",
+            f"{profile.host.title} does not serve {profile.model_id} any more, since {end.day}; {instead}, or another "
+            "host. The call is made all the same; overrides={'retired': {}} says that it is served.",
+        )
 
     def _report(self, plan: Plan) -> None:
         if plan.notes and self.settings.on_unsupported == "error":
@@ -259,6 +275,13 @@ class BaseClient:
         if failed := response.extra.get("errors"):
             said = "; ".join(str(error.get("message")) for error in failed)
             self._warn("partial", f"{plan.profile.where} answered in part: {said} The errors are in the metadata.")
+        if plan.unwanted and response.reasoning and response.reasoning.text.strip():
+            self._warn(
+                f"{plan.profile.model_id} thought",
+                f"{plan.profile.where} thought although thinking=False was asked for: the switch that was sent is not "
+                "honoured there. Say whose server it is (host=…), or correct overrides={'thinking_off': {…}}; "
+                "`kimi probe` finds out which switch is.",
+            )
         eaten = response.finish_reason == "length" and not response.text and not response.tool_calls
         if eaten and plan.request.output is None:  # else the answer's parser says so
             self._warn(

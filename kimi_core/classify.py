@@ -78,6 +78,14 @@ _GENERAL = (
     ErrorRule(error=err.OverloadedError, status=529),
     # By their type alone, since an error inside an answer has no status of its own.
     ErrorRule(error=err.RateLimitError, status=429, kind=r"rate_limit\w*"),
+    # llama-server, whose type is `server_error`: `image input is not supported - hint: … mmproj`
+    ErrorRule(
+        error=err.BadRequestError,
+        status=500,
+        message="(image|audio|video) input is not supported",
+        retry=False,
+        advice="The server runs without what reads pictures: start it with a projector (--mmproj), or leave them out.",
+    ),
     ErrorRule(error=err.InternalServerError, status=500, kind="server_error|unexpected_output"),
     ErrorRule(error=err.InternalServerError, status=503, kind="server_unavailable"),
     ErrorRule(error=err.BadRequestError, status=400, kind="invalid_request_error"),

@@ -15,11 +15,11 @@ import socket
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from kimi_core import documents, media, retry, sdk
+from kimi_core.addresses import is_public
 from kimi_core.media import Kind, MediaError
 from kimi_core.recent import Recent
 
@@ -34,8 +34,6 @@ WHOLE: Final = 300.0
 _ADDRESSES: Final = 4
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _PASSING: Final = (408, 425, 429)
-_UNICAST: Final = IPv6Network("2000::/3")
-_NAT64: Final = IPv6Network("64:ff9b::/96")
 
 _log = logging.getLogger("kimi_core")
 # Every turn of a loop gets the same bytes (the host's cache goes by them); after an hour a changed file is seen.
@@ -218,17 +216,6 @@ def _public(target: SplitResult, found: Iterable[Any]) -> list[str]:
             "URLs in a conversation may be anybody's; fetch_media=True fetches from everywhere."
         )
     return addresses[:_ADDRESSES]
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is one of the open internet, also behind its IPv6 forms."""
-    ip: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
-    if isinstance(ip, IPv6Address):
-        embedded = ip.ipv4_mapped or ip.sixtofour or (IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None)
-        if embedded is None and ip not in _UNICAST:
-            return False
-        ip = embedded or ip
-    return ip.is_global and not ip.is_multicast
 
 
 def _requests(http: Any, target: SplitResult, addresses: list[str] | None) -> list[Any]:

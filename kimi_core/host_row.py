@@ -49,6 +49,21 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retirement:
+    """The end of a model on a host.
+
+    Attributes:
+        day: When the host stopped serving it.
+        instead: The family that it serves in its place; empty when it serves none or nobody said which.
+        source: Where it was read; empty for the host's own pages.
+    """
+
+    day: dt.date
+    instead: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorRule:
     """Which error a host's answer means. All given conditions must hold; the first rule that fits wins.
 
@@ -76,12 +91,14 @@ class HostRow:
     """What is known about a host.
 
     Attributes:
-        name: The word users write: `host="moonshot"`.
+        name: The word users write: `host="moonshot"`. Case and signs do not matter.
+        aliases: Other words that people write for it (`llama-server`).
         title: Its name in prose.
         base_url: Where its API is; None when the user must say. What stands in braces is an environment variable:
             `https://{AZURE_RESOURCE_NAME}.services.ai.azure.com/openai/v1`.
         domains: Host names by which a `base_url` alone is recognised. One that begins with a dot stands for all below
             it; a port or the beginning of a path may follow (`localhost:8000`, `opencode.ai/zen/go`). The longest wins.
+            `localhost` stands for every spelling of this machine.
         key_env: Environment variables that may hold the key, in order.
         base_url_env: Environment variables that may hold another address, in order.
         key_required: Whether it refuses calls without a key.
@@ -100,11 +117,13 @@ class HostRow:
         empty_result: Stands for a tool's empty result where content must not be empty; None leaves it empty.
         headers: Sent with every request.
         model_ids: How it writes the family ids; others are passed through as they are.
+        retired: Families that it serves no more, by their id: since when, and what it serves instead.
         thinking_ids: Names that guides give to a family that thinks, which the host does not know as models: the call
             goes to the family, with thinking on unless it is said to be off, and one warning.
         thinking_default: Whether it thinks when nothing is said; None when unknown.
         thinking_on: Patch that switches thinking on; None when it cannot be said.
         thinking_off: Patch that switches it off; None when it cannot be switched off.
+        thinking_least: The effort that stands in for no thinking where a model always thinks; None: nothing does.
         thinking_keep: Patch for `keep="all"`; None when it has no such option.
         effort_field: Where the effort goes in the body, as a dotted path; None when it has none.
         effort_words: Words that users know for its levels.
@@ -126,6 +145,8 @@ class HostRow:
         partial_message: Patch for the last message when the model is to continue it; None when it has no such mode.
         partial_body: Patch for the body for the same.
         partial_with_json: Whether it may be combined with `json_object`.
+        partial_thinking: Whether it may be combined with thinking. Where not, thinking that was left open is switched
+            off for such a call.
         max_tokens_field: Its name for the token limit.
         pinned_sampling: It takes only the model's recommended sampling values.
         refuses: Options it refuses or ignores, and what to do instead.
@@ -140,9 +161,12 @@ class HostRow:
         tool_choices_thinking: Legal tool choices while thinking.
         tool_choices_instant: Legal tool choices while not thinking.
         send_strict: Whether a tool may carry `strict`.
+        forced_strict: Whether the arguments of a forced call are held to the schema only with `strict`: it is then sent
+            with every function that does not say otherwise.
         schema: The schema dialect it takes.
         structured: Ways to a structured answer, best first.
-        tools_with_output: Whether tools and a response format may go together.
+        tools_with_output: Whether tools and a response format may go together. Where not, the schema wins and no tool
+            is called, or the host refuses.
         routing: Patch for calls with tools, a response format or a word on thinking: it keeps a gateway from upstreams
             that would ignore them.
         builtin_tools: Whether it knows `builtin_function` tools.
@@ -184,6 +208,7 @@ class HostRow:
 
     name: str
     title: str
+    aliases: tuple[str, ...] = ()
     base_url: str | None = None
     domains: tuple[str, ...] = ()
     key_env: tuple[str, ...] = ()
@@ -203,6 +228,7 @@ class HostRow:
     empty_result: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     model_ids: Mapping[str, str] = field(default_factory=dict)
+    retired: Mapping[str, Retirement] = field(default_factory=dict)
     thinking_ids: Mapping[str, str] = field(default_factory=dict)
     # thinking
     thinking_default: bool | None = None
@@ -214,6 +240,7 @@ class HostRow:
         default_factory=lambda: {"chat_template_kwargs": {"thinking": False, "enable_thinking": False}}
     )
     thinking_keep: Patch | None = field(default_factory=lambda: {"chat_template_kwargs": {"preserve_thinking": True}})
+    thinking_least: str | None = None
     effort_field: str | None = "reasoning_effort"
     effort_words: Mapping[str, str] = field(default_factory=dict)
     # reasoning
@@ -229,6 +256,7 @@ class HostRow:
     partial_message: Patch | None = None
     partial_body: Patch | None = None
     partial_with_json: bool = True
+    partial_thinking: bool = True
     # limits and sampling
     max_tokens_field: str = "max_tokens"
     pinned_sampling: bool = False
@@ -247,6 +275,7 @@ class HostRow:
     tool_choices_thinking: frozenset[ChoiceMode] = ALL_CHOICES
     tool_choices_instant: frozenset[ChoiceMode] = ALL_CHOICES
     send_strict: bool = False
+    forced_strict: bool = False
     schema: Literal["mfjs", "json_schema"] = "json_schema"
     structured: tuple[Literal["json_schema", "function_calling", "json_object"], ...] = (
         "json_schema",

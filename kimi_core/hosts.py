@@ -6,12 +6,24 @@ A new host that speaks Chat Completions is one row in `kimi_core/rows`; what it 
 
 from __future__ import annotations
 
-from urllib.parse import SplitResult, urlsplit
+from functools import lru_cache
+from urllib.parse import SplitResult
 
-from kimi_core.host_row import ErrorRule, HostRow, Price
+from kimi_core import addresses
+from kimi_core.host_row import ErrorRule, HostRow, Price, Retirement
 from kimi_core.rows import aimlapi, catalogue, clouds, gateways, moonshot, runware, self_hosted
 
-__all__ = ["HOSTS", "ErrorRule", "HostRow", "Price", "find_by_url"]
+__all__ = [
+    "HOSTS",
+    "ErrorRule",
+    "HostRow",
+    "Price",
+    "Retirement",
+    "find_by_name",
+    "find_by_url",
+    "guess_by_url",
+    "named_by_url",
+]
 
 _ROWS = (*moonshot.ROWS, *aimlapi.ROWS, *runware.ROWS, *gateways.ROWS, *clouds.ROWS, *catalogue.ROWS, *self_hosted.ROWS)
 
@@ -21,11 +33,10 @@ HOSTS: dict[str, HostRow] = {row.name: row for row in _ROWS}
 
 def find_by_url(base_url: str) -> HostRow | None:
     """The row whose address this is, or None. Of several, the one that says more of the address."""
-    try:
-        parts = urlsplit(base_url)
-    except ValueError:  # it is no address, so nobody's
+    parts = addresses.split(base_url)
+    if parts is None:  # it is no address, so nobody's
         return None
-    host, same = parts.hostname or "", base_url.rstrip("/")
+    host, same = addresses.host_name(parts), base_url.rstrip("/")
     best, found = "", None
     for row in HOSTS.values():
         if row.base_url == same:
@@ -36,6 +47,25 @@ def find_by_url(base_url: str) -> HostRow | None:
     return found
 
 
+def named_by_url(base_url: str) -> HostRow | None:
+    """The row that an address names: it is the row's own, or one of a local proxy whose path begins with its name.
+
+    Such paths (`http://localhost:4000/vllm/v1`) are how proxies on one's own machines say who is behind them, and how
+    the local server says whose dialect it speaks.
+    """
+    parts = addresses.split(base_url)
+    first = parts.path.split("/")[1:2] if parts and addresses.is_local(base_url) else []
+    return HOSTS.get(first[0]) or find_by_url(base_url) if first else find_by_url(base_url)
+
+
+def guess_by_url(base_url: str) -> HostRow | None:
+    """The row that calls to an address follow when nobody says whose it is; None when nothing can be said.
+
+    On this machine and in private networks people run servers of their own, which are not Moonshot's.
+    """
+    return named_by_url(base_url) or (HOSTS["generic"] if addresses.is_local(base_url) else None)
+
+
 def _covers(domain: str, host: str, address: SplitResult) -> bool:
     """Whether a domain that says more, or less, than a host name is that of an address."""
     if domain[0] == ".":
@@ -43,5 +73,20 @@ def _covers(domain: str, host: str, address: SplitResult) -> bool:
     if host not in domain:
         return False
     name, _, start = domain.partition("/")
-    place = address.netloc.rpartition("@")[2].lower()
+    place = f"{host}:{address.port}" if address.port else host
     return name in (host, place) and f"{address.path}/".startswith(f"/{start}/" if start else "/")
+
+
+@lru_cache(maxsize=1)
+def _names() -> dict[str, HostRow]:
+    spelt = ((word, row) for row in reversed(HOSTS.values()) for word in (row.title, *row.aliases, row.name))
+    return {_letters(word): row for word, row in spelt}
+
+
+def find_by_name(name: str) -> HostRow | None:
+    """The row of a host's name as people write it: in any case, with any signs between (`llama.cpp`, `VLLM`)."""
+    return HOSTS.get(name) or _names().get(_letters(name))
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, name.casefold()))

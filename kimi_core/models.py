@@ -30,9 +30,9 @@ class ModelRow:
         media: What it reads beside text.
         open_weights: Whether it can be run on one's own machines.
         recommended: Sampling values by mode (`thinking`, `instant`). Hosts that pin sampling take no others.
-        retired: When Moonshot's own platform stopped serving it; None while it is live.
         as_of: When the row was last checked.
         source: Where its facts come from.
+        note: What a user should know before choosing it.
     """
 
     id: str
@@ -47,9 +47,9 @@ class ModelRow:
     media: frozenset[Literal["image", "video"]] = frozenset({"image", "video"})
     open_weights: bool = True
     recommended: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    retired: dt.date | None = None
     as_of: dt.date = dt.date(2026, 11, 1)
     source: str = ""
+    note: str = ""
 
 
 # "models-overview": thinking 1.0, instant 0.6, top_p 0.95, n 1, penalties 0; other values answer 400
@@ -59,7 +59,10 @@ _THINKING = {"thinking": {"temperature": 1.0, **_PINNED}}
 _BOTH = {**_THINKING, "instant": {"temperature": 0.6, **_PINNED}}
 
 _OFFICIAL = "platform.kimi.ai models page and chat OpenAPI, 2026-09"
-SECONDARY = "secondary reports of 2026-10-24; no official page found: unconfirmed"
+SECONDARY = (
+    "apidog.com/blog/kimi-k3-1-pro-api, 2026-10-24, which read Moonshot's quickstart (released 2026-10-23); Venice and "
+    "Novita list it; no official page found: unconfirmed"
+)
 
 _K3 = ModelRow(
     id="kimi-k3",
@@ -74,6 +77,8 @@ _K3 = ModelRow(
     always_keeps=True,
     recommended=_THINKING,
     source=_OFFICIAL,
+    note="At times it puts its thinking into the text, now and then without an answer (MoonshotAI/Kimi-K3#45, "
+    "2026-09-22); nothing marks it, so it is handed on as it comes.",
 )
 # Whether its weights are open is not known.
 _K31 = replace(
@@ -82,6 +87,7 @@ _K31 = replace(
     spellings=r"kimi[-_@:/.]*k3([.p]1(-pro)?|-1-pro)(?!.*highspeed)",
     open_weights=False,
     source=SECONDARY,
+    note="",
 )
 _K27 = ModelRow(
     id="kimi-k2.7-code",
@@ -116,7 +122,7 @@ _ROWS = (
     ),
     _K26,
     # 400 for `keep`
-    replace(_K26, id="kimi-k2.5", spellings=r"kimi[-_@:/.]*k2[.\-p_]?5|^k2p5$", keep=(), retired=dt.date(2026, 8, 31)),
+    replace(_K26, id="kimi-k2.5", spellings=r"kimi[-_@:/.]*k2[.\-p_]?5|^k2p5$", keep=()),
     ModelRow(
         id="kimi-k2-thinking",
         spellings=r"kimi[-_@:/.]*k2-thinking",
@@ -125,7 +131,6 @@ _ROWS = (
         thinking="always",
         media=frozenset(),
         recommended=_THINKING,
-        retired=dt.date(2026, 5, 25),
         source=_OFFICIAL,
     ),
 )

@@ -34,6 +34,7 @@ class Plan:
         profile: The facts it was decided by.
         patches: Merge patches for the body that say the thinking options.
         thinks: Whether the model will think; None when nobody knows.
+        unwanted: The user asked for no thinking, and nothing was said yet about why there is some all the same.
         must_call: Forcing a tool was not possible: one of these must come back, or the call is repaired.
         notes: What was left out.
     """
@@ -42,6 +43,7 @@ class Plan:
     profile: Profile
     patches: tuple[Patch, ...] = ()
     thinks: bool | None = None
+    unwanted: bool = False
     must_call: frozenset[str] = frozenset()
     notes: tuple[Note, ...] = ()
 
@@ -72,6 +74,7 @@ class _Draft:
             self.set(thinking=replace(self.thinking, enabled=profile.thinking))
         self.request = request
         self.patches: list[Patch] = []
+        self.unwanted = self.thinking.enabled is False or self.thinking.effort == "none"
         self.must_call: frozenset[str] = frozenset()
         self.notes: list[Note] = []
 
@@ -98,6 +101,7 @@ class _Draft:
             profile=self.profile,
             patches=tuple(self.patches),
             thinks=self.thinks,
+            unwanted=self.unwanted,
             must_call=self.must_call,
             notes=tuple(self.notes),
         )
@@ -120,6 +124,8 @@ def _output(draft: _Draft) -> None:
     draft.output = replace(output, method=method)
     if method == "function_calling":
         _output_tool(draft, output)
+    elif method == "json_schema" and draft.tools and not draft.profile.host.tools_with_output:
+        _note_schema_wins(draft)
 
 
 def _best_method(draft: _Draft, output: OutputFormat) -> Any:
@@ -128,6 +134,16 @@ def _best_method(draft: _Draft, output: OutputFormat) -> Any:
         return "json_object"
     fitting = (m for m in host.structured if m != "json_schema" or host.tools_with_output or not draft.tools)
     return next(fitting, "json_schema")
+
+
+def _note_schema_wins(draft: _Draft) -> None:
+    """Tools that will not be called are sent all the same: another server under this row may do better."""
+    why = (
+        f"{draft.profile.where} is sent tools and a response format together, where the schema wins: no tool is "
+        "likely to be called. Let a tool give the answer (LangChain's ToolStrategy, method='function_calling'), or ask "
+        "for the object in a call of its own. overrides={'tools_with_output': True} says that both go together."
+    )
+    draft.notes.append(Note("tools beside a response format", why))
 
 
 def _output_tool(draft: _Draft, output: OutputFormat) -> None:
@@ -195,6 +211,20 @@ def _tool_choice(draft: _Draft) -> None:
         _unforce(draft, choice)
 
 
+def _strict(draft: _Draft) -> None:
+    """`strict` where a forced call needs it to be held to the schema; said where it cannot be."""
+    host, functions = draft.profile.host, [tool for tool in draft.request.tools if tool.type == "function"]
+    if not host.send_strict:
+        if name := next((tool.name for tool in functions if tool.strict), None):
+            draft.note(f"strict of {name!r}", "its functions have no such switch, so that arguments may not fit.")
+        return
+    if host.forced_strict and draft.choice and draft.choice.mode in ("required", "named"):
+        draft.tools = tuple(
+            replace(tool, strict=True) if tool.strict is None and tool.type == "function" else tool
+            for tool in draft.tools
+        )
+
+
 def _check_choice(choice: ToolChoice, names: list[str]) -> None:
     if not names:
         raise ConfigError(f"tool_choice {choice.name or choice.mode!r} needs tools; none were given.")
@@ -224,6 +254,19 @@ def _unforce(draft: _Draft, choice: ToolChoice) -> None:
 # --------------------------------------------------------------------------------------------------- thinking
 
 
+def _continued(draft: _Draft) -> None:
+    """Thinking off where a message is to be continued, and what continues it would come as reasoning."""
+    messages = draft.request.messages
+    if not messages or not messages[-1].partial or draft.profile.host.partial_thinking or draft.thinks is False:
+        return
+    unset = draft.thinking.enabled is None and draft.thinking.effort is None
+    if unset and draft.profile.thinks(False) is False:
+        draft.set(thinking=replace(draft.thinking, enabled=False))
+        return
+    why = f"What continues a message comes as reasoning from {draft.profile.where} while it thinks"
+    draft.notes.append(Note("a partial message", f"{why}: leave thinking unset, or switch it off for such calls."))
+
+
 def _thinking(draft: _Draft) -> None:
     if draft.thinking.effort == "none":
         draft.set(thinking=replace(draft.thinking, enabled=False, effort=None))
@@ -240,6 +283,10 @@ def _switch(draft: _Draft) -> None:
     patch = host.thinking_on if enabled else host.thinking_off
     if not enabled and (patch is None or model.thinking == "always"):
         why = "the model always thinks" if model.thinking == "always" else "the host has no switch"
+        draft.unwanted = False
+        if host.thinking_least and draft.thinking.effort is None:
+            draft.set(thinking=replace(draft.thinking, effort=host.thinking_least))
+            why = f"{why}. It is sent reasoning_effort={host.thinking_least!r}, the least that it thinks"
         draft.note("thinking=False", f"{why}; leave thinking unset, or use a model and host that can switch it off.")
     elif enabled and (patch is None or model.thinking == "never"):
         draft.note("thinking=True", "the model cannot think there; leave thinking unset.")
@@ -407,6 +454,8 @@ _STEPS: tuple[Callable[[_Draft], None], ...] = (
     _tools,
     _builtin,
     _tool_choice,
+    _strict,
+    _continued,
     _thinking,
     _sampling,
     _refused,

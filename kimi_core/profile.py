@@ -66,14 +66,14 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def find_host(host: str | HostRow) -> HostRow:
-    """The row of a host, by name or as it is.
+    """The row of a host, by name (in any case, with any signs between) or as it is.
 
     Raises:
         UnknownHostError: No row has that name.
     """
     if isinstance(host, HostRow):
         return host
-    if row := hosts.HOSTS.get(host):
+    if row := hosts.find_by_name(host):
         return row
     hint = did_you_mean(host, hosts.HOSTS)
     raise UnknownHostError(

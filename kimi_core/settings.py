@@ -181,7 +181,7 @@ def make_settings(
     # An address in a row of the user's own is as good as an argument.
     named = None if isinstance(host, HostRow) and host.base_url else _env(row.base_url_env)
     if host is None and not base_url and named:
-        row = hosts.find_by_url(named) or row
+        row = _row_of_environment(row, named)
     url = base_url or named or _filled(row)
     if not url:
         raise ConfigError(f"host={row.name!r} has no address of its own: give base_url=…")
@@ -293,8 +293,15 @@ def _filled(row: HostRow) -> str | None:
 def _row(host: str | HostRow | None, base_url: str | None) -> HostRow:
     if host is not None:
         return profile.find_host(host)
-    known = hosts.find_by_url(base_url) if base_url else None
+    known = hosts.guess_by_url(base_url) if base_url else None
     return known or hosts.HOSTS[DEFAULT_HOST]
+
+
+def _row_of_environment(row: HostRow, base_url: str) -> HostRow:
+    """The row for an address of the environment: a variable that is a host's own names the host as well."""
+    variable = next(name for name in row.base_url_env if _env((name,)))
+    anybodys = variable in hosts.HOSTS["generic"].base_url_env
+    return (hosts.guess_by_url(base_url) if anybodys else hosts.find_by_url(base_url)) or row
 
 
 def _check(max_retries: int, on_unsupported: str, chunk_timeout: float | None) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from kimi_core import HOSTS, ErrorRule, HostRow, ModelRow, Price, Thinking, errors
+from kimi_core import HOSTS, ErrorRule, HostRow, ModelRow, Price, Retirement, Thinking, errors
 from kimi_core.errors import ConfigError
 
 _SECRET = ("headers",)
@@ -152,6 +152,10 @@ def _price(value: Any) -> Price:
     return value if isinstance(value, Price) else Price(**{**value, "as_of": _day(value.get("as_of"))})
 
 
+def _retirement(value: Any) -> Retirement:
+    return value if isinstance(value, Retirement) else Retirement(**{**value, "day": _day(value.get("day"))})
+
+
 def _rule(value: Any) -> ErrorRule:
     if isinstance(value, ErrorRule):
         return value
@@ -166,6 +170,7 @@ _FACTS: dict[tuple[str, type], Callable[[Any], Any]] = {
     ("frozenset", list): frozenset,
     ("tuple[ErrorRule", list): lambda rules: tuple(_rule(rule) for rule in rules),
     ("tuple", list): tuple,
+    ("Mapping[str, Retirement]", Mapping): lambda ends: {family: _retirement(end) for family, end in ends.items()},
     ("Mapping[str, Price]", Mapping): lambda prices: {family: _price(price) for family, price in prices.items()},
     ("Mapping[str, Mapping[str, Any]]", Mapping): lambda rows: {family: to_facts(row) for family, row in rows.items()},
     ("dt.date", str): _day,

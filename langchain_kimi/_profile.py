@@ -17,7 +17,7 @@ def model_profile(profile: Profile, settings: Settings) -> ModelProfile:
     extracted = settings.documents == "extract" and "file-extract" in host.file_purposes
     facts = {
         "name": model.id,
-        "status": "deprecated" if model.retired else "active",
+        "status": "deprecated" if model.id in host.retired else "active",
         "max_input_tokens": model.context,
         "max_output_tokens": model.context,  # less the prompt
         "text_inputs": True,

@@ -98,12 +98,16 @@ BESIDE: dict[str, dict[str, Any]] = {
     "openrouter": {"pinned_sampling": True, "stop_limit": 5, "tool_media": True},
     "sglang": {"tool_media": True},
     "fireworks": {"tool_media": True},
+    # It runs without a projector for pictures, and its reasoning is on.
+    "llama-cpp": {"media": frozenset(), "thinking_default": True},
 }
 # What no call to a server without the internet can tell.
-UNSETTLED = {"aimlapi": {"sampling"}, "moonshot": set(), "kimi-code": set()}
+UNSETTLED = {"aimlapi": {"sampling"}, "moonshot": set(), "kimi-code": set(), "llama-cpp": set()}
 
 
-@pytest.mark.parametrize("dialect", ["moonshot", "aimlapi", "kimi-code", "openrouter", "vllm", "sglang", "fireworks"])
+@pytest.mark.parametrize(
+    "dialect", ["moonshot", "aimlapi", "kimi-code", "openrouter", "vllm", "sglang", "fireworks", "llama-cpp"]
+)
 def test_a_host_that_does_as_its_row_says_gets_its_row(dialect):
     with LocalKimi(dialect, admits=["kimi-adapters/"]) as kimi:
         report = probe(settings(kimi))
@@ -255,9 +259,13 @@ ALTERATIONS = {
         no_longer("none"),
         {"tool_choices_thinking": FOUR - {"none"}, "tool_choices_instant": FOUR - {"none"}},
     ),
-    "schemas are not enforced": ("vllm", unconstrained, {"structured": ("function_calling", "json_object")}),
+    "schemas are not enforced": (
+        "moonshot",
+        unconstrained,
+        {"structured": ("function_calling", "json_object"), "schema": "json_schema"},
+    ),
     "tools and a schema exclude each other": (
-        "vllm",
+        "moonshot",
         refusing(lambda body: "tools" in body and "response_format" in body),
         {"tools_with_output": False},
     ),
@@ -270,7 +278,7 @@ ALTERATIONS = {
     "stop sequences are ignored": (
         "vllm",
         without("stop"),
-        {"refuses": {"stop": "This host ignores stop sequences; leave them out."}},
+        {"refuses": {"stop": "This host ignores stop sequences; leave them out."}, "stop_limit": None},
     ),
     "three fewer stop sequences are taken": (
         "moonshot",
@@ -290,6 +298,31 @@ ALTERATIONS = {
     ),
     "sampling is pinned": ("vllm", refusing(lambda body: "temperature" in body), {"pinned_sampling": True}),
 }
+
+
+def never_calls(body: Any) -> Any:
+    """A server whose model calls nothing of its own accord."""
+    return body if body.get("tool_choice") not in (None, "auto") else without("tools")(body)
+
+
+def test_a_tool_that_is_called_when_it_must_be_is_a_way_to_structured_output(monkeypatch):
+    def ask(body: Any) -> Any:
+        return never_calls(unconstrained(without("response_format")(body)))
+
+    with altered(monkeypatch, "llama-cpp", ask) as kimi:
+        report = probe(settings(kimi))
+    assert report.fields["structured"] == ("function_calling",)
+
+
+def test_no_row_is_printed_without_a_way_to_structured_output(monkeypatch):
+    def ask(body: Any) -> Any:
+        return {key: value for key, value in body.items() if key not in ("tools", "tool_choice", "response_format")}
+
+    with altered(monkeypatch, "vllm", ask) as kimi:
+        report = probe(settings(kimi))
+    assert report.unknowns["structured"] == "none of them; json_schema not enforced; json_object not enforced."
+    assert "structured=" not in report.source()
+    assert report.row().structured
 
 
 @pytest.mark.parametrize("what", ALTERATIONS)

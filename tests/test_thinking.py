@@ -45,7 +45,7 @@ def test_every_model_row_has_its_line_in_the_table() -> None:
 
 @pytest.mark.parametrize(("model", "option", "wire"), CELLS)
 def test_the_wire_is_what_the_documentation_says(model: str, option: str, wire: Any) -> None:
-    client = KimiClient(api_key="k")
+    client = KimiClient(api_key="k", overrides={"retired": {}})
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         _, sent = client.prepare(request(model, OPTIONS[option]))
@@ -62,7 +62,9 @@ def test_the_wire_is_what_the_documentation_says(model: str, option: str, wire: 
 
 @pytest.mark.parametrize(("model", "option", "wire"), [cell for cell in CELLS if isinstance(cell[2], str)])
 def test_on_unsupported_error_raises_before_any_io(model: str, option: str, wire: str) -> None:
-    client = KimiClient(api_key="k", base_url="http://127.0.0.1:9", host="moonshot", on_unsupported="error")
+    client = KimiClient(
+        api_key="k", base_url="http://127.0.0.1:9", host="moonshot", on_unsupported="error", overrides={"retired": {}}
+    )
     with pytest.raises(UnsupportedError, match=wire):
         client.complete(request(model, OPTIONS[option]))
 
@@ -79,6 +81,45 @@ def test_the_host_takes_every_option_from_both_frameworks(
     assert kimi.requests[-1].body.get("thinking") == (None if isinstance(wire, str) else wire)
     thinks = wire != DISABLED
     assert bool(answer.reasoning) is thinks
+
+
+@pytest.mark.parametrize("off", [{"thinking": False}, {"reasoning_effort": "none"}], ids=["thinking", "effort"])
+@pytest.mark.parametrize("model", ["kimi-k3", "kimi-k3.1-pro"])
+def test_no_thinking_where_the_model_always_thinks_becomes_the_least_and_is_said(
+    driver: Driver, kimi: LocalKimi, model: str, off: dict[str, Any]
+) -> None:
+    asked = driver.make(model=model, base_url=kimi.base_url, api_key=kimi.api_key, **off)
+    with pytest.warns(KimiWarning, match=r"always thinks\. It is sent reasoning_effort='low'") as caught:
+        driver.ask(asked, "Hello")
+        driver.ask(asked, "Hello")
+    assert len(caught) == 1, "the reasoning that comes is no news"
+    assert [(r.body["reasoning_effort"], "thinking" in r.body) for r in kimi.requests] == [("low", False)] * 2
+
+
+def test_an_effort_that_was_asked_for_stays_where_thinking_cannot_be_switched_off(
+    driver: Driver, kimi: LocalKimi
+) -> None:
+    asked = driver.make(model="kimi-k3", base_url=kimi.base_url, api_key=kimi.api_key, reasoning_effort="high")
+    with pytest.warns(KimiWarning, match="always thinks"):
+        driver.ask(asked, "Hello", thinking=False)
+    assert kimi.requests[-1].body["reasoning_effort"] == "high"
+
+
+@pytest.mark.parametrize("off", [{"thinking": False}, {"reasoning_effort": "none"}], ids=["thinking", "effort"])
+def test_an_answer_that_was_thought_about_all_the_same_is_said_once(
+    driver: Driver, kimi: LocalKimi, off: dict[str, Any]
+) -> None:
+    """Moonshot ignores the variables of a template that other servers take for a switch."""
+    asked = driver.make(host="generic", base_url=kimi.base_url, api_key=kimi.api_key, **off)
+    with pytest.warns(KimiWarning, match=r"kimi-k2\.6 on generic thought although thinking=False") as caught:
+        assert driver.ask(asked, "Hello").reasoning
+        driver.ask(asked, "Hello")
+    assert len(caught) == 1
+    assert kimi.requests[-1].body["chat_template_kwargs"] == {"thinking": False, "enable_thinking": False}
+
+
+def test_thinking_that_nobody_forbade_is_no_news(driver: Driver, kimi: LocalKimi) -> None:
+    assert driver.ask(driver.make(host="generic", base_url=kimi.base_url, api_key=kimi.api_key), "Hello").reasoning
 
 
 @pytest.mark.parametrize("value", [True, False, None, KEPT, DISABLED])

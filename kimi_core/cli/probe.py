@@ -18,7 +18,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 
 from kimi_core.errors import AuthenticationError, ConfigError, KimiError, KimiWarning, MissingKeyError
-from kimi_core.hosts import HOSTS, find_by_url
+from kimi_core.hosts import find_by_name, find_by_url
 from kimi_core.probe import QUESTIONS, Estimate, Finding, Report, estimate, probe
 from kimi_core.settings import Settings, make_settings, require_key
 
@@ -108,7 +108,7 @@ def _key(name: str | None) -> str | None:
 
 def _check_name(where: str) -> None:
     """An address without its scheme is no host's name."""
-    if where not in HOSTS and any(sign in where for sign in ".:/"):
+    if find_by_name(where) is None and any(sign in where for sign in ".:/"):
         raise ConfigError(f"{where!r} is no host's name. If it is an address, begin it with https:// or http://.")
 
 

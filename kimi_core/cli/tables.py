@@ -7,6 +7,7 @@ from rich.table import Table
 
 from kimi_core.hosts import HOSTS, HostRow
 from kimi_core.models import MODELS, ModelRow
+from kimi_core.settings import DEFAULT_HOST
 
 
 def hosts() -> Table:
@@ -25,11 +26,12 @@ def _key(row: HostRow) -> str:
 def models() -> Table:
     """Every model: how much it reads and writes, how it thinks, and what it sees."""
     table = _table("model", "context", "output", "thinking", "sees")
+    gone = HOSTS[DEFAULT_HOST].retired
     for row in MODELS.values():
         cells = (_tokens(row.context), _tokens(row.default_output), _thinking(row), ", ".join(sorted(row.media)))
-        table.add_row(row.id, *cells, style="dim" if row.retired else "")
+        table.add_row(row.id, *cells, style="dim" if row.id in gone else "")
     table.columns[1].justify = table.columns[2].justify = "right"
-    retired = [f"{row.id} ({row.retired})" for row in MODELS.values() if row.retired]
+    retired = [f"{model} ({end.day})" for model, end in gone.items()]
     table.caption = f"Retired on Moonshot's own platform: {', '.join(retired)}"
     return table
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from kimi_core.emulator.chat import failed, refused
@@ -32,8 +32,10 @@ def create_app(emulator: Emulator | None = None) -> Starlette:
     running = emulator if emulator is not None else Emulator()
     routes = [Route(path, _endpoint(running, endpoint), methods=[method]) for method, path, endpoint in ENDPOINTS]
     every_method = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-    routes.append(Route("/{path:path}", _endpoint(running, nowhere), methods=every_method))
-    return Starlette(routes=routes)
+    elsewhere = Route("/{path:path}", _endpoint(running, nowhere), methods=every_method)
+    # The same below the dialect's name, so that an address can say which host it stands for.
+    below = Mount(f"/{running.dialect.name}", routes=[*routes, elsewhere])
+    return Starlette(routes=[*routes, below, elsewhere])
 
 
 class _Pieces(Response):
@@ -65,7 +67,7 @@ class _Pieces(Response):
 def _endpoint(emulator: Emulator, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
     async def respond(request: Request) -> Response:
         try:
-            call, oversized = await _read(request)
+            call, oversized = await _read(request, emulator.dialect.name)
         except ClientDisconnect:
             return Response(status_code=499)
         entry = emulator.log.opened(call)
@@ -79,7 +81,7 @@ def _endpoint(emulator: Emulator, endpoint: Endpoint) -> Callable[[Request], Awa
     return respond
 
 
-async def _read(request: Request) -> tuple[HttpCall, bool]:
+async def _read(request: Request, dialect: str) -> tuple[HttpCall, bool]:
     """The call, and whether its body is larger than the host takes (it is then not kept)."""
     data = bytearray()
     oversized = False
@@ -89,7 +91,7 @@ async def _read(request: Request) -> tuple[HttpCall, bool]:
             data += piece
     call = HttpCall(
         method=request.method,
-        path=request.url.path,
+        path=request.url.path.removeprefix(f"/{dialect}"),
         headers=dict(request.headers),
         data=b"" if oversized else bytes(data),
         id=uuid.uuid4().hex,

@@ -18,8 +18,9 @@ _ROOM = 100_000
 class PrefixCache:
     """Remembers the beginnings of earlier prompts, message by message.
 
-    A prompt is a chain of pieces (tools, then each message). Of every chain, the digest of each beginning
-    is kept, so that a look-up costs one step per message, however many prompts came before.
+    A prompt is a chain of pieces (tools, then each message), by their bytes as they came: the same keys in another
+    order are another prompt. Of every chain, the digest of each beginning is kept, so that a look-up costs one step per
+    message, however many prompts came before.
     """
 
     def __init__(self) -> None:
@@ -51,8 +52,8 @@ def _beginnings(request: ChatRequest) -> Iterator[tuple[bytes, int]]:
     chain = hashlib.blake2b(digest_size=16)
     # Moonshot's guide: changing effort or thinking breaks the prefix cache, changing tool_choice does not.
     head = [request.model.id, request.body.get("prompt_cache_key"), request.thinking, request.tools]
-    chain.update(json.dumps(head, sort_keys=True).encode())
+    chain.update(json.dumps(head).encode())
     yield chain.digest(), tokens.PER_PROMPT + (tokens.of_json(request.tools) if request.tools else 0)
     for message in request.messages:
-        chain.update(json.dumps(message, sort_keys=True).encode())
+        chain.update(json.dumps(message).encode())
         yield chain.digest(), tokens.of_message(message)

@@ -13,6 +13,7 @@ from kimi_core.emulator.exchange import Frame
 from kimi_core.emulator.files import FileStore
 from kimi_core.emulator.fireworks import FIREWORKS
 from kimi_core.emulator.kimi_code import KIMI_CODE
+from kimi_core.emulator.llama_cpp import LLAMA_CPP
 from kimi_core.emulator.log import Log, RecordedRequest
 from kimi_core.emulator.moonshot import MOONSHOT
 from kimi_core.emulator.openrouter import OPENROUTER
@@ -23,8 +24,10 @@ from kimi_core.emulator.script import FAULT_MESSAGES, Canned, Fault, Script, Str
 from kimi_core.emulator.vllm import SGLANG, VLLM
 from kimi_core.emulator.work import Work
 
-DialectName = Literal["moonshot", "aimlapi", "kimi-code", "openrouter", "fireworks", "vllm", "sglang", "runware"]
-_DIALECTS = (MOONSHOT, AIMLAPI, KIMI_CODE, OPENROUTER, FIREWORKS, VLLM, SGLANG, RUNWARE)
+DialectName = Literal[
+    "moonshot", "aimlapi", "kimi-code", "openrouter", "fireworks", "vllm", "sglang", "llama-cpp", "runware"
+]
+_DIALECTS = (MOONSHOT, AIMLAPI, KIMI_CODE, OPENROUTER, FIREWORKS, VLLM, SGLANG, LLAMA_CPP, RUNWARE)
 DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in _DIALECTS}
 
 

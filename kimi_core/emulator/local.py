@@ -66,7 +66,7 @@ class LocalKimi(Emulator):
 
     Args:
         dialect: The emulated host: ``moonshot``, ``aimlapi``, ``runware``, ``kimi-code``, ``openrouter``,
-            ``fireworks``, ``vllm`` or ``sglang``.
+            ``fireworks``, ``vllm``, ``sglang`` or ``llama-cpp``.
         host: The address to listen on.
         port: The port; 0 takes a free one.
         **behaviour: The switches of `Emulator`.
@@ -83,8 +83,8 @@ class LocalKimi(Emulator):
 
     @property
     def base_url(self) -> str:
-        """The URL to give to a client, ending in ``/v1``."""
-        return f"http://{self.host}:{self.port}/v1"
+        """The URL to give to a client, ending in ``/v1``. It names the dialect; without that it answers as well."""
+        return f"http://{self.host}:{self.port}/{self.dialect.name}/v1"
 
     def start(self) -> Self:
         """Listen; returns when requests are taken."""

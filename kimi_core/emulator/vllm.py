@@ -87,6 +87,26 @@ def choice_has_tools(request: ChatRequest) -> None:
         raise bad(f'Invalid value for `tool_choice`: {choice}! Only named tools, "none", "auto" or "required"')
 
 
+def stops_are_few(request: ChatRequest) -> None:
+    """Refuse more than four stop strings (vLLM 0.32.0, whose dump is longer)."""
+    stop = request.body.get("stop")
+    if isinstance(stop, list) and len(stop) > 4:
+        raise bad(
+            "1 validation error: {'type': 'too_long', 'loc': ('body', 'stop'), 'msg': "
+            f"'List should have at most 4 items after validation, not {len(stop)}'}}"
+        )
+
+
+def continuing_is_said_whole(request: ChatRequest) -> None:
+    """Refuse to continue a message and to begin one at once; the latter is the default."""
+    body = request.body
+    if body.get("continue_final_message") is True and body.get("add_generation_prompt") is not False:
+        raise bad(
+            "1 validation error: {'type': 'value_error', 'loc': ('body',), 'msg': 'Value error, Cannot set both "
+            "`continue_final_message` and `add_generation_prompt` to True.'}"
+        )
+
+
 def sampling_is_possible(request: ChatRequest) -> None:
     """Refuse values that no sampler takes."""
     temperature, top_p = request.body.get("temperature"), request.body.get("top_p")
@@ -129,7 +149,7 @@ def effort_is_known(request: ChatRequest) -> None:
         raise bad("Kimi K3 supports thinking_effort values: low, high, max")
 
 
-_BOTH: tuple[Check, ...] = (
+BOTH: tuple[Check, ...] = (
     messages_are_given,
     parts_are_known,
     tools_are_functions,
@@ -170,11 +190,26 @@ def _renamed(message: JsonObject) -> JsonObject:
 
 
 def _schema_wins(body: JsonObject) -> JsonObject:
-    """SGLang decodes by one grammar: beside a response schema no tool is called."""
+    """Both decode by one grammar: beside a response schema no tool is called (vLLM 0.32.0, SGLang's own warning)."""
     asked = body.get("response_format")
     if not isinstance(asked, dict) or asked.get("type") != "json_schema":
         return body
     return {key: value for key, value in body.items() if key not in ("tools", "tool_choice")}
+
+
+def _vllm(body: JsonObject) -> JsonObject:
+    return _schema_wins(_continuing(_either_key(body)))
+
+
+def _continuing(body: JsonObject) -> JsonObject:
+    """Moonshot's `partial` is not looked at; `continue_final_message` does it."""
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not all(isinstance(one, dict) for one in messages) or not messages:
+        return body
+    plain = [{key: value for key, value in one.items() if key != "partial"} for one in messages]
+    if body.get("continue_final_message") is True and plain[-1].get("role") == "assistant":
+        plain[-1]["partial"] = True
+    return {**body, "messages": plain}
 
 
 # ---------------------------------------------------------------------------------------------------- answers
@@ -227,11 +262,18 @@ def _named(reply: Reply, request: ChatRequest) -> Reply:
     return replace(reply, finish="stop") if named else reply
 
 
+def _last_word(reply: Reply, request: ChatRequest) -> Reply:
+    """A whole answer that continues a message while the model may think is taken for a thought (vLLM 0.32.0)."""
+    if request.partial is not None and request.thinking and not request.stream:
+        return replace(reply, text="", reasoning=reply.text)
+    return _named(reply, request)
+
+
 VLLM = Dialect(
     name="vllm",
     host="a vLLM server",
     models=WEIGHTS,
-    adopt=_either_key,
+    adopt=_vllm,
     unknown_model=lambda id: Refusal(404, "NotFoundError", f"The model `{id}` does not exist."),
     no_key=Refusal(401, "", "Unauthorized"),
     wrong_key=Refusal(401, "", "Unauthorized"),
@@ -243,12 +285,19 @@ VLLM = Dialect(
     headers=lambda call: {},
     cost_headers=lambda completion: {},
     retry_after=False,
-    checks=(*_BOTH, answers_can_differ, tools_show_text_only, effort_is_known),
+    checks=(
+        *BOTH,
+        answers_can_differ,
+        tools_show_text_only,
+        effort_is_known,
+        stops_are_few,
+        continuing_is_said_whole,
+    ),
     thinks=_template,
     reasoning_as="reasoning",
     usage_in_choice=False,
     most_answers=_MOST_ANSWERS,
-    finish=_named,
+    finish=_last_word,
 )
 
 SGLANG = replace(
@@ -257,7 +306,7 @@ SGLANG = replace(
     host="an SGLang server",
     adopt=_schema_wins,
     error=_flat,
-    checks=_BOTH,
+    checks=BOTH,
     reasoning_as="reasoning_content",
     finish=lambda reply, request: reply,
 )

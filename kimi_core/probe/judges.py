@@ -263,12 +263,13 @@ def _is_of_schema(answer: Answer) -> bool:
 def structured(answers: Answers, seen: Seen) -> Found:
     """Which ways lead to a structured answer, though the question invites prose."""
     turn = seen.given("tool turn")
-    if why := _first_doubt(answers) or why_not(turn):
+    called = bool(turn and turn.calls and all(isinstance(given, dict) for _, given in turn.calls)) or _is_forced(seen)
+    if why := _first_doubt(answers) or ("" if called else why_not(turn)):
         yield unknown("structured", why, "structured")
         return
     works = {
         "json_schema": _is_of_schema(answers["json_schema"]),
-        "function_calling": bool(turn and turn.calls and all(isinstance(given, dict) for _, given in turn.calls)),
+        "function_calling": called,
         "json_object": as_object(answers["json_object"]) is not None,
     }
     refused = [f"{name} refused" for name, one in answers.items() if one.kind == "refused"]
@@ -276,7 +277,16 @@ def structured(answers: Answers, seen: Seen) -> Found:
     order = seen.profile.host.structured
     value = tuple(name for name in order if works[name]) + tuple(n for n in works if works[n] and n not in order)
     says = "; ".join([", ".join(value) or "none of them", *refused, *ignored])
+    if not value:  # a row without any way would make every structured call an error
+        yield unknown("structured", f"{says}.", "structured")
+        return
     yield Finding(question="structured", says=f"{says}.", field="structured", value=value)
+
+
+def _is_forced(seen: Seen) -> bool:
+    """Whether a tool is called when it has to be, which is how it gives an answer its shape."""
+    fields = ("tool_choices_thinking", "tool_choices_instant")
+    return any(not {"required", "named"}.isdisjoint(seen.facts.get(field) or ()) for field in fields)
 
 
 def flavour(answers: Answers, seen: Seen) -> Found:

@@ -10,6 +10,7 @@ ROWS = (
     HostRow(
         name="aimlapi",
         title="AI/ML API",
+        aliases=("aiml",),
         base_url="https://api.aimlapi.com/v1",
         domains=("api.aimlapi.com",),
         key_env=("AIMLAPI_API_KEY", "AIML_API_KEY"),
@@ -77,6 +78,7 @@ ROWS = (
             "kimi-k3": {
                 "effort_field": "reasoning_effort",
                 "effort_words": K3_EFFORTS,
+                "thinking_least": "low",  # forwarded to Moonshot
                 "tool_choices_thinking": K3_CHOICES,
                 "media": frozenset({"image"}),
                 "media_urls": frozenset({"data", "http"}),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any, Literal
 
-from kimi_core.host_row import MOONSHOT_NAMES, HostRow
+from kimi_core.host_row import MOONSHOT_NAMES, HostRow, Retirement
 from kimi_core.rows.common import (
     BY_EFFORT,
     EMPTY_RESULT,
@@ -28,13 +28,24 @@ _CONTENT: dict[str, Any] = {"reasoning_in": ("reasoning_content", "reasoning"), 
 _IMAGES: frozenset[Literal["image", "video"]] = frozenset({"image"})
 _K3: dict[str, Any] = {"kimi-k3": {"effort_words": K3_EFFORTS}}
 
+_TOGETHER = {
+    "kimi-k2.6": Retirement(day=dt.date(2026, 8, 19), instead="kimi-k3", source="theopenco/llmgateway#3452"),
+    "kimi-k2.5": Retirement(day=dt.date(2026, 5, 21), instead="kimi-k3", source="theopenco/llmgateway#2358"),
+}
+# "This API will be deprecated on 07/07/2026. It will no longer be supported after 07/07/2026."
+_NVIDIA = {"kimi-k2.6": Retirement(day=dt.date(2026, 7, 7), source="its model card, by anomalyco/models.dev#3144")}
+# Calls after that day are answered by K3.
+_DEEPINFRA = {"kimi-k2.5": Retirement(day=dt.date(2026, 9, 7), instead="kimi-k3", source="theopenco/llmgateway#3874")}
+
 ROWS = (
     HostRow(
         name="together",
         title="Together AI",
+        aliases=("together-ai",),
         base_url="https://api.together.xyz/v1",
         domains=("api.together.xyz", "api.together.ai"),
         key_env=("TOGETHER_API_KEY",),
+        retired=_TOGETHER,
         model_ids=WEIGHTS,
         thinking_default=True,
         **ENABLED,
@@ -42,11 +53,13 @@ ROWS = (
         reasoning_out="observed",  # that `reasoning` is read again is unconfirmed
         per_model=_K3,
         tier="documented",
-        source="docs.together.ai, Kimi quickstart; models.dev, 2026-07",
+        source="docs.together.ai, Kimi quickstart; models.dev, 2026-07; retirements as they say",
+        note="What is retired is the serverless API; on a dedicated endpoint say overrides={'retired': {}}.",
     ),
     HostRow(
         name="fireworks",
         title="Fireworks AI",
+        aliases=("fireworks-ai",),
         base_url="https://api.fireworks.ai/inference/v1",
         domains=("api.fireworks.ai",),
         key_env=("FIREWORKS_API_KEY",),
@@ -73,13 +86,14 @@ ROWS = (
         base_url="https://api.deepinfra.com/v1/openai",
         domains=("api.deepinfra.com",),
         key_env=("DEEPINFRA_API_KEY",),
+        retired=_DEEPINFRA,
         model_ids=WEIGHTS,
         thinking_default=True,
         **ENABLED,
         **_CONTENT,
         cost_paths=("usage.estimated_cost", "usage.cost"),
         per_model={**_K3, **levels("minimal", "low", "medium", "high", "xhigh")},
-        source="deepinfra.com; models.dev, 2026-07",
+        source="deepinfra.com; models.dev, 2026-07; retirements as they say",
         note="Answers end after 16384 tokens unless max_tokens says otherwise.",
     ),
     HostRow(
@@ -142,21 +156,24 @@ ROWS = (
     HostRow(
         name="nvidia",
         title="NVIDIA API catalog",
+        aliases=("nvidia-nim",),
         base_url="https://integrate.api.nvidia.com/v1",
         domains=("integrate.api.nvidia.com",),
         key_env=("NVIDIA_API_KEY", "NVIDIA_NIM_API_KEY"),
+        retired=_NVIDIA,
         model_ids=SLUGS,
         thinking_default=True,
         # `chat_template_kwargs`, as its containers (vLLM) take it: the default. Which one the hosted model reads is
         # "model-specific".
         **_CONTENT,
         per_model={**_K3, **levels("minimal", "low", "medium", "high", "xhigh", "max")},
-        source="build.nvidia.com; models.dev, 2026-07; whether it still lists K2.6 is unconfirmed",
+        source="build.nvidia.com; models.dev, 2026-07; retirements as they say",
         note="Answers end after 16384 tokens. A container of one's own (NIM) is host='vllm' with base_url=….",
     ),
     HostRow(
         name="cloudflare",
         title="Cloudflare Workers AI",
+        aliases=("workers-ai", "cloudflare-workers-ai"),
         base_url="https://api.cloudflare.com/client/v4/accounts/{CLOUDFLARE_ACCOUNT_ID}/ai/v1",
         domains=("api.cloudflare.com",),
         key_env=("CLOUDFLARE_API_KEY", "CLOUDFLARE_API_TOKEN"),
@@ -177,6 +194,7 @@ ROWS = (
     HostRow(
         name="azure",
         title="Azure AI Foundry",
+        aliases=("azure-ai", "azure-foundry"),
         base_url="https://{AZURE_RESOURCE_NAME}.services.ai.azure.com/openai/v1",
         domains=(".services.ai.azure.com", ".openai.azure.com", ".cognitiveservices.azure.com"),
         key_env=("AZURE_API_KEY",),
@@ -193,6 +211,7 @@ ROWS = (
     HostRow(
         name="alibaba",
         title="Alibaba Cloud Model Studio",
+        aliases=("dashscope", "alibaba-cn"),
         base_url="https://dashscope.aliyuncs.com/compatible-mode/v1",
         domains=("dashscope.aliyuncs.com",),
         key_env=("DASHSCOPE_API_KEY",),

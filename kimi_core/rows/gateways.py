@@ -107,6 +107,7 @@ ROWS = (
     HostRow(
         name="huggingface",
         title="Hugging Face router",
+        aliases=("hf",),
         base_url="https://router.huggingface.co/v1",
         domains=("router.huggingface.co",),
         key_env=("HF_TOKEN",),
@@ -128,7 +129,7 @@ ROWS = (
         name="litellm",
         title="LiteLLM proxy",
         base_url="http://localhost:4000/v1",
-        domains=("localhost:4000", "127.0.0.1:4000"),
+        domains=("localhost:4000",),
         key_env=("LITELLM_PROXY_API_KEY", "LITELLM_API_KEY"),
         base_url_env=("LITELLM_PROXY_API_BASE",),
         key_required=False,
@@ -143,8 +144,9 @@ ROWS = (
             ),
         ),
         tier="documented",
-        as_of=dt.date(2026, 11, 20),
-        source="observed on LiteLLM proxy 1.106, 2026-11-20",
+        tools_with_output=False,  # before vLLM the schema wins, and no tool is called
+        as_of=dt.date(2026, 11, 28),
+        source="observed on LiteLLM proxy 1.106.2 before vLLM 0.32.0, 2026-11-28",
         note="The model is the alias in the proxy's configuration; what is behind it decides on thinking.",
     ),
 )

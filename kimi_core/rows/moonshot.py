@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any
 
 from kimi_core import errors as err
-from kimi_core.host_row import MOONSHOT_NAMES, ErrorRule, HostRow, Price
+from kimi_core.host_row import MOONSHOT_NAMES, ErrorRule, HostRow, Price, Retirement
 from kimi_core.models import SECONDARY
 from kimi_core.rows.common import EMPTY_RESULT, K3_CHOICES, K3_EFFORTS, K26, THINKING_CHOICES
 
@@ -16,10 +16,17 @@ _OFF = {"thinking": {"type": "disabled"}}
 _MODELS_PAGE = dt.date(2026, 9, 23)
 _K31 = dt.date(2026, 10, 24)
 
+_RETIRED = {
+    "kimi-k2.5": Retirement(day=dt.date(2026, 8, 31), instead="kimi-k2.6"),
+    "kimi-k2-thinking": Retirement(day=dt.date(2026, 5, 25), instead="kimi-k2.6"),
+}
+
 # K3: "don't send `thinking`"; its history is always kept, so `keep` needs no word.
 _K3 = {
     "thinking_on": {},
     "thinking_off": None,
+    # pydantic-ai 2.68, "probed live" on api.moonshot.ai: `none` is refused, and `low` is its word for no thinking.
+    "thinking_least": "low",
     "thinking_keep": {},
     "effort_field": "reasoning_effort",
     "effort_words": K3_EFFORTS,
@@ -66,6 +73,7 @@ _MOONSHOT_ERRORS = (
 )
 
 _MOONSHOT: dict[str, Any] = dict(  # noqa: C408 - reads like the rows below
+    retired=_RETIRED,
     count_path="/tokenizers/estimate-token-count",
     # No header comes before a whole answer is finished, and the server itself waits up to two hours (help center).
     timeout=3600,
@@ -143,6 +151,7 @@ _GUIDES = {"kimi-k2.6-thinking": "kimi-k2.6", "kimi-k2.5-thinking": "kimi-k2.5"}
 # The chat endpoint is Moonshot's; nothing is known of files, formulas and the counting of tokens there.
 _KIMI_CODE: dict[str, Any] = {
     **_MOONSHOT,
+    "retired": {},
     "count_path": None,
     "formulas_path": None,
     "search_path": None,
@@ -158,17 +167,19 @@ _KIMI_CODE: dict[str, Any] = {
     "per_model": {
         **_MOONSHOT["per_model"],
         # `thinking: {"type": "disabled"}` is taken for k3 here (a live report of 2026-09-14).
-        "kimi-k3": {**_K3, "thinking": "toggle", "thinking_on": _ON, "thinking_off": _OFF},
+        "kimi-k3": {**_K3, "thinking": "toggle", "thinking_on": _ON, "thinking_off": _OFF, "thinking_least": None},
     },
     "source": "kimi.com/code/docs: third-party agents, error reference, 2026-09; help center; public issue reports",
     "note": "Only for the clients on its list: others get 403 `access_terminated_error`. This package says who it is "
-    "and does not pass itself off as one of them. Give a prompt_cache_key, which the plan asks for.",
+    "and does not pass itself off as one of them. Give a prompt_cache_key, which the plan asks for. Since 2026-07 "
+    "calls for k2p5 and k2p6 are answered by K2.7 Code (models.dev#3307).",
 }
 
 ROWS = (
     HostRow(
         name="moonshot",
         title="Moonshot AI, international",
+        aliases=("moonshotai", "kimi"),
         base_url="https://api.moonshot.ai/v1",
         domains=("api.moonshot.ai",),
         key_env=("MOONSHOT_API_KEY", "MOONSHOTAI_API_KEY", "KIMI_API_KEY"),
@@ -194,6 +205,7 @@ ROWS = (
     HostRow(
         name="moonshot-cn",
         title="Moonshot AI, China",
+        aliases=("moonshotai-cn", "moonshot-china"),
         base_url="https://api.moonshot.cn/v1",
         domains=("api.moonshot.cn",),
         key_env=("MOONSHOT_CN_API_KEY", "MOONSHOT_API_KEY", "MOONSHOTAI_API_KEY", "KIMI_API_KEY"),
@@ -205,6 +217,7 @@ ROWS = (
     HostRow(
         name="kimi-code",
         title="Kimi Code (a subscription)",
+        aliases=("kimi-for-coding",),
         base_url="https://api.kimi.com/coding/v1",
         domains=("api.kimi.com", "api.kimi.ai"),
         key_env=("KIMI_API_KEY",),

@@ -8,6 +8,7 @@ from typing import Any
 from kimi_core.host_row import ChoiceMode, HostRow
 from kimi_core.rows.common import BY_EFFORT, K3_EFFORTS, WEIGHTS
 
+_OBSERVED = dt.date(2026, 11, 28)
 _UNNAMED: frozenset[ChoiceMode] = frozenset({"auto", "none", "required"})
 
 _SGLANG: dict[str, Any] = {
@@ -20,6 +21,7 @@ _SGLANG: dict[str, Any] = {
     "reasoning_out": "reasoning_content",
     "most_answers": 64,  # no limit of its own is known
     "tools_with_output": False,  # constraints of both exclude each other: "schema wins"
+    "send_strict": True,  # a field of its functions
     "cost_paths": (),
     "per_model": {
         "kimi-k3": {"thinking": "toggle", **BY_EFFORT, "effort_words": K3_EFFORTS},
@@ -47,7 +49,7 @@ ROWS = (
         name="vllm",
         title="vLLM",
         base_url="http://localhost:8000/v1",
-        domains=("localhost:8000", "127.0.0.1:8000"),
+        domains=("localhost:8000",),
         key_env=("VLLM_API_KEY",),
         base_url_env=("VLLM_BASE_URL",),
         key_required=False,
@@ -64,6 +66,12 @@ ROWS = (
         most_answers=64,
         refused_option=r"\b(?P<option>n) must be (?:1 when using greedy sampling|at most \d+)",
         partial_body={"add_generation_prompt": False, "continue_final_message": True},
+        partial_thinking=False,  # what continues a message comes as reasoning in a whole answer
+        stop_limit=4,  # 400 for five, with a validation dump
+        # `strict` is what holds arguments to the schema: 8 of 8 forced calls with it, none for certain without.
+        send_strict=True,
+        forced_strict=True,
+        tools_with_output=False,  # the schema wins: no tool is called, and nothing says so
         media_urls=frozenset({"data", "http"}),
         cost_paths=(),
         per_model={
@@ -77,13 +85,14 @@ ROWS = (
             },
         },
         tier="documented",
-        source="vLLM recipes for Kimi-K2.6; kimi_k2 parser sources; observed on vLLM 0.32",
+        as_of=_OBSERVED,
+        source="vLLM recipes for Kimi-K2.6; kimi_k2 parser sources; observed on vLLM 0.32.0, 2026-11-28",
     ),
     HostRow(
         name="sglang",
         title="SGLang",
         base_url="http://localhost:30000/v1",
-        domains=("localhost:30000", "127.0.0.1:30000"),
+        domains=("localhost:30000",),
         **_SGLANG,
         source="docs.sglang.ai; its request models and kimi_k2 parser",
     ),
@@ -100,7 +109,8 @@ ROWS = (
         name="llama-cpp",
         title="llama.cpp server",
         base_url="http://localhost:9931/v1",
-        domains=("localhost:9931", "127.0.0.1:9931"),
+        domains=("localhost:9931", "localhost:8080"),
+        aliases=("llama-server", "llama"),
         key_env=("LLAMA_API_KEY",),
         key_required=False,
         thinking_default=None,  # `--reasoning auto`
@@ -113,13 +123,13 @@ ROWS = (
         # `n_cmpl cannot be greater than the number of slots, please increase -np`; it starts with 4.
         most_answers=4,
         refused_option=r"\b(?P<option>n)_cmpl cannot be greater than the number of slots",
-        # `json_schema` is ignored with Kimi's templates: HTTP 200 with prose.
-        structured=("function_calling", "json_schema", "json_object"),
+        # `json_schema` is ignored with Kimi's templates: HTTP 200 with prose, beside tools and without.
+        structured=("function_calling", "json_object"),
         media=frozenset({"image"}),  # its part for videos is `input_video`
         cost_paths=(),
         tier="documented",
-        as_of=dt.date(2026, 11, 20),
-        source="README of the server; observed on llama-server 0c1e570",
+        as_of=_OBSERVED,
+        source="README of the server; observed on llama-server 0c1e570, 2026-11-28",
         note="Older builds and the containers listen on port 8080. The model id is ignored. Of several "
         "answers (`n`) it counts the tokens of one.",
     ),
@@ -127,7 +137,7 @@ ROWS = (
         name="ollama",
         title="Ollama",
         base_url="http://localhost:11434/v1",
-        domains=("localhost:11434", "127.0.0.1:11434"),
+        domains=("localhost:11434",),
         key_env=("OLLAMA_API_KEY",),
         key_required=False,
         model_ids={"kimi-k2.6": "kimi-k2.6:cloud", "kimi-k3": "kimi-k3:cloud"},
@@ -146,7 +156,7 @@ ROWS = (
         name="lm-studio",
         title="LM Studio",
         base_url="http://localhost:1234/v1",
-        domains=("localhost:1234", "127.0.0.1:1234"),
+        domains=("localhost:1234",),
         key_env=("LM_STUDIO_API_KEY",),
         key_required=False,
         # Where reasoning stands is a setting of the server: `reasoning`, `reasoning_content`, or tags in the text.
@@ -159,9 +169,13 @@ ROWS = (
     HostRow(
         name="generic",
         title="any OpenAI-compatible server",
+        aliases=("openai-compatible",),
         key_env=("KIMI_API_KEY",),
         base_url_env=("KIMI_BASE_URL",),
         key_required=False,
-        source="the defaults",
+        # vLLM and SGLang answer by the schema and call no tool, without a word: an unknown server may be either.
+        tools_with_output=False,
+        as_of=_OBSERVED,
+        source="the defaults; what vLLM, SGLang and llama-server were observed to do, 2026-11-28",
     ),
 )

@@ -22,6 +22,7 @@ DEFAULT_MODELS = {
     "fireworks": "accounts/fireworks/models/kimi-k2p6",
     "vllm": "moonshotai/Kimi-K2.6",
     "sglang": "moonshotai/Kimi-K2.6",
+    "llama-cpp": "moonshotai/Kimi-K2.6",
 }
 
 

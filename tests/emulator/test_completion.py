@@ -213,6 +213,13 @@ def test_another_key_mode_or_model_shares_no_cache(moonshot, body):
     assert moonshot.chat(long, **body).json["usage"]["cached_tokens"] == 0
 
 
+def test_the_same_message_with_its_keys_in_another_order_is_another_prompt(moonshot):
+    message = {"role": "user", "content": "word " * 400, "name": "me"}
+    moonshot.chat([message])
+    assert moonshot.chat([dict(reversed(message.items()))]).json["usage"]["cached_tokens"] == 0
+    assert moonshot.chat([message]).json["usage"]["cached_tokens"] > 0
+
+
 def test_a_short_prompt_is_never_cached(moonshot):
     moonshot.chat("hi")
     assert moonshot.chat("hi").json["usage"]["cached_tokens"] == 0

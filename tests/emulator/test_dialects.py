@@ -14,7 +14,7 @@ USER = {"role": "user", "content": "What is the weather in Oslo?"}
 CALL = {"id": "functions.look:0", "type": "function", "function": {"name": "look", "arguments": "{}"}}
 RESULT = {"role": "tool", "tool_call_id": CALL["id"], "content": "Sunny."}
 LISTED = {"user-agent": "KimiCLI/1.0"}
-NEW = ("kimi-code", "openrouter", "fireworks", "vllm", "sglang")
+NEW = ("kimi-code", "openrouter", "fireworks", "vllm", "sglang", "llama-cpp")
 
 
 @pytest.fixture(scope="module")
@@ -183,14 +183,15 @@ def test_a_server_counts_the_reasoning_of_a_turn_under_the_keys_that_it_reads(as
     assert (prompt(reasoning="I look. " * 9) > prompt()) is (name == "vllm")
 
 
-@pytest.mark.parametrize(("name", "calls"), [("vllm", True), ("sglang", False)])
-def test_a_response_schema_wins_over_tools_on_sglang(ask, tool, name, calls):
+@pytest.mark.parametrize("name", ["vllm", "sglang"])
+def test_a_response_schema_wins_over_tools(ask, tool, name):
     schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
     asked = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
     message = (
         ask(name).chat([{"role": "user", "content": "Call look."}], tools=[tool("look")], response_format=asked).message
     )
-    assert bool(message.get("tool_calls")) is calls
+    assert not message.get("tool_calls")
+    assert list(json.loads(message["content"])) == ["city"]
 
 
 def test_a_picture_at_an_address_is_not_opened(ask):
@@ -228,6 +229,84 @@ def test_vllm_refuses_in_its_own_words(ask, tool):
         },
     }
     assert [client.chat(**body).error["message"] for body in said.values()] == list(said)
+
+
+def test_vllm_takes_four_stop_strings(ask):
+    client = ask("vllm")
+    assert client.chat(stop=["a1", "b2", "c3", "d4"]).status == 200
+    reply = client.chat(stop=["a1", "b2", "c3", "d4", "e5"])
+    assert (reply.status, "at most 4 items" in reply.error["message"]) == (400, True)
+
+
+BEGUN = [
+    {"role": "user", "content": "The code is 4711. What is the code?"},
+    {"role": "assistant", "content": "The code is"},
+]
+CONTINUED = {"add_generation_prompt": False, "continue_final_message": True}
+
+
+def test_vllm_takes_what_continues_a_message_for_a_thought_unless_thinking_is_off(ask):
+    client = ask("vllm")
+    thought = client.chat(BEGUN, **CONTINUED).message
+    assert (thought["content"], "4711" in thought["reasoning"]) == (None, True)
+    said = client.chat(BEGUN, **CONTINUED, chat_template_kwargs={"thinking": False, "enable_thinking": False}).message
+    assert (said["content"], said.get("reasoning") or "") == (" 4711.", "")
+
+
+def test_vllm_does_not_know_moonshots_partial_mode(ask):
+    begun = [BEGUN[0], {**BEGUN[1], "partial": True}]
+    assert ask("vllm").chat(begun).text == "The code is 4711."
+
+
+def test_vllm_cannot_continue_a_message_and_begin_one(ask):
+    reply = ask("vllm").chat(BEGUN, continue_final_message=True)
+    assert (reply.status, "Cannot set both" in reply.error["message"]) == (400, True)
+
+
+@pytest.mark.parametrize("name", ["vllm", "sglang"])
+def test_a_picture_behind_a_tools_result_is_part_of_that_and_no_new_question(ask, tool, name):
+    """Clients put it there with the tool's name, since the result itself may hold text alone."""
+    look = tool("look", "Look at the wall.")
+    asked = [{"role": "user", "content": "Call look and say which colour it has."}, *turn()[1:]]
+    shown = [{"type": "text", "text": "From the result of look:"}, {"type": "image_url", "image_url": {"url": PIXEL}}]
+    message = ask(name).chat([*asked, {"role": "user", "content": shown}], tools=[look]).message
+    assert (message.get("tool_calls") or [], "red" in message["content"]) == ([], True)
+
+
+# ------------------------------------------------------------------------------------------------- llama-server
+
+
+def test_llama_server_answers_to_any_model_id(ask):
+    reply = ask("llama-cpp").chat(model="whatever.gguf")
+    assert (reply.status, reply.json["model"], bool(reply.message["reasoning_content"])) == (200, "whatever.gguf", True)
+
+
+def test_llama_server_refuses_pictures_with_a_500(ask):
+    reply = ask("llama-cpp").chat([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": PIXEL}}]}])
+    assert (reply.status, reply.error["type"]) == (500, "server_error")
+    assert reply.error["message"].startswith("image input is not supported - hint: ")
+
+
+def test_llama_server_ignores_a_schema(ask):
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    asked = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+    assert not ask("llama-cpp").chat("The code is 4711. What is it?", response_format=asked).text.startswith("{")
+
+
+def test_llama_server_honours_required_and_takes_a_name_for_auto(ask, tool):
+    client, tools = ask("llama-cpp"), [tool("look")]
+    assert client.chat("Hello", tools=tools, tool_choice="required").calls
+    named = {"type": "function", "function": {"name": "look"}}
+    assert not client.chat("Hello", tools=tools, tool_choice=named).calls
+
+
+def test_llama_server_says_a_wrong_key_in_an_object(ask):
+    reply = ask("llama-cpp").send("POST", "/v1/chat/completions", {}, {"authorization": "Bearer wrong"})
+    assert (reply.status, reply.error["message"], reply.error["type"]) == (
+        401,
+        "Invalid API Key",
+        "authentication_error",
+    )
 
 
 def test_vllm_says_a_wrong_key_with_a_bare_word(ask):

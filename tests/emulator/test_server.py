@@ -25,10 +25,20 @@ def test_it_starts_and_stops_quickly_and_leaves_no_thread():
     before = set(threading.enumerate())
     started = time.perf_counter()
     with LocalKimi() as kimi:
-        assert kimi.base_url == f"http://127.0.0.1:{kimi.port}/v1"
+        assert kimi.base_url == f"http://127.0.0.1:{kimi.port}/moonshot/v1"
         assert set(threading.enumerate()) - before
     assert time.perf_counter() - started < 1
     assert set(threading.enumerate()) == before
+
+
+@pytest.mark.parametrize("dialect", ["moonshot", "vllm"])
+def test_it_answers_with_its_dialect_in_the_path_and_without(client_of, dialect):
+    with LocalKimi(dialect) as kimi:
+        client = client_of(kimi)
+        for path in ("/v1/models", f"/{dialect}/v1/models"):
+            assert client.send("GET", path).status == 200
+        assert client.send("GET", "/fireworks/v1/models").status == 404
+        assert [request.path for request in kimi.requests][:2] == ["/v1/models"] * 2
 
 
 def test_nobody_listens_after_the_end():

@@ -6,7 +6,18 @@ import pytest
 from drivers import Driver
 from file_server import FileServer
 
-from kimi_core import HOSTS, ConfigError, ContextOverflowError, HostRow, ImagePart, KimiWarning, Message, TextPart
+from kimi_core import (
+    HOSTS,
+    AuthenticationError,
+    ConfigError,
+    ContextOverflowError,
+    HostRow,
+    ImagePart,
+    KimiWarning,
+    Message,
+    TextPart,
+    UnknownHostError,
+)
 from kimi_core.emulator import LocalKimi
 from kimi_core.hosts import find_by_url
 
@@ -28,7 +39,40 @@ ADDRESSES = {
     "http://localhost:11434/v1": "ollama",
     "https://ollama.com/v1": "ollama-cloud",
     "http://user:secret@localhost:1234/v1": "lm-studio",
+    "http://localhost:8080/v1": "llama-cpp",
+    "http://[::1]:8000/v1": "vllm",
+    "http://[::ffff:127.0.0.1]:30000/v1": "sglang",
+    "http://127.1:4000": "litellm",
+    "http://0.0.0.0:60000/v1": "ktransformers",
+    "http://LocalHost.:9931/v1": "llama-cpp",
+    "http://app.localhost:11434/v1": "ollama",
+    "https://API.Moonshot.ai.:443/v1/": "moonshot",
 }
+
+# Servers of one's own: on this machine, in private networks, and under names that no public resolver knows.
+LOCAL = [
+    "http://127.0.0.1:8102/v1",
+    "http://localhost:9999",
+    "http://localhost",
+    "http://[::1]:8102/v1",
+    "http://127.255.0.9:80/v1",
+    "http://2130706433:8102/v1",
+    "http://10.0.0.5:8000/v1",
+    "http://172.31.9.9/v1",
+    "https://192.168.1.20:8443/v1",
+    "http://169.254.1.1/v1",
+    "http://100.64.3.2:8000/v1",
+    "http://[fd12::1]:8000/v1",
+    "http://[fe80::1%25eth0]:8000/v1",
+    "http://[::ffff:10.1.2.3]:8000/v1",
+    "http://gpu-box:8000/v1",
+    "http://vllm.inference.svc:8000/v1",
+    "http://vllm.inference.svc.cluster.local:8000/v1",
+    "http://host.docker.internal:8000/v1",
+    "http://nas.lan:8000/v1",
+    "https://kimi.corp/v1",
+]
+PUBLIC = ["https://proxy.example.com/v1", "http://8.8.8.8/v1", "http://[2606:4700::1111]/v1", "https://local.dev/v1"]
 
 
 @pytest.mark.parametrize(("base_url", "host"), ADDRESSES.items())
@@ -57,6 +101,106 @@ def test_every_rows_own_address_picks_it(row: HostRow) -> None:
 )
 def test_an_address_that_looks_like_a_hosts_is_not_his(base_url: str) -> None:
     assert find_by_url(base_url) is None
+
+
+@pytest.mark.parametrize("base_url", LOCAL)
+def test_a_server_of_ones_own_that_no_row_has_is_generic(framework: Driver, base_url: str) -> None:
+    model = framework.make(base_url=base_url)
+    assert (model.host, model.base_url, model.api_key) == ("generic", base_url, None)
+
+
+@pytest.mark.parametrize("base_url", PUBLIC)
+def test_a_public_address_that_no_row_has_is_a_proxy_before_moonshot(framework: Driver, base_url: str) -> None:
+    assert framework.make(base_url=base_url, api_key="k").host == "moonshot"
+
+
+def test_a_key_of_the_environment_does_not_go_to_a_server_that_nobody_named(
+    framework: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("MOONSHOT_API_KEY", "KIMI_API_KEY"):
+        monkeypatch.setenv(name, "canary")
+    assert framework.make(base_url="http://127.0.0.1:8102/v1").api_key is None
+
+
+def test_a_local_address_of_the_environment_is_generic_unless_the_variable_is_a_hosts_own(
+    framework: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KIMI_BASE_URL", "http://127.0.0.1:8102/v1")
+    assert framework.make().host == "generic"
+    monkeypatch.setenv("MOONSHOT_BASE_URL", "http://127.0.0.1:8102/v1")
+    assert framework.make(api_key="k").host == "moonshot"
+
+
+@pytest.mark.parametrize(("path", "host"), [("vllm/v1", "vllm"), ("openrouter", "openrouter"), ("v1/vllm", "generic")])
+def test_a_local_proxys_path_says_who_is_behind_it(framework: Driver, path: str, host: str) -> None:
+    assert framework.make(base_url=f"http://127.0.0.1:8102/{path}", api_key="k").host == host
+
+
+def test_a_path_with_a_hosts_name_says_nothing_elsewhere(framework: Driver) -> None:
+    assert framework.make(base_url="https://proxy.example.com/vllm/v1", api_key="k").host == "moonshot"
+
+
+def test_the_local_servers_address_names_its_dialect(framework: Driver) -> None:
+    with LocalKimi("aimlapi") as kimi:
+        model = framework.make(base_url=kimi.base_url, api_key=kimi.api_key)
+        framework.ask(model, "Hello")
+    assert model.host == "aimlapi"
+    assert [(request.path, request.status) for request in kimi.requests] == [("/v1/chat/completions", 200)]
+
+
+def test_a_call_that_goes_to_a_server_of_ones_own_takes_no_key_along(driver: Driver, kimi: LocalKimi) -> None:
+    model = driver.make(api_key="canary")
+    with pytest.raises(AuthenticationError):
+        driver.ask(model, "Hello", base_url=f"http://127.0.0.1:{kimi.port}/v1")
+    assert "authorization" not in kimi.requests[-1].headers
+    kimi.enqueue(text="Yes.")
+    driver.ask(model, "Hello", base_url=f"http://127.0.0.1:{kimi.port}/v1", api_key=kimi.api_key, max_tokens=99)
+    assert kimi.requests[-1].body["max_tokens"] == 99
+
+
+def test_a_server_of_ones_own_that_has_moved_is_still_the_same(framework: Driver, kimi: LocalKimi) -> None:
+    kimi.enqueue(text="Yes.", unchecked=True)
+    model = framework.make(host="ollama", base_url="http://10.255.255.1:9/v1", api_key=kimi.api_key)
+    framework.ask(model, "Hello", base_url=f"http://127.0.0.1:{kimi.port}/v1")
+    assert kimi.requests[-1].body["model"] == "kimi-k2.6:cloud"
+
+
+SPELT = {
+    "VLLM": "vllm",
+    " vLLM ": "vllm",
+    "llamacpp": "llama-cpp",
+    "llama.cpp": "llama-cpp",
+    "Llama_CPP": "llama-cpp",
+    "llama-server": "llama-cpp",
+    "LM Studio": "lm-studio",
+    "lmstudio": "lm-studio",
+    "AI/ML API": "aimlapi",
+    "Moonshot": "moonshot",
+    "moonshot_cn": "moonshot-cn",
+    "OpenRouter": "openrouter",
+    "open-router": "openrouter",
+    "HuggingFace": "huggingface",
+    "kimi_code": "kimi-code",
+    "TogetherAI": "together",
+    "SGLang": "sglang",
+}
+
+
+@pytest.mark.parametrize(("said", "host"), SPELT.items())
+def test_a_hosts_name_is_understood_as_people_write_it(framework: Driver, said: str, host: str) -> None:
+    assert framework.make(host=said, api_key="k").host == host
+
+
+def test_no_two_hosts_are_called_alike() -> None:
+    spelt = [("".join(filter(str.isalnum, word.casefold())), row.name) for row in HOSTS.values()
+             for word in {row.name, *row.aliases}]  # fmt: skip
+    assert len({word for word, _ in spelt}) == len({*spelt})
+
+
+def test_what_is_no_hosts_name_is_still_an_error(framework: Driver) -> None:
+    for said in ("", "-", "nobody", "vllm2"):
+        with pytest.raises(UnknownHostError, match="There is no host"):
+            framework.make(host=said, api_key="k")
 
 
 def test_an_address_with_braces_is_filled_from_the_environment(

@@ -54,7 +54,7 @@ class View:
     def __init__(self, request: ChatRequest) -> None:
         self.request = request
         messages = request.messages
-        users = [at for at, message in enumerate(messages) if message.get("role") == "user"]
+        users = [at for at, one in enumerate(messages) if one.get("role") == "user" and not _shows(messages, at)]
         last = users[-1] if users else -1
         first = last
         while first > 0 and messages[first - 1].get("role") == "user":
@@ -99,6 +99,14 @@ class View:
             if isinstance(content, list) and message.get("role") != "assistant":
                 found += [part for part in content if isinstance(part, dict) and part.get("type") != "text"]
         return found
+
+
+def _shows(messages: list[JsonObject], at: int) -> bool:
+    """Whether a user message shows what tools gave: pictures right behind their results, which may be text alone."""
+    content = messages[at].get("content")
+    if at == 0 or messages[at - 1].get("role") != "tool" or not isinstance(content, list):
+        return False
+    return any(isinstance(part, dict) and part.get("type") in ("image_url", "video_url") for part in content)
 
 
 def _joined(messages: Any) -> str:

@@ -1,0 +1,83 @@
+"""Whose machine an address means, judged by how it is written: nothing is resolved, nobody is asked."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+LOCALHOST = "localhost"
+"""The one spelling of this machine that rows use."""
+
+# Names that no public resolver knows: reserved for it (RFC 6761, RFC 8375, ICANN's `.internal`), or used so everywhere
+# (Docker's `host.docker.internal`, a cluster's `name.space.svc`).
+_INNER = (".local", ".internal", ".lan", ".home", ".home.arpa", ".corp", ".intranet", ".private", ".svc", ".test")
+_UNICAST: Final = IPv6Network("2000::/3")
+_NAT64: Final = IPv6Network("64:ff9b::/96")
+_NUMERIC = re.compile(r"(0x[0-9a-f]+|[0-9]+)(\.(0x[0-9a-f]+|[0-9]+)){0,3}")
+
+
+def split(url: str) -> SplitResult | None:
+    """The parts of an address; None when it is none."""
+    try:
+        parts = urlsplit(url.strip())
+        parts.port  # noqa: B018 - it is read when it is asked for, and may be no number
+    except ValueError:
+        return None
+    return parts
+
+
+def host_name(parts: SplitResult) -> str:
+    """The host of an address in one spelling: lower case, no dot at its end, this machine as `localhost`."""
+    name = (parts.hostname or "").rstrip(".")
+    return LOCALHOST if _is_this_machine(name) else name
+
+
+def is_local(url: str) -> bool:
+    """Whether an address is of this machine or of a network that is nobody else's."""
+    parts = split(url)
+    name = host_name(parts) if parts else ""
+    if not name:
+        return False
+    if ip := _ip(name):
+        return not is_public(ip)
+    return "." not in name or name.endswith(_INNER)
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one of the open internet, also behind its IPv6 forms."""
+    ip: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
+    if isinstance(ip, IPv6Address):
+        embedded = ip.ipv4_mapped or ip.sixtofour or (IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None)
+        if embedded is None and ip not in _UNICAST:
+            return False
+        ip = embedded or ip
+    return ip.is_global and not ip.is_multicast
+
+
+def _is_this_machine(name: str) -> bool:
+    if name == LOCALHOST or name.endswith(f".{LOCALHOST}"):
+        return True
+    if not (ip := _ip(name)):
+        return False
+    found: IPv4Address | IPv6Address = ip_address(ip)
+    found = (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found
+    return found.is_loopback or found.is_unspecified
+
+
+def _ip(name: str) -> str | None:
+    """The IP address that a host is written as, in its usual form; None for a name."""
+    if ":" in name:
+        try:
+            return str(IPv6Address(name.partition("%")[0]))
+        except ValueError:
+            return None
+    if not _NUMERIC.fullmatch(name):
+        return None
+    import socket  # rarely needed
+
+    try:
+        return socket.inet_ntoa(socket.inet_aton(name))  # `127.1` and `0x7f000001` as well, as connecting does
+    except OSError:
+        return None
