@@ -1,11 +1,11 @@
-"""Whose machine an address means, judged by how it is written: nothing is resolved, nobody is asked."""
+"""Whose machine an address means, judged by how it is written, and what may be shown of it: nobody is asked."""
 
 from __future__ import annotations
 
 import re
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 LOCALHOST = "localhost"
 """The one spelling of this machine that rows use."""
@@ -13,6 +13,7 @@ LOCALHOST = "localhost"
 # Names that no public resolver knows: reserved for it (RFC 6761, RFC 8375, ICANN's `.internal`), or used so everywhere
 # (Docker's `host.docker.internal`, a cluster's `name.space.svc`).
 _INNER = (".local", ".internal", ".lan", ".home", ".home.arpa", ".corp", ".intranet", ".private", ".svc", ".test")
+_PORTS: Final = {"http": 80, "https": 443}
 _UNICAST: Final = IPv6Network("2000::/3")
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 _NUMERIC = re.compile(r"(0x[0-9a-f]+|[0-9]+)(\.(0x[0-9a-f]+|[0-9]+)){0,3}")
@@ -56,6 +57,31 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
+def shown(url: str) -> str:
+    """An address for messages and logs, without user, password and query, which may be secrets."""
+    url = re.split(r"[?#]", url, maxsplit=1)[0]
+    scheme, separator, rest = url.rpartition("//")
+    place, slash, path = rest.partition("/")
+    url = f"{scheme}{separator}{place.rpartition('@')[2]}{slash}{path}"
+    return repr(url if len(url) <= 100 else f"{url[:97]}…")
+
+
+def joined(base: str, location: str) -> str:
+    """Where a `Location` leads, seen from an address; as it is written, when it is none."""
+    try:
+        return urljoin(base, location)
+    except ValueError:
+        return location
+
+
+def is_same_origin(one: str, other: str) -> bool:
+    """Whether two addresses have the same scheme, name and port. One that reads in two ways is of no origin."""
+    try:
+        return _origin(urlsplit(one)) == _origin(urlsplit(other)) and not re.search(r"[\\@\s]", other)
+    except ValueError:
+        return False
+
+
 def _is_this_machine(name: str) -> bool:
     if name == LOCALHOST or name.endswith(f".{LOCALHOST}"):
         return True
@@ -81,3 +107,7 @@ def _ip(name: str) -> str | None:
         return socket.inet_ntoa(socket.inet_aton(name))  # `127.1` and `0x7f000001` as well, as connecting does
     except OSError:
         return None
+
+
+def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from kimi_core import answers, history, left_out, policy, redact, routes
+from kimi_core import answers, history, left_out, policy, routes
 from kimi_core import errors as err
 from kimi_core.addresses import is_local
 from kimi_core.codecs import WireRequest, codec
 from kimi_core.events import Event, Finished, ResponseBuilder, TextDelta, reduce
+from kimi_core.header_rules import check_headers
 from kimi_core.hosts import HostRow, guess_by_url, named_by_url
 from kimi_core.policy import Plan
 from kimi_core.profile import Profile, find_host, model_there, resolve
-from kimi_core.settings import Settings, check_headers, fallback_settings, make_settings
+from kimi_core.redact import Redactor
+from kimi_core.settings import Settings, fallback_settings, make_settings
 from kimi_core.types import Message, Request, Response, Tool, ToolChoice
 
 if TYPE_CHECKING:
@@ -33,8 +36,13 @@ class BaseClient:
         Args:
             settings: Ready-made settings.
             **given: Or the arguments of `kimi_core.settings.make_settings`: host, api_key, base_url, timeout, …
+
+        Raises:
+            ConfigError: A value is wrong.
         """
-        self.settings = settings if settings is not None else make_settings(**given)
+        if settings is None:
+            settings = make_settings(**given)
+        self.settings = settings
         self._profiles: dict[str, Profile] = {}
         self._spares: dict[int, Self] = {}
         self._said: set[str] = set()
@@ -55,7 +63,7 @@ class BaseClient:
         if self.moves(changes):
             for word in ("host", "api_key", "base_url", "default_headers"):  # all that may hold credentials
                 kept.pop(word)
-        made = type(self)(**{**kept, **changes})
+        made = type(self)(make_settings(**{**kept, **changes}))
         made._said = self._said  # what was said once is not said again
         if made.settings.base_url == self.settings.base_url:
             made._formulas = self._formulas
@@ -79,7 +87,7 @@ class BaseClient:
         if not forgotten:
             return self.derived(**changes).settings
         kept = {word: value for word, value in self.settings.arguments().items() if word not in forgotten}
-        return type(self)(**kept).derived(**changes).settings
+        return type(self)(make_settings(**kept)).derived(**changes).settings
 
     def spare(self, index: int) -> Self:
         """The client for one of the fallback hosts."""
@@ -233,9 +241,10 @@ class BaseClient:
     def _whole(self, plan: Plan, wire: WireRequest, body: Any, headers: Mapping[str, str]) -> Response:
         profile = plan.profile
         try:
-            response = reduce(_signed(codec(profile.host.codec).decode(body, wire, profile, headers), profile))
+            events = _signed(codec(profile.host.codec).decode(body, wire, profile, headers), profile)
+            response = reduce(events, self._cleaner(plan).event)
         except err.APIError as error:
-            raise self._clean(error) from None
+            raise self._clean(plan, error) from None
         self._count(plan, response)
         self._check(plan, response)
         return response
@@ -256,9 +265,17 @@ class BaseClient:
         if response.usage is not None and _usage_log.isEnabledFor(logging.INFO):
             _log_usage(plan.profile, response)
 
-    def _clean(self, error: err.APIError, partial: Response | None = None) -> err.APIError:
+    @cached_property
+    def _redactor(self) -> Redactor:
+        return Redactor(self.settings)
+
+    def _cleaner(self, plan: Plan) -> Redactor:
+        """What keeps key and headers of a call out of what comes back."""
+        return self._redactor.of_call(plan.request.options.extra_headers)
+
+    def _clean(self, plan: Plan, error: err.APIError, partial: Response | None = None) -> err.APIError:
         error.partial = partial
-        return redact.scrub(error, self.settings.api_key)
+        return self._cleaner(plan).scrub(error)
 
     def _broken(
         self, plan: Plan, builder: ResponseBuilder, decoder: StreamDecoder, meter: Meter | None, error: err.APIError
@@ -268,7 +285,7 @@ class BaseClient:
             builder.add(known)
         partial = builder.response()
         self._count(plan, partial, meter)
-        return self._clean(error, partial)
+        return self._clean(plan, error, partial)
 
     def _check(self, plan: Plan, response: Response) -> None:
         """Say why an answer is empty, or that one of several is missing."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kimi_core import errors as err
+from kimi_core.addresses import is_same_origin, shown
 from kimi_core.host_row import ErrorRule
 from kimi_core.paths import first
 from kimi_core.profile import Profile
@@ -113,6 +114,24 @@ def error_from_status(status: int, body: Any, headers: Mapping[str, str], profil
     made = _make(error, body, profile, what=f"HTTP {status}", advice=rule.advice if rule else "")
     made.status_code = status
     return _with_retry(_with_headers(made, headers, profile), rule)
+
+
+def redirected(status: int, base: str, target: str, profile: Profile) -> err.APIError:
+    """The error for a redirect that is not followed."""
+    if is_same_origin(base, target):
+        why = "It was not followed: that takes 307 or 308, and at most three of them. Give it as base_url"
+    else:
+        why = (
+            "It was not followed, since the conversation, key and headers would go there: only redirects at the same "
+            "address (scheme, name and port) are. If that is the host, give it as base_url"
+        )
+    return err.make(
+        err.APIStatusError,
+        f"{profile.where} answered HTTP {status}, a redirect to {shown(target)}. {why}.",
+        host=profile.host.name,
+        model=profile.model_id,
+        status_code=status,
+    )
 
 
 def _with_headers(made: err.APIError, headers: Mapping[str, str], profile: Profile) -> err.APIError:

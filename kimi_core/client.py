@@ -182,7 +182,7 @@ class KimiClient(Services):
 
     def _events(self, plan: Plan, wire: WireRequest, opened: OpenStream) -> Generator[Event]:
         decoder = codec(plan.profile.host.codec).decoder(wire, plan.profile, opened.headers)
-        builder, meter = ResponseBuilder(), self._meter(plan)
+        builder, meter = ResponseBuilder(self._cleaner(plan).event), self._meter(plan)
         add = builder.add if meter is None else meter.through(builder)
         try:
             yield _BEGUN
@@ -327,7 +327,7 @@ class AsyncKimiClient(AsyncServices):
 
     async def _events(self, plan: Plan, wire: WireRequest, opened: OpenAsyncStream) -> AsyncGenerator[Event]:
         decoder = codec(plan.profile.host.codec).decoder(wire, plan.profile, opened.headers)
-        builder, meter = ResponseBuilder(), self._meter(plan)
+        builder, meter = ResponseBuilder(self._cleaner(plan).event), self._meter(plan)
         add = builder.add if meter is None else meter.through(builder)
         try:
             yield _BEGUN

@@ -76,6 +76,24 @@ def warn(text: str) -> None:
     warnings.warn(text, KimiWarning, stacklevel=level)
 
 
+class _ShortTraceback:
+    """A context out of which an error of ours comes without the frames below: they say nothing to who reads it.
+
+    What they hold is not kept alive either, keys and requests among it. An error that is not ours is a mistake of this
+    package, and keeps them.
+    """
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, KimiError):
+            error.__traceback__ = None
+
+
+short_traceback = _ShortTraceback()
+
+
 class ConfigError(KimiError, ValueError):
     """A setting is missing or wrong. Raised before any I/O."""
 

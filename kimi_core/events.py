@@ -6,7 +6,7 @@ A whole JSON body is decoded into the same events as a stream, so there is a sin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -118,9 +118,15 @@ Event: TypeAlias = (
 class ResponseBuilder:
     """Reduces events to a `Response`. Order and size of deltas do not matter, only their concatenation."""
 
-    __slots__ = ("_calls", "_finished", "_key", "_reasoning", "_served", "_started", "_steps", "_text")
+    __slots__ = ("_calls", "_clean", "_finished", "_key", "_reasoning", "_served", "_started", "_steps", "_text")
 
-    def __init__(self) -> None:
+    def __init__(self, clean: Callable[[Started | Finished], None] | None = None) -> None:
+        """Begin a response.
+
+        Args:
+            clean: Takes out of an event, in place, what nobody is to see.
+        """
+        self._clean = clean
         self._started = Started()
         self._finished = Finished(None, None)
         self._text: list[str] = []
@@ -148,8 +154,12 @@ class ResponseBuilder:
                     self._calls.append((event, []))
                 self._calls[event.index][1].append(event.arguments)
             case Started():
+                if self._clean:
+                    self._clean(event)
                 self._started = event
             case Finished():
+                if self._clean:
+                    self._clean(event)
                 self._finished = event
             case ServerToolCall():
                 self._served.append(ServerCall(event.call, position=event.position))
@@ -206,9 +216,9 @@ class ResponseBuilder:
         )
 
 
-def reduce(events: Iterable[Event]) -> Response:
+def reduce(events: Iterable[Event], clean: Callable[[Started | Finished], None] | None = None) -> Response:
     """Build a response from all its events."""
-    builder = ResponseBuilder()
+    builder = ResponseBuilder(clean)
     for event in events:
         builder.add(event)
     return builder.response()

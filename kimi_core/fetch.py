@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from kimi_core import documents, media, retry, sdk
-from kimi_core.addresses import is_public
+from kimi_core.addresses import is_public, shown
 from kimi_core.media import Kind, MediaError
 from kimi_core.recent import Recent
 
@@ -91,14 +91,6 @@ async def afetch(url: str, what: What, rules: Rules) -> str:
         found = await asyncio.to_thread(_packed, data, mime, what, url)
         _fetched.put(key, found)
     return found
-
-
-def shown(url: str) -> str:
-    """An address for messages and logs, without user, password and query, which may be secrets."""
-    with contextlib.suppress(ValueError):
-        parts = urlsplit(url)
-        url = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-    return repr(url if len(url) <= 100 else f"{url[:97]}…")
 
 
 def _packed(data: bytes, mime: str, what: What, url: str) -> str:

@@ -17,7 +17,7 @@ from kimi_core import local_files, media
 from kimi_core.errors import ConfigError, DecodeError, MessageError, UnsupportedError, make
 from kimi_core.profile import Profile, did_you_mean
 from kimi_core.recent import UPLOADED
-from kimi_core.transport import Upload
+from kimi_core.sdk_call import Upload
 from kimi_core.types import JsonObject
 
 if TYPE_CHECKING:

@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from pydantic import SecretStr
 from pydantic_core import core_schema
 
 from kimi_core import errors as err
+from kimi_core.headers import hidden
 
 Patch: TypeAlias = Mapping[str, Any]
 """A JSON merge patch for the request body."""
@@ -226,7 +228,7 @@ class HostRow:
     retry_timeouts: bool = True
     takes_empty: bool = True
     empty_result: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str | SecretStr] = field(default_factory=dict)
     model_ids: Mapping[str, str] = field(default_factory=dict)
     retired: Mapping[str, Retirement] = field(default_factory=dict)
     thinking_ids: Mapping[str, str] = field(default_factory=dict)
@@ -328,6 +330,10 @@ class HostRow:
     as_of: dt.date = dt.date(2026, 11, 1)
     source: str = ""
     note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.headers:
+            object.__setattr__(self, "headers", hidden(self.headers))
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: object, handler: object) -> core_schema.CoreSchema:

@@ -10,8 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from typing import Any, TypeAlias, get_args
 
-from kimi_core import forms
+from pydantic import SecretStr
+
+from kimi_core import forms, headers
 from kimi_core.errors import ConfigError, UnknownOptionError
+from kimi_core.header_rules import check_headers
 from kimi_core.profile import did_you_mean
 from kimi_core.types import (
     MOST_AGENTS,
@@ -90,7 +93,10 @@ def parse(given: Mapping[str, Any], base: Options | None = None) -> Options:
         from kimi_core.runware import check  # with the first of its words
 
         check(changes["runware"])
-    for name in ("extra_body", "extra_headers", "runware"):
+    if "extra_headers" in changes:
+        check_headers(changes["extra_headers"])
+        changes["extra_headers"] = headers.merged(base.extra_headers or {}, changes["extra_headers"])
+    for name in ("extra_body", "runware"):
         if name in changes:
             changes[name] = {**(getattr(base, name) or {}), **changes[name]}
     return replace(base, thinking=thinking, **changes)
@@ -281,6 +287,25 @@ def split(
         else:
             raise unknown(word, allowed)
     return connection, options, own
+
+
+_HEADERS = ("default_headers", "extra_headers")
+
+
+def hide(words: Mapping[str, Any]) -> dict[str, Any]:
+    """Words of a constructor or call, with the key and the headers among them as `SecretStr`."""
+    hidden = dict(words)
+    if isinstance(words.get("api_key"), str):
+        hidden["api_key"] = SecretStr(words["api_key"])
+    for name in _HEADERS:
+        if isinstance(words.get(name), Mapping):
+            hidden[name] = headers.hidden(words[name])
+    facts = words.get("overrides")
+    if isinstance(facts, Mapping) and isinstance(facts.get("headers"), Mapping):
+        hidden["overrides"] = {**facts, "headers": headers.hidden(facts["headers"])}
+    if isinstance(places := words.get("fallback_hosts"), list | tuple):
+        hidden["fallback_hosts"] = [hide(place) if isinstance(place, Mapping) else place for place in places]
+    return hidden
 
 
 def check_change(word: str) -> None:

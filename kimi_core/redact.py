@@ -1,69 +1,239 @@
-"""Keeping keys out of errors."""
+"""Keeping keys and headers out of what a host says back: errors, bodies of services, ids and headers of answers."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from pydantic import SecretStr
+import base64
+import binascii
+import html
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass, replace
+from functools import cached_property, lru_cache
+from typing import Any, TypeVar
+from urllib.parse import unquote
 
 from kimi_core.errors import APIError
+from kimi_core.events import Finished, Started
+from kimi_core.headers import revealed_value
+from kimi_core.settings import Settings
+
+T = TypeVar("T")
 
 MASK = "[redacted]"
-_STALE = ("content-encoding", "content-length", "transfer-encoding")
-
-
 SHORTEST = 6
 """Characters. A shorter key is a stand-in, and would be found in ordinary words."""
+_LONG = 12
+"""Characters from which on a part of a header may be a secret of its own, and a beginning of one gives it away."""
+
+_PUBLIC = {
+    *("accept", "accept-charset", "accept-encoding", "accept-language", "cache-control", "connection", "content-type"),
+    *("anthropic-version", "http-referer", "openai-beta", "origin", "pragma", "referer", "user-agent", "x-title"),
+}
+"""Headers that say what a program is or takes. Their values are ordinary words, which answers may have as well."""
+_STALE = ("content-encoding", "content-length", "transfer-encoding")
+_FOREIGN = ("set-cookie", "set-cookie2")
+"""Headers of a response that are credentials themselves."""
 
 
-def text(value: str, key: str | None) -> str:
-    """A text without the key."""
-    return value.replace(key, MASK) if key and len(key) >= SHORTEST else value
+class Redactor:
+    """Takes what is secret about a connection, or one call, out of what comes back."""
+
+    def __init__(self, settings: Settings, headers: Mapping[str, Any] | None = None) -> None:
+        """Know what is secret.
+
+        Args:
+            settings: Their key and headers, those of the host's row and of the user's HTTP client included.
+            headers: Those of one call.
+        """
+        self._settings = settings
+        groups = (settings.default_headers, settings.host.headers, settings.overrides.get("headers"), headers)
+        own = (getattr(client, "headers", None) for client in (settings.http_client, settings.http_async_client))
+        said = {settings.api_key.get_secret_value()} if settings.api_key else set()
+        for group in (*groups, *own):
+            said.update(*(_parts(name, revealed_value(v)) for name, v in (group or {}).items()))
+        found = (secret for secret in said if _is_long_enough(secret) and secret not in settings.base_url)
+        self._secrets = tuple(sorted(found, key=lambda secret: (-len(secret), secret)))
+
+    def of_call(self, headers: Mapping[str, Any] | None) -> Redactor:
+        """The same for a call with headers of its own."""
+        return Redactor(self._settings, headers) if headers else self
+
+    @cached_property
+    def _signs(self) -> tuple[str, ...]:
+        return tuple(sign.lower() for secret in self._secrets for sign in _signs(secret))
+
+    def finds(self, value: str) -> bool:
+        """Whether anything secret may be in a text. Quick, since as good as always nothing is."""
+        if not self._signs:
+            return False
+        views = (value.lower(), _decoded(value).lower()) if _ENCODED.search(value) else (value.lower(),)
+        return any(sign in view for view in views for sign in self._signs)
+
+    def text(self, value: str) -> str:
+        """A text without anything secret, in whatever encoding it is there."""
+        return _pattern(self._secrets).sub(MASK, value) if self.finds(value) else value
+
+    def clean(self, value: T) -> T:
+        """A JSON value, or an object of the core's, without anything secret."""
+        try:
+            return self._cleaned(value) if self._secrets else value
+        except RecursionError:  # no answer is nested like that
+            return MASK  # type: ignore[return-value]
+
+    def _cleaned(self, value: Any) -> Any:
+        match value:
+            case str():
+                return self.text(value)
+            case Mapping():
+                return {self._cleaned(k): self._cleaned(v) for k, v in value.items()}
+            case list() | tuple():
+                return type(value)(self._cleaned(v) for v in value)
+        if is_dataclass(value) and not isinstance(value, type):
+            known = {f.name: getattr(value, f.name) for f in fields(value) if f.init}
+            return replace(value, **{name: self._cleaned(v) for name, v in known.items()})
+        return value
+
+    def event(self, event: Started | Finished) -> None:
+        """Take what is secret out of what an answer says about itself. Its text is left as it is."""
+        names = ("id", "model", "system_fingerprint", "headers") if isinstance(event, Started) else ("extra",)
+        for name in names:
+            known = getattr(event, name)
+            if known and self.finds(_written(known)):
+                setattr(event, name, self._cleaned(known))
+
+    def scrub(self, made: APIError) -> APIError:
+        """Take what is secret out of an error and all that hangs on it: hosts and proxies echo it."""
+        made.message = self.text(made.message)
+        made.args = (made.message,)
+        for name in ("body", "type", "code", "param", "request_id", "partial"):
+            setattr(made, name, self.clean(getattr(made, name)))
+        return made
+
+    def error(self, made: APIError, source: Exception) -> APIError:
+        """Give our error what frameworks look for on the SDK's, without anything secret.
+
+        The SDK's own request and response hold the authorization in many places, and servers echo wrong keys. So the
+        error gets a bare request (method and address) and a copy of the response (status, headers, body).
+        """
+        self.scrub(made)
+        request, response = getattr(source, "request", None), getattr(source, "response", None)
+        if request is not None:
+            made.__dict__["request"] = request = type(request)(request.method, request.url)
+        if response is not None:
+            made.__dict__["response"] = self._bare(response, request)
+        return made
+
+    def _bare(self, response: Any, request: Any) -> Any:
+        headers = {k: self.text(v) for k, v in response.headers.items() if k.lower() not in (*_STALE, *_FOREIGN)}
+        if "location" in headers:
+            headers["location"] = re.split("[?#]", headers["location"])[0]
+        content = self.text(response.text).encode()
+        return type(response)(response.status_code, headers=headers, content=content, request=request)
 
 
-def error(made: APIError, source: Exception, secret: SecretStr | None) -> APIError:
-    """Give our error what frameworks look for on the SDK's, without the key.
-
-    The SDK's own request and response hold the authorization in many places, and servers echo wrong keys. So the
-    error gets a bare request (method and address) and a copy of the response (status, headers, redacted body).
-    """
-    key = secret.get_secret_value() if secret else None
-    scrub(made, secret)
-    request, response = getattr(source, "request", None), getattr(source, "response", None)
-    if request is not None:
-        made.__dict__["request"] = request = type(request)(request.method, request.url)
-    if response is not None:
-        made.__dict__["response"] = _bare(response, request, key)
-    return made
+def _written(known: Any) -> str:
+    return " ".join(f"{k} {v}" for k, v in known.items()) if isinstance(known, Mapping) else str(known)
 
 
-def scrub(made: APIError, secret: SecretStr | None) -> APIError:
-    """Take the key out of an error's words and body: hosts and proxies echo it."""
-    key = secret.get_secret_value() if secret else None
-    made.message = text(made.message, key)
-    made.args = (made.message,)
-    for name in ("body", "type", "code", "param"):
-        setattr(made, name, _deep(getattr(made, name), key))
-    return made
+def _is_long_enough(secret: str) -> bool:
+    """Whether it can be looked for. Short numbers are counted everywhere."""
+    return len(secret) >= (SHORTEST + 2 if secret.isdecimal() else SHORTEST)
 
 
-def clean(value: Any, secret: SecretStr | None) -> Any:
-    """A JSON value without the key: what a tool answers may quote the request that it was asked with."""
-    return _deep(value, secret.get_secret_value()) if secret else value
+def _parts(name: str, value: Any) -> Iterator[str]:
+    """A header's value, and what in it is a secret by itself: `Bearer <token>`, `session=<id>`, a password."""
+    if name.lower() in _PUBLIC or not isinstance(value, str):
+        return
+    yield value
+    scheme, _, credentials = value.partition(" ")
+    if credentials and " " not in credentials:
+        yield credentials
+    if scheme.lower() == "basic":
+        yield from _of_basic(credentials)
+    yield from (part for part in re.split(r"[\s;,=\"]+", value) if len(part) >= _LONG and not part.isalpha())
 
 
-def _bare(response: Any, request: Any, key: str | None) -> Any:
-    headers = {k: text(v, key) for k, v in response.headers.items() if k.lower() not in _STALE}
-    content = text(response.text, key).encode()
-    return type(response)(response.status_code, headers=headers, content=content, request=request)
+def _of_basic(credentials: str) -> Iterator[str]:
+    try:
+        plain = base64.b64decode(credentials, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return
+    yield plain
+    yield plain.partition(":")[2]
 
 
-def _deep(value: Any, key: str | None) -> Any:
-    match value:
-        case str():
-            return text(value, key)
-        case dict():
-            return {_deep(k, key): _deep(v, key) for k, v in value.items()}
-        case list():
-            return [_deep(v, key) for v in value]
-    return value
+# ------------------------------------------------------------------------------------------------- encodings
+
+
+_ENCODED = re.compile(r"[%&\\]")
+_BACKSLASHED = re.compile(r"\\+(?:(?:u00|x)([0-9a-f]{2}))?", re.IGNORECASE)
+
+
+def _signs(secret: str) -> Iterator[str]:
+    """What a decoded text has if the secret is in it."""
+    head = secret[:_LONG].replace("\\", "")
+    yield head
+    if " " in head:
+        yield head.replace(" ", "+")
+    for core in _base64_cores(secret.encode()):
+        yield core
+        yield core.replace("+", "-").replace("/", "_")
+    yield secret.encode().hex()
+
+
+def _decoded(value: str) -> str:
+    """A text with its escapes resolved as far as they may hide a secret. It is only looked at."""
+    plain = html.unescape(unquote(unquote(value)))
+    return _BACKSLASHED.sub(lambda found: chr(int(found[1], 16)) if found[1] else "", plain)
+
+
+@lru_cache(maxsize=128)
+def _pattern(secrets: tuple[str, ...]) -> re.Pattern[str]:
+    """What finds the secrets in any of the encodings in which they come back."""
+    return re.compile("|".join(form for secret in secrets for form in _forms(secret)), re.IGNORECASE)
+
+
+def _forms(secret: str) -> Iterable[str]:
+    yield _whole_or_cut(secret)
+    yield from map(_of_base64, _base64_cores(secret.encode()))
+    yield secret.encode().hex()
+
+
+def _whole_or_cut(secret: str) -> str:
+    """The secret, or a beginning of it that stands where a text was cut."""
+    head, rest = secret[:_LONG], secret[_LONG:]
+    if not rest:
+        return _escaped(head)
+    word = "" if "://" in secret or " " in secret else r"|[\w.~+/=%\\-]*"
+    return f"{_escaped(head)}(?:{_escaped(rest)}{word})"
+
+
+def _escaped(text: str) -> str:
+    """A text whose every character may be written as in an address, a JSON text, a repr or a page."""
+    return "".join(map(_character, text))
+
+
+@lru_cache(maxsize=128)
+def _character(c: str) -> str:
+    code = f"{ord(c):02x}"
+    plain = rf"\\*{re.escape(c)}" if c in "\"'/" else r"\\+" if c == "\\" else re.escape(c)
+    forms = [plain, f"%(?:25)*{code}", rf"\\+(?:u00|x){code}", f"&#(?:0*{ord(c)}|x0*{code});"]
+    if (named := html.escape(c)) != c:
+        forms.append(named)
+    if c == " ":
+        forms.append(r"\+")
+    return f"(?:{'|'.join(forms)})"
+
+
+def _base64_cores(data: bytes) -> Iterator[str]:
+    """What is the same in base64 whatever stands before and after: one form for each place in a group of three."""
+    for before in range(3):
+        coded = base64.b64encode(bytes(before) + data).decode()
+        start = (0, 2, 3)[before]
+        end = len(coded) if (before + len(data)) % 3 == 0 else len(coded.rstrip("=")) - 1
+        yield coded[start:end]
+
+
+def _of_base64(core: str) -> str:
+    either = {"+": r"(?:[+-]|%2b)", "/": r"(?:\\*[/_]|%2f)"}
+    return "".join(either.get(c, c) for c in core)

@@ -20,7 +20,7 @@ from tenacity import (
     wait_random,
 )
 
-from kimi_core.errors import KimiError
+from kimi_core.errors import KimiError, short_traceback
 
 if TYPE_CHECKING:
     from kimi_core.codecs import Poll
@@ -87,7 +87,8 @@ def _options(max_retries: int) -> dict[str, Any]:
 
 def call(max_retries: int, attempt: Callable[[], T]) -> T:
     """Call until it works, an error is final, or the attempts are used up; then raise the last error."""
-    return tenacity.Retrying(**_options(max_retries))(attempt)
+    with short_traceback:
+        return tenacity.Retrying(**_options(max_retries))(attempt)
 
 
 async def acall(max_retries: int, attempt: Callable[[], Awaitable[T]]) -> T:
@@ -96,4 +97,5 @@ async def acall(max_retries: int, attempt: Callable[[], Awaitable[T]]) -> T:
     async def awaited() -> T:  # tenacity awaits coroutine functions only
         return await attempt()
 
-    return await tenacity.AsyncRetrying(**_options(max_retries))(awaited)
+    with short_traceback:
+        return await tenacity.AsyncRetrying(**_options(max_retries))(awaited)

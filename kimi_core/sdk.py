@@ -7,15 +7,17 @@ imported here.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kimi_core._version import __version__
+from kimi_core.errors import ConfigError
 from kimi_core.settings import Settings
 
 if TYPE_CHECKING:
@@ -65,12 +67,44 @@ def _cached(cache: OrderedDict[_Key, Any], settings: Settings, make: Callable[[]
     key = (settings.base_url, secret, id(own) if own is not None else None)
     found = cache.get(key)
     if found is None:
-        found = cache[key] = make()
+        with _building(own):
+            found = cache[key] = make()
         if len(cache) > CACHED:
             cache.popitem(last=False)
     else:
         cache.move_to_end(key)
     return found
+
+
+_FILES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+
+
+@contextlib.contextmanager
+def _building(own: Any = None) -> Iterator[None]:
+    """What goes wrong while a client is made, as an error that says which setting is to blame."""
+    try:
+        yield
+    except Exception as error:
+        raise ConfigError(_why(error, own)) from None
+
+
+def _why(error: Exception, own: Any) -> str:
+    said = f"{type(error).__name__}: {error}"
+    if own is not None:
+        return (
+            f"The HTTP client of type {type(own).__name__} cannot be used ({said}). Give as http_client what "
+            "openai.OpenAI takes under that name, and as http_async_client what openai.AsyncOpenAI takes."
+        )
+    if isinstance(error, OSError):
+        named = [name for name in _FILES if os.environ.get(name)]
+        missing = [name for name in named if not os.path.exists(os.environ[name])]
+        files = " and ".join(f"{name}={os.environ[name]!r}" for name in missing or named)
+        return f"No HTTP client could be made ({said}). It reads {files or 'the certificates of the system'}: check it."
+    proxies = " and ".join(name for name in os.environ if name.lower() in _PROXIES) or "the proxies of the system"
+    # Anything else quotes the proxy's address, which may hold a password.
+    said = said if isinstance(error, ImportError) else type(error).__name__
+    return f"No HTTP client could be made ({said}). It reads the address in {proxies}: check it."
 
 
 def _make(cls: Any, settings: Settings, http_client: Any) -> Any:
@@ -152,7 +186,8 @@ def plain_client(*, sync: bool, proxies: bool) -> Any:
 
     make = openai.DefaultHttpxClient if sync else openai.DefaultAsyncHttpxClient
     direct = None if proxies else {"http://": None, "https://": None}
-    return make(headers=_AGENT, follow_redirects=False, mounts=direct)
+    with _building():
+        return make(headers=_AGENT, follow_redirects=False, mounts=direct)
 
 
 def stream_class(*, sync: bool) -> Any:

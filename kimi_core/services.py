@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from kimi_core import errors as err
-from kimi_core import redact
 from kimi_core.base_client import BaseClient, is_hosted
 from kimi_core.codecs import WireRequest
 from kimi_core.profile import Profile
@@ -35,6 +34,14 @@ def _estimate(profile: Profile, wire: WireRequest) -> WireRequest:
     if path is None:
         raise err.UnsupportedError(f"{profile.where} has no endpoint that counts tokens.")
     return WireRequest(path=path, body={"model": profile.model_id, "messages": wire.body["messages"]})
+
+
+def _counted(body: Any, profile: Profile) -> int:
+    try:
+        return int(body["data"]["total_tokens"])
+    except (TypeError, KeyError, ValueError):
+        words = f"{profile.where} answered something that is no count of tokens: {str(body)[:200]!r}."
+        raise err.make(err.DecodeError, words, host=profile.host.name, model=profile.model_id, body=body) from None
 
 
 class Services(BaseClient):
@@ -93,7 +100,7 @@ class Services(BaseClient):
         profile = self._account
         wire = server_tools.search(query, limit, timeout_seconds, profile, include_content=include_content)
         body, _ = self._transport.send(wire, profile, _PLAIN)
-        return server_tools.read_results(redact.clean(body, self.settings.api_key), profile)
+        return server_tools.read_results(body, profile)
 
     def formula_tools(self, uri: str) -> tuple[Tool, ...]:
         """The functions of a formula, asked for once.
@@ -129,7 +136,7 @@ class Services(BaseClient):
 
         profile = self._account
         body, _ = self._transport.send(server_tools.fiber(uri, name, arguments, profile), profile, _PLAIN)
-        return server_tools.read_fiber(redact.clean(body, self.settings.api_key), uri, name, profile)
+        return server_tools.read_fiber(body, uri, name, profile)
 
     def balance(self) -> Balance:
         """What the account can still spend, where the host can be asked.
@@ -152,7 +159,7 @@ class Services(BaseClient):
         """Prompt tokens of a request, by the host's own estimate, where it has one; tools are not counted."""
         plan, wire = self.prepare(self.attached(_toolless(request)))
         body, _ = self._transport.send(_estimate(plan.profile, wire), plan.profile, _PLAIN)
-        return int(body["data"]["total_tokens"])
+        return _counted(body, plan.profile)
 
 
 class AsyncServices(BaseClient):
@@ -189,7 +196,7 @@ class AsyncServices(BaseClient):
         profile = self._account
         wire = server_tools.search(query, limit, timeout_seconds, profile, include_content=include_content)
         body, _ = await self._transport.send(wire, profile, _PLAIN)
-        return server_tools.read_results(redact.clean(body, self.settings.api_key), profile)
+        return server_tools.read_results(body, profile)
 
     async def formula_tools(self, uri: str) -> tuple[Tool, ...]:
         """See `Services.formula_tools`."""
@@ -207,7 +214,7 @@ class AsyncServices(BaseClient):
 
         profile = self._account
         body, _ = await self._transport.send(server_tools.fiber(uri, name, arguments, profile), profile, _PLAIN)
-        return server_tools.read_fiber(redact.clean(body, self.settings.api_key), uri, name, profile)
+        return server_tools.read_fiber(body, uri, name, profile)
 
     async def balance(self) -> Balance:
         """See `Services.balance`."""
@@ -226,4 +233,4 @@ class AsyncServices(BaseClient):
         """See `Services.count_tokens`."""
         plan, wire = self.prepare(await self.attached(_toolless(request)))
         body, _ = await self._transport.send(_estimate(plan.profile, wire), plan.profile, _PLAIN)
-        return int(body["data"]["total_tokens"])
+        return _counted(body, plan.profile)

@@ -18,6 +18,8 @@ from pydantic import SecretStr
 from kimi_core import hosts, profile
 from kimi_core.budget import Budget, check_budget
 from kimi_core.errors import ConfigError, MissingKeyError
+from kimi_core.header_rules import check_header, check_headers
+from kimi_core.headers import hidden
 from kimi_core.hosts import HostRow
 from kimi_core.models import ModelRow
 
@@ -74,7 +76,7 @@ class Settings:
     timeout: Any = None
     chunk_timeout: float | None = None
     max_retries: int = 2
-    default_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    default_headers: Mapping[str, SecretStr] = field(default_factory=dict, repr=False)
     http_client: Any = field(default=None, repr=False)
     http_async_client: Any = field(default=None, repr=False)
     on_unsupported: OnUnsupported = "warn"
@@ -143,7 +145,7 @@ def make_settings(
     timeout: Any = None,
     chunk_timeout: float | None = None,
     max_retries: int = 2,
-    default_headers: Mapping[str, str] | None = None,
+    default_headers: Mapping[str, str | SecretStr] | None = None,
     http_client: Any = None,
     http_async_client: Any = None,
     on_unsupported: OnUnsupported = "warn",
@@ -157,8 +159,8 @@ def make_settings(
 ) -> Settings:
     """Settle host, address and key, from arguments first and then from the environment.
 
-    A `base_url` that belongs to a known host picks that host's row unless `host` says otherwise. A missing key
-    is no error yet: it is one when the first call is made (`require_key`).
+    A `base_url` that belongs to a known host picks that host's row unless `host` says otherwise. A missing key is no
+    error here: what is made of the settings asks for it (`require_key`).
 
     Raises:
         UnknownHostError: No row has that name.
@@ -177,6 +179,7 @@ def make_settings(
     _check(max_retries, on_unsupported, chunk_timeout)
     _check_choices(fetch_media=fetch_media, upload_media=upload_media, documents=documents)
     check_headers(default_headers)
+    check_headers(row.headers)
     check_budget(budget)
     # An address in a row of the user's own is as good as an argument.
     named = None if isinstance(host, HostRow) and host.base_url else _env(row.base_url_env)
@@ -200,7 +203,7 @@ def make_settings(
         timeout=timeout,
         chunk_timeout=chunk_timeout,
         max_retries=max_retries,
-        default_headers=dict(default_headers or {}),
+        default_headers=hidden(default_headers or {}),
         http_client=http_client,
         http_async_client=http_async_client,
         on_unsupported=on_unsupported,
@@ -208,7 +211,7 @@ def make_settings(
         local_files=_local_files(local_files),
         upload_media=upload_media,
         documents=documents,
-        overrides=dict(overrides or {}),
+        overrides=_facts(overrides or {}),
         fallback_hosts=_fallbacks(fallback_hosts) if fallback_hosts else (),
         budget=budget,
     )
@@ -235,6 +238,14 @@ def require_key(given: Settings) -> None:
         raise ConfigError(f"The API key begins with {start!r}: it is {row.foreign_keys[start]}.")
 
 
+def _facts(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The user's own facts, with the headers among them hidden."""
+    if given.get("headers") is None:
+        return dict(given)
+    check_headers(given["headers"])
+    return {**given, "headers": hidden(given["headers"])}
+
+
 _ELSEWHERE = " A key of the environment is sent to {0} only when you say whose address it is, for instance host={1!r}."
 
 
@@ -254,10 +265,16 @@ def _check_url(url: str) -> None:
             "base_url holds a user name or a password (https://user:password@…), which logs and traces would show. "
             "Leave them out and give default_headers={'Authorization': …}, or an http_client with authentication."
         )
+    if "?" in url or "#" in url:
+        raise ConfigError(
+            f"base_url ends before a query or fragment: leave out what comes after {re.split('[?#]', url)[0]!r}. Paths "
+            "of the host's API are put behind it, and logs and traces would show it. A proxy that wants words in a "
+            "query takes an http_client with params."
+        )
 
 
 def _is_address(url: str) -> bool:
-    if not url.isprintable() or " " in url:
+    if not url.isprintable() or " " in url or "\\" in url:
         return False
     try:
         parts = urlsplit(url)
@@ -349,10 +366,10 @@ def _key(row: HostRow, given: ApiKey | None, *, trusted: bool) -> tuple[SecretSt
         if not isinstance(said, str):
             raise ConfigError(f"api_key must be text or a SecretStr, not {type(said).__name__}.")
         text = said.strip()
-        _check_header("The API key", text)
+        check_header("The API key", text)
         return (SecretStr(text), False) if text else (None, False)
     found = _env(row.key_env) if trusted else None
-    _check_header("The API key of the environment", found or "")
+    check_header("The API key of the environment", found or "")
     return (SecretStr(found), True) if found else (None, False)
 
 
@@ -403,7 +420,8 @@ def _fallback(place: str, given: FallbackHost) -> Mapping[str, Any]:
     key = there.api_key or SecretStr("")
     from_env = there.key_from_env or isinstance(words.get("api_key"), EnvKey)
     found = EnvKey(key.get_secret_value()) if from_env else key
-    return {**said, "host": there.host, "base_url": there.base_url, "api_key": found}
+    secret: dict[str, Any] = {word: getattr(there, word) for word in ("default_headers", "overrides") if word in said}
+    return {**said, **secret, "host": there.host, "base_url": there.base_url, "api_key": found}
 
 
 def _check_model(model: object) -> None:
@@ -427,26 +445,6 @@ def fallback_settings(settings: Settings, index: int) -> Settings:
     facts = {name: fact for name, fact in settings.overrides.items() if name in _OF_ANY_HOST}
     overrides = {**facts, **said.pop("overrides", {})}
     return make_settings(**{**inherited, **said}, overrides=overrides, budget=settings.budget)
-
-
-def check_headers(headers: Mapping[str, str] | None) -> None:
-    """Raise for headers that cannot be sent, without quoting their values.
-
-    Raises:
-        ConfigError: Names the header.
-    """
-    if not isinstance(headers, Mapping | None):
-        raise ConfigError(f"Headers must be a mapping of names to texts, not {type(headers).__name__}.")
-    for name, value in (headers or {}).items():
-        if not isinstance(value, str):
-            raise ConfigError(f"The header {name!r} must be text, not {type(value).__name__}.")
-        _check_header(f"The header {name!r}", value)
-
-
-def _check_header(what: str, value: str) -> None:
-    """What cannot stand in a header raises here: the HTTP library's own error would quote it."""
-    if not (value.isascii() and value.isprintable()):
-        raise ConfigError(f"{what} has characters that cannot be sent; check how it was read.")
 
 
 def _env(names: tuple[str, ...]) -> str | None:

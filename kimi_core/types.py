@@ -10,6 +10,10 @@ from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any, Literal, TypeAlias
 
+from pydantic import SecretStr
+
+from kimi_core.headers import hidden
+
 JsonObject: TypeAlias = dict[str, Any]
 """A JSON object as Python holds it."""
 
@@ -297,7 +301,11 @@ class Options:
     runware: Mapping[str, Any] | None = None
     agent: AgentSwarm | None = None
     extra_body: Mapping[str, Any] | None = None
-    extra_headers: Mapping[str, str] | None = None
+    extra_headers: Mapping[str, str | SecretStr] | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.extra_headers, Mapping):
+            object.__setattr__(self, "extra_headers", hidden(self.extra_headers))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

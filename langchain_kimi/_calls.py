@@ -21,7 +21,7 @@ from pydantic import ConfigDict
 
 from kimi_core import forms, options
 from kimi_core.client import AsyncKimiClient, KimiClient
-from kimi_core.errors import ConfigError
+from kimi_core.errors import ConfigError, short_traceback
 from kimi_core.types import JsonObject, Message, OutputFormat, Request, TextPart
 from langchain_kimi._connection import revived
 from langchain_kimi._convert import to_messages
@@ -63,9 +63,10 @@ class Calling(Identified):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        call = self._call(messages, stop, kwargs)
-        client = self._clients[0].derived(**call.connection)
-        return to_result(client.complete(call.request, pace=self._pace), _manner(call, client))
+        with short_traceback:
+            call = self._call(messages, stop, kwargs)
+            client = self._clients[0].derived(**call.connection)
+            return to_result(client.complete(call.request, pace=self._pace), _manner(call, client))
 
     async def _agenerate(
         self,
@@ -74,9 +75,10 @@ class Calling(Identified):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        call = self._call(messages, stop, kwargs)
-        client = self._clients[1].derived(**call.connection)
-        return to_result(await client.complete(call.request, pace=self._apace), _manner(call, client))
+        with short_traceback:
+            call = self._call(messages, stop, kwargs)
+            client = self._clients[1].derived(**call.connection)
+            return to_result(await client.complete(call.request, pace=self._apace), _manner(call, client))
 
     # LangChain has waited for the first request of a call.
 
@@ -104,16 +106,17 @@ class Calling(Identified):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        call = self._call(messages, stop, kwargs, stream=True, events=run_manager is not None)
-        if run_manager and call.manner["costs"]:
-            run_manager.handlers = _with_prices(run_manager.handlers)
-        client = self._clients[0].derived(**call.connection)
-        maker = chunk_maker(_manner(call, client))
-        for event in client.stream(call.request):
-            for chunk in maker.feed(event):
-                if run_manager:
-                    run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                yield chunk
+        with short_traceback:
+            call = self._call(messages, stop, kwargs, stream=True, events=run_manager is not None)
+            if run_manager and call.manner["costs"]:
+                run_manager.handlers = _with_prices(run_manager.handlers)
+            client = self._clients[0].derived(**call.connection)
+            maker = chunk_maker(_manner(call, client))
+            for event in client.stream(call.request):
+                for chunk in maker.feed(event):
+                    if run_manager:
+                        run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                    yield chunk
 
     async def _astream(
         self,
@@ -122,16 +125,17 @@ class Calling(Identified):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        call = self._call(messages, stop, kwargs, stream=True, events=run_manager is not None)
-        if run_manager and call.manner["costs"]:
-            run_manager.handlers = _with_prices(run_manager.handlers)
-        client = self._clients[1].derived(**call.connection)
-        maker = chunk_maker(_manner(call, client))
-        async for event in await client.stream(call.request):
-            for chunk in maker.feed(event):
-                if run_manager:
-                    await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                yield chunk
+        with short_traceback:
+            call = self._call(messages, stop, kwargs, stream=True, events=run_manager is not None)
+            if run_manager and call.manner["costs"]:
+                run_manager.handlers = _with_prices(run_manager.handlers)
+            client = self._clients[1].derived(**call.connection)
+            maker = chunk_maker(_manner(call, client))
+            async for event in await client.stream(call.request):
+                for chunk in maker.feed(event):
+                    if run_manager:
+                        await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                    yield chunk
 
     def _call(
         self,

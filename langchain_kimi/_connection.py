@@ -31,7 +31,7 @@ class Connected(KimiFields):
             ConfigError: A value that is wrong, or a host that does not exist.
         """
         given = _named(type(self), given)
-        options.parse({k: given[k] for k in ("thinking", "reasoning_effort", "agent") if k in given})
+        options.parse({k: given[k] for k in ("thinking", "reasoning_effort", "agent", "extra_headers") if k in given})
         options.parse_served(given, {})  # before pydantic, which takes True for 1
         if isinstance(given.get("agent"), Mapping):
             given["agent"] = options.parse_agent(given["agent"])
@@ -81,7 +81,7 @@ class Connected(KimiFields):
 
     def __setattr__(self, name: str, value: Any) -> None:
         options.check_change(name)
-        super().__setattr__(name, value)
+        super().__setattr__(name, options.hide({name: value})[name])
         self.__dict__.pop("_serialized", None)  # LangChain keeps what it has dumped once, and goes by it in caches
         if name == "model_name":
             self._settle_profile()
@@ -96,7 +96,7 @@ class Connected(KimiFields):
             UnknownOptionError: A field that does not exist.
             ConfigError: A value that is wrong.
         """
-        changes = _named(type(self), update or {})
+        changes = options.hide(_named(type(self), update or {}))
         connection = {word: changes.pop(word) for word in options.CONNECTION if word in changes}
         copied = super().model_copy(update=changes, deep=deep)
         copied.__dict__.pop("_serialized", None)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from langchain_core.language_models import BaseChatModel
-from pydantic import ConfigDict, Field, SecretStr, SkipValidation
+from pydantic import ConfigDict, Field, SecretStr, SkipValidation, field_serializer
 
 from kimi_core.budget import Budget
 from kimi_core.hosts import HostRow
@@ -57,8 +57,8 @@ class KimiFields(BaseChatModel):
     max_retries: int = Field(default=2, frozen=True)
     """How often a call is repeated when waiting may help (overload, rate limits, connection errors)."""
 
-    default_headers: Mapping[str, str] | None = Field(default=None, repr=False, exclude=True, frozen=True)
-    """Sent with every request."""
+    default_headers: Mapping[str, SecretStr] | None = Field(default=None, repr=False, exclude=True, frozen=True)
+    """Sent with every request. Texts will do; they are kept as `SecretStr`."""
 
     http_client: Any = Field(default=None, repr=False, exclude=True, frozen=True)
     """A client for sync calls to use instead of the SDK's own (anything `openai.OpenAI` takes)."""
@@ -170,7 +170,7 @@ class KimiFields(BaseChatModel):
     extra_body: Mapping[str, Any] | None = None
     """Fields of the host's API that have no word here; merged into the body last, untouched."""
 
-    extra_headers: Mapping[str, str] | None = Field(default=None, repr=False, exclude=True)
+    extra_headers: Mapping[str, SecretStr] | None = Field(default=None, repr=False, exclude=True)
     """Headers, beside `default_headers`."""
 
     # ------------------------------------------------------------------------------ how LangChain gets it
@@ -192,3 +192,7 @@ class KimiFields(BaseChatModel):
     include_prefill: bool = False
     """Begin an answer that continues a partial message (`langchain_kimi.prefill`) with the text of that message. Hosts
     send only what comes after it."""
+
+    @field_serializer("overrides")
+    def _facts_without_headers(self, facts: Mapping[str, Any] | None) -> Any:
+        return facts and {name: fact for name, fact in facts.items() if name != "headers"}

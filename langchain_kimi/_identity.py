@@ -57,7 +57,7 @@ class Identified(Connected):
             "timeout": _plain.of_timeout(self.timeout),
             "thinking": _plain.of_thinking(self.thinking),
             "agent": _plain.plain(self.agent),
-            "overrides": _plain.plain(self.overrides or None),
+            "overrides": _plain.of_facts(self.overrides),
             "fallback_hosts": _plain.of_fallbacks(self._settings.fallback_hosts) or None,
         }
         return {name: value for name, value in said.items() if value is not None}

@@ -34,6 +34,11 @@ def of_host(host: Any) -> Any:
     return {name: plain(value) for name, value in said.items() if value != getattr(blank, name)}
 
 
+def of_facts(facts: Mapping[str, Any] | None) -> Any:
+    """The user's own facts as plain data."""
+    return None if facts is None else plain({name: fact for name, fact in facts.items() if name not in _SECRET})
+
+
 def of_timeout(timeout: Any) -> Any:
     """A timeout as seconds, or as a mapping of what an `openai.Timeout` takes."""
     parts = {name: getattr(timeout, name, timeout) for name in _PATIENCE}
@@ -76,7 +81,7 @@ def plain(value: Any) -> Any:
     return value
 
 
-_WRITTEN: dict[str, Callable[[Any], Any]] = {"host": of_host, "timeout": of_timeout}
+_WRITTEN: dict[str, Callable[[Any], Any]] = {"host": of_host, "overrides": of_facts, "timeout": of_timeout}
 _UNWRITTEN = ("api_key", "default_headers", "http_client", "http_async_client")
 
 

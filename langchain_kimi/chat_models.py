@@ -83,6 +83,12 @@ class ChatKimi(Counting):
 
     model_config = ConfigDict(defer_build=False)
 
+    def bind(self, **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:  # type: ignore[override]
+        """Bind options to the model. A key and headers among them are shown nowhere."""
+        from langchain_kimi._binding import Binding  # with the first one
+
+        return Binding(bound=self, kwargs=kwargs, config={})
+
     def bind_tools(
         self,
         tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],

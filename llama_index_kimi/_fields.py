@@ -118,7 +118,7 @@ class KimiFields(FunctionCallingLLM):
         default=None,
         description="Fields of the host's API that have no word here; merged into the body last, untouched.",
     )
-    extra_headers: dict[str, str] | None = Field(
+    extra_headers: dict[str, SecretStr] | None = Field(
         default=None, exclude=True, repr=False, description="Headers, beside `default_headers`."
     )
     timeout: Any = Field(
@@ -136,7 +136,7 @@ class KimiFields(FunctionCallingLLM):
         frozen=True,
         description="How often a call is repeated when waiting may help (overload, rate limits, connection errors).",
     )
-    default_headers: dict[str, str] | None = Field(
+    default_headers: dict[str, SecretStr] | None = Field(
         default=None, exclude=True, repr=False, frozen=True, description="Sent with every request."
     )
     on_unsupported: OnUnsupported = Field(
@@ -211,6 +211,10 @@ class KimiFields(FunctionCallingLLM):
     is_function_calling_model: bool = Field(
         default=True, description="What `metadata` says: False makes agents use prompts instead of tool calls."
     )
+
+    @field_serializer("overrides")
+    def _facts_without_headers(self, facts: Any) -> Any:
+        return facts and {name: fact for name, fact in facts.items() if name != "headers"}
 
     @field_serializer("fallback_hosts")
     def _plain_hosts(self, hosts: Any) -> list[dict[str, Any]]:

@@ -14,6 +14,8 @@ from contextlib import aclosing, closing, contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
+from kimi_core.errors import short_traceback
+
 G = TypeVar("G")
 
 _opened: ContextVar[list[Any] | None] = ContextVar("opened", default=None)
@@ -58,7 +60,7 @@ def _noting() -> Generator[list[Any]]:
 
 def _all(stream: Generator[Any], *opened: Any) -> Generator[Any]:
     try:
-        with closing(stream):
+        with short_traceback, closing(stream):
             yield from stream
     finally:
         for one in opened:
@@ -67,9 +69,10 @@ def _all(stream: Generator[Any], *opened: Any) -> Generator[Any]:
 
 async def _aall(stream: AsyncGenerator[Any], *opened: Any) -> AsyncGenerator[Any]:
     try:
-        async with aclosing(stream):
-            async for piece in stream:
-                yield piece
+        with short_traceback:
+            async with aclosing(stream):
+                async for piece in stream:
+                    yield piece
     finally:
         for one in opened:
             await one.aclose()

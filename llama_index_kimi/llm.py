@@ -34,7 +34,7 @@ from llama_index_kimi._stream import ResponseMaker
 from llama_index_kimi._structured import StructuredAnswers
 from llama_index_kimi._tidy import noted
 from llama_index_kimi._tools import ToolCalling
-from llama_index_kimi._traced import revealed, traced_chat, traced_completion
+from llama_index_kimi._traced import traced_chat, traced_completion
 from llama_index_kimi._words import given, loose
 
 # Words of a call that are not options: what it is about.
@@ -134,7 +134,7 @@ class KimiLLM(StructuredAnswers, ToolCalling, KimiFields):
 
     def __setattr__(self, name: str, value: Any) -> None:
         options.check_change(name)
-        super().__setattr__(name, value)
+        super().__setattr__(name, options.hide({name: value})[name])
 
     def _connect(self, settings: Settings) -> None:
         """Call with these settings from now on."""
@@ -176,8 +176,8 @@ class KimiLLM(StructuredAnswers, ToolCalling, KimiFields):
             UnknownOptionError: A field that does not exist.
             ConfigError: A value that is wrong.
         """
-        connection, chosen, own = options.split(
-            update or {}, set(type(self).model_fields).difference(options.CONNECTION)
+        own_words = set(type(self).model_fields).difference(options.CONNECTION)
+        connection, chosen, own = options.split(options.hide(update or {}), own_words)
         )
         copied = super().model_copy(update={**chosen, **own}, deep=deep)
         if connection:
@@ -296,7 +296,7 @@ class KimiLLM(StructuredAnswers, ToolCalling, KimiFields):
         return noted(_aresponses(ResponseMaker(single_call=call.single), await anext(started), started))
 
     def _call(self, messages: Sequence[ChatMessage], kwargs: JsonObject) -> _Call:
-        connection, chosen, own = options.split(revealed(kwargs), _OWN)
+        connection, chosen, own = options.split(kwargs, _OWN)
         moves = self._client.moves(connection)
         settled = options.parse(chosen, self._options(own.get("additional_kwargs"), headers=not moves))
         tools = to_tools(own.get("tools"), self.strict if own.get("strict") is None else own["strict"])

@@ -82,6 +82,9 @@ class FileServer:
                 self.rfile.read(int(self.headers["Content-Length"]))
                 self.do_GET()
 
+            def do_DELETE(self) -> None:
+                self.do_GET()
+
             def _send_chunks(self, data: bytes) -> None:
                 for at in range(0, len(data), 1000):
                     piece = data[at : at + 1000]

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import io
 import json
 import logging
 import pickle
 import traceback
+from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from drivers import DRIVERS, Driver
+from file_server import FileServer
 from langchain_core.load import dumps
 from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
+from pydantic import SecretStr
+from rich import inspect
+from rich.console import Console
 
-from kimi_core import APIError, ConfigError, KimiClient
+from kimi_core import APIError, ConfigError, HostRow, KimiClient, Message, Options, Request, make_settings
 from kimi_core.emulator import LocalKimi
 
 CANARY = "sk-canary-9f3b1c77e5d24a60"
@@ -256,3 +264,277 @@ def test_a_key_of_the_environment_is_not_sent_over_plain_http(
     model = framework.make(base_url="http://api.moonshot.ai/v1")
     with pytest.raises(ValueError, match="only when you say whose address it is"):
         framework.ask(model, "Hello")
+
+
+# ------------------------------------------------------------------------------------- what a host sends back
+
+TOKEN = "gw-canary/7d+41c9=e5b0"
+CALL = "canary-of-one-call-83"
+PAIR = base64.b64encode(b"me:pass-canary-55").decode()
+SAID: dict[str, Callable[[str], str]] = {
+    "as it is": lambda secret: secret,
+    "as a bearer token": lambda secret: f"Bearer {secret}",
+    "in capitals": str.upper,
+    "percent-encoded": lambda secret: quote(secret, safe=""),
+    "percent-encoded twice": lambda secret: quote(quote(secret, safe=""), safe=""),
+    "percent-encoded throughout": lambda secret: "".join(f"%{ord(c):02x}" for c in secret),
+    "in base64": lambda secret: base64.b64encode(secret.encode()).decode(),
+    "in base64 with a name": lambda secret: base64.b64encode(f"user:{secret}".encode()).decode(),
+    "in base64 for addresses": lambda secret: base64.urlsafe_b64encode(f"u:{secret}?".encode()).decode(),
+    "in hex": lambda secret: secret.encode().hex(),
+    "as JSON in a text": lambda secret: json.dumps(json.dumps(secret)),
+    "with escaped slashes": lambda secret: secret.replace("/", "\\/"),
+    "as escapes": lambda secret: "".join(f"\\u{ord(c):04x}" for c in secret),
+    "on a page": lambda secret: "".join(f"&#{ord(c)};" for c in secret),
+    "cut": lambda secret: secret[:15],
+}
+
+
+SECRETS = (CANARY, TOKEN, CALL, "pass-canary-55")
+
+
+@pytest.fixture(scope="module")
+def _guarded() -> Iterator[LocalKimi]:
+    with LocalKimi(api_key=CANARY) as kimi:
+        yield kimi
+
+
+@pytest.fixture
+def guarded(_guarded: LocalKimi) -> LocalKimi:
+    """A local server with the canary for its key."""
+    _guarded.reset()
+    return _guarded
+
+
+def echoing(said: str) -> dict[str, Any]:
+    """An error that has a text wherever a host could put one."""
+    error = {"message": f"No: {said}.", "type": said, "code": said, "param": said, said: [said]}
+    return {"status": 400, "json": {"error": error}, "headers": {"x-request-id": said, "x-echo": said}}
+
+
+@pytest.mark.parametrize("how", SAID)
+def test_nothing_that_a_host_echoes_hangs_on_an_error(framework: Driver, guarded: LocalKimi, how: str) -> None:
+    said = [SAID[how](secret) for secret in SECRETS]
+    guarded.enqueue(**echoing(" and ".join(said)), unchecked=True)
+    headers = {"X-Gateway-Token": TOKEN, "Proxy-Authorization": f"Basic {PAIR}"}
+    model = make(framework, base_url=guarded.base_url, host="moonshot").model_copy(update={"default_headers": headers})
+    with pytest.raises(APIError) as caught:
+        framework.ask(model, "Hello", extra_headers={"X-Call": f"Token {CALL}"})
+    error = caught.value
+    response: Any = error.response  # type: ignore[attr-defined]
+    texts = [str(error), repr(error), deep(error), repr(pickle.loads(pickle.dumps(error)).__dict__), response.text]
+    texts += [repr(pickle.dumps(error)), str(error.request_id), *response.headers.values()]
+    for text in texts:
+        for secret in (*said, *SECRETS):
+            assert secret.lower() not in text.lower()
+    assert "[redacted]" in str(error)
+
+
+def test_nothing_of_the_sdk_hangs_on_an_error(driver: Driver, kimi: LocalKimi) -> None:
+    """Neither its error, whose request has the key in its headers, nor the frames that held it."""
+    with pytest.raises(APIError) as caught:
+        driver.ask(driver.make(api_key=CANARY, base_url=kimi.base_url, host="moonshot", max_retries=0), "Hello")
+    error: BaseException | None = caught.value
+    assert error is not None
+    assert (error.__cause__, error.__context__) == (None, None)
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    assert all("openai" not in frame.f_globals["__name__"] for frame in frames)
+    for frame in frames:
+        if frame.f_globals["__name__"].startswith(("kimi_core", "langchain_kimi", "llama_index_kimi")):
+            assert CANARY not in repr(frame.f_locals)
+
+
+def test_what_is_no_secret_stays_in_an_error(framework: Driver, kimi: LocalKimi) -> None:
+    kimi.enqueue(**echoing("application/json of my application on moonshot, 12345 on"), unchecked=True)
+    headers = {"Content-Type": "application/json", "X-Title": "my application", "X-On": "on", "X-Team": "12345"}
+    with pytest.raises(APIError, match="application/json of my application on moonshot, 12345 on"):
+        framework.ask(
+            framework.make(base_url=kimi.base_url, host="moonshot", api_key=kimi.api_key, default_headers=headers),
+            "Hello",
+        )
+
+
+def test_not_in_what_had_come_of_a_broken_stream(guarded: LocalKimi) -> None:
+    frame = {"id": CANARY, "choices": [{"index": 0, "delta": {"content": f"You sent {HEADER}."}}]}
+    guarded.enqueue(sse=[frame], cut=True, unchecked=True)
+    driver = next(d for d in DRIVERS if d.mode == "stream")
+    model = make(driver, base_url=guarded.base_url, host="moonshot")
+    with pytest.raises(APIError) as caught:
+        driver.ask(model, "Hello")
+    assert caught.value.partial is not None
+    assert caught.value.partial.text == "You sent [redacted]."
+    assert CANARY not in deep(caught.value) + str(pickle.dumps(caught.value))
+
+
+@pytest.mark.parametrize("said", [CANARY, quote(f"Bearer {CANARY}"), base64.b64encode(CANARY.encode()).decode()])
+def test_not_in_the_metadata_of_an_answer(driver: Driver, guarded: LocalKimi, said: str) -> None:
+    """Its text is the model's and stays as it is."""
+    delta = {"role": "assistant", "content": f"It is {HEADER}."}
+    choice = {"index": 0, "finish_reason": "stop", "message": delta, "delta": delta}
+    body = {"id": said, "model": said, "system_fingerprint": said, "choices": [choice]}
+    headers = {"x-request-id": said, "x-echo": HEADER}
+    if driver.streams:
+        guarded.enqueue(sse=[body], headers=headers, unchecked=True)
+    else:
+        guarded.enqueue(json=body, headers=headers, unchecked=True)
+    shown = {"include_response_headers": True} if driver.framework == "langchain" else {}
+    answer = driver.ask(make(driver, base_url=guarded.base_url, host="moonshot", **shown), "Hello")
+    assert answer.text == f"It is {HEADER}."
+    metadata = deep(getattr(answer.native, "response_metadata", None) or answer.native.raw)
+    assert said not in metadata.replace(answer.text, "")
+    assert HEADER not in metadata.replace(answer.text, "")
+
+
+SERVICES: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "models": ("/v1/models", lambda client: client.models()),
+    "balance": ("/v1/users/me/balance", lambda client: client.balance()),
+    "list": ("/v1/files", lambda client: client.files.list()),
+    "retrieve": ("/v1/files/f1", lambda client: client.files.retrieve("f1")),
+    "upload": ("/v1/files", lambda client: client.files.upload(b"a", purpose="file-extract", filename="a.txt")),
+    "search": ("/v1/search", lambda client: client.search("kimi")),
+    "formula": ("/v1/formulas/a/b:c/tools", lambda client: client.formula_tools("a/b:c")),
+    "run": ("/v1/formulas/a/b:c/fibers", lambda client: client.run_formula("a/b:c", "f", {})),
+    "count": ("/v1/tokenizers/estimate-token-count", lambda client: client.count_tokens(QUESTION)),
+}
+QUESTION = Request(messages=[Message("user", "Hello")], model="kimi-k2.6")
+
+
+@pytest.mark.parametrize("status", [200, 400])
+@pytest.mark.parametrize("what", SERVICES)
+def test_not_in_what_comes_of_other_calls(what: str, status: int) -> None:
+    path, ask = SERVICES[what]
+    echo = {"error": {"message": CANARY}, "data": [{"id": CANARY, "bytes": HEADER}], "id": CANARY, HEADER: CANARY}
+    with FileServer() as server:
+        data = json.dumps(echo).encode()
+        server.add(path, data, status=status, headers={"Content-Type": "application/json", "x-request-id": CANARY})
+        client = KimiClient(
+            host="moonshot",
+            base_url=server.url("/v1"),
+            api_key=CANARY,
+            max_retries=0,
+            default_headers={"X-Gateway-Token": HEADER},
+        )
+        try:
+            found = deep(ask(client))
+        except Exception as error:
+            found = deep(error) + str(pickle.dumps(error)) + "".join(traceback.format_exception(error))
+        assert server.requests
+    assert CANARY not in found
+    assert HEADER not in found
+
+
+# ----------------------------------------------------------------------------------------- what is kept hidden
+
+
+def secretive(framework: Driver) -> Any:
+    there = {"host": "aimlapi", "api_key": CANARY, "default_headers": {"X-There": CANARY}}
+    return framework.make(
+        host="moonshot",
+        api_key=CANARY,
+        default_headers={"X-Gateway-Token": CANARY},
+        extra_headers={"X-More": SecretStr(CANARY)},
+        overrides={"headers": {"X-Fact": CANARY}},
+        fallback_hosts=[{**there, "overrides": {"headers": {"X-Fact": CANARY}}}],
+    )
+
+
+def test_nothing_secret_is_seen_by_looking_into_a_model(framework: Driver) -> None:
+    model = secretive(framework)
+    console = Console(file=io.StringIO(), width=200)
+    inspect(model, console=console, all=True, private=True)
+    client = getattr(model, "_client", None) or model._clients[0]
+    inspect(client.settings, console=console, all=True)
+    texts = [repr(vars(model)), repr(model.fallback_hosts), repr(client.settings), repr(vars(client))]
+    texts += [repr(model.model_dump()), console.file.getvalue()]  # type: ignore[attr-defined]
+    for text in texts:
+        assert CANARY not in text
+
+
+def test_hidden_headers_are_sent(framework: Driver, kimi: LocalKimi) -> None:
+    given = {"base_url": kimi.base_url, "host": "moonshot", "api_key": kimi.api_key}
+    headers = {"default_headers": {"X-One": "1"}, "extra_headers": {"x-two": SecretStr("2")}}
+    model = framework.make(**given, **headers, overrides={"headers": {"X-Three": "3", "X-One": "0"}})
+    for one in (model, pickle.loads(pickle.dumps(model)), model.model_copy(update={"max_tokens": 900})):
+        framework.ask(one, "Hello", extra_headers={"X-TWO": "4"})
+        sent = kimi.requests[-1].headers
+        assert (sent["x-one"], sent["x-two"], sent["x-three"]) == ("1", "4", "3")
+
+
+def test_headers_that_are_set_later_are_hidden_and_sent(framework: Driver, kimi: LocalKimi) -> None:
+    model = framework.make(base_url=kimi.base_url, host="moonshot", api_key=kimi.api_key)
+    model.extra_headers = {"X-Token": HEADER}
+    copied = model.model_copy(update={"extra_headers": {"X-Token": HEADER}})
+    for one in (model, copied):
+        assert HEADER not in repr(vars(one))
+        framework.ask(one, "Hello")
+        assert kimi.requests[-1].headers["x-token"] == HEADER
+
+
+def test_a_row_of_ones_own_hides_its_headers() -> None:
+    row = HostRow(name="mine", title="Mine", base_url="https://a.example/v1", headers={"X-Token": CANARY})
+    settings = make_settings(host=row, api_key=CANARY)
+    for text in (repr(row), repr(settings), repr(Options(extra_headers={"X-Token": CANARY}))):
+        assert CANARY not in text
+
+
+def test_what_is_bound_to_a_model_is_hidden_and_sent(kimi: LocalKimi) -> None:
+    model = INVOKED[0].make(base_url=kimi.base_url, host="moonshot", api_key="sk-other")
+    bound = model.bind_tools([]).bind(stop=["x"]).bind(api_key=kimi.api_key, extra_headers={"X-Token": HEADER})
+    chain = bound.with_config(tags=["a"]) | (lambda message: message)
+    for text in (repr(bound), str(vars(bound)), dumps(bound), repr(chain), dumps(chain)):
+        assert kimi.api_key not in text
+        assert HEADER not in text
+    assert chain.invoke("Hello").text
+    assert kimi.requests[-1].headers["x-token"] == HEADER
+    assert json.loads(dumps(bound))["id"][-1] == "RunnableBinding"
+
+
+# ---------------------------------------------------------------------------------- what cannot be sent at all
+
+
+@pytest.mark.parametrize("word", ["default_headers", "extra_headers"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", "X-\u00e9", "X Token", "X-Token ", "X-Token\r\nX-Other", "X-Token:", "\u30ad\u30fc", "X\0", 7, None),
+        *("Content-Length", "content-length", "Host", "Transfer-Encoding", "Connection", "TE", "Upgrade", "Expect"),
+    ],
+)
+def test_a_header_with_a_name_that_cannot_be_sent_raises(framework: Driver, word: str, name: Any) -> None:
+    with pytest.raises(ConfigError, match="header") as caught:
+        framework.make(host="moonshot", api_key=CANARY, **{word: {name: "canary"}})
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("word", ["default_headers", "extra_headers"])
+def test_a_header_of_a_call_is_looked_at_as_well(driver: Driver, kimi: LocalKimi, word: str) -> None:
+    model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key, host="moonshot")
+    for headers in ({"Host": "a.example"}, {"X-\u00e9": "1"}, {"X-A": " 1"}, {"X-A": "1", "x-a": "2"}, {"X-A": 1}):
+        with pytest.raises(ConfigError, match="header"):
+            driver.ask(model, "Hello", **{word: headers})
+    assert kimi.requests == []
+
+
+def test_a_name_with_a_value_in_it_is_not_quoted(framework: Driver) -> None:
+    with pytest.raises(ConfigError, match="begins with 'Authorization' has ':' in it") as caught:
+        framework.make(host="moonshot", api_key=CANARY, default_headers={f"Authorization: Bearer {CANARY}": ""})
+    assert CANARY not in str(caught.value)
+
+
+def test_a_header_wins_over_another_spelling_of_its_name(framework: Driver, kimi: LocalKimi) -> None:
+    model = framework.make(base_url=kimi.base_url, host="moonshot", api_key="sk-other")
+    framework.ask(model, "Hello", default_headers={"authorization": f"Bearer {kimi.api_key}", "user-agent": "mine/1"})
+    assert kimi.requests[-1].headers["user-agent"] == "mine/1"
+
+
+@pytest.mark.parametrize("end", ["?key=canary", "#canary", "?", "?a=canary#b"])
+def test_an_address_with_a_query_or_fragment_raises_without_quoting_it(
+    framework: Driver, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for given in ({"base_url": f"https://a.example/v1{end}"}, {"fallback_hosts": [{"base_url": f"https://a.b/{end}"}]}):
+        with pytest.raises(ConfigError, match="query or fragment") as caught:
+            framework.make(host="moonshot", api_key="sk-x", **given)
+        assert "canary" not in str(caught.value)
+    monkeypatch.setenv("MOONSHOT_BASE_URL", f"https://a.example/v1{end}")
+    with pytest.raises(ConfigError, match="query or fragment"):
+        framework.make(host="moonshot", api_key="sk-x")

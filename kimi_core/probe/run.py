@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from kimi_core import errors as err
-from kimi_core import models, redact
+from kimi_core import models
 from kimi_core.codecs import WireRequest
 from kimi_core.hosts import HOSTS
 from kimi_core.models import NEAREST
@@ -19,6 +19,7 @@ from kimi_core.probe.findings import Finding, Report, compared, known_row, unkno
 from kimi_core.probe.questions import QUESTIONS, Question
 from kimi_core.probe.seen import Seen, Try
 from kimi_core.profile import Profile, resolve
+from kimi_core.redact import Redactor
 from kimi_core.settings import Settings, require_key
 from kimi_core.transport import Transport
 from kimi_core.types import JsonObject, Options
@@ -208,10 +209,10 @@ class _Run:
         wire = WireRequest(path=profile.host.path, body=body)
         if not one.stream:
             given, headers = transport.send(wire, profile, _PLAIN)
-            return answers.whole(redact.clean(given, self._settings.api_key), headers)
+            return answers.whole(Redactor(self._settings).clean(given), headers)
         opened = transport.open(wire, profile, _PLAIN)
         try:
-            frames = [redact.clean(frame, self._settings.api_key) for frame in opened]
+            frames = Redactor(self._settings).clean([*opened])
         finally:
             opened.close()
         return answers.streamed(frames, opened.headers)

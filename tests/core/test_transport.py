@@ -10,6 +10,7 @@ from typing import Any
 
 import openai
 import pytest
+from pydantic import SecretStr
 
 import kimi_core as core
 from kimi_core import AsyncKimiClient, KimiClient, Message, Options, Request
@@ -345,7 +346,7 @@ def test_nothing_is_taken_to_another_host_and_all_is_kept_on_the_same(kimi: Loca
     assert (same.base_url, same.api_key, same.default_headers) == (
         kimi.base_url,
         made.settings.api_key,
-        {"X-Token": "t"},
+        {"X-Token": SecretStr("t")},
     )
     other = made.derived(host="vllm").settings
     assert (other.api_key, other.default_headers) == (None, {})

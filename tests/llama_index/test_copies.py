@@ -63,7 +63,7 @@ def test_options_and_a_row_of_ones_own_survive_a_pickle(kimi: LocalKimi) -> None
     llm = KimiLLM("kimi-k3", host=row, api_key="k", max_tokens=9, system_prompt="x", default_headers={"a": "b"})
     again = pickle.loads(pickle.dumps(llm))
     assert again.to_dict() == llm.to_dict()
-    assert (again.host, again.max_tokens, again.default_headers) == ("mine", 9, {"a": "b"})
+    assert (again.host, again.max_tokens, again.default_headers) == ("mine", 9, {"a": SecretStr("b")})
 
 
 def test_a_pickle_that_would_lose_the_http_client_is_an_error() -> None:

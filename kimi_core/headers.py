@@ -1,0 +1,36 @@
+"""HTTP headers that may be secrets: hidden wherever they are kept, and shown to the HTTP library alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import SecretStr
+
+_SDK_NAMES = {name.lower(): name for name in ("Accept", "Authorization", "Content-Type", "User-Agent")}
+"""As the SDK writes them: it would send another spelling beside its own."""
+
+
+def hidden(headers: Mapping[str, Any]) -> dict[str, SecretStr]:
+    """The headers with values that no repr, dump or log shows."""
+    return {name: value if isinstance(value, SecretStr) else SecretStr(value) for name, value in headers.items()}
+
+
+def revealed(headers: Mapping[str, Any]) -> dict[str, Any]:
+    """The headers with values as they are sent."""
+    return {name: revealed_value(value) for name, value in headers.items()}
+
+
+def revealed_value(value: Any) -> Any:
+    """What is hidden in a value; any other value as it is."""
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def merged(*groups: Mapping[str, Any]) -> dict[str, Any]:
+    """The headers of all groups; a later one wins, in whatever case its name is written."""
+    found: dict[str, tuple[str, Any]] = {}
+    for headers in groups:
+        for name, value in headers.items():
+            lower = name.lower()
+            found[lower] = (_SDK_NAMES.get(lower, name), value)
+    return dict(found.values())

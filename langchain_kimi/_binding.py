@@ -1,0 +1,27 @@
+"""A model with options bound to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.language_models import chat_models
+from langchain_core.runnables import RunnableBinding
+
+from kimi_core import options
+
+# LangChain has a binding of its own for chat models since 1.7.
+_Base: Any = getattr(chat_models, "_ChatModelBinding", RunnableBinding)
+
+
+class Binding(_Base):  # type: ignore[misc]
+    """LangChain's binding, in which keys and headers are hidden, also those that are bound to it later."""
+
+    def __init__(self, *, kwargs: Mapping[str, Any] | None = None, **fields: Any) -> None:
+        """Bind options."""
+        super().__init__(kwargs=options.hide(kwargs or {}), **fields)
+
+    @classmethod
+    def lc_id(cls) -> list[str]:
+        """As LangChain's own, which it is again when it was dumped and loaded."""
+        return RunnableBinding.lc_id()
