@@ -61,7 +61,7 @@ class ChatCodec:
     """Encodes and decodes Chat Completions by the facts of a profile."""
 
     def encode(self, plan: Plan, *, stream: bool) -> WireRequest:
-        """A plan as a request body. The user's `extra_body` is merged last, untouched."""
+        """A plan as a request body. The user's `extra_body` is merged last, untouched but for the mode of the call."""
         request, profile = plan.request, plan.profile
         renamed = wire_names(plan)
         encoder = _MessageEncoder(profile, renamed, every=_keeps_reasoning(plan))
@@ -81,6 +81,7 @@ class ChatCodec:
                 body["stream_options"] = {"include_usage": True}
         for patch in _patches(plan):
             body = merge_patch(body, patch)
+        body = _in_mode(body, stream=stream)
         return WireRequest(path=profile.host.path, body=body, names=wire_to_user(renamed), thinks=plan.thinks)
 
     def check(self, part: Part, profile: Profile) -> object:
@@ -163,6 +164,18 @@ def _keeps_reasoning(plan: Plan) -> bool:
     if plan.thinks is False or not host.kept_reasoning_required:
         return False
     return model.always_keeps or (plan.request.options.thinking.keep in model.keep and host.thinking_keep is not None)
+
+
+def _in_mode(body: JsonObject, *, stream: bool) -> JsonObject:
+    """The body of a call that streams, or not, whatever `extra_body` says: it goes with calls of both kinds.
+
+    vLLM answers 400 otherwise ("Stream options can only be defined when `stream=True`.").
+    """
+    if stream:
+        return body if body.get("stream") is True else {**body, "stream": True}
+    if "stream" not in body and "stream_options" not in body:
+        return body
+    return {key: value for key, value in body.items() if key not in ("stream", "stream_options")}
 
 
 def _options(options: Options, profile: Profile) -> JsonObject:

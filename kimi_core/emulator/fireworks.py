@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from kimi_core.emulator.checks.output import stream_options_have_a_stream
 from kimi_core.emulator.exchange import HttpCall
 from kimi_core.emulator.models import FIREWORKS_MODELS, ModelRow
 from kimi_core.emulator.refusal import Refusal
@@ -82,7 +83,14 @@ FIREWORKS = replace(
     no_key=Refusal(401, "UNAUTHORIZED", "The API key you provided is invalid."),
     wrong_key=Refusal(401, "UNAUTHORIZED", "The API key you provided is invalid."),
     error=_error,
-    checks=(messages_are_given, _no_videos, choice_has_tools, sampling_is_possible, prompt_fits),
+    checks=(
+        messages_are_given,
+        _no_videos,
+        choice_has_tools,
+        sampling_is_possible,
+        prompt_fits,
+        stream_options_have_a_stream,
+    ),
     thinks=_thinks,
     reasoning_as="reasoning_content",
     finish=lambda reply, request: reply,

@@ -135,6 +135,7 @@ _CHECKS = (
     history.calls_are_answered,
     output.response_format_is_legal,
     output.limit_is_positive,
+    output.stream_options_have_a_stream,
     output.prompt_fits,
     output.content_is_harmless,
     _media_is_readable,

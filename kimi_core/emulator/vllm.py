@@ -118,6 +118,15 @@ def sampling_is_possible(request: ChatRequest) -> None:
         raise bad(f"max_tokens must be at least 1, got {request.max_tokens}.")
 
 
+def stream_options_have_a_stream(request: ChatRequest) -> None:
+    """Refuse options of a stream without one (vLLM's `validate_stream_options`; seen live with 0.32).
+
+    SGLang takes them (sgl-project/sglang#16068).
+    """
+    if request.body.get("stream_options") and not request.stream:
+        raise bad("Stream options can only be defined when `stream=True`.")
+
+
 def answers_can_differ(request: ChatRequest) -> None:
     """Refuse several answers where nothing is drawn by lot, and too many of them (vLLM's sampling parameters)."""
     n, temperature = request.answers, request.body.get("temperature")
@@ -287,6 +296,7 @@ VLLM = Dialect(
     retry_after=False,
     checks=(
         *BOTH,
+        stream_options_have_a_stream,
         answers_can_differ,
         tools_show_text_only,
         effort_is_known,

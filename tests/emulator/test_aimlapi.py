@@ -27,6 +27,10 @@ def test_usage_has_three_counts(aimlapi):
     assert list(aimlapi.chat().json["usage"]) == ["prompt_tokens", "completion_tokens", "total_tokens"]
 
 
+def test_options_of_a_stream_without_one_are_refused(aimlapi):
+    assert aimlapi.chat(stream_options={"include_usage": True}).status == 400
+
+
 @pytest.mark.parametrize("options", [{}, {"stream_options": {"include_usage": True}}])
 def test_a_stream_has_its_cost_in_the_last_chunk_and_not_in_headers(aimlapi, options):
     reply = aimlapi.stream(**options)

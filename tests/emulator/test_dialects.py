@@ -318,6 +318,31 @@ def test_vllm_samples_as_one_likes(ask):
     assert ask("vllm").chat(temperature=0.2, top_p=0.5).status == 200
 
 
+WITHOUT_A_STREAM = {
+    "openrouter": "Provider returned error",
+    "fireworks": "stream_options is only allowed when stream is enabled",
+    "vllm": "Stream options can only be defined when `stream=True`.",
+}
+
+
+@pytest.mark.parametrize(("name", "words"), WITHOUT_A_STREAM.items())
+def test_options_of_a_stream_without_one_are_refused(ask, name, words):
+    client = ask(name)
+    reply = client.chat(stream_options={"include_usage": True})
+    assert (reply.status, words in str(reply.json)) == (400, True)
+    assert client.stream(stream_options={"include_usage": True}).status == 200
+    assert client.chat(stream_options=None).status == 200
+
+
+def test_kimi_code_refuses_options_of_a_stream_without_one(ask):
+    body = {"model": "kimi-for-coding", "messages": [{"role": "user", "content": "Hi"}], "stream_options": {}}
+    assert ask("kimi-code").send("POST", "/v1/chat/completions", body, LISTED).status == 400
+
+
+def test_sglang_takes_options_of_a_stream_without_one(ask):
+    assert ask("sglang").chat(stream_options={"include_usage": True}).status == 200
+
+
 def say(client, *texts):
     for text in texts:
         client.kimi.enqueue(text=text)

@@ -276,6 +276,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "stop of a wrong kind": ({"stop": [1]}, "stop must be a string or an array of strings"),
     "max_tokens of zero": ({"max_tokens": 0}, "max_tokens must be a positive integer"),
     "limit as text": ({"max_completion_tokens": "5"}, "max_completion_tokens must be a positive integer"),
+    "options of a stream without one": (
+        {"stream_options": {"include_usage": True}},
+        "stream_options is only allowed when stream is enabled",
+    ),
     "unknown cache option": ({"prompt_cache_options": {"ttl": "2h"}}, "invalid prompt_cache_options"),
     "prompt too long": (
         said({"role": "user", "content": "a" * 1_100_000}),

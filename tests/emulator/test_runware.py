@@ -360,6 +360,10 @@ def test_the_compatible_endpoint_says_its_price_in_the_usage(runware):
     assert reply.json["usage"]["cost"] > 0
 
 
+def test_options_of_a_stream_without_one_are_refused(runware):
+    assert runware.chat("Hi", stream_options={"include_usage": True}).status == 400
+
+
 def test_a_compatible_stream_has_its_price_in_the_chunk_of_the_usage(runware):
     *chunks, last = runware.stream("What is 2+3?", stream_options={"include_usage": True}).frames
     assert last["usage"]["cost"] > 0

@@ -41,6 +41,7 @@ CHECKS: tuple[Check, ...] = (
     output.json_is_not_partial,
     output.stops_are_few_and_short,
     output.limit_is_positive,
+    output.stream_options_have_a_stream,
     output.cache_options_are_known,
     output.prompt_fits,
     output.content_is_harmless,

@@ -68,6 +68,16 @@ def limit_is_positive(request: ChatRequest) -> None:
             raise invalid(f"Invalid request: {key} must be a positive integer")
 
 
+def stream_options_have_a_stream(request: ChatRequest) -> None:
+    """Refuse options of a stream without one.
+
+    The contract of Chat Completions, which these hosts say they speak ("Only set this when you set `stream: true`").
+    OpenAI and DeepSeek answer 400; of the hosts here only vLLM was seen to.
+    """
+    if request.body.get("stream_options") is not None and not request.stream:
+        raise invalid("Invalid request: stream_options is only allowed when stream is enabled")
+
+
 def cache_options_are_known(request: ChatRequest) -> None:
     """Refuse cache options other than the documented ones."""
     options = request.body.get("prompt_cache_options")
