@@ -178,7 +178,6 @@ class KimiLLM(StructuredAnswers, ToolCalling, KimiFields):
         """
         own_words = set(type(self).model_fields).difference(options.CONNECTION)
         connection, chosen, own = options.split(options.hide(update or {}), own_words)
-        )
         copied = super().model_copy(update={**chosen, **own}, deep=deep)
         if connection:
             settings = self._client.changed(connection)
