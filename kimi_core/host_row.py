@@ -129,6 +129,8 @@ class HostRow:
         thinking_keep: Patch for `keep="all"`; None when it has no such option.
         effort_field: Where the effort goes in the body, as a dotted path; None when it has none.
         effort_words: Words that users know for its levels.
+        effort_alone: It refuses an effort beside a word on thinking.
+        effort_heeded: Whether the effort is known to change anything; where it is not, it is sent, and that is said.
         reasoning_in: Keys under which reasoning arrives, first that holds text wins. `reasoning_details` is read as
             the array it is, beside the text of another key.
         reasoning_out: Key under which it goes back. `observed` repeats the key it came under, with the details beside
@@ -245,6 +247,8 @@ class HostRow:
     thinking_least: str | None = None
     effort_field: str | None = "reasoning_effort"
     effort_words: Mapping[str, str] = field(default_factory=dict)
+    effort_alone: bool = False
+    effort_heeded: bool = True
     # reasoning
     reasoning_in: tuple[str, ...] = ("reasoning_content", "reasoning", DETAILS)
     reasoning_out: str = "observed"

@@ -321,7 +321,18 @@ def _effort(draft: _Draft) -> None:
         raise ConfigError(
             f"{draft.profile.where} has no reasoning_effort {effort!r}; it has {', '.join(model.efforts)}."
         )
+    if host.effort_alone and draft.patches:
+        draft.note(f"reasoning_effort={effort!r}", "it is refused beside a word on thinking; leave `thinking` unset.")
+        return
     draft.patches.append(_at(host.effort_field, level))
+    if not host.effort_heeded:
+        why = f"Whether reasoning_effort changes anything for {draft.profile.where} is unconfirmed"
+        draft.notes.append(
+            Note(
+                "reasoning_effort",
+                f"{why}: it is sent as {level!r}. overrides={{'effort_heeded': True}} says that it does.",
+            )
+        )
 
 
 def _at(path: str, value: str) -> Patch:

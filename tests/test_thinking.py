@@ -140,10 +140,20 @@ def test_effort_is_said_to_models_that_have_levels(driver: Driver, kimi: LocalKi
     assert "thinking" not in kimi.requests[-1].body
 
 
-def test_effort_is_not_sent_to_models_without_levels(driver: Driver, kimi: LocalKimi) -> None:
+@pytest.mark.parametrize("model", ["kimi-k2.6", "kimi-k2.7-code"])
+def test_an_effort_that_may_change_nothing_is_sent_and_said(driver: Driver, kimi: LocalKimi, model: str) -> None:
+    asked = driver.make(model=model, base_url=kimi.base_url, api_key=kimi.api_key, reasoning_effort="max")
+    with pytest.warns(KimiWarning, match="Whether reasoning_effort changes anything .* is unconfirmed") as caught:
+        driver.ask(asked, "Hello")
+        driver.ask(asked, "Hello")
+    assert len(caught) == 1
+    assert [(one.body["reasoning_effort"], one.status) for one in kimi.requests] == [("max", 200)] * 2
+
+
+def test_effort_is_not_sent_beside_a_word_on_thinking(driver: Driver, kimi: LocalKimi) -> None:
     """400 `cannot specify both 'thinking' and 'reasoning_effort'`."""
     asked = driver.make(base_url=kimi.base_url, api_key=kimi.api_key, thinking=True, reasoning_effort="high")
-    with pytest.warns(KimiWarning, match="no effort levels"):
+    with pytest.warns(KimiWarning, match="it is refused beside a word on thinking"):
         driver.ask(asked, "Hello")
     assert "reasoning_effort" not in kimi.requests[-1].body
 

@@ -34,6 +34,15 @@ _K3 = {
 }
 # 400 `invalid thinking: only type=enabled is allowed for this model`
 _K27 = {"thinking_off": None}
+# pydantic-ai 2.68, "probed live" on api.moonshot.ai: K2.6 and K2.7 take efforts up to `max` and refuse `none`; whether
+# one changes anything is not known. Beside `thinking`: 400 `cannot specify both 'thinking' and 'reasoning_effort'`.
+_K2_EFFORT: dict[str, Any] = {
+    "effort_field": "reasoning_effort",
+    "effort_words": K3_EFFORTS,
+    "efforts": ("low", "high", "max"),
+    "effort_alone": True,
+    "effort_heeded": False,
+}
 
 _MOONSHOT_ERRORS = (
     ErrorRule(
@@ -85,7 +94,6 @@ _MOONSHOT: dict[str, Any] = dict(  # noqa: C408 - reads like the rows below
     thinking_on=_ON,
     thinking_off=_OFF,
     thinking_keep=_KEEP,
-    # Sending both answers 400 `cannot specify both 'thinking' and 'reasoning_effort'`; K3 alone has levels.
     effort_field=None,
     reasoning_in=("reasoning_content", "reasoning"),  # a guide for kimi-k2.6 reads `reasoning`
     reasoning_out="reasoning_content",
@@ -134,9 +142,9 @@ _MOONSHOT: dict[str, Any] = dict(  # noqa: C408 - reads like the rows below
         "kimi-k3": _K3,
         "kimi-k3.1-pro": _K3,
         "kimi-k3.1-pro-highspeed": _K3,
-        "kimi-k2.7-code": _K27,
-        "kimi-k2.7-code-highspeed": _K27,
-        "kimi-k2.6": K26,
+        "kimi-k2.7-code": {**_K27, **_K2_EFFORT},
+        "kimi-k2.7-code-highspeed": {**_K27, **_K2_EFFORT},
+        "kimi-k2.6": {**K26, **_K2_EFFORT},
         "kimi-k2.5": {**K26, "thinking_keep": None},  # `keep` answers 400 there
         "kimi-k2-thinking": {"thinking_off": None, "thinking_keep": None},
     },
@@ -167,6 +175,8 @@ _KIMI_CODE: dict[str, Any] = {
     "per_model": {
         **_MOONSHOT["per_model"],
         # `thinking: {"type": "disabled"}` is taken for k3 here (a live report of 2026-09-14).
+        **dict.fromkeys(("kimi-k2.7-code", "kimi-k2.7-code-highspeed"), _K27),
+        "kimi-k2.6": K26,
         "kimi-k3": {**_K3, "thinking": "toggle", "thinking_on": _ON, "thinking_off": _OFF, "thinking_least": None},
     },
     "source": "kimi.com/code/docs: third-party agents, error reference, 2026-09; help center; public issue reports",
