@@ -7,7 +7,7 @@ OPENAI2 := .venv-openai2
 FLOOR  := .venv-floor
 COMPARE := .venv-compare
 # What the oldest versions cannot bring (deepagents, MCP, vector stores) or have no part in.
-FLOOR_TESTS := tests $(addprefix --ignore=tests/,langchain/agents langchain/test_langsmith.py llama_index/test_openinference.py test_annotations.py rag cli emulator hosts core/test_schema.py test_docs.py test_architecture.py test_probe.py test_fix_issue.py)
+FLOOR_TESTS := tests $(addprefix --ignore=tests/,langchain/agents langchain/test_langsmith.py langchain/test_openinference.py llama_index/test_openinference.py test_annotations.py rag cli emulator hosts core/test_schema.py test_docs.py test_architecture.py test_probe.py test_fix_issue.py)
 UV     := .uv/bin/uv
 export UV_PYTHON_DOWNLOADS ?= never
 # NLTK, which LlamaIndex splits text with, refuses data files that are hard links.
