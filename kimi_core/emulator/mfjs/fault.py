@@ -1,0 +1,43 @@
+"""Where in a schema the check is, and what it says when something is wrong there."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, TypeAlias
+
+JsonObject: TypeAlias = dict[str, Any]
+
+
+class Place(NamedTuple):
+    """A place in a schema.
+
+    Attributes:
+        parts: The keys that lead there.
+        unreachable: One of them is a name with both braces, which the validator takes for the number of a branch:
+            it does not find its way back there.
+    """
+
+    parts: tuple[str, ...] = ()
+    unreachable: bool = False
+
+    def at(self, *keys: str) -> Place:
+        """Return the place below some keys."""
+        return Place((*self.parts, *keys), self.unreachable or any("{" in key and "}" in key for key in keys))
+
+    def branch(self, index: int) -> Place:
+        """Return the place of a branch of ``anyOf``, whose number is not said."""
+        return Place((*self.parts, "anyOf"), self.unreachable)
+
+    @property
+    def is_root(self) -> bool:
+        """Whether it is the whole schema."""
+        return not self.parts
+
+    def __str__(self) -> str:
+        return ".".join(self.parts) or "root"
+
+
+class Fault(Exception):
+    """What is wrong with a schema, in the validator's words."""
+
+    def __init__(self, place: Place, sentence: str) -> None:
+        super().__init__(f"At path '{place}': {sentence}")
