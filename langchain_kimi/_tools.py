@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from typing_extensions import is_typeddict
+
 from kimi_core import forms
 from kimi_core.errors import ConfigError
 from kimi_core.types import JsonObject, Tool
@@ -61,12 +63,49 @@ def _to_dict(tool: Any, strict: bool | None) -> JsonObject:
                 "provider runs do not exist here."
             )
         tool = dict(tool)
-    from langchain_core.utils.function_calling import convert_to_openai_tool  # brings LangChain's tools, when needed
-
     try:
-        return convert_to_openai_tool(tool, strict=strict)
+        return _converted(tool, strict)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise ConfigError(f"{_shown(tool)} cannot be made a tool: {error}") from error
+
+
+def _converted(tool: Any, strict: bool | None) -> JsonObject:
+    from langchain_core.utils.function_calling import convert_to_openai_tool  # brings LangChain's tools, when needed
+
+    if is_typeddict(tool):  # LangChain fails at NotRequired, and requires the keys of total=False
+        from langchain_kimi._typed_dict import as_model
+
+        return convert_to_openai_tool(_function(tool.__name__, None, as_model(tool)), strict=strict)
+    try:
+        return convert_to_openai_tool(tool, strict=strict)
+    except TypeError:
+        # LangChain takes a property that is called `$ref` for a reference.
+        if (function := _by_its_schema(tool)) is None:
+            raise
+        return convert_to_openai_tool(function, strict=strict)
+
+
+def _by_its_schema(tool: Any) -> JsonObject | None:
+    """A tool as OpenAI's function with the schema that pydantic makes of it; None when there is none."""
+    from langchain_core.tools import BaseTool
+    from langchain_core.tools.base import create_schema_from_function
+
+    if isinstance(tool, BaseTool):
+        return _function(tool.name, tool.description, tool.tool_call_schema)
+    if isinstance(tool, type):
+        return _function(tool.__name__, None, tool) if hasattr(tool, "model_json_schema") else None
+    if isinstance(tool, Mapping) or not hasattr(tool, "__name__"):
+        return None
+    made = create_schema_from_function(tool.__name__, tool, filter_args=(), parse_docstring=True)
+    return _function(tool.__name__, made.__doc__, made)
+
+
+def _function(name: str, description: str | None, described: Any) -> JsonObject:
+    """A function with the schema of a pydantic class, or with a schema."""
+    schema = dict(described) if isinstance(described, Mapping) else described.model_json_schema()
+    words = schema.pop("description", "")
+    schema.pop("title", None)
+    return {"name": name, "description": description or words, "parameters": schema}
 
 
 def _is_bare_function(tool: Mapping[str, Any]) -> bool:

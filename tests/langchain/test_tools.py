@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import operator
 from functools import reduce
-from typing import Any, TypedDict
+from typing import Any, NotRequired, Required, TypedDict
 
 import pytest
 from inline_snapshot import snapshot
@@ -92,6 +92,52 @@ def test_every_form_of_a_tool_is_understood(model: ChatKimi, kimi: LocalKimi, fo
     (sent,) = kimi.requests[-1].body["tools"]
     assert sent["type"] == "function"
     assert sent["function"]["name"].lower().startswith("weather")
+    assert kimi.errors == []
+
+
+class Forecast(TypedDict):
+    """A forecast."""
+
+    city: str
+    days: NotRequired[int]
+
+
+class Loose(TypedDict, total=False):
+    """A forecast."""
+
+    city: Required[str]
+    days: int
+
+
+@pytest.mark.parametrize("form", [Forecast, Loose])
+def test_a_key_that_need_not_be_there_is_not_required(model: ChatKimi, kimi: LocalKimi, form: Any) -> None:
+    model.bind_tools([form]).invoke("Hello")
+
+    parameters = kimi.requests[0].body["tools"][0]["function"]["parameters"]
+    assert (list(parameters["properties"]), parameters["required"]) == (["city", "days"], ["city"])
+
+
+class Pointer(BaseModel):
+    """Follow a pointer."""
+
+    to: str = Field(alias="$ref")
+
+
+def follow(pointer: Pointer) -> str:
+    """Follow a pointer."""
+    return pointer.to
+
+
+BY_DICT = StructuredTool(
+    name="follow", description="Follow.", args_schema=Pointer.model_json_schema(), func=lambda **given: str(given)
+)
+
+
+@pytest.mark.parametrize("form", [Pointer, follow, tool(follow), BY_DICT], ids=["class", "function", "tool", "dict"])
+def test_a_field_that_is_called_like_a_reference_is_a_field(model: ChatKimi, kimi: LocalKimi, form: Any) -> None:
+    model.bind_tools([form]).invoke("Hello")
+
+    assert '"ref":' in json.dumps(kimi.requests[0].body["tools"])
     assert kimi.errors == []
 
 
