@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kimi_core.events import Event, Finished
 from kimi_core.policy import Plan
 from kimi_core.profile import Profile
 from kimi_core.types import Part
+
+if TYPE_CHECKING:
+    from kimi_core.schema import PropertyNames
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,8 @@ class WireRequest:
         body: Any JSON value.
         headers: Beside those of the host and the user.
         names: Tool names on the wire -> as the user wrote them, where they differ.
+        arguments: Tools (as the user named them) some of whose properties are called otherwise on the wire.
+        output: The same for the answer itself, where it is to have a shape.
         thinks: Whether the model will think; None when nobody knows.
         poll: How the answer is fetched when the host does not give it at once; None when it does.
     """
@@ -55,6 +60,8 @@ class WireRequest:
     body: Any
     headers: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
+    arguments: Mapping[str, PropertyNames] = field(default_factory=dict)
+    output: PropertyNames | None = None
     thinks: bool | None = None
     poll: Poll | None = None
 

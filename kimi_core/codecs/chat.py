@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic_core import from_json, to_json
 
@@ -30,6 +30,7 @@ from kimi_core.types import (
     OutputFormat,
     Part,
     Reasoning,
+    Request,
     TextPart,
     Tool,
     ToolCall,
@@ -64,16 +65,18 @@ class ChatCodec:
         """A plan as a request body. The user's `extra_body` is merged last, untouched but for the mode of the call."""
         request, profile = plan.request, plan.profile
         renamed = wire_names(plan)
-        encoder = _MessageEncoder(profile, renamed, every=_keeps_reasoning(plan))
+        shapes = _Shapes(request, profile)
+        encoder = _MessageEncoder(profile, renamed, shapes.arguments, every=_keeps_reasoning(plan))
         body: JsonObject = {"model": profile.model_id, "messages": encoder.messages(_prompted(plan))}
         if profile.host.message_limit is not None:
             _check_size(body["messages"], profile.host.message_limit, profile)
         body.update(_options(request.options, profile))
         if request.tools:
-            body["tools"] = [_tool(tool, renamed, profile) for tool in request.tools]
+            given = zip(request.tools, shapes.tools, strict=True)
+            body["tools"] = [_tool(tool, shape, renamed, profile) for tool, shape in given]
         if request.tool_choice:
             body["tool_choice"] = _tool_choice(request.tool_choice, renamed)
-        if response_format := _response_format(request.output, profile):
+        if response_format := _response_format(request.output, shapes.output):
             body["response_format"] = response_format
         if stream:
             body["stream"] = True
@@ -82,7 +85,14 @@ class ChatCodec:
         for patch in _patches(plan):
             body = merge_patch(body, patch)
         body = _in_mode(body, stream=stream)
-        return WireRequest(path=profile.host.path, body=body, names=wire_to_user(renamed), thinks=plan.thinks)
+        return WireRequest(
+            path=profile.host.path,
+            body=body,
+            names=wire_to_user(renamed),
+            arguments=shapes.arguments,
+            output=shapes.output.names if shapes.output else None,
+            thinks=plan.thinks,
+        )
 
     def check(self, part: Part, profile: Profile) -> object:
         """See `Codec.check`."""
@@ -193,11 +203,19 @@ def _options(options: Options, profile: Profile) -> JsonObject:
 class _MessageEncoder:
     """Messages as dicts. What a profile does not allow raises before any I/O."""
 
-    def __init__(self, profile: Profile, renamed: Mapping[str, str], *, every: bool) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        renamed: Mapping[str, str],
+        arguments: Mapping[str, schema.PropertyNames],
+        *,
+        every: bool,
+    ) -> None:
         """Make an encoder; with `every`, all messages of the assistant say what was thought, if only nothing."""
         host = profile.host
         self.profile = profile
         self.names = renamed
+        self.arguments = arguments
         self.all_keys = tuple(key for key in host.reasoning_in if key != DETAILS)
         first = next(iter(self.all_keys), DETAILS)
         self.reasoning_key = {"observed": None, DETAILS: first}.get(host.reasoning_out, host.reasoning_out)
@@ -259,10 +277,13 @@ class _MessageEncoder:
 
     def _call(self, call: ToolCall) -> JsonObject:
         name = self.names.get(call.name, call.name)
+        arguments = call.arguments or "{}"
+        if (properties := self.arguments.get(call.name)) is not None:
+            arguments = properties.sent(arguments)
         return {
             "id": call.id,
             "type": call.type if self.builtins else "function",
-            "function": {"name": name, "arguments": call.arguments or "{}"},
+            "function": {"name": name, "arguments": arguments},
         }
 
     def _parts(self, parts: tuple[Part, ...]) -> list[JsonObject]:
@@ -345,28 +366,60 @@ def _prompted(plan: Plan) -> Iterable[Message]:
 # ------------------------------------------------------------------------------------------- tools and schemas
 
 
+class _Written(NamedTuple):
+    """A schema as the host takes it: its text, and what it calls the properties where that is not their name."""
+
+    text: bytes
+    names: schema.PropertyNames | None
+
+
 @lru_cache(maxsize=1024)
-def _normalised(raw: bytes, dialect: Any, what: str) -> bytes:
-    """A schema as the host takes it, as text, remembered since tools come again with every call."""
-    shape = schema.tool_parameters if what == "tool" else schema.normalise
-    return to_json(shape(from_json(raw), dialect))
+def _written(raw: bytes, dialect: Any, what: str) -> _Written:
+    """A schema for a host, remembered since tools come again with every call."""
+    names = schema.written(from_json(raw), dialect, tool=what == "tool")
+    return _Written(to_json(names.schema), names if names.originals else None)
 
 
-def wire_schema(value: Mapping[str, Any], profile: Profile, what: str, label: str) -> Any:
-    """A schema in the host's dialect; `what` is `tool` or `output`."""
+def _for_host(value: Mapping[str, Any], profile: Profile, what: str, label: str) -> _Written:
     try:
-        return from_json(_normalised(to_json(value), profile.host.schema, what))
+        return _written(to_json(value, inf_nan_mode="constants"), profile.host.schema, what)
     except schema.SchemaError as error:
         raise MessageError(f"The schema of {label} cannot be expressed for {profile.where}: {error}") from error
 
 
-def _tool(tool: Tool, renamed: Mapping[str, str], profile: Profile) -> JsonObject:
-    if tool.type == "builtin_function":
+def wire_schema(value: Mapping[str, Any], profile: Profile, what: str, label: str) -> Any:
+    """A schema in the host's dialect; `what` is `tool` or `output`.
+
+    Raises:
+        MessageError: There is none; the error names what it is the schema of.
+    """
+    return from_json(_for_host(value, profile, what, label).text)
+
+
+class _Shapes:
+    """The schemas of one request: of each tool (None where it has none), and of the output."""
+
+    def __init__(self, request: Request, profile: Profile) -> None:
+        self.tools = [
+            None
+            if tool.type == "builtin_function"
+            else _for_host(tool.parameters or {}, profile, "tool", f"tool {tool.name!r}")
+            for tool in request.tools
+        ]
+        given = zip(request.tools, self.tools, strict=True)
+        self.arguments = {tool.name: shape.names for tool, shape in given if shape is not None and shape.names}
+        self.output: _Written | None = None
+        if (output := request.output) is not None and output.method != "json_object":
+            self.output = _for_host(output.schema or {}, profile, "output", f"the output {output.name!r}")
+
+
+def _tool(tool: Tool, shape: _Written | None, renamed: Mapping[str, str], profile: Profile) -> JsonObject:
+    if shape is None:
         return {"type": tool.type, "function": {"name": tool.name}}
     function: JsonObject = {"name": renamed.get(tool.name, tool.name)}
     if tool.description:
         function["description"] = tool.description
-    function["parameters"] = wire_schema(tool.parameters or {}, profile, "tool", f"tool {tool.name!r}")
+    function["parameters"] = from_json(shape.text)
     if tool.strict is not None and profile.host.send_strict:
         function["strict"] = tool.strict
     return {"type": "function", "function": function}
@@ -379,17 +432,16 @@ def _tool_choice(choice: ToolChoice, renamed: Mapping[str, str]) -> Any:
     return {"type": "function", "function": {"name": renamed.get(name, name)}}
 
 
-def _response_format(output: OutputFormat | None, profile: Profile) -> JsonObject | None:
+def _response_format(output: OutputFormat | None, written: _Written | None) -> JsonObject | None:
     if output is None:
         return None
-    if output.method == "json_object":
+    if written is None:
         return {"type": "json_object"}
-    label = f"the output {output.name!r}"
     shape: JsonObject = {
         "name": re.sub(r"[^a-zA-Z0-9_-]+", "_", output.name)[:64] or "output",
         # Pages differ on what a missing `strict` means, so it is always said.
         "strict": output.strict,
-        "schema": wire_schema(output.schema or {}, profile, "output", label),
+        "schema": from_json(written.text),
     }
     if output.description:
         shape["description"] = output.description

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kimi_core.classify import error_in_frame, not_an_answer
 from kimi_core.codecs.details import Details
 from kimi_core.codecs.markup import MarkupReader
+from kimi_core.codecs.original_names import OriginalNames
 from kimi_core.codecs.tool_calls import ToolCallAssembler
 from kimi_core.events import Event, Finished, ReasoningDelta, Started, TextDelta
 from kimi_core.host_row import DETAILS
@@ -44,6 +45,7 @@ class ChatStreamDecoder:
         "_keys",
         "_logprobs",
         "_markup",
+        "_originals",
         "_price_keys",
         "_profile",
         "_started",
@@ -61,6 +63,7 @@ class ChatStreamDecoder:
         self._price_keys = {path.partition(".")[0] for path in host.cost_paths} - {"usage"}
         self._calls = ToolCallAssembler(wire)
         self._markup = _markup(profile, wire, self._calls)
+        self._originals = OriginalNames(wire) if wire.arguments or wire.output else None
         self._details = Details() if DETAILS in host.reasoning_in else None
         self._key = ""
         self._started = False
@@ -83,7 +86,8 @@ class ChatStreamDecoder:
             APIError: The chunk is an error object, or no chunk at all.
         """
         try:
-            return self._feed(frame)
+            events = self._feed(frame)
+            return events if self._originals is None else self._originals.of(events)
         except (AttributeError, TypeError, LookupError, RecursionError):
             raise not_an_answer(frame, self._profile) from None
 
@@ -143,6 +147,8 @@ class ChatStreamDecoder:
         if self._markup is not None:
             self._markup.rest(self._key, events)
         events += self._calls.rest()
+        if self._originals is not None:
+            events = self._originals.of(events) + self._originals.rest()
         reason = _REASONS.get(self._finish or "", "other")
         if reason == "stop" and self._calls.seen:
             # vLLM finishes a named call with `stop`; a turn that calls tools is a tool turn.

@@ -18,6 +18,8 @@ Choices where the flavour leaves one:
 - References are written out, because hosts answer 400 to a `$ref` with words on both sides. Recursive ones
   stay, and so do all others when the schema would outgrow the server's limits without them.
 - A list of types becomes an `anyOf`, the one form that takes other keywords as well.
+- Names that no property may have are spelled otherwise; `PropertyNames` has them both ways.
+- A required property that the server finds no end in (a list of the object itself) is not required any more.
 """
 
 from __future__ import annotations
@@ -28,9 +30,12 @@ from typing import Any, Literal, TypeAlias
 from kimi_core.schema.compiler import Compiler
 from kimi_core.schema.errors import Outgrown, SchemaError
 from kimi_core.schema.limits import check, settle, used
+from kimi_core.schema.numbers import without_infinities
+from kimi_core.schema.property_names import PropertyNames, spell_names
+from kimi_core.schema.recursion import let_end
 from kimi_core.schema.union import Atom, Choice, has_every_type, merge_objects, write
 
-__all__ = ["Dialect", "JsonObject", "SchemaError", "normalise", "tool_parameters"]
+__all__ = ["Dialect", "JsonObject", "PropertyNames", "SchemaError", "normalise", "tool_parameters", "written"]
 
 JsonObject: TypeAlias = dict[str, Any]
 Dialect: TypeAlias = Literal["mfjs", "json_schema"]
@@ -39,41 +44,38 @@ _SHAPING = ("type", "properties", "$ref", "allOf", "anyOf", "oneOf", "enum", "co
 
 
 def normalise(schema: Mapping[str, Any], dialect: Dialect = "mfjs") -> JsonObject:
-    """Return the schema as a host of that dialect takes it; the argument stays as it is.
-
-    Args:
-        schema: Any JSON Schema, such as `Model.model_json_schema()`.
-        dialect: `mfjs` for Moonshot's flavour. `json_schema` for hosts that take the standard: only `$schema`
-            and `$id` go, which some refuse, and a root that says nothing becomes an object.
-
-    Raises:
-        SchemaError: It cannot be expressed; the error says where and what to do.
-    """
-    if dialect == "json_schema":
-        return _standard(schema)
-    return _flavoured(schema, tool=False)
+    """Return the schema as a host of that dialect takes it; see `written`."""
+    return dict(written(schema, dialect).schema)
 
 
 def tool_parameters(schema: Mapping[str, Any] | None, dialect: Dialect = "mfjs") -> JsonObject:
-    """Return the schema as the parameters of a tool, which are always an object.
+    """Return the schema as the parameters of a tool, which are always an object; see `written`."""
+    return dict(written(schema or {}, dialect, tool=True).schema)
+
+
+def written(schema: Mapping[str, Any], dialect: Dialect = "mfjs", *, tool: bool = False) -> PropertyNames:
+    """Return the schema as a host of that dialect takes it, and what it calls the properties.
 
     Args:
-        schema: JSON Schema of the arguments; None for a tool that takes none.
-        dialect: As for `normalise`.
+        schema: Any JSON Schema, such as `Model.model_json_schema()`. It stays as it is.
+        dialect: `mfjs` for Moonshot's flavour. `json_schema` for hosts that take the standard: only `$schema`
+            and `$id` go, which some refuse, and a root that says nothing becomes an object.
+        tool: It is the parameters of a tool, which are always an object.
 
     Raises:
-        SchemaError: It cannot be expressed, or describes something else than an object.
+        SchemaError: It cannot be expressed, or is to be an object and describes something else; the error says where
+            and what to do.
     """
     if dialect == "mfjs":
-        return _flavoured(schema or {}, tool=True)
-    standard = _standard(schema or {})
-    if standard.get("type", "object") != "object":
+        return _flavoured(schema, tool=tool)
+    standard = _standard(schema)
+    if tool and standard.get("type", "object") != "object":
         raise _not_an_object(str(standard["type"]))
-    return standard
+    return PropertyNames(standard, {})
 
 
 def _standard(schema: Mapping[str, Any]) -> JsonObject:
-    standard = {key: value for key, value in schema.items() if key not in ("$schema", "$id")}
+    standard: JsonObject = without_infinities({k: v for k, v in schema.items() if k not in ("$schema", "$id")})
     if not any(key in standard for key in _SHAPING):
         standard["type"] = "object"
     if standard.get("type") == "object" or "properties" in standard:
@@ -82,7 +84,7 @@ def _standard(schema: Mapping[str, Any]) -> JsonObject:
     return standard
 
 
-def _flavoured(schema: Mapping[str, Any], *, tool: bool) -> JsonObject:
+def _flavoured(schema: Mapping[str, Any], *, tool: bool) -> PropertyNames:
     try:
         try:
             return _assemble(Compiler(schema), tool=tool)
@@ -94,7 +96,7 @@ def _flavoured(schema: Mapping[str, Any], *, tool: bool) -> JsonObject:
         raise SchemaError((), "too many subschemas inside one another; flatten it.") from None
 
 
-def _assemble(compiler: Compiler, *, tool: bool) -> JsonObject:
+def _assemble(compiler: Compiler, *, tool: bool) -> PropertyNames:
     choice = compiler.root()
     definitions = {name: settle(node, ("$defs", name)) for name, node in compiler.definitions.items()}
     choice.atoms = _written_out(choice.atoms, definitions)
@@ -106,10 +108,13 @@ def _assemble(compiler: Compiler, *, tool: bool) -> JsonObject:
     root = settle(root)
     if root.get("type") == "object":
         root.setdefault("properties", {})
-    if definitions and (kept := used(root, definitions)):
+    kept = used(root, definitions) if definitions else {}
+    let_end(root, kept)
+    if kept:
         root["$defs"] = kept
+    names = spell_names(root)
     check(root)
-    return root
+    return PropertyNames(root, names)
 
 
 def _written_out(atoms: list[Atom], definitions: Mapping[str, Atom]) -> list[Atom]:

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from kimi_core.schema.errors import Outgrown, SchemaError
 from kimi_core.schema.notes import is_number, is_plain, notes_on, one_of
+from kimi_core.schema.numbers import check_values
 from kimi_core.schema.references import Scope, Target, enter, is_recursive, resolve
 from kimi_core.schema.union import (
     EVERY_TYPE,
@@ -27,10 +28,7 @@ from kimi_core.schema.union import (
 )
 
 DEEPEST: Final = 30
-"""Levels of nesting that the server takes (walle: `schema depth exceeds maximum limit`)."""
-
-RESERVED_NAMES: Final = frozenset({"$defs", "$ref", "anyOf", "required", "additionalProperties"})
-"""Names that no property may have (walle: `property name '$ref' is reserved for JSON Schema keywords`)."""
+"""Objects inside one another that the server takes (walle: `schema depth exceeds maximum limit`)."""
 
 _MOST_NODES: Final = 6000  # a schema of the server's 120,000 characters cannot have more subschemas
 _TYPES: Final = frozenset({*EVERY_TYPE, "integer"})
@@ -56,8 +54,8 @@ class _Place(NamedTuple):
     depth: int = 0
 
     def inside(self, *step: str) -> _Place:
-        """Return the place of a subschema for a part of the value."""
-        return _Place((*self.path, *step), self.scope, self.depth + 1)
+        """Return the place of a subschema for a part of the value. The server counts properties as levels alone."""
+        return _Place((*self.path, *step), self.scope, self.depth + (step[0] == "properties"))
 
     def beside(self, step: str) -> _Place:
         """Return the place of a subschema for the same value."""
@@ -203,12 +201,6 @@ class Compiler:
         properties: Atom = {}
         impossible = set()
         for name, subschema in _named(schema, "properties", place).items():
-            if name in RESERVED_NAMES:
-                raise SchemaError(
-                    (*place.path, "properties", name),
-                    f"the server takes no property named {name!r}: it is reserved for JSON Schema keywords. "
-                    "Rename it (in a pydantic model, give the field another alias).",
-                )
             node = write(self._compile(subschema, place.inside("properties", name)))
             if node is None:
                 impossible.add(name)
@@ -273,12 +265,12 @@ def _implied(schema: Mapping[str, Any]) -> tuple[str, ...]:
 def _values(schema: Mapping[str, Any], place: _Place) -> list[Any] | None:
     """Return the values that `const` or `enum` allows, if there is one."""
     if "const" in schema:
-        return [schema["const"]]
-    values = schema.get("enum")
-    if values is None:
+        values: Any = [schema["const"]]
+    elif (values := schema.get("enum")) is None:
         return None
-    if not isinstance(values, list) or not values:
+    elif not isinstance(values, list) or not values:
         raise SchemaError(place.path, "enum must be a list of at least one value.")
+    check_values(values, place.path)
     return distinct_values(values)
 
 

@@ -37,27 +37,17 @@ def settle(node: Atom, path: tuple[str, ...] = ()) -> Atom:
 
 
 def check(root: Atom) -> None:
-    """Refuse a finished schema that is too large, or that only an endless value could satisfy.
+    """Refuse a finished schema that is too large.
 
     Raises:
-        Outgrown: It is too large.
-        SchemaError: It cannot be helped.
+        Outgrown: It is.
     """
     definitions = root.get("$defs", {})
-    for name, definition in definitions.items():
-        for path, names in _names(definition, ("$defs", name)):
-            if slashed := next((name for name in names if "/" in name), None):
-                raise SchemaError(
-                    path,
-                    f"the server takes no '/' in a recursive schema; rename the property {slashed!r}.",
-                )
     size = len(json.dumps(root, ensure_ascii=False, separators=(",", ":"), default=str).encode())
     if size > _LONGEST_SCHEMA:
         raise Outgrown(f"{size} bytes, and the server takes {_LONGEST_SCHEMA}; shorten or split it.")
     if size > 10 * _MOST_NAMES and _count_names(root, *definitions.values()) > _MOST_NAMES:
         raise Outgrown(f"more than the {_MOST_NAMES} properties that the server takes; split it up.")
-    if definitions and not _ends(root, _ending(definitions)):
-        raise SchemaError((), "it requires itself without end. Make a step of the recursion optional.")
 
 
 def used(root: Atom, definitions: Atom) -> Atom:
@@ -81,47 +71,20 @@ def _settle_names(node: Atom, path: tuple[str, ...]) -> None:
         node["required"] = required
 
 
-def _children(node: Atom) -> Iterator[tuple[str, Atom]]:
-    for name, child in node.get("properties", {}).items():
-        yield f"properties.{name}", child
+def _children(node: Atom) -> Iterator[Atom]:
+    yield from node.get("properties", {}).values()
     for key in ("items", "additionalProperties"):
         if isinstance(node.get(key), dict):
-            yield key, node[key]
-    for index, branch in enumerate(node.get("anyOf", ())):
-        yield f"anyOf[{index}]", branch
-
-
-def _names(node: Atom, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], list[str]]]:
-    if "properties" in node:
-        yield path, list(node["properties"])
-    for step, child in _children(node):
-        yield from _names(child, (*path, step))
+            yield node[key]
+    yield from node.get("anyOf", ())
 
 
 def _count_names(*nodes: Atom) -> int:
-    return sum(len(names) for node in nodes for _, names in _names(node, ()))
+    return sum(len(node.get("properties", {})) + _count_names(*_children(node)) for node in nodes)
 
 
 def _referred(node: Atom) -> Iterator[str]:
     if "$ref" in node:
         yield node["$ref"].removeprefix("#/$defs/")
-    for _, child in _children(node):
+    for child in _children(node):
         yield from _referred(child)
-
-
-def _ending(definitions: Atom) -> set[str]:
-    """Return the names of the definitions that a finite value satisfies."""
-    ending: set[str] = set()
-    while more := {n for n, node in definitions.items() if n not in ending and _ends(node, ending)}:
-        ending |= more
-    return ending
-
-
-def _ends(node: Atom, ending: set[str]) -> bool:
-    if "$ref" in node:
-        return node["$ref"].removeprefix("#/$defs/") in ending
-    if "anyOf" in node:
-        return any(_ends(branch, ending) for branch in node["anyOf"])
-    if node.get("minItems", 0) > 0 and "items" in node:
-        return _ends(node["items"], ending)
-    return all(_ends(node["properties"][name], ending) for name in node.get("required", ()))

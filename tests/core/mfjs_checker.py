@@ -149,7 +149,7 @@ def property_names(node: dict[str, Any]) -> list[str]:
 
 
 def endings(definitions: dict[str, Any]) -> set[str]:
-    """Return the definitions that some finite value satisfies, by trying ever larger values."""
+    """Return the definitions that end, by trying ever larger values. That an array may be empty does not count."""
     known: set[str] = set()
     for _ in definitions:
         known |= {name for name, node in definitions.items() if finite(node, definitions, known)}
@@ -162,5 +162,5 @@ def finite(node: dict[str, Any], definitions: dict[str, Any], known: set[str]) -
     if "anyOf" in node:
         return any(finite(branch, definitions, known) for branch in node["anyOf"])
     if node["type"] == "array":
-        return not node.get("minItems") or "items" not in node or finite(node["items"], definitions, known)
+        return "items" not in node or finite(node["items"], definitions, known)
     return all(finite(node["properties"][name], definitions, known) for name in node.get("required", []))

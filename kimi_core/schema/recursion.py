@@ -1,0 +1,101 @@
+"""Sees to it that Moonshot's validator finds an end in a schema that contains itself.
+
+To the validator (MoonshotAI/walle) an array ends only where its items end, although it may be empty, and an object
+where any of its required properties ends. Later versions want all of them to end. What is left here ends in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
+
+from kimi_core.schema.errors import SchemaError
+from kimi_core.schema.union import Atom, read, write
+
+
+class _Rule(NamedTuple):
+    """When a value that may contain itself comes to an end."""
+
+    empty_arrays: bool
+    required: Callable[[Iterable[bool]], bool]
+
+
+_LENIENT: Final = _Rule(empty_arrays=True, required=any)
+_STRICT: Final = _Rule(empty_arrays=False, required=all)
+
+
+def let_end(root: Atom, definitions: Mapping[str, Atom]) -> None:
+    """Leave out of `required`, in place, what has no end; a note says that it is required.
+
+    Nothing changes where the root has an end already.
+
+    Raises:
+        SchemaError: No value of an end can be had: it requires itself.
+    """
+    if not definitions:
+        return
+    endless = not _ends(root, _ending(definitions, _LENIENT), _LENIENT)
+    while not endless and not _ends(root, ending := _ending(definitions, _STRICT), _STRICT):
+        blocked = list(_blocked(root, definitions, ending, set()))
+        # Lists of itself first: where they are optional, what leads to them has an end as well.
+        lists = [(node, name) for node, name in blocked if _ends(node["properties"][name], ending, _LENIENT)]
+        for node, name in lists or blocked:
+            _make_optional(node, name)
+        endless = not blocked
+    if endless:
+        raise SchemaError((), "it requires itself without end. Make a step of the recursion optional.")
+
+
+def _make_optional(node: Atom, name: str) -> None:
+    if name not in node.get("required", ()):
+        return
+    node["required"] = [other for other in node["required"] if other != name]
+    if not node["required"]:
+        del node["required"]
+    choice = read(node["properties"][name])
+    choice.notes = ["required"]
+    node["properties"] = {**node["properties"], name: write(choice)}
+
+
+def _ending(definitions: Mapping[str, Atom], rule: _Rule) -> set[str]:
+    """Return the names of the definitions that end."""
+    ending: set[str] = set()
+    while more := {n for n, node in definitions.items() if n not in ending and _ends(node, ending, rule)}:
+        ending |= more
+    return ending
+
+
+def _ends(node: Atom, ending: set[str], rule: _Rule) -> bool:
+    if "$ref" in node:
+        return node["$ref"].removeprefix("#/$defs/") in ending
+    if "anyOf" in node:
+        return any(_ends(branch, ending, rule) for branch in node["anyOf"])
+    if "items" in node:
+        may_be_empty = rule.empty_arrays and not node.get("minItems")
+        return may_be_empty or _ends(node["items"], ending, rule)
+    required = node.get("required", ())
+    return not required or rule.required(_ends(node["properties"][name], ending, rule) for name in required)
+
+
+def _blocked(
+    node: Atom, definitions: Mapping[str, Atom], ending: set[str], seen: set[str]
+) -> Iterator[tuple[Atom, str]]:
+    """Yield every object that the node needs, with the name of each required property that keeps it from ending."""
+    if _ends(node, ending, _STRICT):
+        return
+    needed: list[Atom] = []
+    if "$ref" in node:
+        name = node["$ref"].removeprefix("#/$defs/")
+        needed = [] if name in seen else [definitions[name]]
+        seen.add(name)
+    elif "anyOf" in node:
+        needed = node["anyOf"]
+    elif "items" in node:
+        needed = [node["items"]]
+    else:
+        for name in node["required"]:
+            if not _ends(node["properties"][name], ending, _STRICT):
+                yield node, name
+                needed.append(node["properties"][name])
+    for inner in needed:
+        yield from _blocked(inner, definitions, ending, seen)
