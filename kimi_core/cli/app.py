@@ -85,12 +85,20 @@ def serve(
     admit: Annotated[
         list[str] | None, typer.Option(help="Beginning of a user agent that the dialect kimi-code lets in as well.")
     ] = None,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="Another name by which it is asked, such as that of a container.")
+    ] = None,
+    open_to_network: Annotated[
+        bool,
+        typer.Option("--open-to-network", help="Listen where other machines reach it: whoever does can use it."),
+    ] = False,
 ) -> None:
     """Run a local Kimi server: as strict as the host, with rules in place of a model."""
     with needs("cli"):
         from kimi_core.cli import serve as server
 
-    server.run(dialect.value, host, port, api_key, admit or ())
+    wish = server.Wish(dialect.value, host, port, api_key, admit or (), allow_host or (), open_to_network)
+    raise typer.Exit(server.run(wish))
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Collection
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.panel import Panel
@@ -12,6 +13,7 @@ from rich.text import Text
 
 from kimi_core.emulator import serve
 from kimi_core.emulator.emulator import DialectName
+from kimi_core.emulator.gate import check_address
 
 _ABOUT = (
     "This is an emulator: it refuses what the real host refuses, in the host's words, but its replies come from "
@@ -19,22 +21,42 @@ _ABOUT = (
 )
 
 
-def run(dialect: DialectName, host: str, port: int, api_key: str, admits: Collection[str] = ()) -> None:
+class Wish(NamedTuple):
+    """What was asked for on the command line; see `kimi serve --help`."""
+
+    dialect: DialectName
+    host: str
+    port: int
+    api_key: str
+    admits: Collection[str]
+    allowed_hosts: Collection[str]
+    open_to_network: bool
+
+
+def run(wish: Wish) -> int:
     """Say how to reach the server, then serve until interrupted.
 
-    Raises:
-        SystemExit: The address is taken.
+    Returns:
+        The exit code: 2 for an address that others reach, when that was not said; 1 when it is taken.
     """
-    console = Console()
+    host, port = wish.host, wish.port
+    console, complaints = Console(), Console(stderr=True)
+    try:
+        check_address(host, open_to_network=wish.open_to_network)
+    except ValueError as error:
+        complaints.print(str(error), style="red")
+        return 2
     if (taken := _taken(host, port)) is not None:
-        Console(stderr=True).print(f"Cannot listen on {host}:{port}: {taken}. Choose another --port.", style="red")
-        raise SystemExit(1)
+        complaints.print(f"Cannot listen on {host}:{port}: {taken}. Choose another --port.", style="red")
+        return 1
     base_url = f"http://{host}:{port}/v1"
-    console.print(_panel(dialect, base_url, api_key))
-    console.print(_syntax(dialect, base_url, api_key))
+    console.print(_panel(wish.dialect, base_url, wish.api_key))
+    console.print(_syntax(wish.dialect, base_url, wish.api_key))
     console.print("\nCtrl-C stops it.\n", style="dim")
     console.file.flush()
-    serve(host, port, dialect, api_key=api_key, admits=admits)
+    behaviour = {name: getattr(wish, name) for name in ("api_key", "admits", "allowed_hosts", "open_to_network")}
+    serve(host, port, wish.dialect, **behaviour)
+    return 0
 
 
 def _taken(host: str, port: int) -> str | None:

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
@@ -17,6 +18,7 @@ from kimi_core.emulator.chat import failed, refused
 from kimi_core.emulator.emulator import Emulator
 from kimi_core.emulator.endpoints import ENDPOINTS, Endpoint, nowhere
 from kimi_core.emulator.exchange import Answer, HttpCall
+from kimi_core.emulator.gate import Gate
 from kimi_core.emulator.log import closed
 from kimi_core.emulator.refusal import Refusal
 
@@ -28,14 +30,17 @@ _TURN = 64
 
 
 def create_app(emulator: Emulator | None = None) -> Starlette:
-    """The ASGI application of an emulator; without one, of a fresh emulator of Moonshot."""
+    """The ASGI application of an emulator; without one, of a fresh emulator of Moonshot.
+
+    It answers to loopback names and the `allowed_hosts` of the emulator alone (see `gate`).
+    """
     running = emulator if emulator is not None else Emulator()
     routes = [Route(path, _endpoint(running, endpoint), methods=[method]) for method, path, endpoint in ENDPOINTS]
     every_method = ["GET", "POST", "PUT", "PATCH", "DELETE"]
     elsewhere = Route("/{path:path}", _endpoint(running, nowhere), methods=every_method)
     # The same below the dialect's name, so that an address can say which host it stands for.
     below = Mount(f"/{running.dialect.name}", routes=[*routes, elsewhere])
-    return Starlette(routes=[*routes, below, elsewhere])
+    return Starlette(routes=[*routes, below, elsewhere], middleware=[Middleware(Gate, running)])
 
 
 class _Pieces(Response):

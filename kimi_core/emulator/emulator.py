@@ -46,6 +46,8 @@ class Emulator:
         think: Whether the models think at all.
         coalesce: How many chunks of a stream share one piece on the network.
         polls: How often a Runware task that was queued is still at work when it is asked for.
+        allowed_hosts: Names by which it is asked beside those of this machine, such as that of a container.
+        open_to_network: It may listen on an address that other machines reach, and answers to any address.
     """
 
     def __init__(
@@ -62,6 +64,8 @@ class Emulator:
         think: bool = True,
         coalesce: int = 1,
         polls: int = 1,
+        allowed_hosts: Collection[str] = (),
+        open_to_network: bool = False,
     ) -> None:
         if dialect not in DIALECTS:
             raise ValueError(f"dialect must be one of {', '.join(DIALECTS)}, not {dialect!r}")
@@ -76,6 +80,8 @@ class Emulator:
         self.think = think
         self.coalesce = coalesce
         self.polls = polls
+        self.allowed_hosts = tuple(allowed_hosts)
+        self.open_to_network = open_to_network
         self.work: dict[str, Work] = {}
         self.files = FileStore()
         self.cache = PrefixCache()

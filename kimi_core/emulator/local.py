@@ -12,6 +12,7 @@ import uvicorn
 
 from kimi_core.emulator.app import create_app
 from kimi_core.emulator.emulator import DialectName, Emulator
+from kimi_core.emulator.gate import check_address
 
 _STARTING = 10.0
 
@@ -67,15 +68,20 @@ class LocalKimi(Emulator):
     Args:
         dialect: The emulated host: ``moonshot``, ``aimlapi``, ``runware``, ``kimi-code``, ``openrouter``,
             ``fireworks``, ``vllm``, ``sglang`` or ``llama-cpp``.
-        host: The address to listen on.
+        host: The address to listen on. Another than loopback needs `open_to_network=True`: whoever reaches it can use
+            the server.
         port: The port; 0 takes a free one.
         **behaviour: The switches of `Emulator`.
+
+    Raises:
+        ValueError: The address can be reached from other machines, or the dialect does not exist.
     """
 
     def __init__(
         self, dialect: DialectName = "moonshot", *, host: str = "127.0.0.1", port: int = 0, **behaviour: Any
     ) -> None:
         super().__init__(dialect=dialect, **behaviour)
+        check_address(host, open_to_network=self.open_to_network)
         self.host = host
         self.port = port
         self._server: _Server | None = None
@@ -131,6 +137,7 @@ class LocalKimi(Emulator):
 
 
 def serve(host: str = "127.0.0.1", port: int = 8765, dialect: DialectName = "moonshot", **behaviour: Any) -> None:
-    """Run an emulator in the foreground until interrupted."""
+    """Run an emulator in the foreground until interrupted; see `LocalKimi`."""
     emulator = Emulator(dialect=dialect, **behaviour)
+    check_address(host, open_to_network=emulator.open_to_network)
     uvicorn.run(create_app(emulator), host=host, port=port, lifespan="off", ws="none", server_header=False)

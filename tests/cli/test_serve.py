@@ -130,3 +130,21 @@ def test_an_unknown_dialect_is_refused_with_the_known_ones(kimi):
     assert done.returncode == 2
     assert "moonshot" in done.stderr
     assert "aimlapi" in done.stderr
+
+
+def test_an_address_that_others_reach_needs_a_flag_that_says_so(kimi):
+    done = kimi("serve", "--host", "0.0.0.0")
+
+    assert done.returncode == 2
+    assert "can be reached from other machines" in done.stderr
+    assert "--open-to-network" in done.stderr
+
+
+def test_it_answers_by_a_name_that_was_allowed(server):
+    _, port = server("--host", "0.0.0.0", "--open-to-network", "--allow-host", "kimi")
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/v1/models", headers={"Authorization": "Bearer sk-local-kimi", "Host": f"kimi:{port}"}
+    )
+
+    with urllib.request.urlopen(request, timeout=10) as response:
+        assert response.status == 200
