@@ -149,7 +149,9 @@ def _note_schema_wins(draft: _Draft) -> None:
 def _output_tool(draft: _Draft, output: OutputFormat) -> None:
     if output.schema is None:
         raise ConfigError("Structured output by function_calling needs a schema.")
-    tool = Tool(output.name, output.description, output.schema, output.strict)
+    from kimi_core.schema import wrapped  # with the first answer that is to come as a call
+
+    tool = Tool(output.name, output.description, wrapped(output.schema) or output.schema, output.strict)
     draft.tools = (*draft.tools, tool)
     draft.choice = ToolChoice("named", output.name)
     draft.output = None  # said in full by the tool

@@ -77,6 +77,11 @@ def parse_json(text: str, finish_reason: str | None = None) -> Any:
     raise failure(text, finish_reason, str(problem)) from problem
 
 
+def unwrapped(value: Any) -> Any:
+    """The value inside the object that `kimi_core.schema.wrapped` describes; another value as it is."""
+    return value["value"] if isinstance(value, dict) and value.keys() == {"value"} else value
+
+
 def checked(value: Any, schema: Mapping[str, Any]) -> Any:
     """The value itself, held against the schema, where there is no class to validate it.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from inspect import cleandoc
 from typing import Any, TypeGuard, get_origin
@@ -19,6 +19,7 @@ from typing_extensions import is_typeddict
 
 from kimi_core import structured
 from kimi_core.errors import ConfigError
+from kimi_core.schema import wrapped
 from kimi_core.types import JsonObject
 from langchain_kimi._typed_dict import as_model
 
@@ -36,6 +37,7 @@ class Shape:
         schema: JSON Schema of the answer; None for any JSON.
         make: An instance of a JSON value; raises `ValueError` when it does not fit.
         plain: An instance is the JSON value itself.
+        wrapped: It is no object, so that a tool gives it inside of one.
     """
 
     name: str
@@ -43,9 +45,12 @@ class Shape:
     schema: JsonObject | None
     make: Callable[[Any], Any]
     plain: bool = False
+    wrapped: bool = False
 
     def part(self, value: Any) -> Any:
         """What an unfinished value yields; None while it is no instance yet, or cannot be one in parts."""
+        if self.wrapped:
+            value = structured.unwrapped(value)
         if self.plain:
             return value if isinstance(value, dict) else None
         try:
@@ -64,7 +69,7 @@ def shape_of(schema: Any) -> Shape:
     if schema is None:
         return Shape("output", "", None, _as_it_is, plain=True)
     try:
-        return _shape_of(schema)
+        return _unwrapping(_shape_of(schema))
     except (ValueError, TypeError, AttributeError, NameError, PydanticUserError) as error:
         raise ConfigError(
             "with_structured_output takes a pydantic class, a TypedDict, a dataclass, any other type that pydantic "
@@ -82,6 +87,12 @@ def _shape_of(schema: Any) -> Shape:
     if isinstance(schema, Mapping | BaseTool) or _is_function(schema):
         return _titled(convert_to_json_schema(dict(schema) if isinstance(schema, Mapping) else schema))
     return _named(schema, _adapter(schema).json_schema(), partial(_of_type, schema))
+
+
+def _unwrapping(shape: Shape) -> Shape:
+    if shape.schema is None or wrapped(shape.schema) is None:
+        return shape
+    return replace(shape, make=partial(_of_wrapped, shape.make), wrapped=True)
 
 
 def _named(schema: Any, described: JsonObject, make: Callable[[Any], Any], *, plain: bool = False) -> Shape:
@@ -129,6 +140,10 @@ def _adapter(target: Any) -> TypeAdapter[Any]:
 @lru_cache(maxsize=256)
 def _kept_adapter(target: Any, _: str) -> TypeAdapter[Any]:
     return TypeAdapter(target)
+
+
+def _of_wrapped(make: Callable[[Any], Any], value: Any) -> Any:
+    return make(structured.unwrapped(value))
 
 
 def _of_type(target: Any, value: Any) -> Any:

@@ -13,6 +13,7 @@ from pydantic_core import to_json
 
 from kimi_core import structured
 from kimi_core.errors import OutputError, StructuredOutputError
+from kimi_core.schema import wrapped
 from llama_index_kimi._turns import last_text
 
 if TYPE_CHECKING:
@@ -30,9 +31,19 @@ def read(response: ChatResponse, output_cls: type[Model]) -> Model:
     # As JSON, since a class may be stricter about Python values than about what JSON can say.
     return structured.read(
         _written(response, output_cls, empty="{}"),
-        lambda value: output_cls.model_validate_json(to_json(value)),
+        lambda value: output_cls.model_validate_json(to_json(_unwrapped(value, output_cls))),
         response.additional_kwargs.get("finish_reason"),
     )
+
+
+def _unwrapped(value: Any, output_cls: type[BaseModel]) -> Any:
+    """The value of a class; where that is no object, a tool gives it inside of one."""
+    return structured.unwrapped(value) if _is_wrapped(output_cls) else value
+
+
+@lru_cache(maxsize=256)
+def _is_wrapped(output_cls: type[BaseModel]) -> bool:
+    return issubclass(output_cls, RootModel) and wrapped(output_cls.model_json_schema()) is not None
 
 
 def _written(response: ChatResponse, output_cls: type[BaseModel], *, empty: str = "") -> str:
@@ -54,7 +65,8 @@ def as_json(output: BaseModel, response: ChatResponse) -> str:
         type(output).model_validate_json(text)
     except ValueError:
         said = _written(response, type(output), empty="{}")
-        return to_json(structured.parse_partial(said) or structured.parse_json(said)).decode()
+        value = structured.parse_partial(said) or structured.parse_json(said)
+        return to_json(_unwrapped(value, type(output))).decode()
     return text
 
 
@@ -114,8 +126,8 @@ class PartialReader:
         text = _written(response, self._output_cls)
         if not self._growth.is_due(len(text)):
             return None
-        value = self._growth.read(text)
-        return None if value is None else self._object(value)
+        value = _unwrapped(self._growth.read(text), self._output_cls)
+        return None if value is None or (value == {} and _is_wrapped(self._output_cls)) else self._object(value)
 
     def _object(self, value: Any) -> BaseModel | None:
         try:

@@ -296,11 +296,39 @@ def test_a_tool_without_arguments_is_an_empty_object(way: Way, kimi: LocalKimi) 
     assert way.ask(way.make(kimi, overrides={"structured": ("function_calling",)}), Nothing) == Nothing()
 
 
+class Numbers(RootModel[list[int]]):
+    """Some numbers."""
+
+
+class Cats(RootModel[list[Cat]]):
+    """Some cats."""
+
+
+class Perhaps(RootModel[str | None]):
+    """A word, perhaps."""
+
+
+class CatOrNumbers(RootModel[Cat | list[int]]):
+    """A cat, or numbers."""
+
+
 @each(WAYS)
-def test_a_tool_takes_objects_only_and_says_so_before_any_call(way: Way, kimi: LocalKimi) -> None:
-    with pytest.raises(ValueError, match="must be an object, and this allows array"):
-        way.ask(way.make(kimi, overrides={"structured": ("function_calling",)}), RootModel[list[int]])
-    assert kimi.requests == []
+@pytest.mark.parametrize(
+    ("cls", "value"),
+    [
+        (Numbers, [1, 2]),
+        (Cats, [{"kind": "cat", "lives": 9}]),
+        (Perhaps, None),
+        (CatOrNumbers, {"kind": "cat", "lives": 9}),
+    ],
+)
+def test_what_is_no_object_comes_as_the_one_argument_of_a_tool(way: Way, kimi: LocalKimi, cls: Any, value: Any) -> None:
+    kimi.enqueue(tool_calls=[{"name": cls.__name__, "arguments": {"value": value}}])
+    made = way.make(kimi, overrides={"structured": ("function_calling",)})
+    assert way.ask(made, cls) == cls(value)
+    (tool,) = kimi.requests[0].body["tools"]
+    assert tool["function"]["parameters"]["required"] == ["value"]
+    assert kimi.errors == []
 
 
 # ------------------------------------------------------------------------------------------------------ errors

@@ -28,14 +28,23 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
 from kimi_core.schema.compiler import Compiler
-from kimi_core.schema.errors import Outgrown, SchemaError
+from kimi_core.schema.errors import NotAnObjectError, Outgrown, SchemaError
 from kimi_core.schema.limits import check, settle, used
 from kimi_core.schema.numbers import without_infinities
 from kimi_core.schema.property_names import PropertyNames, spell_names
 from kimi_core.schema.recursion import let_end
 from kimi_core.schema.union import Atom, Choice, has_every_type, merge_objects, write
 
-__all__ = ["Dialect", "JsonObject", "PropertyNames", "SchemaError", "normalise", "tool_parameters", "written"]
+__all__ = [
+    "Dialect",
+    "JsonObject",
+    "PropertyNames",
+    "SchemaError",
+    "normalise",
+    "tool_parameters",
+    "wrapped",
+    "written",
+]
 
 JsonObject: TypeAlias = dict[str, Any]
 Dialect: TypeAlias = Literal["mfjs", "json_schema"]
@@ -72,6 +81,24 @@ def written(schema: Mapping[str, Any], dialect: Dialect = "mfjs", *, tool: bool 
     if tool and standard.get("type", "object") != "object":
         raise _not_an_object(str(standard["type"]))
     return PropertyNames(standard, {})
+
+
+def wrapped(schema: Mapping[str, Any]) -> JsonObject | None:
+    """Return an object with the schema as its one property `value`; None when it describes an object already.
+
+    For answers that are to come as the arguments of a tool, which are always an object.
+    """
+    if schema.get("type") == "object":
+        return None
+    try:
+        written(schema, tool=True)
+    except NotAnObjectError:
+        outside = {key: schema[key] for key in ("$defs", "definitions") if key in schema}
+        inside = {key: value for key, value in schema.items() if key not in outside}
+        return {"type": "object", "properties": {"value": inside}, "required": ["value"], **outside}
+    except SchemaError:  # is raised where it is sent
+        return None
+    return None
 
 
 def _standard(schema: Mapping[str, Any]) -> JsonObject:
@@ -149,8 +176,8 @@ def _set_of(atom: Atom) -> str:
     return f"{atom.get('title', '')} ({names})".strip()
 
 
-def _not_an_object(kind: str) -> SchemaError:
-    return SchemaError(
+def _not_an_object(kind: str) -> NotAnObjectError:
+    return NotAnObjectError(
         (),
         f"a tool's parameters must be an object, and this allows {kind}. "
         'Wrap it: {"type": "object", "properties": {"value": …}, "required": ["value"]}.',

@@ -24,5 +24,9 @@ class SchemaError(MessageError):
         return f"At path '{self.path}': {self.reason}"
 
 
+class NotAnObjectError(SchemaError):
+    """A schema of something else than an object, where only an object can be."""
+
+
 class Outgrown(Exception):
     """The schema is larger than the server takes; when references are kept it may not be. Never seen outside."""
