@@ -15,7 +15,7 @@ def raw(client, body=None, **headers):
     """The bytes of a response as they come off the wire, up to the end of the connection."""
     data = json.dumps(body or {"model": "kimi-k2.6", "messages": [{"role": "user", "content": "Hi"}]}).encode()
     head = (
-        f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {len(data)}\r\n"
+        f"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {len(data)}\r\n"
         f"authorization: Bearer {client.kimi.api_key}\r\n\r\n"
     )
     pieces = []
