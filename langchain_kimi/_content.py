@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -92,9 +93,15 @@ def _part(block: Any) -> Part | None:
 def _sendable(block: Any) -> Part | None:
     """A block that the caller did not write: text in its place when no Kimi host can be told it."""
     try:
-        return _part(block)
+        part = _part(block)
     except (ValueError, TypeError, AttributeError, KeyError):  # MessageError is a ValueError; any shape may come
         return _stand_in(block)
+    return part if part is None or _is_well_formed(part) else _stand_in(block)
+
+
+def _is_well_formed(part: Part) -> bool:
+    """Whether what should be text is text."""
+    return all(value is None or isinstance(value, str | PathLike) for value in astuple(part))
 
 
 def _bare(block: Any) -> Any:
@@ -106,8 +113,10 @@ def _bare(block: Any) -> Any:
 
 def _stand_in(block: Block) -> Part:
     inner = next((v for key in ("file", "source", "value") if isinstance(v := block.get(key), Mapping)), block)
+    if _PARTS.get(_kind(block)) in (_text, _refusal, _plain_text):
+        return TextPart(dump(block))
     known = (block.get(key) or inner.get(key) for key in ("mime_type", "media_type", "mimeType"))
-    mime = next((str(mime) for mime in known if mime), "")
+    mime = next((mime for mime in known if isinstance(mime, str)), "")
     places = (inner.get(key) for key in ("url", "file_url", "file_uri", "path", "file_id"))
     sort = mime.partition("/")[0] if mime else str(_kind(block)).removeprefix("input_")
     what = _WHAT.get(sort.removesuffix("_url"), "a document")
@@ -234,7 +243,9 @@ def _data_url(data: str | bytes, mime: str | None) -> str:
 
 
 def _name(block: Block) -> str | None:
-    extras = block.get("extras") or block.get("metadata") or {}
+    extras = block.get("extras") or block.get("metadata")
+    if not isinstance(extras, Mapping):
+        extras = {}
     known = (block.get(key) or extras.get(key) for key in ("filename", "name", "title"))
     return next((str(name) for name in known if name), None)
 

@@ -73,6 +73,51 @@ def test_calls_without_ids_get_kimis_own_and_their_results_in_order() -> None:
     assert repairs == ("repeated id",)
 
 
+def calls(*named: tuple[str, str]) -> Message:
+    return Message("assistant", reasoning=THOUGHT, tool_calls=tuple(ToolCall(id, name, "{}") for id, name in named))
+
+
+def told(*results: tuple[str | None, str | None, str]) -> list[Message]:
+    return [Message("tool", text, tool_call_id=id, name=name) for id, name, text in results]
+
+
+MATCHED = {
+    "by id before name": (calls(("a", "f"), ("b", "g")), told(("b", "f", "B"), ("a", "g", "A")), ["A", "B"]),
+    "by the name that stands for the id": (calls(("", "f"), ("", "g")), told(("g", None, "G"), ("f", None, "F")), ["F", "G"]),
+    "by name": (calls(("a", "f"), ("b", "g")), told((None, "g", "G"), (None, "f", "F")), ["F", "G"]),
+    "by place": (calls(("a", "f"), ("b", "g")), told((None, None, "1"), (None, None, "2")), ["1", "2"]),
+    "by place, the others by id": (calls(("a", "f"), ("b", "g")), told(("b", None, "B"), ("?", None, "1")), ["1", "B"]),
+    "a second one of an id answers nothing else": (calls(("a", "f"), ("b", "g")), told(("a", None, "A"), ("a", None, "2")), ["A", NO_RESULT]),
+    "one of another tool answers nothing": (calls(("a", "f")), told(("?", "g", "G")), [NO_RESULT]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("turn", "results", "expected"), MATCHED.values(), ids=MATCHED)
+def test_results_are_matched_by_id_else_by_name_else_by_place(
+    turn: Message, results: list[Message], expected: list[str]
+) -> None:
+    messages, _ = repair([USER, turn, *results], MOONSHOT, True)
+    sent = messages[1].tool_calls
+    assert {m.tool_call_id: m.content for m in messages[2:]} == {
+        call.id: text for call, text in zip(sent, expected, strict=True)
+    }
+
+
+def test_a_result_does_not_answer_a_turn_that_another_with_calls_follows() -> None:
+    history = [USER, asks("a"), asks("b"), Message("tool", "B")]
+    messages, repairs = repair(history, MOONSHOT, True)
+    assert [m.content for m in messages if m.role == "tool"] == [NO_RESULT, "B"]
+    assert repairs == ("unanswered",)
+
+
+def test_a_call_without_a_name_is_left_out_with_its_result() -> None:
+    turn = Message("assistant", "Hm", THOUGHT, (ToolCall("a", "", ""), call("b")))
+    messages, repairs = repair([USER, turn, result("a"), result("b")], MOONSHOT, True)
+    assert [c.id for c in messages[1].tool_calls] == ["b"]
+    assert [m.tool_call_id for m in messages[2:]] == ["b"]
+    assert "nameless" in repairs
+
+
 def test_ids_that_repeat_in_later_turns_are_kept() -> None:
     """K3 counts `look_0` anew in every turn."""
     history = [USER, asks("look_0"), result("look_0"), asks("look_0"), result("look_0")]

@@ -24,7 +24,18 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from kimi_core import DocumentPart, ImagePart, KimiWarning, Message, MessageError, TextPart, VideoPart
+from kimi_core import (
+    DocumentPart,
+    ImagePart,
+    KimiClient,
+    KimiWarning,
+    Message,
+    MessageError,
+    Request,
+    TextPart,
+    ToolCall,
+    VideoPart,
+)
 from kimi_core.emulator import LocalKimi
 from langchain_kimi import ChatKimi, prefill
 from langchain_kimi._convert import to_messages
@@ -641,6 +652,25 @@ def test_no_assistant_content_is_refused(content: list[Any]) -> None:
         *("text", "thinking", "tool_use", "refusal")
     }
     assert set(left_out) == unknown
+
+
+_KEYS = st.sampled_from(["url", "data", "base64", "type", "text", "mime_type", "source", "file", "path", "extras"])
+_odd = st.recursive(_json, lambda x: st.dictionaries(_KEYS, x, max_size=3), max_leaves=5)
+_odd_block = st.text(max_size=5) | st.builds(
+    lambda kind, rest: {**rest, "type": kind},
+    st.sampled_from(["text", "image", "image_url", "audio", "file", "document", "media", "refusal", "resource", "x"]),
+    st.dictionaries(_KEYS | st.sampled_from(["image_url", "resource", "refusal", "filename"]), _odd, max_size=3),
+)
+
+
+@given(content=st.lists(_odd_block, max_size=3))
+def test_no_result_of_a_tool_is_refused_whatever_it_looks_like(content: list[Any]) -> None:
+    (result,) = to_messages([ToolMessage(content, tool_call_id="c1")])
+    history = [Message("user", "?"), Message("assistant", tool_calls=(ToolCall("c1", "find", "{}"),)), result]
+    request = Request(messages=history, model="kimi-k3")
+    client = KimiClient(host="moonshot", api_key="k", on_unsupported="ignore", fetch_media=False)
+    _, wire = client.prepare(client.attached(request))
+    assert wire.body["messages"][-1]["content"]
 
 
 # -------------------------------------------------------------------------------------------------- prefill
