@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from kimi_core import answers, history, left_out, policy, routes
 from kimi_core import errors as err
 from kimi_core.addresses import is_local
+from kimi_core.bills import bill_of, billed
 from kimi_core.codecs import WireRequest, codec
 from kimi_core.events import Event, Finished, ResponseBuilder, TextDelta, reduce
 from kimi_core.header_rules import check_headers
@@ -443,8 +444,4 @@ def _narrowed(plan: Plan) -> Request:
 
 def summed(first: Response, second: Response) -> Response:
     """The second answer with the price of both."""
-    a, b = first.usage, second.usage
-    cost = None if first.cost_usd is None or second.cost_usd is None else first.cost_usd + second.cost_usd
-    if a is None or b is None:
-        return replace(second, cost_usd=cost)
-    return replace(second, usage=a.plus(b), cost_usd=cost)
+    return billed(second, bill_of(first) + bill_of(second))

@@ -12,8 +12,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from kimi_core import errors as err
+from kimi_core.bills import bill_of, billed
 from kimi_core.budget import CHARACTERS
-from kimi_core.events import Event, Finished, ReasoningDelta, ResponseBuilder, Started, TextDelta, ToolCallDelta
+from kimi_core.events import (
+    Event,
+    Finished,
+    ReasoningDelta,
+    ResponseBuilder,
+    Started,
+    TextDelta,
+    ToolCallDelta,
+)
 from kimi_core.profile import model_there
 from kimi_core.rounds import summed_ends
 from kimi_core.types import Message, Request, Response, TextPart
@@ -96,9 +105,8 @@ class Hops(Generic[C]):
 
     def _add_price(self, partial: Response | None) -> None:
         """What the part of the answer has cost, if the host said it."""
-        if partial is not None and partial.usage is not None:
-            part = Finished(None, None, partial.usage, partial.cost_usd, partial.cost_is_estimate)
-            self._spent = summed_ends(self._spent, part)
+        if partial is not None:
+            self._spent = summed_ends(self._spent, billed(Finished(None, None), bill_of(partial)))
 
     def _standing(self, error: err.APIError) -> err.APIError:
         if self._characters or self._calls:

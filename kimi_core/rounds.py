@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapp
 from dataclasses import replace
 
 from kimi_core import errors as err
+from kimi_core.bills import bill_of, billed
 from kimi_core.events import (
     Event,
     Finished,
@@ -80,7 +81,7 @@ class Rounds:
             came = replace(came, steps=(*came.steps, Step(calls=unfinished, open=True)))
         if spent is None or came.finish_reason is not None:
             return came
-        return replace(came, usage=spent.usage, cost_usd=spent.cost_usd, cost_is_estimate=spent.cost_is_estimate)
+        return billed(came, bill_of(spent))
 
     def feed(self, event: Event) -> Event | None:
         """An event of the model's turn as the user is to see it; None when it is not for the user."""
@@ -186,13 +187,8 @@ def summed_ends(before: Finished | None, last: Finished) -> Finished:
     """The end of a turn, with the price of those before, and the hosts that failed in them."""
     if before is None:
         return last
-    usage = before.usage.plus(last.usage) if before.usage and last.usage else before.usage or last.usage
-    known = before.cost_usd is not None and last.cost_usd is not None
     return replace(
-        last,
-        usage=usage,
-        cost_usd=(before.cost_usd or 0) + (last.cost_usd or 0) if known else None,
-        cost_is_estimate=known and (before.cost_is_estimate or last.cost_is_estimate),
+        billed(last, bill_of(before) + bill_of(last)),
         fallbacks=(*before.fallbacks, *last.fallbacks),
     )
 

@@ -8,6 +8,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import replace
 
+from kimi_core.bills import Bill, bill_of, billed
 from kimi_core.types import Request, Response
 
 MOST_AT_ONCE = 16
@@ -54,22 +55,12 @@ def together(answers: Sequence[Response]) -> Response:
     if not rest:
         return first
     others = [*first.alternatives, *(one for answer in rest for one in (_alone(answer), *answer.alternatives))]
-    return replace(_priced(first, rest), alternatives=tuple(others))
+    return replace(billed(first, sum(map(bill_of, rest), Bill()) + bill_of(first)), alternatives=tuple(others))
 
 
 def _alone(answer: Response) -> Response:
     """An answer without those that came with it; what it cost by itself is not known then."""
     return replace(answer, alternatives=(), usage=None, cost_usd=None) if answer.alternatives else answer
-
-
-def _priced(first: Response, rest: Sequence[Response]) -> Response:
-    usage, cost, estimated = first.usage, first.cost_usd, first.cost_is_estimate
-    for other in rest:
-        if other.usage is not None:
-            usage = other.usage if usage is None else replace(usage.plus(other.usage), raw=usage.raw)
-        if other.cost_usd is not None:
-            cost, estimated = (cost or 0.0) + other.cost_usd, estimated or other.cost_is_estimate
-    return replace(first, usage=usage, cost_usd=cost, cost_is_estimate=estimated)
 
 
 # ------------------------------------------------------------------------------------------------- side by side

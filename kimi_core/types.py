@@ -384,12 +384,13 @@ class Response:
         raw_finish_reason: The host's own word for it.
         usage: Tokens; None when the host reported none.
         cost_usd: Price of the call in US dollars; None when unknown.
-        cost_is_estimate: True when `cost_usd` was computed from the dated price table, False when the host said it.
+        cost_is_estimate: True when `cost_usd` was computed from the dated price table, or lacks that of a call which
+            was part of it; False when the host said it.
         id: The host's id of the answer.
         model: The model's name as the host echoed it.
         created: Unix time in seconds.
         system_fingerprint: As the host sent it.
-        logprobs: Log probabilities as the host sent them, when asked for.
+        logprobs: Log probabilities when asked for, `{"content": [...]}`, those of all chunks together.
         extra: Answer-level fields without a neutral meaning, as sent (for instance AI/ML API's `meta`). Ours is
             `promoted_reasoning`: True when the text is the reasoning of an answer that had no text.
         steps: The turns in which server tools were run, before this answer and in it. Usage and cost are of all turns.

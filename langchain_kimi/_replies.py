@@ -14,6 +14,7 @@ from langchain_core.messages.tool import ToolCall as LangChainToolCall
 from langchain_core.outputs import ChatGeneration, ChatResult
 
 from kimi_core.arguments import parse_arguments
+from kimi_core.bills import Bill
 from kimi_core.hosts import Price
 from kimi_core.structured import dump
 from kimi_core.types import JsonObject, Reasoning, Response, ToolCall, Usage
@@ -229,6 +230,23 @@ def to_usage(usage: Usage | None) -> UsageMetadata | None:
     if usage.reasoning_tokens is not None:
         converted["output_token_details"] = OutputTokenDetails(reasoning=usage.reasoning_tokens)
     return converted
+
+
+def read_bill(message: AIMessage) -> Bill:
+    """What an answer of ours has cost."""
+    usage, told = message.usage_metadata, message.response_metadata
+    if usage is None:
+        return Bill(None, told.get("cost_usd"), bool(told.get("cost_is_estimate")))
+    into, out = usage.get("input_token_details") or {}, usage.get("output_token_details") or {}
+    tokens = Usage(
+        usage["input_tokens"],
+        usage["output_tokens"],
+        usage["total_tokens"],
+        into.get("cache_read"),
+        out.get("reasoning"),
+        cache_write_tokens=into.get("cache_creation"),
+    )
+    return Bill(tokens, told.get("cost_usd"), bool(told.get("cost_is_estimate")))
 
 
 def _costs(response: Response, manner: Manner) -> dict[str, float] | None:

@@ -7,7 +7,6 @@ from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
-from langchain_core.messages.ai import add_usage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableMap
 from langchain_core.runnables.utils import AddableDict
 
@@ -17,6 +16,7 @@ from kimi_core.profile import did_you_mean
 from kimi_core.schema import SchemaError, tool_parameters
 from kimi_core.types import JsonObject
 from langchain_kimi._answers import AnswerParser, Reader
+from langchain_kimi._replies import read_bill, to_usage
 from langchain_kimi._shapes import Shape, shape_of, traced_schema
 
 METHODS = {
@@ -136,12 +136,11 @@ def _turn(answer: AIMessage, complaint: str, text: str) -> list[BaseMessage]:
 
 def _summed(first: AIMessage, second: AIMessage) -> AIMessage:
     """The second answer with the price of both."""
+    bill = read_bill(first) + read_bill(second)
     metadata = dict(second.response_metadata)
-    costs = [message.response_metadata.get("cost_usd") for message in (first, second)]
-    if None not in costs:
-        metadata["cost_usd"] = sum(costs)
-    usage = add_usage(first.usage_metadata, second.usage_metadata)
-    return second.model_copy(update={"usage_metadata": usage, "response_metadata": metadata})
+    if bill.cost_usd is not None:
+        metadata |= {"cost_usd": bill.cost_usd, "cost_is_estimate": bill.cost_is_estimate}
+    return second.model_copy(update={"usage_metadata": to_usage(bill.usage), "response_metadata": metadata})
 
 
 # -------------------------------------------------------------------------------------------- errors as results

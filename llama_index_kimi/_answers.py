@@ -14,12 +14,11 @@ from pydantic_core import to_json
 from kimi_core import structured
 from kimi_core.errors import OutputError, StructuredOutputError
 from kimi_core.schema import wrapped
+from llama_index_kimi._convert import bill_facts, read_bill
 from llama_index_kimi._turns import last_text
 
 if TYPE_CHECKING:
     from llama_index.core.program.utils import FlexibleModel
-
-_SUMS = ("prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens", "reasoning_tokens")
 
 
 def read(response: ChatResponse, output_cls: type[Model]) -> Model:
@@ -101,11 +100,8 @@ def _result(call: ToolCallBlock, text: str) -> ChatMessage:
 
 def summed(first: ChatResponse, second: ChatResponse) -> ChatResponse:
     """The second response with the price of both. Its `raw` stays what the host said."""
-    a, b = first.additional_kwargs, second.additional_kwargs
-    totals: dict[str, Any] = {key: a.get(key, 0) + b.get(key, 0) for key in _SUMS if key in a or key in b}
-    if "cost_usd" in a and "cost_usd" in b:
-        totals["cost_usd"] = a["cost_usd"] + b["cost_usd"]
-    return second.model_copy(update={"additional_kwargs": {**b, **totals}})
+    bill = read_bill(first.additional_kwargs) + read_bill(second.additional_kwargs)
+    return second.model_copy(update={"additional_kwargs": {**second.additional_kwargs, **bill_facts(bill)}})
 
 
 # -------------------------------------------------------------------------------------------------- unfinished

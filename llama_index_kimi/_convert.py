@@ -18,6 +18,7 @@ from llama_index.core.base.llms.types import (
 )
 
 from kimi_core.arguments import parse_arguments
+from kimi_core.bills import Bill, bill_of
 from kimi_core.errors import MessageError, warn
 from kimi_core.structured import dump
 from kimi_core.turns import TURNS, to_record
@@ -363,27 +364,43 @@ def to_usage(usage: Usage) -> JsonObject:
 
 def to_facts(response: Response) -> JsonObject:
     """What is known about an answer, flat, for `ChatResponse.additional_kwargs`."""
-    usage, cost = response.usage, response.cost_usd
-    facts: JsonObject = {"finish_reason": response.finish_reason, "cost_usd": cost}
-    if usage:
-        facts |= {
-            "prompt_tokens": usage.input_tokens,
-            "completion_tokens": usage.output_tokens,
-            "total_tokens": usage.total_tokens,
-            "cached_tokens": usage.cached_tokens,
-            "reasoning_tokens": usage.reasoning_tokens,
-            "cache_write_tokens": usage.cache_write_tokens,
-        }
+    facts: JsonObject = {"finish_reason": response.finish_reason} if response.finish_reason else {}
+    facts |= bill_facts(bill_of(response))
     if response.alternatives:
         facts["alternatives"] = [other.text for other in response.alternatives]
-    if cost is not None:
-        facts["cost_is_estimate"] = response.cost_is_estimate
-    return {key: value for key, value in facts.items() if value is not None}
+    return facts
 
 
-def to_logprobs(sent: Any) -> list[list[LogProb]] | None:
+_COUNTS = {
+    "prompt_tokens": "input_tokens",
+    "completion_tokens": "output_tokens",
+    "total_tokens": "total_tokens",
+    "cached_tokens": "cached_tokens",
+    "reasoning_tokens": "reasoning_tokens",
+    "cache_write_tokens": "cache_write_tokens",
+}
+"""The names of counts in facts, and those of `Usage`."""
+
+
+def bill_facts(bill: Bill) -> JsonObject:
+    """What an answer has cost, flat."""
+    facts: JsonObject = {name: getattr(bill.usage, ours, None) for name, ours in _COUNTS.items()}
+    facts["cost_usd"] = bill.cost_usd
+    if bill.cost_usd is not None:
+        facts["cost_is_estimate"] = bill.cost_is_estimate
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def read_bill(facts: Mapping[str, Any]) -> Bill:
+    """The other way round, of an answer of ours."""
+    counts: JsonObject = {ours: facts.get(name) for name, ours in _COUNTS.items()}
+    usage = Usage(**counts) if counts["total_tokens"] is not None else None
+    return Bill(usage, facts.get("cost_usd"), bool(facts.get("cost_is_estimate")))
+
+
+def to_logprobs(sent: Mapping[str, Any] | None) -> list[list[LogProb]] | None:
     """Log probabilities: for each token its alternatives, or itself when none were asked for."""
-    tokens = [token for choice in sent or () for token in choice.get("content") or ()]
+    tokens = (sent or {}).get("content") or ()
     return [[_logprob(t) for t in token.get("top_logprobs") or [token]] for token in tokens] or None
 
 

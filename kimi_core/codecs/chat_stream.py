@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kimi_core.classify import error_in_frame, not_an_answer
@@ -71,7 +71,7 @@ class ChatStreamDecoder:
         self._finish: str | None = None
         self._usage: JsonObject | None = None
         self._cost: float | None = None
-        self._logprobs: list[Any] = []
+        self._logprobs: list[JsonObject] = []
         self._extra: JsonObject = {"endpoint": host.endpoint} if host.endpoint else {}
 
     @property
@@ -154,7 +154,7 @@ class ChatStreamDecoder:
             # vLLM finishes a named call with `stop`; a turn that calls tools is a tool turn.
             reason = "tool_calls"
         details = self._details.result() if self._details is not None else ()
-        logprobs = self._logprobs or None
+        logprobs = _merged(self._logprobs)
         events.append(Finished(reason, self._finish, usage, cost, estimated, logprobs, self._extra, details))
         return events
 
@@ -183,7 +183,8 @@ class ChatStreamDecoder:
             self._finish = str(finish)
         if error := choice.get("error"):  # OpenRouter, beside `finish_reason: "error"`
             raise error_in_frame({"error": error}, self._profile)
-        if logprobs := choice.get("logprobs"):
+        logprobs = choice.get("logprobs")
+        if logprobs and isinstance(logprobs, dict):
             self._logprobs.append(logprobs)
         self._rare(frame)
 
@@ -231,6 +232,15 @@ def _markup(profile: Profile, wire: WireRequest, calls: ToolCallAssembler) -> Ma
     offered = dig(wire.body, "tools") and dig(wire.body, "tool_choice") != "none"
     leaks = profile.host.leaked_calls and offered
     return MarkupReader(where, calls if leaks else None) if leaks or where != "no" else None
+
+
+def _merged(pieces: Sequence[JsonObject]) -> JsonObject | None:
+    """Log probabilities of all chunks as those of one whole body: `{"content": [...]}`."""
+    merged: JsonObject = {}
+    for piece in pieces:
+        for key, value in piece.items():
+            merged[key] = [*(merged.get(key) or ()), *value] if isinstance(value, list) else merged.get(key) or value
+    return merged or None
 
 
 def _complains(frame: JsonObject) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from kimi_core import documents, structured
+from kimi_core.bills import Bill, bill_of, billed
 from kimi_core.classify import error_in_body, not_an_answer
 from kimi_core.codecs import Poll, WireRequest
 from kimi_core.codecs.chat import document_text, media_url, unread, wire_names, wire_schema, wire_to_user
@@ -267,8 +268,5 @@ def _reduced(events: Iterable[Event]) -> Response:
 def _together(end: Finished, alternatives: tuple[Response, ...], errors: list[JsonObject]) -> Finished:
     """The end of the first answer, with the others, the price of all, and what failed."""
     extra = {**end.extra, "errors": errors} if errors else end.extra
-    usage, cost = end.usage, end.cost_usd
-    for other in alternatives:
-        usage = replace(usage.plus(other.usage), raw=usage.raw) if usage and other.usage else None
-        cost = None if cost is None or other.cost_usd is None else cost + other.cost_usd
-    return replace(end, alternatives=alternatives, usage=usage, cost_usd=cost, extra=extra)
+    bill = sum(map(bill_of, alternatives), Bill()) + bill_of(end)
+    return replace(billed(end, bill), alternatives=alternatives, extra=extra)

@@ -78,7 +78,7 @@ class Features:
         self.kimi.enqueue(json={"id": "1", "choices": [{**choice, "logprobs": {"content": [TOKEN]}}]})
         answer = self.made(logprobs=True, top_logprobs=0, on_unsupported="error").invoke("Really?")
         assert self.kimi.requests[-1].body["logprobs"] is True
-        assert answer.response_metadata["logprobs"] == [{"content": [TOKEN]}]
+        assert answer.response_metadata["logprobs"] == {"content": [TOKEN]}
 
     def test_log_probabilities_of_a_stream(self) -> None:
         spoken = {"index": 0, "delta": {"content": "Yes"}, "logprobs": {"content": [TOKEN]}, "finish_reason": None}
@@ -86,7 +86,7 @@ class Features:
         self.kimi.enqueue(sse=[{"id": "1", "choices": [choice]} for choice in (spoken, last)])
         first, *rest = self.made(logprobs=True, on_unsupported="error").stream("Really?")
         whole: AIMessageChunk = sum(rest, start=first)
-        assert whole.response_metadata["logprobs"] == [{"content": [TOKEN]}]
+        assert whole.response_metadata["logprobs"] == {"content": [TOKEN]}
 
 
 for _model in MODELS:
