@@ -240,10 +240,9 @@ def require_key(given: Settings) -> None:
 
 def _facts(given: Mapping[str, Any]) -> dict[str, Any]:
     """The user's own facts, with the headers among them hidden."""
-    if given.get("headers") is None:
-        return dict(given)
-    check_headers(given["headers"])
-    return {**given, "headers": hidden(given["headers"])}
+    headers = given.get("headers")
+    check_headers(headers)
+    return {**given, "headers": hidden(headers)} if headers else dict(given)
 
 
 _ELSEWHERE = " A key of the environment is sent to {0} only when you say whose address it is, for instance host={1!r}."
