@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from kimi_core import errors as err
 from kimi_core.addresses import is_same_origin, shown
@@ -107,11 +108,22 @@ _GENERAL = (
 )
 
 
-def error_from_status(status: int, body: Any, headers: Mapping[str, str], profile: Profile) -> err.APIError:
-    """The error for an HTTP error status."""
+def error_from_status(
+    status: int, body: Any, headers: Mapping[str, str], profile: Profile, *, address: str = ""
+) -> err.APIError:
+    """The error for an HTTP error status.
+
+    Args:
+        status: The status.
+        body: What came with it.
+        headers: The same.
+        profile: Host and model.
+        address: Where the request went, when that is known.
+    """
     rule = _rule(status, body, profile, headers)
     error = rule.error if rule else (err.InternalServerError if status >= 500 else err.APIStatusError)
-    made = _make(error, body, profile, what=f"HTTP {status}", advice=rule.advice if rule else "")
+    advice = _unversioned(status, address, profile) or (rule.advice if rule else "")
+    made = _make(error, body, profile, what=f"HTTP {status}", advice=advice)
     made.status_code = status
     return _with_retry(_with_headers(made, headers, profile), rule)
 
@@ -132,6 +144,14 @@ def redirected(status: int, base: str, target: str, profile: Profile) -> err.API
         model=profile.model_id,
         status_code=status,
     )
+
+
+def _unversioned(status: int, address: str, profile: Profile) -> str:
+    """What a 404 can mean of an address that lacks what most servers have at its end."""
+    path, own = urlsplit(address).path, profile.host.base_url or "/v1"
+    if status != 404 or not re.search(r"/v\d", own) or re.search(r"/v\d", path) or not path.endswith(profile.host.path):
+        return ""
+    return "base_url does not end with /v1, as that of most servers does: try it with /v1."
 
 
 def _with_headers(made: err.APIError, headers: Mapping[str, str], profile: Profile) -> err.APIError:

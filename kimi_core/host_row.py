@@ -122,6 +122,7 @@ class HostRow:
         retired: Families that it serves no more, by their id: since when, and what it serves instead.
         thinking_ids: Names that guides give to a family that thinks, which the host does not know as models: the call
             goes to the family, with thinking on unless it is said to be off, and one warning.
+        model_id_form: What each of its ids is like, as a regular expression; any other is an error before any I/O.
         thinking_default: Whether it thinks when nothing is said; None when unknown.
         thinking_on: Patch that switches thinking on; None when it cannot be said.
         thinking_off: Patch that switches it off; None when it cannot be switched off.
@@ -234,6 +235,7 @@ class HostRow:
     model_ids: Mapping[str, str] = field(default_factory=dict)
     retired: Mapping[str, Retirement] = field(default_factory=dict)
     thinking_ids: Mapping[str, str] = field(default_factory=dict)
+    model_id_form: str | None = None
     # thinking
     thinking_default: bool | None = None
     # Template variables are what self-hosted servers understand; sent only when the user asks.

@@ -7,9 +7,10 @@ A new host that speaks Chat Completions is one row in `kimi_core/rows`; what it 
 from __future__ import annotations
 
 from functools import lru_cache
-from urllib.parse import SplitResult
+from urllib.parse import SplitResult, urlsplit
 
 from kimi_core import addresses
+from kimi_core.errors import ConfigError
 from kimi_core.host_row import ErrorRule, HostRow, Price, Retirement
 from kimi_core.rows import aimlapi, catalogue, clouds, gateways, moonshot, runware, self_hosted
 
@@ -19,6 +20,7 @@ __all__ = [
     "HostRow",
     "Price",
     "Retirement",
+    "check_path",
     "find_by_name",
     "find_by_url",
     "guess_by_url",
@@ -64,6 +66,26 @@ def guess_by_url(base_url: str) -> HostRow | None:
     On this machine and in private networks people run servers of their own, which are not Moonshot's.
     """
     return named_by_url(base_url) or (HOSTS["generic"] if addresses.is_local(base_url) else None)
+
+
+def check_path(row: HostRow, url: str) -> None:
+    """Raise for what is certainly too long or short: with an endpoint's own path, or without a known host's end.
+
+    Raises:
+        ConfigError: It says what to give instead.
+    """
+    if row.path and url.rstrip("/").endswith(row.path):
+        shorter = url.rstrip("/").removesuffix(row.path)
+        raise ConfigError(f"base_url ends with {row.path}, which is added to it: give {shorter!r}.")
+    owner = find_by_url(url)
+    if owner is None or not owner.key_required or "{" in (owner.base_url or "{"):
+        return
+    whole, given = urlsplit(owner.base_url or "").path.rstrip("/"), urlsplit(url).path.rstrip("/")
+    if given != whole and f"{whole}/".startswith(f"{given}/"):
+        rest = whole.removeprefix(given)
+        raise ConfigError(
+            f"base_url lacks {rest!r} at its end, which {owner.title} has: give {url.rstrip('/') + rest!r}."
+        )
 
 
 def _covers(domain: str, host: str, address: SplitResult) -> bool:

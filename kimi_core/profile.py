@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any
 
-from kimi_core import hosts, models
+from kimi_core import hosts, model_ids, models
 from kimi_core.errors import ConfigError, UnknownHostError, warn
 from kimi_core.hosts import HostRow
 from kimi_core.models import ModelRow
@@ -92,8 +92,9 @@ def resolve(host: HostRow, model: str, patch: Mapping[str, Any] | None = None) -
         patch: The user's own facts: fields of `HostRow` or `ModelRow`.
 
     Raises:
-        ConfigError: The patch has a field that no row has.
+        ConfigError: The patch has a field that no row has, or no model of the host can have that id.
     """
+    model_ids.check(host, model, (patch or {}).get("model_id_form", host.model_id_form))
     meant = host.thinking_ids.get(model)
     if meant:
         _warn_thinking_id(host.name, model, meant)

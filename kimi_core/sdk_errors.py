@@ -82,7 +82,8 @@ def _of_status(error: Any, profile: Profile) -> err.APIError:
     if target is not None:
         return redirected(error.status_code, str(error.response.request.url), target, profile)
     # The SDK unwraps {"error": …}; rows speak of the whole body.
-    return error_from_status(error.status_code, _body(error), error.response.headers, profile)
+    address = str(error.request.url)
+    return error_from_status(error.status_code, _body(error), error.response.headers, profile, address=address)
 
 
 def broken(kind: type[err.APIError], what: str, profile: Profile) -> err.APIError:

@@ -189,6 +189,7 @@ def make_settings(
     if not url:
         raise ConfigError(f"host={row.name!r} has no address of its own: give base_url=…")
     _check_url(url)
+    hosts.check_path(row, url)
     _check_address(row, base_url, "base_url")
     if named and not base_url and host is not None:
         _check_address(row, named, next(name for name in row.base_url_env if _env((name,))))

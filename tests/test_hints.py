@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from drivers import DRIVERS, Driver
 
-from kimi_core import UnknownOptionError
+from kimi_core import ConfigError, NotFoundError, UnknownOptionError
 from kimi_core.emulator import LocalKimi
 from kimi_core.hints import INSTEAD, MEANT
 from kimi_core.options import ALIASES, CONNECTION, OPTIONS
@@ -88,3 +88,81 @@ def test_a_key_or_address_does_not_get_into_a_body(kimi: LocalKimi, word: str) -
     with pytest.raises(Exception, match=word):
         KimiLLM(**where(kimi), additional_kwargs={word: "sk-canary-4711"})
     assert kimi.requests == []
+
+
+# --------------------------------------------------------------------------------------------------- model ids
+
+IDS = [
+    ("moonshot", "moonshotai/kimi-k2.6", r"no model 'moonshotai/kimi-k2.6'.*Did you mean 'kimi-k2.6'\?.*host="),
+    ("moonshot", "kimi k2.6", r"no model 'kimi k2.6'.*Did you mean 'kimi-k2.6'"),
+    ("moonshot", " kimi-k3 ", "Did you mean 'kimi-k3'"),
+    ("moonshot", "Kimi-K2.6", "Did you mean 'kimi-k2.6'"),
+    ("moonshot", "", "model is empty"),
+    ("vllm", " moonshotai/Kimi-K2.6", "begins or ends with a blank: give 'moonshotai/Kimi-K2.6'"),
+    ("vllm", "  ", "model is empty"),
+    ("generic", "kimi-k2.6\n", "begins or ends with a blank"),
+]
+
+
+@pytest.mark.parametrize(("host", "model", "text"), IDS)
+def test_an_id_that_no_model_of_the_host_can_have_is_an_error_before_any_io(
+    framework: Driver, kimi: LocalKimi, host: str, model: str, text: str
+) -> None:
+    made = framework.make(host=host, **where(kimi))
+    with pytest.raises(ConfigError, match=text):
+        framework.ask(made, "Hello", model=model or "\t")
+    with pytest.raises(ConfigError, match=text):
+        framework.ask(framework.make(host=host, **where(kimi), model=model), "Hello")
+    assert kimi.requests == []
+
+
+@pytest.mark.parametrize("model", ["moonshotai/kimi-k2.6", "Kimi-K2.6", "my kimi-k2.6"])
+def test_a_host_of_ones_own_has_ids_of_ones_own(framework: Driver, model: str) -> None:
+    made = framework.make(host="vllm", base_url="http://127.0.0.1:9/v1", model=model, on_unsupported="ignore")
+    assert getattr(made, "model_name", None) or made.model == model
+
+
+def test_the_form_of_ids_can_be_said_otherwise(framework: Driver, kimi: LocalKimi) -> None:
+    words = {"model": "team/kimi-k2.6", "overrides": {"model_id_form": None}}
+    with pytest.raises(NotFoundError, match="team/kimi-k2.6"):
+        framework.ask(framework.make(host="moonshot", **where(kimi), **words), "Hello")
+
+
+def test_a_long_id_is_not_repeated_in_full(framework: Driver, kimi: LocalKimi) -> None:
+    with pytest.raises(ConfigError) as caught:
+        framework.ask(framework.make(host="moonshot", **where(kimi)), "Hello", model="x/" * 5000)
+    assert len(str(caught.value)) < 400
+
+
+# --------------------------------------------------------------------------------------------------- addresses
+
+ADDRESSES = [
+    ("https://api.moonshot.ai", r"lacks '/v1'.*'https://api.moonshot.ai/v1'"),
+    ("https://api.moonshot.cn/", r"'https://api.moonshot.cn/v1'"),
+    ("https://api.kimi.com/coding", r"'https://api.kimi.com/coding/v1'"),
+    ("https://openrouter.ai/api", r"'https://openrouter.ai/api/v1'"),
+    ("https://api.moonshot.ai/v1/chat/completions", r"ends with /chat/completions.*'https://api.moonshot.ai/v1'"),
+    ("http://127.0.0.1:9/v1/chat/completions/", r"'http://127.0.0.1:9/v1'"),
+]
+
+
+@pytest.mark.parametrize(("base_url", "text"), ADDRESSES)
+def test_an_address_that_is_certainly_too_short_or_too_long_is_an_error(
+    framework: Driver, base_url: str, text: str
+) -> None:
+    with pytest.raises(ConfigError, match=text):
+        framework.make(api_key="k", base_url=base_url)
+
+
+@pytest.mark.parametrize("driver", DRIVERS, ids=[d.name for d in DRIVERS])
+def test_a_404_of_an_address_without_a_version_says_what_may_be_missing(driver: Driver, kimi: LocalKimi) -> None:
+    made = driver.make(host="vllm", base_url=kimi.base_url.removesuffix("/v1"), api_key=kimi.api_key)
+    with pytest.raises(NotFoundError, match="base_url does not end with /v1.*try it with /v1"):
+        driver.ask(made, "Hello")
+
+
+def test_a_404_of_an_address_with_a_version_says_nothing_of_it(framework: Driver, kimi: LocalKimi) -> None:
+    kimi.fail(1, status=404, type="resource_not_found_error")
+    with pytest.raises(NotFoundError) as caught:
+        framework.ask(framework.make(host="moonshot", **where(kimi)), "Hello")
+    assert "base_url" not in str(caught.value)

@@ -83,6 +83,8 @@ _MOONSHOT_ERRORS = (
 
 _MOONSHOT: dict[str, Any] = dict(  # noqa: C408 - reads like the rows below
     retired=_RETIRED,
+    # 404 `Not found the model moonshotai/kimi-k2.6 or Permission denied`; all ids that it lists are like this.
+    model_id_form=r"[^\s/A-Z]+",
     count_path="/tokenizers/estimate-token-count",
     # No header comes before a whole answer is finished, and the server itself waits up to two hours (help center).
     timeout=3600,
