@@ -320,6 +320,18 @@ def test_every_answer_goes_back_with_its_reasoning_or_an_empty_one(
     assert [message["reasoning_content"] for message in answers] == ["", "Hm.", ""]
 
 
+@pytest.mark.parametrize("model", ["kimi-k2.7-code", "kimi-k3"])
+@pytest.mark.parametrize(("host", "key"), [("aimlapi", "reasoning_content"), ("openrouter", "reasoning")])
+@both
+def test_every_answer_has_its_reasoning_at_gateways_that_may_ask_moonshot(
+    driver: Driver, host: str, key: str, model: str
+) -> None:
+    with LocalKimi(dialect=host) as kimi:
+        driver.ask(made(driver, kimi, host=host, model=model), FOREIGN)
+        answers = [message for message in sent(kimi) if message["role"] == "assistant"]
+    assert [message[key] for message in answers] == ["", "Hm.", ""]
+
+
 @both
 @pytest.mark.parametrize("thinking", [None, True, False])
 def test_no_empty_reasoning_is_sent_where_none_is_asked_for(driver: Driver, kimi: LocalKimi, thinking: Any) -> None:

@@ -63,9 +63,13 @@ def _message(message: Any) -> Any:
     if not isinstance(message, dict):
         return message
     kept = {key: value for key, value in message.items() if key not in ("reasoning", "reasoning_details")}
-    thought = _said(message.get("reasoning_details")) or message.get("reasoning") or message.get("reasoning_content")
-    if thought:
-        kept["reasoning_content"] = thought
+    thoughts = [
+        _said(message.get("reasoning_details")) or None,
+        message.get("reasoning"),
+        kept.get("reasoning_content"),
+    ]
+    if any(thought is not None for thought in thoughts):  # an empty one is handed on like any other
+        kept["reasoning_content"] = next(filter(None, thoughts), "")
     if isinstance(message.get("content"), list):
         kept["content"] = [_part(part) for part in message["content"]]
     return kept

@@ -32,6 +32,7 @@ _MAYBE_MOONSHOT: dict[str, Any] = {
     "thinking_keep": None,
     "reasoning_required": True,
     "blank_reasoning": " ",
+    "kept_reasoning_required": True,
     "empty_content": "omit",
     "takes_empty": False,
     "empty_result": EMPTY_RESULT,
