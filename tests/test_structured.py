@@ -296,6 +296,20 @@ def test_a_tool_without_arguments_is_an_empty_object(way: Way, kimi: LocalKimi) 
     assert way.ask(way.make(kimi, overrides={"structured": ("function_calling",)}), Nothing) == Nothing()
 
 
+class Group(BaseModel):
+    """A group of groups."""
+
+    name: str
+    items: list[Group]
+
+
+@each(SYNC)
+def test_a_class_that_requires_a_list_of_itself_is_answered(way: Way, kimi: LocalKimi) -> None:
+    made = way.ask(way.make(kimi), Group, "The name: Ada.")
+    assert isinstance(made, Group)
+    assert kimi.errors == []
+
+
 class Numbers(RootModel[list[int]]):
     """Some numbers."""
 

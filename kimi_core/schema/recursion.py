@@ -39,7 +39,7 @@ def let_end(root: Atom, definitions: Mapping[str, Atom]) -> None:
         blocked = list(_blocked(root, definitions, ending, set()))
         # Lists of itself first: where they are optional, what leads to them has an end as well.
         lists = [(node, name) for node, name in blocked if _ends(node["properties"][name], ending, _LENIENT)]
-        for node, name in lists or blocked:
+        for node, name in (lists or blocked)[:1]:  # the outermost alone: what is inside is then not looked at
             _make_optional(node, name)
         endless = not blocked
     if endless:
@@ -47,8 +47,6 @@ def let_end(root: Atom, definitions: Mapping[str, Atom]) -> None:
 
 
 def _make_optional(node: Atom, name: str) -> None:
-    if name not in node.get("required", ()):
-        return
     node["required"] = [other for other in node["required"] if other != name]
     if not node["required"]:
         del node["required"]
