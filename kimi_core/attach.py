@@ -203,13 +203,18 @@ def _became(part: Part, result: Done, role: Role) -> Part:
 
 def _filled(part: Part, result: str) -> Part:
     if isinstance(part, FilePart):
-        return local_files.to_part(part, result)
+        return _judged(local_files.to_part(part, result))
     if isinstance(part, ImagePart | VideoPart):
         return replace(part, url=result if result.startswith("data:") else f"ms://{result}")
     if isinstance(part, DocumentPart) and result.startswith("data:") and not documents.is_inline(part):
         name = unquote(urlsplit(part.url).path.rpartition("/")[2])
-        return replace(part, url=result, filename=part.filename or name or None)
+        return _judged(replace(part, url=result, filename=part.filename or name or None))
     return TextPart(documents.titled(result, part)) if isinstance(part, DocumentPart) else part
+
+
+def _judged(part: Part) -> Part:
+    """A document that was read or fetched, as what its bytes tell."""
+    return documents.settled(part) if isinstance(part, DocumentPart) else part
 
 
 # ------------------------------------------------------------------------------------------------ doing it

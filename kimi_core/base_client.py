@@ -177,9 +177,7 @@ class BaseClient:
         from kimi_core import attach, parts  # with the first picture
 
         profile = self._route(request)
-        messages, left_out = parts.settled(request.messages)
-        if left_out:
-            self._warn("left out", f"{left_out} It was left out of what a tool or a model said; the model is told so.")
+        messages = parts.settled(request.messages)
         settled = request if messages is request.messages else replace(request, messages=messages)
         rehearsed = attach.rehearsed(settled, profile, self.settings)
         if rehearsed is request:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import codecs
 import mimetypes
 import re
+from dataclasses import replace
 from typing import Final
 
 from kimi_core import media
 from kimi_core.media import MediaError
-from kimi_core.types import DocumentPart
+from kimi_core.types import DocumentPart, ImagePart, VideoPart
 
 UNKNOWN: Final = "application/octet-stream"
 _TEXT_TYPES: Final = frozenset(
@@ -24,8 +25,6 @@ _TEXT_TYPES: Final = frozenset(
     )
 )  # fmt: skip
 _TEXT_SUFFIXES: Final = ("+json", "+xml", "+yaml")
-# To the standard library the ending `.ts` is a video; what such a document is, its bytes say.
-_UNLIKELY: Final = ("image/", "audio/", "video/")
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -52,7 +51,7 @@ def load(data: bytes, filename: str | None = None, mime: str | None = None) -> D
 
 def mime_of(part: DocumentPart) -> str:
     """A document's MIME type, as far as the part, its URL or its name says it."""
-    said = part.mime or (part.url[5:].partition(",")[0] if is_inline(part) else "")
+    said = part.mime or (part.url.partition(":")[2].partition(",")[0] if is_inline(part) else "")
     said = said.partition(";")[0].strip().lower()
     if said in ("", UNKNOWN):
         named = part.filename or ("" if is_inline(part) else part.url)
@@ -62,11 +61,59 @@ def mime_of(part: DocumentPart) -> str:
 
 def is_inline(part: DocumentPart) -> bool:
     """Whether a part has the document itself, and not where it is."""
-    return part.url[:5].lower() == "data:"
+    return media.is_inline(part.url)
+
+
+def settled(part: DocumentPart) -> DocumentPart | ImagePart | VideoPart:
+    """Return a document as what its bytes tell, in strict base64: a picture or video where it is one.
+
+    Frameworks label what they do not know (LangChain's core calls all base64 of an OpenAI block a PDF).
+
+    Raises:
+        MediaError: It names a file of this machine, or is no base64.
+    """
+    if not is_inline(part):
+        if not _is_known(media.beginning(part.url)):
+            media.check_address(part.url)
+            return part
+        part = replace(part, url=f"data:;base64,{part.url}")
+    mime, encoded = media.take_apart(part.url)
+    head, named = media.beginning(encoded), mime_of(part)
+    if not _is_text(named) and not _is_known(head) and (wrapped := media.unwrapped(head, encoded)):
+        return settled(replace(part, url=wrapped))
+    if kind := (media.sniff(head) or "").partition("/")[0]:
+        url = f"data:{mime};base64,{encoded}"
+        return ImagePart(media.settled(url, "image")) if kind == "image" else VideoPart(media.settled(url, "video"))
+    if _is_pdf(head) and named != _PDF:
+        return replace(part, url=f"data:{_PDF};base64,{encoded}", mime=_PDF)
+    made = f"data:{mime};base64,{encoded}"
+    return part if made == part.url else replace(part, url=made)
+
+
+_PDF: Final = "application/pdf"
+
+
+def _is_pdf(head: bytes) -> bool:
+    return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"%PDF-")
+
+
+def _is_known(head: bytes) -> bool:
+    """Whether bytes begin like a picture, a video, a PDF, or an office file."""
+    return bool(media.sniff(head)) or _is_pdf(head) or head.startswith((b"PK\3\4", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"))
+
+
+# No text has these; a file of another kind may have nothing else that tells it from one.
+_CONTROL: Final = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
+
+
+def _is_text(mime: str) -> bool:
+    return mime.startswith("text/") or mime in _TEXT_TYPES or mime.endswith(_TEXT_SUFFIXES)
 
 
 def text_of(part: DocumentPart) -> str | None:
     """The text of a plain-text document as the model is told it; None for any other, and for one by an address.
+
+    What is text, its bytes say, whatever it is called.
 
     Raises:
         MediaError: It is called text and is none.
@@ -74,12 +121,12 @@ def text_of(part: DocumentPart) -> str | None:
     if not is_inline(part):
         return None
     mime = mime_of(part)
-    known = mime.startswith("text/") or mime in _TEXT_TYPES or mime.endswith(_TEXT_SUFFIXES)
-    if not known and mime != UNKNOWN and not mime.startswith(_UNLIKELY):
-        return None
     charset = re.search(r";\s*charset=\"?([\w.:-]+)", f"{part.mime};{part.url.partition(',')[0]}", re.IGNORECASE)
-    text = _decoded(media.from_data_url(part.url)[1], charset[1] if charset else "utf-8")
-    if text is None and known:
+    data = media.from_data_url(part.url)[1]
+    if not _is_text(mime) and (_is_known(data[:512]) or (mime != UNKNOWN and _CONTROL.search(data))):
+        return None
+    text = _decoded(data, charset[1] if charset else "utf-8")
+    if text is None and _is_text(mime):
         raise MediaError(
             f"{name_of(part)} is called {mime} and is no text in {charset[1] if charset else 'UTF-8'}. Convert it, or "
             "give its MIME type."

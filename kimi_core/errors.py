@@ -48,6 +48,7 @@ import sys
 import warnings
 from collections.abc import Mapping
 from functools import cache
+from reprlib import Repr
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
@@ -92,6 +93,16 @@ class _ShortTraceback:
 
 
 short_traceback = _ShortTraceback()
+
+
+_REPR = Repr()
+_REPR.maxstring = _REPR.maxother = 100
+_REPR.maxlevel = 3
+
+
+def quoted(value: object) -> str:
+    """Return a value for a message: as `repr`, but never at length, whatever it is."""
+    return _REPR.repr(value)
 
 
 class ConfigError(KimiError, ValueError):

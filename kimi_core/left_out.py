@@ -10,6 +10,7 @@ from __future__ import annotations
 from binascii import a2b_base64
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from kimi_core import documents, media
@@ -42,7 +43,7 @@ def of_part(part: Part) -> LeftOutPart:
     if isinstance(part, TextPart):
         return LeftOutPart(part.text)
     if isinstance(part, FilePart):
-        return stand_in("a file", part.filename, part.mime)
+        return stand_in("a file", part.filename or Path(part.path).name, part.mime)
     if isinstance(part, DocumentPart):
         return stand_in("a document", part.filename, documents.mime_of(part), part.url)
     mime = part.url[5:100].partition(",")[0].partition(";")[0] if part.url[:5].lower() == "data:" else None

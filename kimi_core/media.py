@@ -9,15 +9,16 @@ gone), and the libraries that can are not worth a dependency for sixteen formats
 
 from __future__ import annotations
 
+import codecs
 import mimetypes
 import re
 from binascii import a2b_base64, b2a_base64
 from os import PathLike, fspath
 from pathlib import PurePath
 from typing import Final, Literal, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
-from kimi_core.errors import MessageError
+from kimi_core.errors import MessageError, quoted
 
 Kind: TypeAlias = Literal["image", "video"]
 
@@ -74,7 +75,7 @@ _MAGIC: Final = tuple(
         (rb"BM.{4}\0{4}", "image/bmp"),
         (rb"....ftyp(heic|heix|heim|heis|hevc|hevx)", "image/heic"),
         (rb"....ftyp(mif1|msf1|heif)", "image/heif"),
-        (rb"....ftypqt  |....(moov|mdat|wide|pnot)", "video/quicktime"),
+        (rb"....ftypqt  |[\0-\x08]...(moov|mdat|wide|pnot)", "video/quicktime"),
         (rb"....ftyp3g[pgrs2]", "video/3gpp"),
         (rb"....ftyp(iso.|mp4[12v]|avc1|M4V |dash|MSNV|mmp4|f4v |cmfc)", "video/mp4"),
         # Cameras write brands of their own, and behind them (in fours) those that they are compatible with.
@@ -101,6 +102,9 @@ _REFUSED: Final = tuple(
         (rb"....ftypavi[fs]", "an AVIF; convert it to PNG or JPEG"),
     )
 )
+
+
+_PRINTED: Final = re.compile(rb"[\t\n\r\x20-\x7e\x80-\xff]+\Z")
 
 
 class MediaError(MessageError):
@@ -135,12 +139,106 @@ def check_address(url: str) -> None:
     scheme = _SCHEME.match(url)
     if scheme is None or scheme[1].lower() == "file":
         raise MediaError(
-            f"{_short(url)} is no address. A file of this machine is named by a path object (`pathlib.Path`; in "
-            "LlamaIndex the field `path`, in a user's message), since text in a message may be anybody's."
+            f"{quoted(url)} is no address, and no base64 of a known format. A file of this machine is named by a path "
+            "object (`pathlib.Path`; in LlamaIndex the field `path`, in a user's message), since text in a message may "
+            "be anybody's."
         )
 
 
 _SCHEME: Final = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+):")
+
+
+def settled(url: str, kind: Kind) -> str:
+    """Return the address of a picture or video as hosts take it: what is in base64, as one strict `data:` URL.
+
+    Args:
+        url: An address, a `data:` URL in any spelling, or bare base64. What its bytes tell goes before its MIME type.
+        kind: What it is meant to be.
+
+    Raises:
+        MediaError: It names a file of this machine, is no base64, or nothing that Kimi takes as a picture or video.
+    """
+    if is_inline(url):
+        mime, encoded = take_apart(url)
+    elif sniff(beginning(url)):
+        mime, encoded = "", _strict(url)
+    else:
+        check_address(url)
+        return url
+    head = beginning(encoded)
+    if sniff(head) is None and (wrapped := unwrapped(head, encoded)):
+        return settled(wrapped, kind)
+    if not encoded:
+        raise MediaError(f"The {kind} is empty.")
+    made = f"data:{_checked(head, mime, kind, f'The {kind}')};base64,{encoded}"
+    return url if made == url else made
+
+
+def is_inline(url: str) -> bool:
+    """Whether an address has the file itself, and not where it is."""
+    return url.lstrip()[:5].lower() == "data:"
+
+
+def take_apart(url: str) -> tuple[str, str]:
+    """Return the MIME type of a `data:` URL with its parameters, as it is written, and its content in strict base64.
+
+    Raises:
+        MediaError: It has no content, or that is no base64 though it is called so.
+    """
+    head, comma, content = url.partition(",")
+    if not comma:
+        raise MediaError(f"{quoted(url)} is not a `data:<mime>;base64,…` URL.")
+    mime, *parameters = head.partition(":")[2].split(";")
+    kept = [word for word in parameters if word.strip().lower() != "base64"]
+    if len(kept) == len(parameters):  # escaped instead, as RFC 2397 has it for short texts
+        content = b2a_base64(unquote_to_bytes(content), newline=False).decode()
+    return ";".join((mime.strip(), *kept)), _strict(content)
+
+
+def beginning(encoded: str) -> bytes:
+    """Return the first bytes of something in base64; none when it is something else."""
+    text = "".join(encoded[:_HEAD_BASE64].split()).translate(_STANDARD).rstrip("=")
+    text = text[: len(text) // 4 * 4] if len(encoded) > _HEAD_BASE64 else text + "=" * (-len(text) % 4)
+    try:
+        return a2b_base64(text, strict_mode=True)
+    except ValueError:
+        return b""
+
+
+def unwrapped(head: bytes, encoded: str) -> str | None:
+    """Return the text whose base64 this is, where it is itself a `data:` URL or base64 of a known format.
+
+    LlamaIndex takes bytes that are no strict base64 for the file, and encodes them once more.
+    """
+    text = head.decode("ascii", "replace")
+    if is_inline(text) or sniff(beginning(text)):
+        return a2b_base64(encoded).decode("ascii", "replace")
+    return None
+
+
+_STANDARD: Final = str.maketrans("-_", "+/")
+_ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+
+def _strict(encoded: str) -> str:
+    """Return base64 in one line of the standard alphabet and with padding; the very text when it is that.
+
+    Raises:
+        MediaError: It is no base64.
+    """
+    if _is_strict(encoded):
+        return encoded
+    text = unquote(encoded) if "%" in encoded else encoded
+    text = "".join(text.split()).translate(_STANDARD).rstrip("=")
+    text += "=" * (-len(text) % 4)
+    if not _is_strict(text):
+        raise MediaError(f"{quoted(encoded)} is not base64.")
+    return text
+
+
+def _is_strict(text: str) -> bool:
+    rest = text.encode("utf-8", "replace").translate(None, _ALPHABET)
+    return len(text) % 4 == 0 and rest in (b"", b"=", b"==") and text.endswith(rest.decode())
 
 
 def split_data_url(url: str) -> tuple[str, str]:
@@ -153,7 +251,7 @@ def split_data_url(url: str) -> tuple[str, str]:
     scheme, _, words = head.partition(":")
     mime, *parameters = words.split(";")
     if scheme.lower() != "data" or not comma or "base64" not in (word.strip().lower() for word in parameters):
-        raise MediaError(f"{_short(url)} is not a `data:<mime>;base64,…` URL.")
+        raise MediaError(f"{quoted(url)} is not a `data:<mime>;base64,…` URL.")
     return mime.strip().lower() or "text/plain", payload
 
 
@@ -167,22 +265,7 @@ def from_data_url(url: str) -> tuple[str, bytes]:
     try:
         return mime, a2b_base64(payload)
     except ValueError as error:
-        raise MediaError(f"{_short(url)} is not base64: {error}.") from None
-
-
-def inline(encoded: str, kind: Kind, mime: str | None = None) -> str:
-    """Return a file that is in base64 already as a `data:` URL. Only its beginning is looked at, to tell what it is.
-
-    Raises:
-        MediaError: It is not base64, or nothing that Kimi takes.
-    """
-    try:
-        beginning = a2b_base64(encoded[:_HEAD_BASE64])
-    except ValueError as error:
-        raise MediaError(f"The {kind} is not base64: {error}.") from None
-    if not beginning and encoded:  # characters that are none of base64 are passed over
-        raise MediaError(f"The {kind} is not base64: {encoded[:40]!r}.")
-    return f"data:{split_data_url(load(beginning, kind, mime))[0]};base64,{encoded}"
+        raise MediaError(f"{quoted(url)} is not base64: {error}.") from None
 
 
 def load(data: bytes, kind: Kind, mime: str | None = None, name: str | None = None) -> str:
@@ -197,7 +280,7 @@ def load(data: bytes, kind: Kind, mime: str | None = None, name: str | None = No
     Raises:
         MediaError: They are nothing that Kimi takes as a picture or video.
     """
-    name = name or f"the {kind}"
+    name = name or f"The {kind}"
     if not data:
         raise MediaError(f"{name} is empty.")
     return to_data_url(data, _checked(data, mime, kind, name))
@@ -211,6 +294,9 @@ def _checked(data: bytes, hint: str | None, kind: Kind, name: str) -> str:
         raise MediaError(f"{name} is {refused}.")
     hint = hint.partition(";")[0].strip().lower() if hint else None
     mime = sniff(head) or _ALIASES.get(hint or "", hint)
+    if mime in _TYPES[kind] and sniff(head) is None and _is_text(head):
+        # Moonshot answers 400 `unsupported image format: text/plain; charset=utf-8`, whatever it is called.
+        raise MediaError(f"{name} is called {mime} and is text, which is no {kind}: send it as text or as a document.")
     if mime is None:
         raise MediaError(
             f"{name} is of no known format. Kimi takes {_list(kind)} as {_an(kind)}; bytes that do not tell what they "
@@ -224,13 +310,19 @@ def _checked(data: bytes, hint: str | None, kind: Kind, name: str) -> str:
     raise MediaError(f"{name} is {mime}, which Kimi does not take as {_an(kind)}: it takes {_list(kind)}.")
 
 
+def _is_text(head: bytes) -> bool:
+    if not _PRINTED.match(head):
+        return False
+    try:
+        codecs.utf_8_decode(head, "strict", False)  # what follows may complete the last character
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _list(kind: Kind) -> str:
     return ", ".join(_TYPES[kind])
 
 
 def _an(kind: Kind) -> str:
     return "an image" if kind == "image" else "a video"
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 60 else f"{text[:57]}…")

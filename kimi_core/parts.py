@@ -1,68 +1,57 @@
-"""A message's media and documents: each in the form that hosts take, or a word on why it was left out. Pure.
-
-What a user handed over is an error when it cannot be sent. What a tool answered or a model wrote is nobody's mistake
-who could correct it now, so the conversation goes on, and the model is told what is missing.
-"""
+"""A message's media and documents, each in the form that hosts take. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from kimi_core import media
+from kimi_core import documents, left_out, media
 from kimi_core.media import MediaError
-from kimi_core.types import DocumentPart, FilePart, ImagePart, LeftOutPart, Message, Part, VideoPart
+from kimi_core.types import DocumentPart, FilePart, ImagePart, Message, Part, VideoPart
 
 
-def settled(messages: Sequence[Message]) -> tuple[Sequence[Message], str]:
+def settled(messages: Sequence[Message]) -> Sequence[Message]:
     """Bring all media and documents into the form that hosts take.
+
+    What cannot be sent of a tool's result or an assistant's message is left out, and the model is told so.
 
     Args:
         messages: The conversation. Not changed.
 
     Returns:
-        The conversation, itself when nothing had to be done, and why something was left out of a tool's result or an
-        assistant's message (the last reason); empty when nothing was.
+        The conversation; the same object when nothing had to be done.
 
     Raises:
         MediaError: Something in a message of the user or the system cannot be sent.
     """
-    reasons: list[str] = []
-    made = [_message(message, reasons) for message in messages]
-    unchanged = all(before is after for before, after in zip(messages, made, strict=True))
-    return messages if unchanged else tuple(made), reasons[-1] if reasons else ""
+    made = [_message(message) for message in messages]
+    return messages if all(before is after for before, after in zip(messages, made, strict=True)) else tuple(made)
 
 
-def _message(message: Message, reasons: list[str]) -> Message:
+def _message(message: Message) -> Message:
     content = message.content
     if isinstance(content, str):
         return message
-    known = message.role in ("user", "system")
-    parts = tuple(_part(part) if known else _part_or_word(part, reasons) for part in content)
+    settle = _part if message.role in ("user", "system") else _part_or_word
+    parts = tuple(map(settle, content))
     unchanged = all(before is after for before, after in zip(content, parts, strict=True))
     return message if unchanged else replace(message, content=parts)
 
 
-def _part_or_word(part: Part, reasons: list[str]) -> Part:
-    """A part of a tool's result or an assistant's message, or what the model is told instead."""
+def _part_or_word(part: Part) -> Part:
+    """A part of what the caller did not write; a file of this machine is never one."""
+    if isinstance(part, FilePart):
+        return left_out.of_part(part)
     try:
-        if isinstance(part, FilePart):
-            raise MediaError("Files of this machine are read for messages of the user and the system only.")
         return _part(part)
-    except MediaError as error:
-        reasons.append(str(error))
-        return LeftOutPart(f"[{_NAMES[type(part)]} was left out: {error}]")
-
-
-_NAMES: dict[type[Part], str] = {
-    ImagePart: "an image",
-    VideoPart: "a video",
-    DocumentPart: "a document",
-    FilePart: "a file",
-}
+    except MediaError:
+        return left_out.of_part(part)
 
 
 def _part(part: Part) -> Part:
-    if isinstance(part, ImagePart | VideoPart | DocumentPart):
-        media.check_address(part.url)
+    if isinstance(part, DocumentPart):
+        return documents.settled(part)
+    if isinstance(part, ImagePart | VideoPart):
+        url = media.settled(part.url, "image" if isinstance(part, ImagePart) else "video")
+        return part if url is part.url else replace(part, url=url)
     return part

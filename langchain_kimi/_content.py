@@ -173,8 +173,7 @@ def _media(part: type[ImagePart] | type[VideoPart], kind: Kind) -> Convert:
         block = source if isinstance(source, Mapping) else block
         mime = block.get("mime_type") or block.get("media_type")
         if data := block.get("base64") or block.get("data"):
-            # Of the type that the first bytes tell.
-            return part(media.load(data, kind, mime) if isinstance(data, bytes) else media.inline(data, kind, mime))
+            return part(_data_url(data, mime))
         if file_id := block.get("file_id"):
             return part(f"ms://{str(file_id).removeprefix('ms://')}")
         if place := block.get("url") or block.get("path"):
@@ -217,8 +216,7 @@ def _document(block: Block) -> Part | None:
     if inner.get("type") == "text":
         return DocumentPart(_data_url(str(inner.get("data") or "").encode(), "text/plain;charset=utf-8"), name)
     if data := inner.get("base64") or inner.get("data") or inner.get("file_data"):
-        whole = isinstance(data, str) and data.startswith("data:")
-        return DocumentPart(data if whole else _data_url(data, mime), name, mime)
+        return DocumentPart(_data_url(data, mime), name, mime)
     if place := inner.get("url") or inner.get("file_url") or inner.get("path"):
         if isinstance(place, PathLike):
             return FilePart(Path(place), "document", name, mime)
@@ -237,9 +235,11 @@ def _resource(block: Block) -> Part | None:
     return _document({"type": "file", "base64": inner["blob"], "mime_type": inner.get("mimeType")})
 
 
-def _data_url(data: str | bytes, mime: str | None) -> str:
-    mime = mime or "application/octet-stream"
-    return media.to_data_url(data, mime) if isinstance(data, bytes) else f"data:{mime};base64,{data}"
+def _data_url(data: Any, mime: Any) -> str:
+    """Bytes, or what is in base64 already: bare, or as a whole `data:` URL. The core looks at what it is."""
+    if isinstance(data, bytes | bytearray | memoryview):
+        return media.to_data_url(bytes(data), mime or "")
+    return str(data) if media.is_inline(str(data)) else f"data:{mime or ''};base64,{data}"
 
 
 def _name(block: Block) -> str | None:

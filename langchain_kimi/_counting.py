@@ -121,7 +121,7 @@ def _settled(messages: list[Message]) -> Sequence[Message]:
         return messages
     from kimi_core import parts  # with the first picture
 
-    return parts.settled(messages)[0]
+    return parts.settled(messages)
 
 
 def estimate(text: str) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from binascii import a2b_base64
 from io import IOBase
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -10,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from llama_index.core.base.llms.types import DocumentBlock, ImageBlock, VideoBlock
 
-from kimi_core import documents, left_out, media
+from kimi_core import left_out, media
 from kimi_core.errors import MessageError, warn
 from kimi_core.media import Kind
 from kimi_core.types import DocumentPart, FilePart, ImagePart, LeftOutPart, Part, VideoPart
@@ -40,7 +39,7 @@ def document_part(block: DocumentBlock) -> DocumentPart | FilePart:
     title = block.title if block.title != _UNTITLED else None
     data, mime = block.data, block.document_mimetype
     if data is not None:
-        return documents.load(a2b_base64(data) if isinstance(data, bytes) else _read(data), title, mime)
+        return DocumentPart(_inline(data, mime), title, mime)
     if block.path is not None:
         return FilePart(Path(block.path), "document", title, mime)
     url = _url(block, "document")
@@ -78,11 +77,14 @@ _MIMES = {
 
 
 def _address(block: ImageBlock | VideoBlock, data: bytes | IOBase | None, kind: Kind, mime: str | None) -> str:
+    return _url(block, kind) if data is None else _inline(data, mime)
+
+
+def _inline(data: Any, mime: str | None) -> str:
+    """A file as a `data:` URL. Bytes of a block are in base64 already; the core looks at what they are."""
     if isinstance(data, bytes):
-        return media.inline(data.decode(), kind, mime)  # the block has the file in base64 already
-    if data is not None:
-        return media.load(_read(data), kind, mime)
-    return _url(block, kind)
+        return f"data:{mime or ''};base64,{data.decode('ascii', 'replace')}"
+    return media.to_data_url(_read(data), mime or "")
 
 
 def _url(block: ImageBlock | VideoBlock | DocumentBlock, kind: str) -> str:

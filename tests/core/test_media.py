@@ -195,7 +195,7 @@ def test_the_type_given_is_believed_when_the_bytes_do_not_tell(given_mime, sent)
 
 
 def test_no_bytes_are_refused():
-    with pytest.raises(MediaError, match="the image is empty"):
+    with pytest.raises(MediaError, match="The image is empty"):
         load(b"", "image")
 
 

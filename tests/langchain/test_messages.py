@@ -35,6 +35,7 @@ from kimi_core import (
     TextPart,
     ToolCall,
     VideoPart,
+    parts,
 )
 from kimi_core.emulator import LocalKimi
 from langchain_kimi import ChatKimi, prefill
@@ -67,8 +68,8 @@ async def ask(model: Any, mode: str, said: Any) -> AIMessage:
 
 
 def told(*messages: Any) -> list[Message]:
-    """What the core is told."""
-    return to_messages(messages)
+    """What the core is told, as it settles it."""
+    return list(parts.settled(to_messages(messages)))
 
 
 # ---------------------------------------------------------------------------------------------------- blocks

@@ -41,6 +41,7 @@ from kimi_core import (
     ToolCall,
     Usage,
     VideoPart,
+    parts,
 )
 from kimi_core.emulator import LocalKimi
 from kimi_core.types import DocumentPart
@@ -56,7 +57,7 @@ MP4_URL = "data:video/mp4;base64," + base64.b64encode(MP4).decode()
 
 
 def convert(*blocks: Any, role: str = "user", **kwargs: Any) -> Any:
-    return to_messages([ChatMessage(role=role, blocks=list(blocks), additional_kwargs=kwargs)])[0]
+    return parts.settled(to_messages([ChatMessage(role=role, blocks=list(blocks), additional_kwargs=kwargs)]))[0]
 
 
 # ------------------------------------------------------------------------------------------------------ roles
