@@ -126,7 +126,7 @@ def _flavoured(schema: Mapping[str, Any], *, tool: bool) -> PropertyNames:
 def _assemble(compiler: Compiler, *, tool: bool) -> PropertyNames:
     choice = compiler.root()
     definitions = {name: settle(node, ("$defs", name)) for name, node in compiler.definitions.items()}
-    choice.atoms = _written_out(choice.atoms, definitions)
+    choice.atoms = [settle(atom) for atom in _written_out(choice.atoms, definitions)]
     if has_every_type(choice.atoms):
         choice.atoms = [{"type": "object"}]
     root = _as_parameters(choice) if tool else write(choice)

@@ -684,6 +684,10 @@ def test_the_error_survives_pickling():
 # --- roots ------------------------------------------------------------------------------------------------------
 
 
+def test_a_root_that_requires_what_it_does_not_declare_says_nothing():
+    assert normalise({"allOf": [True], "required": ["a"]}) == {"type": "object", "properties": {}}
+
+
 @pytest.mark.parametrize("schema", [{}, {"description": "D."}, {"$schema": "s", "$id": "i"}, {"type": "object"}])
 @pytest.mark.parametrize("dialect", ["mfjs", "json_schema"])
 def test_a_root_that_says_nothing_is_an_object(schema, dialect):
