@@ -307,12 +307,6 @@ def test_what_cannot_be_asked_is_said_at_once(model: ChatKimi, schema: Any, word
         model.with_structured_output(schema, **words)
 
 
-def test_a_tool_for_a_list_is_refused_before_any_call(model: ChatKimi, kimi: LocalKimi) -> None:
-    with pytest.raises(ValueError, match="must be an object, and this allows array"):
-        model.with_structured_output(list[int], method="function_calling").invoke("x")
-    assert kimi.requests == []
-
-
 class Joke(TypedDict):
     """A joke."""
 

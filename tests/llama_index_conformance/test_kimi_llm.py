@@ -29,6 +29,7 @@ class K3(Kimi):
 class TestContract(Kimi, Contract): ...
 
 
+@pytest.mark.filterwarnings("ignore:kimi-k2.6 on moonshot thought:kimi_core.KimiWarning")  # the suite's answers all do
 class TestContractWithoutThinking(KimiWithoutThinking, Contract): ...
 
 
