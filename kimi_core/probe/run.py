@@ -66,7 +66,8 @@ def estimate(settings: Settings, model: str = NEAREST) -> Estimate:
 
 
 def _profile(settings: Settings, model: str) -> Profile:
-    profile = resolve(settings.host, model, settings.overrides)
+    # The row is only what the server is compared with: the server itself says which ids it has.
+    profile = resolve(settings.host, model, {"model_id_form": None, **settings.overrides})
     if profile.host.codec != "chat":
         other = next((r for r in HOSTS.values() if r.codec == "chat" and r.base_url == profile.host.base_url), None)
         hint = f" Probe host={other.name!r}." if other else ""
