@@ -24,7 +24,7 @@ def empty_answer(plan: Plan) -> EmptyAnswer:
 
 def is_only_thought(response: Response) -> bool:
     """Whether an answer ended of its own accord and is nothing but reasoning (MoonshotAI/kimi-code#520, #3429)."""
-    spoken = response.text.strip() or response.tool_calls
+    spoken = response.text.strip() or response.tool_calls or response.refusal
     thought = response.reasoning and response.reasoning.text
     return response.finish_reason == "stop" and not spoken and bool(thought)
 

@@ -298,7 +298,8 @@ class BaseClient:
                 "honoured there. Say whose server it is (host=…), or correct overrides={'thinking_off': {…}}; "
                 "`kimi probe` finds out which switch is.",
             )
-        eaten = response.finish_reason == "length" and not response.text and not response.tool_calls
+        answered = response.text or response.tool_calls or response.refusal
+        eaten = response.finish_reason == "length" and not answered
         if eaten and plan.request.output is None:  # else the answer's parser says so
             self._warn(
                 "length",
@@ -431,7 +432,9 @@ def is_all_served(response: Response, served: Container[str]) -> bool:
 
 
 def _lacks_call(plan: Plan, response: Response) -> bool:
-    return bool(plan.must_call) and plan.must_call.isdisjoint(call.name for call in response.tool_calls)
+    if not plan.must_call or response.refusal:  # a refusal is an answer, and stays one when it is asked for again
+        return False
+    return plan.must_call.isdisjoint(call.name for call in response.tool_calls)
 
 
 def _narrowed(plan: Plan) -> Request:

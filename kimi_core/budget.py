@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kimi_core import errors as err
-from kimi_core.events import Event, ReasoningDelta, ResponseBuilder, TextDelta, ToolCallDelta
+from kimi_core.events import Event, ReasoningDelta, RefusalDelta, ResponseBuilder, TextDelta, ToolCallDelta
 from kimi_core.hosts import HostRow, Price
 from kimi_core.profile import Profile
 from kimi_core.types import Request, Response, TextPart
@@ -212,7 +212,12 @@ class Meter:
 
     def _feed(self, event: Event) -> None:
         match event:
-            case TextDelta(text=text) | ReasoningDelta(text=text) | ToolCallDelta(arguments=text):
+            case (
+                TextDelta(text=text)
+                | ReasoningDelta(text=text)
+                | RefusalDelta(text=text)
+                | ToolCallDelta(arguments=text)
+            ):
                 self._characters += len(text)
             case _:
                 return

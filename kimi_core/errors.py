@@ -31,7 +31,7 @@ The tree::
     │       └── InternalServerError         5xx
     └── OutputError (ValueError)            the answer is not what was asked for; `.text` has it
         ├── TruncatedError                  cut by the token limit
-        ├── RefusedError                    withheld by the host's content filter
+        ├── RefusedError                    withheld by the host's content filter, or refused by the model
         ├── StructuredOutputError           not an instance of the schema
         ├── ToolNotCalledError              a tool that had to be called was not
         └── ServerRoundsError               the model kept calling the host's own tools
@@ -151,7 +151,7 @@ class TruncatedError(OutputError):
 
 
 class RefusedError(OutputError):
-    """The host's content filter withheld the answer, or the rest of it."""
+    """The host's content filter withheld the answer, or the rest of it, or the model refused to give one."""
 
 
 class StructuredOutputError(OutputError):

@@ -40,6 +40,13 @@ class TextDelta:
 
 
 @dataclass(slots=True)
+class RefusalDelta:
+    """More of what is said in place of an answer, where the host has a field for it."""
+
+    text: str
+
+
+@dataclass(slots=True)
 class ToolCallDelta:
     """More of a tool call.
 
@@ -111,14 +118,33 @@ class Finished:
 
 
 Event: TypeAlias = (
-    Started | ReasoningDelta | TextDelta | ToolCallDelta | ServerToolCall | ServerToolResult | StepEnded | Finished
+    Started
+    | ReasoningDelta
+    | TextDelta
+    | RefusalDelta
+    | ToolCallDelta
+    | ServerToolCall
+    | ServerToolResult
+    | StepEnded
+    | Finished
 )
 
 
 class ResponseBuilder:
     """Reduces events to a `Response`. Order and size of deltas do not matter, only their concatenation."""
 
-    __slots__ = ("_calls", "_clean", "_finished", "_key", "_reasoning", "_served", "_started", "_steps", "_text")
+    __slots__ = (
+        "_calls",
+        "_clean",
+        "_finished",
+        "_key",
+        "_reasoning",
+        "_refusal",
+        "_served",
+        "_started",
+        "_steps",
+        "_text",
+    )
 
     def __init__(self, clean: Callable[[Started | Finished], None] | None = None) -> None:
         """Begin a response.
@@ -130,6 +156,7 @@ class ResponseBuilder:
         self._started = Started()
         self._finished = Finished(None, None)
         self._text: list[str] = []
+        self._refusal: list[str] = []
         self._reasoning: list[str] = []
         self._key: str | None = None
         self._calls: list[tuple[ToolCallDelta, list[str]]] = []
@@ -144,6 +171,8 @@ class ResponseBuilder:
         elif kind is ReasoningDelta:
             self._reasoning.append(event.text)  # type: ignore[union-attr]
             self._key = event.key  # type: ignore[union-attr]
+        elif kind is RefusalDelta:
+            self._refusal.append(event.text)  # type: ignore[union-attr]
         else:
             self._add_rare(event)
 
@@ -213,6 +242,7 @@ class ResponseBuilder:
             host=end.host,
             fallbacks=end.fallbacks,
             steps=(*self._steps, *open_step),
+            refusal="".join(self._refusal),
         )
 
 

@@ -18,6 +18,7 @@ from kimi_core.events import (
     Event,
     Finished,
     ReasoningDelta,
+    RefusalDelta,
     ResponseBuilder,
     Started,
     TextDelta,
@@ -63,7 +64,7 @@ class Hops(Generic[C]):
         self._builder = ResponseBuilder()
         self._text: list[str] = []
         self._characters = 0
-        self._calls = False
+        self._closed = False  # what was handed on leaves no other host anything to continue
 
     def feed(self, event: Event) -> Event:
         """An event of the answer, as it is handed on."""
@@ -73,8 +74,8 @@ class Hops(Generic[C]):
                 self._characters += len(text)
             case ReasoningDelta(text=text):
                 self._characters += len(text)
-            case ToolCallDelta():
-                self._calls = True
+            case ToolCallDelta() | RefusalDelta():
+                self._closed = True
             case Finished():
                 event = replace(summed_ends(self._spent, event), fallbacks=tuple(self._failed))
         self._builder.add(event)
@@ -97,7 +98,7 @@ class Hops(Generic[C]):
             raise error
         self._failed.append({"host": self.client.settings.host.name, "error": f"{type(error).__name__}: {error}"})
         hosts = self._first.settings.fallback_hosts
-        if self._calls or self._index == len(hosts) or not isinstance(self._error, _PASSING):
+        if self._closed or self._index == len(hosts) or not isinstance(self._error, _PASSING):
             raise self._standing(self._error) from None
         self._hop(hosts)
         failed = self._failed[-1]
@@ -109,7 +110,7 @@ class Hops(Generic[C]):
             self._spent = summed_ends(self._spent, billed(Finished(None, None), bill_of(partial)))
 
     def _standing(self, error: err.APIError) -> err.APIError:
-        if self._characters or self._calls:
+        if self._characters or self._closed:
             self._builder.add(replace(self._spent or Finished(None, None), fallbacks=tuple(self._failed[:-1])))
             error.partial = self._builder.response()
         return error

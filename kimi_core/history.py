@@ -63,7 +63,8 @@ def repair(
     if not _needs_repair(messages, blank, host):
         return messages, ()
     repairs: dict[str, None] = {}
-    turns = tuple(_named(unfolded(messages), repairs))
+    told = unfolded(messages) if host.takes_refusal else map(_refusal_as_text, unfolded(messages))
+    turns = tuple(_named(told, repairs))
     repaired = _filled(_repaired(turns, blank, repairs), host, repairs)
     return tuple(repaired if host.tool_media else _hoisted(repaired, repairs)), tuple(repairs)
 
@@ -77,6 +78,18 @@ def unfolded(messages: Iterable[Message]) -> Iterator[Message]:
             yield message
 
 
+def _refusal_as_text(message: Message) -> Message:
+    """The message with its refusal as what was said, behind what else was."""
+    if not message.refusal:
+        return message
+    content: str | tuple[Part, ...] = message.refusal
+    if isinstance(message.content, tuple):
+        content = (*message.content, TextPart(message.refusal))
+    elif message.content:
+        content = f"{message.content}\n{message.refusal}"
+    return replace(message, content=content, refusal="")
+
+
 def _turns(message: Message) -> Iterator[Message]:
     *steps, last = message.steps
     for step in steps if last.open else message.steps:
@@ -85,8 +98,14 @@ def _turns(message: Message) -> Iterator[Message]:
     if last.open:
         yield replace(message, steps=(), tool_calls=_together(message.tool_calls, last))
         yield from _served(last)
-    elif message.content or message.tool_calls or message.partial or (message.reasoning and message.reasoning.text):
+    elif _has_last_turn(message):
         yield replace(message, steps=())
+
+
+def _has_last_turn(message: Message) -> bool:
+    """Whether anything came after the turns with server tools."""
+    said = message.content or message.refusal or message.tool_calls or message.partial
+    return bool(said or (message.reasoning and message.reasoning.text))
 
 
 def _together(own: tuple[ToolCall, ...], step: Step) -> tuple[ToolCall, ...]:
@@ -111,7 +130,7 @@ def _needs_repair(messages: Sequence[Message], blank: str | None, host: HostRow)
             if message.tool_call_id not in open_ids or _is_unfit(message, host):
                 return True
             open_ids.discard(message.tool_call_id)
-        elif open_ids or message.steps or (not message.content and _says_nothing(message, host)):
+        elif open_ids or message.steps or message.refusal or (not message.content and _says_nothing(message, host)):
             return True
         elif calls := message.tool_calls:
             if blank is not None and not (message.reasoning and message.reasoning.text):
@@ -125,7 +144,7 @@ def _needs_repair(messages: Sequence[Message], blank: str | None, host: HostRow)
 def _says_nothing(message: Message, host: HostRow) -> bool:
     """Whether a message without content is to be left out."""
     if message.role == "assistant":
-        return not message.tool_calls and not message.partial
+        return not (message.tool_calls or message.partial or message.refusal)
     return message.role != "tool" and not host.takes_empty
 
 

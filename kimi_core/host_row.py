@@ -117,6 +117,7 @@ class HostRow:
         retry_timeouts: Whether a call that timed out is repeated; it may be billed twice.
         takes_empty: Whether user and system messages may be empty.
         empty_result: Stands for a tool's empty result where content must not be empty; None leaves it empty.
+        takes_refusal: Whether `refusal` of an assistant's message is read. Where not, a refusal goes back as its text.
         headers: Sent with every request.
         model_ids: How it writes the family ids; others are passed through as they are.
         retired: Families that it serves no more, by their id: since when, and what it serves instead.
@@ -231,6 +232,7 @@ class HostRow:
     retry_timeouts: bool = True
     takes_empty: bool = True
     empty_result: str | None = None
+    takes_refusal: bool = False
     headers: Mapping[str, str | SecretStr] = field(default_factory=dict)
     model_ids: Mapping[str, str] = field(default_factory=dict)
     retired: Mapping[str, Retirement] = field(default_factory=dict)

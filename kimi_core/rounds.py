@@ -17,6 +17,7 @@ from kimi_core.events import (
     Event,
     Finished,
     ReasoningDelta,
+    RefusalDelta,
     ResponseBuilder,
     ServerToolCall,
     ServerToolResult,
@@ -203,6 +204,8 @@ def told(response: Response) -> Generator[Event]:
             yield ReasoningDelta(reasoning.text, reasoning.key)  # type: ignore[arg-type]
     if response.text:
         yield TextDelta(response.text)
+    if response.refusal:
+        yield RefusalDelta(response.refusal)
     for index, call in enumerate(response.tool_calls):
         yield ToolCallDelta(index, call.arguments, call.id, call.name, call.type)
     yield Finished(

@@ -211,6 +211,17 @@ def _escaped(string: re.Match[str]) -> str:
 # ---------------------------------------------------------------------------------------------------- errors
 
 
+def refused(refusal: str, model: str | None, host: str | None, finish_reason: str | None) -> RefusedError:
+    """The error for a refusal that came in place of an answer."""
+    where = f"{model or 'The model'} on {host or 'the host'}"
+    return RefusedError(
+        f"{where} refused to answer. Asking the same again is unlikely to help: change what is asked. It said: "
+        f"{refusal[:500]!r}",
+        text=refusal,
+        finish_reason=finish_reason,
+    )
+
+
 def failure(text: str, finish_reason: str | None, why: str) -> OutputError:
     """The error for an answer that does not fit."""
     if finish_reason == "length":

@@ -181,6 +181,8 @@ class Message:
         name: The speaker's or the tool's name.
         partial: The model is to continue this message (assistant, last only).
         steps: The turns with server tools that led to this message (assistant only). They are sent again in full.
+        refusal: What the model said in place of an answer (assistant only). Goes back under its own name where the host
+            takes that (`takes_refusal`), elsewhere as text.
     """
 
     role: Role
@@ -191,6 +193,7 @@ class Message:
     name: str | None = None
     partial: bool = False
     steps: tuple[Step, ...] = ()
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -399,6 +402,7 @@ class Response:
             answers, there those of each, where they are known.
         host: The name of the host that answered.
         fallbacks: The hosts that were asked before and failed: `{"host": …, "error": …}` each.
+        refusal: What the model said in place of an answer, where the host has a field for it; empty for none.
     """
 
     text: str = ""
@@ -420,9 +424,11 @@ class Response:
     alternatives: tuple[Response, ...] = ()
     host: str | None = field(default=None, compare=False)
     fallbacks: tuple[Mapping[str, str], ...] = ()
+    refusal: str = ""
 
     @property
     def message(self) -> Message:
         """The answer as a message of the conversation."""
         # No reasoning is known to be none here: nothing got lost on the way.
-        return Message("assistant", self.text, self.reasoning or Reasoning(""), self.tool_calls, steps=self.steps)
+        reasoning = self.reasoning or Reasoning("")
+        return Message("assistant", self.text, reasoning, self.tool_calls, steps=self.steps, refusal=self.refusal)

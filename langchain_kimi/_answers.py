@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
@@ -47,7 +47,8 @@ class AnswerParser(BaseTransformOutputParser[Any]):
         Raises:
             OutputParserException: It does not fit; also a `kimi_core.StructuredOutputError` with the raw text
                 and the finish reason, or a `TruncatedError`.
-            RefusedError: The host's filter withheld it; also LangChain's `ModelRefusalError`, where it has one.
+            RefusedError: The host's filter withheld it, or the model refused; also LangChain's `ModelRefusalError`,
+                where it has one.
         """
         generation = result[0]
         message = generation.message if isinstance(generation, ChatGeneration) else AIMessage(generation.text)
@@ -57,6 +58,8 @@ class AnswerParser(BaseTransformOutputParser[Any]):
 
     def of(self, message: BaseMessage) -> Any:
         """See `parse_result`."""
+        if refusal := _refusal(message):
+            raise _refused(refusal, message.response_metadata, message)
         return _read(_answer(message, self.shape.name), self.shape.make, _reason(message), message)
 
     def part(self, value: Any) -> Any:
@@ -88,7 +91,8 @@ class Reader:
         self._parser = parser
         self._begin()
         self._index: int | str | None = None
-        self._reason: str | None = None
+        self._metadata: Mapping[str, Any] = {}
+        self._refusal: list[str] = []
         self._shown: Any = _NOTHING
         self._value: Any = _NOTHING
 
@@ -100,7 +104,10 @@ class Reader:
     def feed(self, chunk: str | BaseMessage) -> Iterator[Any]:
         """What is known after one more chunk, if that is new."""
         if isinstance(chunk, BaseMessage):
-            self._reason = _reason(chunk) or self._reason
+            if _reason(chunk):
+                self._metadata = chunk.response_metadata
+            if refusal := _refusal(chunk):
+                self._refusal.append(refusal)
             chunk = self._new(chunk)
         if not chunk:
             return
@@ -125,8 +132,10 @@ class Reader:
 
     def whole(self) -> Any:
         """See `end`."""
+        if self._refusal:
+            raise _refused("".join(self._refusal), self._metadata)
         called = self._index is not None
-        return _read(self._text() or ("{}" if called else ""), self._make, self._reason)
+        return _read(self._text() or ("{}" if called else ""), self._make, self._metadata.get("finish_reason"))
 
     def _make(self, value: Any) -> Any:
         self._value = value
@@ -158,6 +167,16 @@ def _read(text: str, make: Callable[[Any], Any], reason: str | None = None, mess
         return structured.read(text, make, reason)
     except OutputError as error:
         raise as_parser_error(error, message) from error.__cause__
+
+
+def _refusal(message: BaseMessage) -> str:
+    refusal = message.additional_kwargs.get("refusal")
+    return refusal if isinstance(refusal, str) else ""
+
+
+def _refused(refusal: str, metadata: Mapping[str, Any], message: BaseMessage | None = None) -> OutputError:
+    told = (metadata.get(name) for name in ("model_name", "host", "finish_reason"))
+    return as_parser_error(structured.refused(refusal, *told), message)
 
 
 def _answer(message: BaseMessage, tool: str) -> str:

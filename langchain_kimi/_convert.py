@@ -124,19 +124,26 @@ def _ai(message: AIMessage, left_out: dict[str, None]) -> Message:
     said = content if type(content) is str else to_speech(content, left_out)
     return Message(
         "assistant",
-        said or (_said_beside(kwargs) if kwargs else ""),
+        said or (_transcript(kwargs) if kwargs else ""),
         reasoning=_reasoning(message) or (_unthought(message) if calls else None),
         tool_calls=calls,
         name=message.name,
         partial=bool(kwargs.get("partial")) if kwargs else False,
+        refusal=_refusal(kwargs) if kwargs else "",
     )
 
 
-def _said_beside(kwargs: Mapping[str, Any]) -> str:
-    """What an answer of OpenAI's says that has no text: its refusal, or the transcript of its audio."""
+def _refusal(kwargs: Mapping[str, Any]) -> str:
+    """What was said in place of an answer, by Kimi or a model of OpenAI's."""
+    refusal = kwargs.get("refusal")
+    return refusal if isinstance(refusal, str) else ""
+
+
+def _transcript(kwargs: Mapping[str, Any]) -> str:
+    """What an answer of OpenAI's says that is spoken."""
     audio = kwargs.get("audio")
-    known = (kwargs.get("refusal"), audio.get("transcript") if isinstance(audio, Mapping) else None)
-    return next((text for text in known if isinstance(text, str)), "")
+    transcript = audio.get("transcript") if isinstance(audio, Mapping) else None
+    return transcript if isinstance(transcript, str) else ""
 
 
 def _has_turns(message: AIMessage) -> bool:

@@ -61,7 +61,7 @@ class OutputTruncatedError(err.TruncatedError, lc.OutputParserException):
 
 
 class OutputRefusedError(err.RefusedError, _Refusal):  # type: ignore[misc,valid-type]
-    """An answer that the host's filter withheld, as LangChain's own integrations raise it."""
+    """An answer that the host's filter withheld or the model refused, as LangChain's own integrations raise it."""
 
     def __init__(self, message: str, *, text: str = "", finish_reason: str | None = None) -> None:
         err.RefusedError.__init__(self, message, text=text, finish_reason=finish_reason)

@@ -80,7 +80,8 @@ def to_ai_message(response: Response, manner: Manner) -> AIMessage:
         response = _prefilled(response, manner.prefill)
     tool_calls = response.tool_calls[:1] if manner.single_call else response.tool_calls
     calls, invalid = parse_calls(tool_calls)
-    text, reasoning, kwargs = response.text, response.reasoning, to_written(tool_calls, calls)
+    text, reasoning = response.text, response.reasoning
+    kwargs = {**to_refusal(response.refusal), **to_written(tool_calls, calls)}
     content: Any = to_blocks(text, reasoning, calls, invalid) if manner.v1 else text
     if response.steps:
         content, kwargs = _with_steps(response, content, kwargs)
@@ -114,6 +115,11 @@ def _with_steps(response: Response, content: Any, kwargs: JsonObject) -> tuple[A
         return [*before(steps), *content, *within(steps)], kwargs
     thought = to_kwargs(turns.to_reasoning(steps, response.reasoning))
     return turns.to_text(steps, content), {**thought, **kwargs, turns.TURNS: turns.to_record(steps)}
+
+
+def to_refusal(refusal: str) -> JsonObject:
+    """A refusal where LangChain's messages of OpenAI's shape have it."""
+    return {"refusal": refusal} if refusal else {}
 
 
 def to_kwargs(reasoning: Reasoning | None) -> JsonObject:
@@ -282,7 +288,7 @@ def to_metadata(response: Response, manner: Manner) -> JsonObject:
         "cost_is_estimate": response.cost_is_estimate if response.cost_usd is not None else None,
         "costs": _costs(response, manner),
         # Of a stream into which `extra_body` brought several; whole answers are generations.
-        "alternatives": [other.text for other in response.alternatives] or None,
+        "alternatives": [other.text or other.refusal for other in response.alternatives] or None,
         "reasoning_key": response.reasoning.key if response.reasoning else None,
         "output_version": "v1" if manner.v1 else None,
         "headers": dict(response.headers) if manner.headers else None,

@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
-from kimi_core.events import Event, Finished, ReasoningDelta, ResponseBuilder, TextDelta, ToolCallDelta
+from kimi_core.events import Event, Finished, ReasoningDelta, RefusalDelta, ResponseBuilder, TextDelta, ToolCallDelta
 from kimi_core.types import JsonObject, Reasoning, Response
 from langchain_kimi._convert import PROVIDER
 from langchain_kimi._replies import (
@@ -19,6 +19,7 @@ from langchain_kimi._replies import (
     seal,
     to_kwargs,
     to_metadata,
+    to_refusal,
     to_usage,
     to_written,
 )
@@ -71,6 +72,8 @@ class ChunkMaker:
             return [*self._flush(), self._mould.reasoning(event.text)]  # type: ignore[union-attr]
         if kind is ToolCallDelta:
             return self._tool_call(event)  # type: ignore[arg-type]
+        if kind is RefusalDelta:
+            return [*self._flush(), self._mould.refusal(event.text)]  # type: ignore[union-attr]
         self._builder.add(event)
         return [*self._flush(), *self._unsaid(), *self._ends()] if kind is Finished else []
 
@@ -173,6 +176,10 @@ class Mould:
     def reasoning(self, text: str) -> ChatGenerationChunk:
         """A chunk of reasoning."""
         return self._make("", "", {"reasoning_content": text})
+
+    def refusal(self, text: str) -> ChatGenerationChunk:
+        """A chunk of a refusal."""
+        return self._make("", self._message["content"], to_refusal(text))
 
     def _make(self, text: str, content: Any, kwargs: dict[str, str]) -> ChatGenerationChunk:
         fields = self._message.copy()

@@ -149,8 +149,8 @@ class ChatKimi(Counting):
         Raises (when called):
             OutputParserException: The answer does not fit; it is also a `kimi_core.StructuredOutputError`, or a
                 `kimi_core.TruncatedError` when the token limit cut it.
-            RefusedError: The host's filter withheld it (`kimi_core`); LangChain's `ModelRefusalError` too, where it
-                has one.
+            RefusedError: The host's filter withheld it, or the model refused (`kimi_core`); LangChain's
+                `ModelRefusalError` too, where it has one.
         """
         from langchain_kimi._structured import with_schema  # brings LangChain's parsers, when needed
 

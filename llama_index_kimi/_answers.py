@@ -27,6 +27,9 @@ def read(response: ChatResponse, output_cls: type[Model]) -> Model:
     Raises:
         StructuredOutputError, TruncatedError, RefusedError: It is none.
     """
+    if refusal := response.message.additional_kwargs.get("refusal"):
+        raw, reason = response.raw or {}, response.additional_kwargs.get("finish_reason")
+        raise structured.refused(refusal, raw.get("model"), raw.get("host"), reason)
     # As JSON, since a class may be stricter about Python values than about what JSON can say.
     return structured.read(
         _written(response, output_cls, empty="{}"),

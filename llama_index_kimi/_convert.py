@@ -86,12 +86,19 @@ def _assistant(message: ChatMessage) -> Message:
         tool_calls=tuple(call for call in calls if isinstance(call, ToolCall)),
         name=kwargs.get("name"),
         partial=bool(kwargs.get("partial")),
+        refusal=_refusal(kwargs),
     )
     if not kwargs or TURNS not in kwargs:
         return made
     from llama_index_kimi._turns import told_apart  # with the first server tool
 
     return told_apart(made, kwargs[TURNS])
+
+
+def _refusal(kwargs: Mapping[str, Any]) -> str:
+    """What was said in place of an answer."""
+    refusal = kwargs.get("refusal")
+    return refusal if isinstance(refusal, str) else ""
 
 
 def _with(content: str | tuple[Part, ...], calls: Sequence[ToolCall | LeftOutPart]) -> str | tuple[Part, ...]:
@@ -286,7 +293,9 @@ def to_message(response: Response) -> ChatMessage:
     elif response.tool_calls:
         blocks.insert(0, ThinkingBlock(content="", additional_information={UNTHOUGHT: True}))
     blocks += [to_call_block(call) for call in response.tool_calls]
-    kwargs = {"tool_calls": [to_call_dict(c) for c in response.tool_calls]} if response.tool_calls else {}
+    kwargs: JsonObject = {"tool_calls": [to_call_dict(c) for c in response.tool_calls]} if response.tool_calls else {}
+    if response.refusal:
+        kwargs["refusal"] = response.refusal
     if response.steps:
         kwargs[TURNS] = to_record(response.steps)
     return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=kwargs)
@@ -367,7 +376,7 @@ def to_facts(response: Response) -> JsonObject:
     facts: JsonObject = {"finish_reason": response.finish_reason} if response.finish_reason else {}
     facts |= bill_facts(bill_of(response))
     if response.alternatives:
-        facts["alternatives"] = [other.text for other in response.alternatives]
+        facts["alternatives"] = [other.text or other.refusal for other in response.alternatives]
     return facts
 
 
@@ -412,8 +421,13 @@ def to_completion(response: ChatResponse) -> CompletionResponse:
     """The same answer as a completion."""
     return CompletionResponse(
         text=response.message.content or "",
-        additional_kwargs=dict(response.additional_kwargs),
+        additional_kwargs={**response.additional_kwargs, **_refused(response.message)},
         raw=response.raw,
         logprobs=response.logprobs,
         delta=response.delta,
     )
+
+
+def _refused(message: ChatMessage) -> JsonObject:
+    refusal = _refusal(message.additional_kwargs)
+    return {"refusal": refusal} if refusal else {}

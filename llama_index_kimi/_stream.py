@@ -17,6 +17,7 @@ from kimi_core.events import (
     Event,
     Finished,
     ReasoningDelta,
+    RefusalDelta,
     ResponseBuilder,
     ServerToolCall,
     ServerToolResult,
@@ -42,7 +43,18 @@ Every response holds all of them so far, so that handing on each token of a long
 class ResponseMaker:
     """Makes the responses of one stream. What was handed out is never changed, but finished pieces are shared."""
 
-    __slots__ = ("_blocks", "_builder", "_calls", "_raw", "_single", "_text", "_thinking", "_thought", "_turns")
+    __slots__ = (
+        "_blocks",
+        "_builder",
+        "_calls",
+        "_raw",
+        "_refusal",
+        "_single",
+        "_text",
+        "_thinking",
+        "_thought",
+        "_turns",
+    )
 
     def __init__(self, *, single_call: bool = False) -> None:
         """Begin.
@@ -55,6 +67,7 @@ class ResponseMaker:
         self._thought = ""
         self._thinking: list[ThinkingBlock] = []
         self._text = ""
+        self._refusal = ""
         self._blocks: list[Any] = [TextBlock(text="")]
         self._calls: list[_Call] = []
         self._raw: JsonObject = {}
@@ -82,6 +95,9 @@ class ResponseMaker:
             return self._last()
         if isinstance(event, ServerToolCall | ServerToolResult | StepEnded):
             return self._more_served(event)
+        if isinstance(event, RefusalDelta):
+            self._refusal += event.text
+            return ChatResponse(message=self._message(), delta="", raw=self._raw)
         if isinstance(event, Started):
             self._raw = {"id": event.id, "model": event.model, "created": event.created}
         return None
@@ -120,22 +136,17 @@ class ResponseMaker:
         return ChatResponse(message=self._message(), delta="", raw=self._raw)
 
     def _message(self) -> ChatMessage:
-        if self._turns is not None:
-            return self._with_turns(self._turns.record)
-        if not self._calls:
+        if not (self._calls or self._turns or self._refusal):
             return ChatMessage(role=MessageRole.ASSISTANT, blocks=self._blocks)
+        kwargs: JsonObject = {"tool_calls": [call.wire for call in self._calls]} if self._calls else {}
+        if self._refusal:
+            kwargs["refusal"] = self._refusal
+        if self._turns is not None:
+            kwargs[TURNS] = self._turns.record
         return ChatMessage(
             role=MessageRole.ASSISTANT,
             blocks=[*self._blocks, *(call.block for call in self._calls)],
-            additional_kwargs={"tool_calls": [call.wire for call in self._calls]},
-        )
-
-    def _with_turns(self, record: list[JsonObject]) -> ChatMessage:
-        called = {"tool_calls": [call.wire for call in self._calls]} if self._calls else {}
-        return ChatMessage(
-            role=MessageRole.ASSISTANT,
-            blocks=[*self._blocks, *(call.block for call in self._calls)],
-            additional_kwargs={**called, TURNS: record},
+            additional_kwargs=kwargs,
         )
 
     def _last(self) -> ChatResponse:

@@ -51,7 +51,7 @@ class StructuredAnswers(FunctionCallingLLM):
         Raises:
             StructuredOutputError: The answer does not fit the class; `.text` has it, `.finish_reason` why it ended.
             TruncatedError: It was cut by the token limit.
-            RefusedError: The host's filter withheld it.
+            RefusedError: The host's filter withheld it, or the model refused.
         """
         if by_program(self):
             made: Model = super().structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)

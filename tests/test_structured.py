@@ -374,6 +374,36 @@ def test_an_answer_that_does_not_fit_is_a_typed_error(
     assert caught.value.finish_reason == reason
 
 
+@each(WAYS)
+@pytest.mark.parametrize("facts", [{}, {"structured": ("function_calling",)}], ids=["schema", "tool"])
+def test_a_refusal_in_place_of_the_answer_is_a_typed_error(way: Way, kimi: LocalKimi, facts: dict[str, Any]) -> None:
+    said = "I cannot help with that." * 100
+    kimi.enqueue(refusal=said, reasoning="Hm.")
+    with pytest.raises(RefusedError, match=r"^kimi-k2\.6 on moonshot refused to answer\.") as caught:
+        way.ask(way.make(kimi, overrides=facts), **({} if way.streams else {"repair": True}))
+    assert (caught.value.text, caught.value.finish_reason) == (said, "stop")
+    assert isinstance(caught.value, ValueError)
+    assert "I cannot help with that." in str(caught.value)
+    assert len(str(caught.value)) < 700
+    assert len(kimi.requests) == 1
+
+
+@each(WAYS)
+def test_a_refusal_is_one_whatever_came_before_it(way: Way, kimi: LocalKimi) -> None:
+    kimi.enqueue(text=ADA, refusal="I cannot help with that.")
+    with pytest.raises(RefusedError):
+        way.ask(way.make(kimi))
+
+
+@each(WAYS)
+@pytest.mark.filterwarnings("ignore:tool_choice 'Person' is not sent")
+def test_a_refusal_where_the_tool_could_not_be_forced_is_the_same(way: Way, kimi: LocalKimi) -> None:
+    kimi.enqueue(refusal="I cannot help with that.")
+    with pytest.raises(RefusedError):
+        way.ask(way.make(kimi, model="kimi-k2.7-code", overrides={"structured": ("function_calling",)}))
+    assert len(kimi.requests) == 1
+
+
 @each(WHOLE)
 @pytest.mark.parametrize("word", ["strict", "repair"])
 def test_what_is_no_switch_is_refused_before_any_call(way: Way, kimi: LocalKimi, word: str) -> None:

@@ -257,6 +257,8 @@ class _MessageEncoder:
                 del wire["content"]
             else:
                 wire["content"] = None
+        if message.refusal:
+            wire["refusal"] = message.refusal
         if message.reasoning:
             self._add_reasoning(message.reasoning, wire)
         if self.never_missing:

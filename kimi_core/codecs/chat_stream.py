@@ -10,10 +10,11 @@ from kimi_core.codecs.details import Details
 from kimi_core.codecs.markup import MarkupReader
 from kimi_core.codecs.original_names import OriginalNames
 from kimi_core.codecs.tool_calls import ToolCallAssembler
-from kimi_core.events import Event, Finished, ReasoningDelta, Started, TextDelta
+from kimi_core.events import Event, Finished, ReasoningDelta, RefusalDelta, Started, TextDelta
 from kimi_core.host_row import DETAILS
 from kimi_core.paths import dig, first
 from kimi_core.profile import Profile
+from kimi_core.structured import dump
 from kimi_core.types import FinishReason, JsonObject, Usage
 
 if TYPE_CHECKING:
@@ -93,9 +94,7 @@ class ChatStreamDecoder:
 
     def _feed(self, frame: Any) -> list[Event]:
         events: list[Event] = []
-        if type(frame) is not dict:
-            return events  # `null` keeps a connection alive
-        choices = frame.get("choices")
+        choices = frame.get("choices") if type(frame) is dict else None
         if not choices:
             self._rare(frame)
             return events
@@ -106,15 +105,18 @@ class ChatStreamDecoder:
         self._reasoning(delta, events)
         text = delta.get("content")
         if text:
-            text = text if type(text) is str else _joined(text)
+            text = text if type(text) is str else _joined(text, events)
             if self._half or "\ud800" <= text[-1:] <= "\udbff":
                 text = self._paired(text)
             if self._markup is None:
                 events.append(TextDelta(text))
             else:
                 self._markup.say(text, events)
-        if calls := delta.get("tool_calls"):
-            self._calls.feed(calls, events, whole=not choice.get("delta") and frame.get("object") != _CHUNK)
+        if not text or len(delta) > 1:  # beside a text alone there is nothing to look for
+            if calls := delta.get("tool_calls"):
+                self._calls.feed(calls, events, whole=not choice.get("delta") and frame.get("object") != _CHUNK)
+            if refusal := delta.get("refusal"):
+                events.append(RefusalDelta(refusal if type(refusal) is str else dump(refusal)))
         get = choice.get
         ends = get("finish_reason") or frame.get("usage") or get("usage") or get("logprobs")
         if ends or frame.get("error") or not self._price_keys.isdisjoint(frame):
@@ -190,6 +192,8 @@ class ChatStreamDecoder:
 
     def _rare(self, frame: Any) -> None:
         """Usage, cost, host's own fields, and errors."""
+        if type(frame) is not dict:
+            return  # `null` keeps a connection alive
         if frame.get("error") or frame.get("errors") or ("choices" not in frame and _complains(frame)):
             raise error_in_frame(frame, self._profile)
         host = self._profile.host
@@ -248,8 +252,10 @@ def _complains(frame: JsonObject) -> bool:
     return "usage" not in frame and ("message" in frame or "detail" in frame)
 
 
-def _joined(parts: Any) -> str:
-    """Text of content that came as parts."""
+def _joined(parts: Any, events: list[Event]) -> str:
+    """Text of content that came as parts. What they refuse goes to the events."""
+    refusals = (part.get("refusal") for part in parts if isinstance(part, dict))
+    events += [RefusalDelta(refusal) for refusal in refusals if refusal and isinstance(refusal, str)]
     return "".join(part.get("text") or "" for part in parts if isinstance(part, dict))
 
 

@@ -99,6 +99,9 @@ def _message(reply: Reply) -> JsonObject:
         "content": manner.text(reply),
         **manner.reasoning(reply, reply.reasoning, last=True),
     }
+    if reply.refusal:
+        # OpenAI's reference: `content` and `refusal` of a message are each text or null.
+        message |= {"content": message["content"] or None, "refusal": reply.refusal}
     if reply.calls and reply.calls_as == "tool_calls":
         message["tool_calls"] = [_call(call) for call in reply.calls]
     return message
@@ -117,14 +120,16 @@ def _call(call: Call) -> JsonObject:
 
 
 def _deltas(reply: Reply) -> Iterator[JsonObject]:
-    """The deltas in the order of the real host: role, reasoning, its empty end, text, tool calls."""
-    yield {"role": "assistant", "content": ""}
+    """The deltas in the order of the real host: role, reasoning, its empty end, text, refusal, tool calls."""
+    yield {"role": "assistant", "content": "", **({"refusal": None} if reply.refusal else {})}
     if reply.reasoning and (keys := manner.reasoning(reply, "", last=True)):
         for piece in pieces(reply.reasoning):
             yield manner.reasoning(reply, piece)
         yield keys
     for piece in pieces(manner.text(reply)):
         yield {"content": piece}
+    for piece in pieces(reply.refusal):  # OpenAI's reference: `delta.refusal`, beside no content
+        yield {"refusal": piece}
     for index, call in enumerate(reply.calls if reply.calls_as == "tool_calls" else ()):
         yield from _call_deltas(index, call)
 

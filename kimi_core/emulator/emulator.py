@@ -120,6 +120,7 @@ class Emulator:
         usage: dict[str, Any] | None = None,
         reasoning_as: ReasoningAs | None = None,
         calls_as: CallsAs = "tool_calls",
+        refusal: str = "",
         status: int = 200,
         headers: Mapping[str, str] | None = None,
         content_type: str | None = None,
@@ -145,6 +146,7 @@ class Emulator:
             reasoning_as: Where its reasoning stands, when not where the dialect has it: ``reasoning_content``,
                 ``reasoning``, ``both``, ``details``, ``tags``, ``lone_tag`` or ``tags_and_key``.
             calls_as: ``tokens`` leaves its calls in the text, in the tokens of Kimi's template.
+            refusal: What it says in place of an answer, in a field of its own (not by Runware's own protocol).
             status: The HTTP status.
             headers: Further headers.
             content_type: The media type, when not the natural one.
@@ -155,7 +157,7 @@ class Emulator:
         reply = None
         if json is None and sse is None and raw is None and chunks is None:
             calls = canned_calls(tool_calls)
-            reply = Reply(text or "", reasoning, calls, finish_reason, usage, reasoning_as, calls_as)
+            reply = Reply(text or "", reasoning, calls, finish_reason, usage, reasoning_as, calls_as, refusal)
         pieces = [raw] if raw is not None and chunks is None else chunks
         self.script.canned.append(
             Canned(json, sse, pieces, reply, status, dict(headers or {}), content_type, done, cut, unchecked)

@@ -48,6 +48,7 @@ class Reply:
         usage: A usage object to send as it is; counted when absent.
         reasoning_as: Where its reasoning stands; None for where the server puts it.
         calls_as: Where its calls stand.
+        refusal: What is said in place of an answer.
     """
 
     text: str = ""
@@ -57,6 +58,7 @@ class Reply:
     usage: dict[str, Any] | None = None
     reasoning_as: ReasoningAs | None = None
     calls_as: CallsAs = "tool_calls"
+    refusal: str = ""
 
     @property
     def finish_reason(self) -> str:
@@ -66,7 +68,7 @@ class Reply:
     @property
     def tokens(self) -> int:
         """The tokens of everything in it."""
-        spoken = tokens.count(self.reasoning) + tokens.count(self.text)
+        spoken = sum(map(tokens.count, (self.reasoning, self.text, self.refusal)))
         return spoken + sum(tokens.count(call.name) + tokens.count(call.arguments) for call in self.calls)
 
 

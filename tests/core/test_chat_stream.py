@@ -51,6 +51,33 @@ END = chunk({}, "tool_calls")
 A = ToolCall("f:0", "fa", '{"x":1}')
 B = ToolCall("f:1", "fb", '{"y":2}')
 
+
+@pytest.mark.parametrize(
+    "deltas",
+    [
+        [{"content": None, "refusal": "I cannot."}],
+        [{"role": "assistant", "content": "", "refusal": None}, {"refusal": "I "}, {"refusal": "cannot."}],
+        [{"content": "", "refusal": "I "}, {"content": None, "refusal": "cannot."}],
+        [{"content": [{"type": "refusal", "refusal": "I cannot."}]}],
+        [{"content": [{"type": "refusal", "refusal": None}, {"type": "text", "text": ""}], "refusal": "I cannot."}],
+    ],
+    ids=["whole", "OpenAI's stream", "beside content", "a part", "a part that is none"],
+)
+def test_a_refusal_is_read_wherever_it_stands(deltas: list[dict[str, Any]]) -> None:
+    response = read(*map(chunk, deltas), chunk({}, "stop"))
+    assert (response.text, response.refusal, response.tool_calls) == ("", "I cannot.", ())
+
+
+def test_text_calls_and_a_refusal_in_one_delta_are_all_kept() -> None:
+    response = read(chunk({"content": "So. ", "refusal": "No.", "tool_calls": [delta(0, "f:0", "fa", "{}")]}, "stop"))
+    assert (response.text, response.refusal, response.tool_calls[0].name) == ("So. ", "No.", "fa")
+
+
+@pytest.mark.parametrize(("odd", "kept"), [({"why": "harm"}, '{"why": "harm"}'), (["No."], '["No."]'), (True, "true")])
+def test_a_refusal_that_is_no_text_is_kept_as_json(odd: Any, kept: str) -> None:
+    assert read(chunk({"refusal": odd}, "stop")).refusal == kept
+
+
 FORMS = {
     "indexed": [
         calls(delta(0, "f:0", "fa", "")),

@@ -48,6 +48,16 @@ def test_the_same_request_gets_the_same_reply(moonshot):
     assert first == second
 
 
+def test_a_refusal_stands_in_a_field_of_its_own_beside_no_content(moonshot):
+    moonshot.kimi.enqueue(refusal="I cannot help with that.")
+    message = moonshot.chat().message
+    assert (message["content"], message["refusal"]) == (None, "I cannot help with that.")
+    moonshot.kimi.enqueue(refusal="I cannot help with that.")
+    deltas = [frame["choices"][0]["delta"] for frame in moonshot.stream().frames]
+    assert deltas[0] == {"role": "assistant", "content": "", "refusal": None}
+    assert [list(delta) for delta in deltas[1:]] == [*[["refusal"]] * 5, []]
+
+
 def test_a_stream_goes_role_reasoning_its_end_text_finish(moonshot):
     frames = moonshot.stream().frames
     deltas = [frame["choices"][0]["delta"] for frame in frames]

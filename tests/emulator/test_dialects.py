@@ -273,6 +273,14 @@ def test_a_picture_behind_a_tools_result_is_part_of_that_and_no_new_question(ask
     assert (message.get("tool_calls") or [], "red" in message["content"]) == ([], True)
 
 
+@pytest.mark.parametrize("name", ["vllm", "openrouter"])
+def test_messages_that_always_have_a_refusal_have_null_or_what_was_said(ask, name):
+    client = ask(name)
+    assert client.chat().message["refusal"] is None
+    client.kimi.enqueue(refusal="I cannot.")
+    assert client.chat().message["refusal"] == "I cannot."
+
+
 # ------------------------------------------------------------------------------------------------- llama-server
 
 

@@ -463,6 +463,16 @@ def test_include_raw_returns_it_at_the_end_of_a_stream_too(
         assert (seen[-1]["parsed"], added["parsed"], isinstance(added["parsing_error"], error)) == (None, None, True)
 
 
+@pytest.mark.parametrize("ask", [parts, aparts, whole, awhole])
+def test_include_raw_returns_a_refusal_as_the_error(model: ChatKimi, kimi: LocalKimi, ask: Any) -> None:
+    kimi.enqueue(refusal="I cannot help with that.")
+    seen = ask(model.with_structured_output(City, include_raw=True))
+    added = functools.reduce(operator.add, seen) if isinstance(seen, list) else seen
+    assert (added["raw"].additional_kwargs["refusal"], added["parsed"]) == ("I cannot help with that.", None)
+    assert isinstance(added["parsing_error"], RefusedError)
+    assert not isinstance(added["parsing_error"], lc.OutputParserException)
+
+
 def test_what_the_host_refuses_is_raised_all_the_same(model: ChatKimi, kimi: LocalKimi) -> None:
     asked = model.with_structured_output(City, include_raw=True)
     for ask in (whole, streamed):
