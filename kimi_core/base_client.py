@@ -287,25 +287,8 @@ class BaseClient:
         return self._clean(plan, error, partial)
 
     def _check(self, plan: Plan, response: Response) -> None:
-        """Say why an answer is empty, or that one of several is missing."""
-        if failed := response.extra.get("errors"):
-            said = "; ".join(str(error.get("message")) for error in failed)
-            self._warn("partial", f"{plan.profile.where} answered in part: {said} The errors are in the metadata.")
-        if plan.unwanted and response.reasoning and response.reasoning.text.strip():
-            self._warn(
-                f"{plan.profile.model_id} thought",
-                f"{plan.profile.where} thought although thinking=False was asked for: the switch that was sent is not "
-                "honoured there. Say whose server it is (host=…), or correct overrides={'thinking_off': {…}}; "
-                "`kimi probe` finds out which switch is.",
-            )
-        answered = response.text or response.tool_calls or response.refusal
-        eaten = response.finish_reason == "length" and not answered
-        if eaten and plan.request.output is None:  # else the answer's parser says so
-            self._warn(
-                "length",
-                f"The answer of {plan.profile.where} is empty: the token limit was used up by thinking, which counts "
-                "against max_tokens. Raise it (16000 or more), or switch thinking off.",
-            )
+        for key, text in answers.oddities(plan, response):
+            self._warn(key, text)
 
     def _again(self, plan: Plan, wire: WireRequest, response: Response) -> tuple[Plan, WireRequest] | None:
         """What to ask once more after an answer that is none; None when it is one."""

@@ -142,7 +142,7 @@ class HostRow:
             begins with it (`leading`), `anywhere`, or the answer begins inside it, since the opening tag is part of
             the prompt (`opened`).
         leaked_calls: Whether tool calls in the template's own tokens (`<|tool_calls_section_begin|>…`) are read out of
-            text and reasoning. Only when tools are on offer.
+            text and reasoning. Only when tools are on offer; with `tool_choice="none"` they are taken out for good.
         reasoning_required: It refuses assistant turns with tool calls that lack their reasoning.
         blank_reasoning: Stands in for reasoning that a foreign history lacks; None leaves it out.
         kept_reasoning_required: While the reasoning of all turns is kept in view, it refuses any assistant turn without

@@ -127,6 +127,53 @@ def test_calls_that_leak_into_the_text_are_recovered(driver: Driver, kimi: Local
     assert answer.tool_calls == [{"name": "look", "args": {"city": "Oslo"}, "id": "functions.look:0"}]
 
 
+TAKEN_OUT = "tool_choice='none' was asked for"
+
+
+@pytest.fixture
+def llama() -> Any:
+    with LocalKimi("llama-cpp") as kimi:
+        yield kimi
+
+
+def marks_of(driver: Driver, answer: Answer) -> Any:
+    return answer.native.response_metadata if driver.framework == "langchain" else answer.native.raw
+
+
+def test_calls_that_were_not_to_be_made_are_no_part_of_the_text(driver: Driver, llama: LocalKimi) -> None:
+    """llama-server with `tool_choice: "none"` looks for no calls, and leaves the model's tokens where they are."""
+    model = make(driver, llama, "llama-cpp")
+    with pytest.warns(KimiWarning, match=TAKEN_OUT) as caught:
+        for _ in range(2):
+            llama.enqueue(text="Oslo it is. 1 < 2", reasoning=THOUGHT, tool_calls=[CALL])
+            answer = driver.ask(model, "Look Oslo up.", tools=[look], tool_choice="none")
+            assert (answer.text, answer.tool_calls, answer.reasoning) == ("Oslo it is. 1 < 2", [], THOUGHT)
+            assert answer.finish_reason == "stop"
+            assert marks_of(driver, answer)["withheld_calls"] == (
+                "<|tool_calls_section_begin|><|tool_call_begin|>functions.look:0<|tool_call_argument_begin|>"
+                '{"city": "Oslo"}<|tool_call_end|><|tool_calls_section_end|>'
+            )
+    assert len(caught) == 1
+    assert llama.requests[-1].body["tool_choice"] == "none"
+    assert len(llama.requests) == 2
+
+
+def test_an_answer_that_was_nothing_but_such_calls_is_empty_and_not_asked_for_again(
+    driver: Driver, llama: LocalKimi
+) -> None:
+    llama.enqueue(reasoning=THOUGHT, tool_calls=[CALL])
+    with pytest.warns(KimiWarning, match=TAKEN_OUT) as caught:
+        answer = driver.ask(make(driver, llama, "llama-cpp"), "Look Oslo up.", tools=[look], tool_choice="none")
+    assert (answer.text, answer.tool_calls, len(caught), len(llama.requests)) == ("", [], 1, 1)
+
+
+@pytest.mark.parametrize("choice", ["none", "auto"])
+def test_an_answer_without_such_calls_has_no_mark(driver: Driver, llama: LocalKimi, choice: str) -> None:
+    llama.enqueue(text="Oslo it is.")
+    answer = driver.ask(make(driver, llama, "llama-cpp"), "Look.", tools=[look], tool_choice=choice)
+    assert (answer.text, "withheld_calls" in marks_of(driver, answer)) == ("Oslo it is.", False)
+
+
 def test_tokens_in_moonshots_text_are_text(driver: Driver, kimi: LocalKimi) -> None:
     kimi.enqueue(tool_calls=[CALL], calls_as="tokens")
     answer = driver.ask(make(driver, kimi), "Look Oslo up.", tools=[look])

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kimi_core.classify import error_in_frame, not_an_answer
+from kimi_core.codecs.call_sections import WITHHELD, RecoveredCalls, SectionReader, WithheldCalls
 from kimi_core.codecs.details import Details
 from kimi_core.codecs.markup import MarkupReader
 from kimi_core.codecs.original_names import OriginalNames
@@ -52,6 +53,7 @@ class ChatStreamDecoder:
         "_started",
         "_usage",
         "_wire",
+        "_withheld",
     )
 
     def __init__(self, profile: Profile, wire: WireRequest, headers: Mapping[str, str]) -> None:
@@ -63,7 +65,9 @@ class ChatStreamDecoder:
         # A host that says its price says it under one of these.
         self._price_keys = {path.partition(".")[0] for path in host.cost_paths} - {"usage"}
         self._calls = ToolCallAssembler(wire)
-        self._markup = _markup(profile, wire, self._calls)
+        sections = _sections(profile, wire, self._calls)
+        self._withheld = sections if isinstance(sections, WithheldCalls) else None
+        self._markup = _markup(profile, wire, sections)
         self._originals = OriginalNames(wire) if wire.arguments or wire.output else None
         self._details = Details() if DETAILS in host.reasoning_in else None
         self._key = ""
@@ -148,6 +152,8 @@ class ChatStreamDecoder:
         events: list[Event] = [TextDelta("\ufffd")] if self._half else []
         if self._markup is not None:
             self._markup.rest(self._key, events)
+        if self._withheld is not None and self._withheld.text:
+            self._extra[WITHHELD] = self._withheld.text
         events += self._calls.rest()
         if self._originals is not None:
             events = self._originals.of(events) + self._originals.rest()
@@ -228,14 +234,19 @@ class ChatStreamDecoder:
         return str(asked) if asked else next(iter(self._profile.host.cache_ttls), "")
 
 
-def _markup(profile: Profile, wire: WireRequest, calls: ToolCallAssembler) -> MarkupReader | None:
+def _sections(profile: Profile, wire: WireRequest, calls: ToolCallAssembler) -> SectionReader | None:
+    """What reads calls out of the text; None when the host leaves none there, or there was nothing to call."""
+    if not profile.host.leaked_calls or not dig(wire.body, "tools"):
+        return None
+    return WithheldCalls() if dig(wire.body, "tool_choice") == "none" else RecoveredCalls(calls)
+
+
+def _markup(profile: Profile, wire: WireRequest, sections: SectionReader | None) -> MarkupReader | None:
     """What reads the text; None when the host leaves nothing in it."""
     where: str = profile.host.think_tags
     if where == "opened" and wire.thinks is False:
         where = "leading"  # the template closes the thought in the prompt already
-    offered = dig(wire.body, "tools") and dig(wire.body, "tool_choice") != "none"
-    leaks = profile.host.leaked_calls and offered
-    return MarkupReader(where, calls if leaks else None) if leaks or where != "no" else None
+    return None if sections is None and where == "no" else MarkupReader(where, sections)
 
 
 def _merged(pieces: Sequence[JsonObject]) -> JsonObject | None:

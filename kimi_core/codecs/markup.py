@@ -7,32 +7,13 @@ until it is known.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from typing import Protocol
 
+from kimi_core.codecs.call_sections import BEGIN, BEGINS, END, SectionReader
 from kimi_core.events import Event, ReasoningDelta, TextDelta
 
 OPEN, CLOSE = "<think>", "</think>"
-
-# Both spellings are seen, and the end is missing where the answer was cut:
-# `<|tool_calls_section_begin|><|tool_call_begin|>functions.x:0<|tool_call_argument_begin|>{…}<|tool_call_end|>…`
-_BEGINS = ("<|tool_calls_section_begin|>", "<|tool_call_section_begin|>")
-_BEGIN = re.compile("|".join(map(re.escape, _BEGINS)))
-_END = re.compile(r"<\|tool_calls?_section_end\|>")
-_LONGEST = len(_BEGINS[0])
-_CALL = re.compile(
-    r"<\|tool_call_begin\|>\s*(?P<id>(?:functions\.)?(?P<name>[^\s<]+?)(?::\d+)?)\s*"
-    r"<\|tool_call_argument_begin\|>\s*(?P<arguments>.*?)\s*(?:<\|tool_call_end\|>|(?=<\|tool_call)|\Z)",
-    re.DOTALL,
-)
-
-
-class CallReader(Protocol):
-    """Takes the calls that were found."""
-
-    def found(self, id_: str, name: str, arguments: str, events: list[Event]) -> None:
-        """One call, complete as far as it goes."""
+_LONGEST = len(BEGINS[0])
 
 
 class MarkupReader:
@@ -40,12 +21,12 @@ class MarkupReader:
 
     Args:
         think_tags: The row's word for where tags count.
-        calls: Takes leaked calls; None leaves their tokens alone.
+        calls: Takes the sections of leaked calls; None leaves them alone.
     """
 
     __slots__ = ("_answer", "_calls", "_echo", "_idle", "_reasoning", "_thoughts", "_under_key")
 
-    def __init__(self, think_tags: str, calls: CallReader | None) -> None:
+    def __init__(self, think_tags: str, calls: SectionReader | None) -> None:
         self._thoughts = Thoughts(think_tags)
         self._calls = calls
         self._answer = Sections(off=calls is None)
@@ -111,14 +92,8 @@ class MarkupReader:
             events.append(TextDelta(f"{OPEN}{echo}{CLOSE if closed else ''}"))
 
     def _called(self, section: str, events: list[Event]) -> str:
-        """The calls of a section, and what else stands in it. One that has none is what it looks like: text."""
-        found = list(_CALL.finditer(section))
-        if not found or self._calls is None:
-            return section
-        for call in found:
-            self._calls.found(call["id"], call["name"], call["arguments"], events)
-        left = _END.sub("", _BEGIN.sub("", _CALL.sub("", section)))
-        return left if left.strip() else ""
+        """Return what of a section is text."""
+        return section if self._calls is None else self._calls.read(section, events)
 
 
 class Sections:
@@ -159,10 +134,10 @@ class Sections:
     def _plain(self, text: str, ready: list[tuple[bool, str]]) -> str:
         text = "".join((*self._held, text))
         self._held.clear()
-        if begin := _BEGIN.search(text):
+        if begin := BEGIN.search(text):
             self._inside, end, rest = True, begin.start(), text[begin.start() :]
         else:
-            end, rest = _settled(text, _BEGINS), ""
+            end, rest = _settled(text, BEGINS), ""
             if end < len(text):
                 self._held.append(text[end:])
         if end:
@@ -171,7 +146,7 @@ class Sections:
 
     def _section(self, text: str, ready: list[tuple[bool, str]]) -> str:
         seen = self._tail + text  # the end may be cut in two
-        end = _END.search(seen)
+        end = END.search(seen)
         if end is None:
             self._held.append(text)
             self._tail = seen[-_LONGEST:]

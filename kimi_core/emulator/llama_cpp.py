@@ -8,6 +8,7 @@ from typing import Any
 from kimi_core.emulator.exchange import HttpCall
 from kimi_core.emulator.models import WEIGHTS, ModelRow
 from kimi_core.emulator.refusal import Refusal
+from kimi_core.emulator.reply import Reply
 from kimi_core.emulator.request import ChatRequest
 from kimi_core.emulator.vllm import BOTH, VLLM
 
@@ -56,6 +57,11 @@ def _ignoring(body: JsonObject) -> JsonObject:
     return known
 
 
+def _unread(reply: Reply, request: ChatRequest) -> Reply:
+    """With `tool_choice: "none"` calls are not looked for: the model's tokens stay in the text (seen on 0c1e570)."""
+    return replace(reply, calls_as="tokens") if request.tool_choice == "none" else reply
+
+
 def _error(refusal: Refusal, call: HttpCall) -> tuple[JsonObject, str]:
     kind = _TYPES.get(refusal.status, refusal.type)
     return {"error": {"code": refusal.status, "message": refusal.message, "type": kind}}, "application/json"
@@ -74,5 +80,5 @@ LLAMA_CPP = replace(
     checks=(*BOTH, _reads_no_pictures, _slots_suffice),
     most_answers=_SLOTS,
     reasoning_as="reasoning_content",
-    finish=lambda reply, request: reply,
+    finish=_unread,
 )

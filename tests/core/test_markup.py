@@ -168,10 +168,73 @@ def test_a_call_in_its_field_and_in_the_text_is_one() -> None:
     assert response.tool_calls == (CALL,)
 
 
-@pytest.mark.parametrize("body", [{}, {**OFFERED, "tool_choice": "none"}], ids=["no tools", "tool_choice none"])
-def test_tokens_stay_text_where_no_call_can_be_meant(body: dict[str, Any]) -> None:
-    response = read(said(LOOK + END), body=body)
+def test_tokens_stay_text_where_no_call_can_be_meant() -> None:
+    response = read(said(LOOK + END), body={})
     assert (response.text, response.tool_calls, response.finish_reason) == (LOOK + END, (), "stop")
+
+
+# -------------------------------------------------------------------------------------------------- withheld calls
+
+NONE = {**OFFERED, "tool_choice": "none"}
+BEGIN = "<|tool_calls_section_begin|>"
+
+
+def withheld(response: Response) -> tuple[str, str]:
+    assert response.tool_calls == ()
+    return response.text, response.extra.get("withheld_calls", "")
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        LOOK + END,
+        LOOK,
+        LOOK.replace("calls_section", "call_section") + "<|tool_call_section_end|>",
+        LOOK + LOOK.partition("begin|>")[2].replace(":0", ":1") + END,
+        LOOK.replace("functions.look:0", "an odd name") + END,
+        LOOK.replace('"}<|tool_call_end|>', ""),
+        BEGIN + "<|tool_call_begin|>functions.look:0",
+        BEGIN + "<|tool_call_begin|>" + END,
+        BEGIN + END,
+        BEGIN,
+    ],
+    ids=["ended", "open", "singular", "two", "no name", "cut", "cut before arguments", "no call", "empty", "begun"],
+)
+def test_calls_that_were_not_to_be_made_are_taken_out_and_kept(section: str) -> None:
+    """llama-server 0c1e570 leaves them in the text."""
+    for deltas in (said("So. " + section), said(*("So. " + section))):
+        response = read(deltas, body=NONE)
+        assert withheld(response) == ("So. ", section)
+        assert response.finish_reason == "stop"
+
+
+@pytest.mark.parametrize("section", [LOOK + END, LOOK, BEGIN + END], ids=["ended", "open", "empty"])
+def test_the_answer_goes_on_behind_what_was_taken_out(section: str) -> None:
+    assert withheld(read(said(*f"So. {section}No."), body=NONE)) == ("So. No.", section)
+
+
+def test_calls_in_the_thought_are_taken_out_of_it() -> None:
+    response = read([{"reasoning": f"Hm. {LOOK}{END}"}, *said("Yes.")], "leading", body=NONE)
+    assert (parts(response), withheld(response)) == (("Hm. ", "Yes."), ("Yes.", LOOK + END))
+
+
+def test_what_stands_between_withheld_calls_is_not_lost() -> None:
+    assert withheld(read(said(LOOK + "odd" + END), body=NONE)) == ("odd", LOOK + END)
+
+
+@pytest.mark.parametrize("text", [BEGIN + "is how a section begins.", BEGIN + "no call" + END, "<|tool_calls_sec"])
+def test_a_section_that_speaks_of_no_call_is_text_there_too(text: str) -> None:
+    assert withheld(read(said(*text), body=NONE)) == (text, "")
+
+
+@given(text=TEXTS, data=st.data())
+def test_any_split_withholds_alike(text: str, data: st.DataObject) -> None:
+    bounds = [0, *sorted(data.draw(st.sets(st.integers(0, len(text)), max_size=12))), len(text)]
+    split = [text[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+    once, again = read(said(text), "no", body=NONE), read(said(*split), "no", body=NONE)
+    assert withheld(again) == withheld(once)
+    assert "<|tool_call_begin|>" not in once.text
+    assert sorted(once.text + withheld(once)[1]) == sorted(text)
 
 
 def test_moonshots_text_is_left_alone() -> None:

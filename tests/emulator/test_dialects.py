@@ -308,6 +308,25 @@ def test_llama_server_honours_required_and_takes_a_name_for_auto(ask, tool):
     assert not client.chat("Hello", tools=tools, tool_choice=named).calls
 
 
+def test_llama_server_leaves_calls_that_were_not_to_be_made_in_the_text(ask, tool):
+    client = ask("llama-cpp")
+    asked = {"tools": [tool("look")], "tool_choice": "none"}
+    section = (
+        "<|tool_calls_section_begin|><|tool_call_begin|>functions.look:0<|tool_call_argument_begin|>{}<|tool_call_end|>"
+        "<|tool_calls_section_end|>"
+    )
+    client.kimi.enqueue(text="So. ", tool_calls=[{"name": "look"}])
+    choice = client.chat(**asked).json["choices"][0]
+    assert (choice["message"]["content"], choice["finish_reason"]) == ("So. " + section, "stop")
+    assert "tool_calls" not in choice["message"]
+    client.kimi.enqueue(text="So. ", tool_calls=[{"name": "look"}])
+    pieces = [frame["choices"][0]["delta"].get("content", "") for frame in client.stream(**asked).frames]
+    assert "".join(pieces) == "So. " + section
+    assert not any("<|tool_calls_section_begin|>" in piece for piece in pieces), "the mark comes in pieces"
+    client.kimi.enqueue(tool_calls=[{"name": "look"}])
+    assert client.chat(tools=[tool("look")]).calls == [("look", {})]
+
+
 def test_llama_server_says_a_wrong_key_in_an_object(ask):
     reply = ask("llama-cpp").send("POST", "/v1/chat/completions", {}, {"authorization": "Bearer wrong"})
     assert (reply.status, reply.error["message"], reply.error["type"]) == (
