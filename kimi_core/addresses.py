@@ -12,7 +12,19 @@ LOCALHOST = "localhost"
 
 # Names that no public resolver knows: reserved for it (RFC 6761, RFC 8375, ICANN's `.internal`), or used so everywhere
 # (Docker's `host.docker.internal`, a cluster's `name.space.svc`).
-_INNER = (".local", ".internal", ".lan", ".home", ".home.arpa", ".corp", ".intranet", ".private", ".svc", ".test")
+_INNER = (
+    ".local",
+    ".localdomain",
+    ".internal",
+    ".lan",
+    ".home",
+    ".home.arpa",
+    ".corp",
+    ".intranet",
+    ".private",
+    ".svc",
+    ".test",
+)
 _PORTS: Final = {"http": 80, "https": 443}
 _UNICAST: Final = IPv6Network("2000::/3")
 _NAT64: Final = IPv6Network("64:ff9b::/96")

@@ -122,7 +122,7 @@ def error_from_status(
     """
     rule = _rule(status, body, profile, headers)
     error = rule.error if rule else (err.InternalServerError if status >= 500 else err.APIStatusError)
-    advice = _unversioned(status, address, profile) or (rule.advice if rule else "")
+    advice = _misplaced(status, address, profile) or (rule.advice if rule else "")
     made = _make(error, body, profile, what=f"HTTP {status}", advice=advice)
     made.status_code = status
     return _with_retry(_with_headers(made, headers, profile), rule)
@@ -146,10 +146,15 @@ def redirected(status: int, base: str, target: str, profile: Profile) -> err.API
     )
 
 
-def _unversioned(status: int, address: str, profile: Profile) -> str:
-    """What a 404 can mean of an address that lacks what most servers have at its end."""
-    path, own = urlsplit(address).path, profile.host.base_url or "/v1"
-    if status != 404 or not re.search(r"/v\d", own) or re.search(r"/v\d", path) or not path.endswith(profile.host.path):
+def _misplaced(status: int, address: str, profile: Profile) -> str:
+    """What a 404 can mean of an address with another path than the host's, or than most servers have."""
+    given, own = urlsplit(address), profile.host.base_url or "/v1"
+    if status != 404 or not given.path.endswith(profile.host.path):
+        return ""
+    known = urlsplit(own)
+    if given.hostname == known.hostname and "{" not in own and given.path != known.path + profile.host.path:
+        return f"base_url has another path than the host's own, which is {own}."
+    if not re.search(r"/v\d", own) or re.search(r"/v\d", given.path):
         return ""
     return "base_url does not end with /v1, as that of most servers does: try it with /v1."
 

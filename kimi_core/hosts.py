@@ -101,8 +101,10 @@ def _covers(domain: str, host: str, address: SplitResult) -> bool:
 
 @lru_cache(maxsize=1)
 def _names() -> dict[str, HostRow]:
-    spelt = ((word, row) for row in reversed(HOSTS.values()) for word in (row.title, *row.aliases, row.name))
-    return {_letters(word): row for word, row in spelt}
+    rows = [*reversed(HOSTS.values())]
+    places = [(word, row) for row in rows for name in row.domains for word in (name, name.removeprefix("api."))]
+    spelt = ((word, row) for row in rows for word in (row.title, *row.aliases, row.name))
+    return {_letters(word): row for word, row in (*places, *spelt)}
 
 
 def find_by_name(name: str) -> HostRow | None:

@@ -59,6 +59,8 @@ _KEPT = (
 )
 # Tokens of an answer, thinking included, that LlamaIndex reckons with where nobody said how many.
 _ANSWER = 3072
+# Tokens of a prompt for which there is room however long answers may be: as many, or half of a smaller window.
+_PROMPT = 1024
 # What traces may show.
 _SHOWN = ("thinking", "reasoning_effort", "max_tokens", "temperature", "top_p", "stop", "seed")
 
@@ -333,7 +335,8 @@ def _reserved(window: int, limit: int | None) -> int:
     All that `max_tokens` allows, as far as there is room for a prompt. Without it a part of the window, and not more
     than fits into a smaller one that is set later (`Settings.context_window`): LlamaIndex keeps this number then.
     """
-    return min(limit, window - window // 8) if limit else min(_ANSWER, window // 4)
+    room = max(window // 8, min(_PROMPT, window // 2))
+    return min(limit, window - room) if limit else min(_ANSWER, window // 4)
 
 
 def _settled(settings: Settings) -> JsonObject:

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 from drivers import DRIVERS, Driver
+from langchain_anthropic import ChatAnthropic
+from langchain_core.language_models import BaseChatModel
+from langchain_openai import ChatOpenAI
 
 from kimi_core import ConfigError, NotFoundError, UnknownOptionError
 from kimi_core.emulator import LocalKimi
-from kimi_core.hints import INSTEAD, MEANT
+from kimi_core.hints import INSTEAD, MEANT, hint
 from kimi_core.options import ALIASES, CONNECTION, OPTIONS
 from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
@@ -44,6 +47,12 @@ CASES = [
     ("function_call", "give tool_choice"),
     ("openai_proxy", "Give http_client"),
     ("is_chat_model", "always asked as a chat model"),
+    ("anthropic_api_key", "Give api_key."),
+    ("openaiApiKey", "Give api_key."),
+    ("max_tokens_to_sample", "Give max_tokens."),
+    ("default_request_timeout", "Give timeout."),
+    ("cache_control", "prompt_cache_key"),
+    ("default_query", "extra_body"),
 ]
 
 
@@ -64,6 +73,14 @@ def test_a_word_that_means_the_same_is_understood(framework: Driver, word: str) 
     value = {"max_completion_tokens": 9, "stop_sequences": ["x"], "api_base": "http://127.0.0.1:9/v1"}.get(word)
     made = framework.make(api_key="k", **{word: value})
     assert getattr(made, ALIASES[word], None) == value
+
+
+@pytest.mark.parametrize("other", [ChatOpenAI, ChatAnthropic])
+def test_every_word_of_another_model_is_one_here_or_answered(framework: Driver, other: type[BaseChatModel]) -> None:
+    aliases = {field.alias for field in other.model_fields.values() if field.alias}
+    ours: Any = ChatKimi if framework.framework == "langchain" else KimiLLM
+    known = {*CONNECTION, *OPTIONS, *ALIASES, *ours.model_fields, *BaseChatModel.model_fields, "model"}
+    assert {word for word in {*other.model_fields, *aliases} - known if hint(word) is None} == set()
 
 
 def test_a_word_that_nobody_is_known_to_bring_has_the_nearest_one(framework: Driver) -> None:

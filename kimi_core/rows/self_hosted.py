@@ -48,6 +48,7 @@ ROWS = (
     HostRow(
         name="vllm",
         title="vLLM",
+        aliases=("hosted-vllm",),
         base_url="http://localhost:8000/v1",
         domains=("localhost:8000",),
         key_env=("VLLM_API_KEY",),
@@ -169,7 +170,7 @@ ROWS = (
     HostRow(
         name="generic",
         title="any OpenAI-compatible server",
-        aliases=("openai-compatible",),
+        aliases=("openai-compatible", "openai-like"),
         key_env=("KIMI_API_KEY",),
         base_url_env=("KIMI_BASE_URL",),
         key_required=False,

@@ -133,3 +133,21 @@ def test_an_error_with_http_200_says_so_and_has_its_headers() -> None:
     error = error_in_body(said("no"), {"x-trace-id": "t1", "retry-after": "3"}, profile)
     assert str(error) == "kimi-k2.6 on moonshot answered HTTP 200 with an error: no."
     assert (error.request_id, error.retry_after) == ("t1", 3.0)
+
+
+PATHS = [
+    ("moonshot", "https://api.moonshot.ai/anthropic", "which is https://api.moonshot.ai/v1."),
+    ("openrouter", "https://openrouter.ai/v1", "which is https://openrouter.ai/api/v1."),
+    ("fireworks", "https://api.fireworks.ai/v1", "which is https://api.fireworks.ai/inference/v1."),
+    ("moonshot", "https://api.moonshot.ai/v1", ""),
+    ("moonshot", "https://proxy.example.com/kimi/v2", ""),
+    ("cloudflare", "https://api.cloudflare.com/client/v4/accounts/1/ai/v1", ""),
+]
+
+
+@pytest.mark.parametrize(("host", "base_url", "advice"), PATHS)
+def test_a_404_at_a_hosts_name_with_another_path_names_the_hosts_own(host: str, base_url: str, advice: str) -> None:
+    profile = resolve(HOSTS[host], "kimi-k2.6")
+    made = error_from_status(404, said("Not found"), {}, profile, address=base_url + profile.host.path)
+    assert ("base_url" in str(made)) is bool(advice)
+    assert advice in str(made)

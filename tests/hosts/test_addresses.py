@@ -70,6 +70,7 @@ LOCAL = [
     "http://vllm.inference.svc.cluster.local:8000/v1",
     "http://host.docker.internal:8000/v1",
     "http://nas.lan:8000/v1",
+    "http://gpu.localdomain:8000/v1",
     "https://kimi.corp/v1",
 ]
 PUBLIC = ["https://proxy.example.com/v1", "http://8.8.8.8/v1", "http://[2606:4700::1111]/v1", "https://local.dev/v1"]
@@ -183,6 +184,11 @@ SPELT = {
     "kimi_code": "kimi-code",
     "TogetherAI": "together",
     "SGLang": "sglang",
+    "hosted_vllm": "vllm",
+    "aimlapi.com": "aimlapi",
+    "api.runware.ai": "runware",
+    "api.moonshot.cn": "moonshot-cn",
+    "integrate.api.nvidia.com": "nvidia",
 }
 
 

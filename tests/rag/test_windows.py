@@ -87,6 +87,7 @@ SMALL: dict[str, tuple[dict[str, Any], int, int]] = {
         9000,
     ),
     "a limit as large as the window": ({"context_window": 16_000, "max_tokens": 16_000}, 16_000, 14_000),
+    "a limit beyond a small window": ({"context_window": 4096, "max_tokens": 32_768}, 4096, 3072),
     "a limit beyond the window": ({"overrides": {"context": 16_000}, "max_tokens": 32_768}, 16_000, 14_000),
 }
 
