@@ -6,8 +6,8 @@ READY  := $(VENV)/.ready
 OPENAI2 := .venv-openai2
 FLOOR  := .venv-floor
 COMPARE := .venv-compare
-# What the oldest versions cannot bring (deepagents, MCP, vector stores) or have no part in.
-FLOOR_TESTS := tests $(addprefix --ignore=tests/,langchain/agents langchain/test_langsmith.py langchain/test_openinference.py llama_index/test_openinference.py test_annotations.py rag cli emulator hosts core/test_schema.py test_docs.py test_architecture.py test_probe.py test_fix_issue.py)
+# What the oldest versions cannot bring (deepagents, MCP, vector stores, other classes whose options are compared) or have no part in.
+FLOOR_TESTS := tests $(addprefix --ignore=tests/,langchain/agents langchain/test_langsmith.py langchain/test_openinference.py llama_index/test_openinference.py test_annotations.py test_hints.py rag cli emulator hosts core/test_schema.py test_docs.py test_architecture.py test_probe.py test_fix_issue.py)
 UV     := .uv/bin/uv
 export UV_PYTHON_DOWNLOADS ?= never
 # NLTK, which LlamaIndex splits text with, refuses data files that are hard links.

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Barrier, Thread
 from typing import Any
 
 import pytest
@@ -136,11 +139,34 @@ def test_n_may_be_assigned_to_a_finished_model(whole: Driver, kimi: LocalKimi) -
     assert len(kimi.requests) == 3
 
 
+class _AllAtOnce(BaseHTTPRequestHandler):
+    """Answers no request before four are there."""
+
+    there = Barrier(4, timeout=30)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.there.wait()
+        message = {"role": "assistant", "content": "Yes."}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        body = json.dumps({"id": "1", "model": "kimi-k2.6", "choices": [choice]}).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Keep quiet."""
+
+
 def test_requests_for_several_answers_are_under_way_at_once(whole: Driver) -> None:
-    with LocalKimi(delay=0.4) as kimi:
-        started = time.monotonic()
-        assert len(answers(whole, whole.make(**where(kimi), n=4))) == 4
-        assert time.monotonic() - started < 1.5
+    with ThreadingHTTPServer(("127.0.0.1", 0), _AllAtOnce) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/v1"
+        model = whole.make(base_url=address, api_key="k", host="moonshot", n=4, max_retries=0)
+        assert len(answers(whole, model)) == 4
+        server.shutdown()
 
 
 def test_more_than_a_host_gives_at_once_is_asked_in_parts(whole: Driver, runware: LocalKimi) -> None:
