@@ -239,6 +239,20 @@ def require_key(given: Settings) -> None:
         raise ConfigError(f"The API key begins with {start!r}: it is {row.foreign_keys[start]}.")
 
 
+def notice_missing_key(made: Settings, given: ApiKey | None) -> None:
+    """Raise when a model is constructed that could not be called.
+
+    Args:
+        made: The model's settings.
+        given: The `api_key` that its user gave. An empty one says that each call brings its own.
+
+    Raises:
+        MissingKeyError: The host needs a key, none was given, and the environment has none.
+    """
+    if given is None and made.api_key is None:
+        require_key(made)
+
+
 def _facts(given: Mapping[str, Any]) -> dict[str, Any]:
     """The user's own facts, with the headers among them hidden."""
     headers = given.get("headers")

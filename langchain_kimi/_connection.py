@@ -10,6 +10,7 @@ from pydantic import ConfigDict, PrivateAttr, model_validator
 
 from kimi_core import HOSTS, HostRow, Settings, __version__, make_settings, options
 from kimi_core.client import AsyncKimiClient, KimiClient
+from kimi_core.settings import notice_missing_key
 from kimi_core.types import JsonObject
 from langchain_kimi._fields import DEFAULT_MODEL, KimiFields
 from langchain_kimi._profile import model_profile
@@ -29,6 +30,7 @@ class Connected(KimiFields):
         Raises:
             UnknownOptionError: An option that does not exist.
             ConfigError: A value that is wrong, or a host that does not exist.
+            MissingKeyError: The host needs a key and there is none. `api_key=""` says that each call brings its own.
         """
         given = _named(type(self), given)
         options.parse({k: given[k] for k in ("thinking", "reasoning_effort", "agent", "extra_headers") if k in given})
@@ -37,7 +39,9 @@ class Connected(KimiFields):
             given["agent"] = options.parse_agent(given["agent"])
         model = given.get("model_name", DEFAULT_MODEL)
         given = without_strangers(given, getattr(given.get("host"), "name", given.get("host")), model)
-        settings = make_settings(**revived({w: given.pop(w) for w in options.CONNECTION if w in given}))
+        connection = {w: given.pop(w) for w in options.CONNECTION if w in given}
+        settings = make_settings(**revived(connection))
+        notice_missing_key(settings, connection.get("api_key"))
         super().__init__(**given, **settings.arguments() | {"host": _host(settings), "api_key": settings.api_key})
         self._connect(settings)
 

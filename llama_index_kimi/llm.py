@@ -25,7 +25,7 @@ from kimi_core import options
 from kimi_core.client import AsyncKimiClient, KimiClient
 from kimi_core.events import Event
 from kimi_core.hosts import HOSTS
-from kimi_core.settings import Settings, make_settings
+from kimi_core.settings import Settings, make_settings, notice_missing_key
 from kimi_core.types import JsonObject, Options, Request, Response
 from llama_index_kimi._convert import to_chat_response, to_completion, to_messages
 from llama_index_kimi._fields import DEFAULT_MODEL, KimiFields
@@ -124,7 +124,13 @@ class KimiLLM(StructuredAnswers, ToolCalling, KimiFields):
         Raises:
             UnknownOptionError: A word that does not exist, or means nothing here.
             ConfigError: A value that is wrong, or a host that does not exist.
+            MissingKeyError: The host needs a key and there is none. `api_key=""` says that each call brings its own.
         """
+        self._begin(model, words)
+        notice_missing_key(self._client.settings, words.get("api_key"))
+
+    def _begin(self, model: str, words: Mapping[str, Any]) -> None:
+        """Become the model that these words describe, with a key or without."""
         own_words = set(type(self).model_fields).difference(options.CONNECTION, options.OPTIONS)
         connection, chosen, own = options.split(words, own_words)
         options.parse(chosen)  # before pydantic, which takes "yes" for True
@@ -204,7 +210,9 @@ class KimiLLM(StructuredAnswers, ToolCalling, KimiFields):
         return {**state, "__dict__": fields, "__pydantic_private__": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state["__dict__"])  # type: ignore[misc]
+        # Where a pickle arrives there may be no key: as with a copy, the call asks for one.
+        fields = dict(state["__dict__"])
+        self._begin(fields.pop("model"), fields)
 
     # ------------------------------------------------------------------------------------------- calls
 

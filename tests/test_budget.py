@@ -346,7 +346,8 @@ def test_a_swarm_beyond_the_limits_raises_at_construction(driver: Driver, agent:
         driver.make(api_key="k", agent=agent)
 
 
-def test_a_swarm_survives_dumps() -> None:
+def test_a_swarm_survives_dumps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOONSHOT_API_KEY", "k")  # a dict has no key
     model, llm = ChatKimi(api_key="k", agent=AgentSwarm(max_agents=3)), KimiLLM(api_key="k", agent={"max_agents": 3})
     assert '"agent": {"max_agents": 3}' in dumps(model)
     assert KimiLLM.from_dict(llm.to_dict()).agent == AgentSwarm(max_agents=3)

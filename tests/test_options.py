@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import pytest
@@ -228,18 +229,39 @@ def test_a_connection_of_the_wrong_type_is_an_error_at_construction(framework: D
 def test_the_environment_is_not_read_after_construction(
     framework: Driver, kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = framework.make(base_url=kimi.base_url)
+    model = framework.make(base_url=kimi.base_url, api_key="")
     monkeypatch.setenv("MOONSHOT_API_KEY", kimi.api_key)
     with pytest.raises(MissingKeyError):
         framework.ask(model, "Hello")
 
 
-def test_no_key_says_argument_and_variables(driver: Driver, kimi: LocalKimi) -> None:
-    with pytest.raises(
-        MissingKeyError, match=r"api_key=… or set MOONSHOT_API_KEY or MOONSHOTAI_API_KEY or KIMI_API_KEY"
-    ):
-        driver.ask(driver.make(base_url=kimi.base_url), "Hello")
+NO_KEY = r"api_key=… or set MOONSHOT_API_KEY or MOONSHOTAI_API_KEY or KIMI_API_KEY"
+
+
+@pytest.mark.parametrize("where", [{}, {"host": "moonshot"}, {"base_url": "https://api.moonshot.ai/v1"}])
+def test_a_missing_key_is_noticed_at_construction(framework: Driver, where: dict[str, str]) -> None:
+    with pytest.raises(MissingKeyError, match=NO_KEY):
+        framework.make(**where)
+
+
+def test_an_empty_key_leaves_it_to_the_call(driver: Driver, kimi: LocalKimi) -> None:
+    keyless = driver.make(host="moonshot", base_url=kimi.base_url, api_key="")
+    with pytest.raises(MissingKeyError, match=NO_KEY):
+        driver.ask(keyless, "Hello")
     assert kimi.requests == []
+    assert driver.ask(keyless, "Hello", api_key=kimi.api_key).text
+
+
+def test_a_copy_and_a_pickle_without_a_key_leave_it_to_the_call(
+    framework: Driver, kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOONSHOT_API_KEY", kimi.api_key)
+    model = framework.make(host="moonshot", base_url=kimi.base_url)
+    monkeypatch.delenv("MOONSHOT_API_KEY")
+    elsewhere = {"host": "openrouter", "base_url": None}
+    for keyless in (pickle.loads(pickle.dumps(model)), model.model_copy(update=elsewhere)):
+        with pytest.raises(MissingKeyError):
+            framework.ask(keyless, "Hello")
 
 
 def test_a_key_of_kimi_code_is_refused_before_it_is_sent(driver: Driver) -> None:

@@ -22,7 +22,17 @@ from pydantic import SecretStr
 from rich import inspect
 from rich.console import Console
 
-from kimi_core import APIError, ConfigError, HostRow, KimiClient, Message, Options, Request, make_settings
+from kimi_core import (
+    APIError,
+    ConfigError,
+    HostRow,
+    KimiClient,
+    Message,
+    MissingKeyError,
+    Options,
+    Request,
+    make_settings,
+)
 from kimi_core.emulator import LocalKimi
 
 CANARY = "sk-canary-9f3b1c77e5d24a60"
@@ -160,7 +170,7 @@ def test_not_in_langchains_traces(kimi: LocalKimi) -> None:
 
 @pytest.mark.parametrize("mode", ["invoke", "stream"])
 def test_a_key_for_one_call_is_not_in_langchains_traces(kimi: LocalKimi, mode: str) -> None:
-    model = INVOKED[0].make(base_url=kimi.base_url, host="moonshot")
+    model = INVOKED[0].make(base_url=kimi.base_url, host="moonshot", api_key="")
     runs = RunCollectorCallbackHandler()
     call = {"api_key": kimi.api_key, "default_headers": {"X-Gateway-Token": HEADER}, "config": {"callbacks": [runs]}}
     result = getattr(model, mode)("Hello", **call)
@@ -185,10 +195,13 @@ def test_a_key_of_the_environment_is_not_sent_to_an_unknown_address(
     driver: Driver, kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MOONSHOT_API_KEY", kimi.api_key)
-    model = driver.make(base_url=kimi.base_url)
-    for unsure in (model, pickle.loads(pickle.dumps(model))):
-        with pytest.raises(ValueError, match="only when you say whose address it is, for instance host='moonshot'"):
-            driver.ask(unsure, "Hello")
+    unsure = "only when you say whose address it is, for instance host='moonshot'"
+    with pytest.raises(MissingKeyError, match=unsure):
+        driver.make(base_url=kimi.base_url)
+    model = driver.make(base_url=kimi.base_url, api_key="")
+    for keyless in (model, pickle.loads(pickle.dumps(model))):
+        with pytest.raises(MissingKeyError, match=unsure):
+            driver.ask(keyless, "Hello")
     assert kimi.requests == []
     assert driver.ask(driver.make(host="moonshot", base_url=kimi.base_url), "Hello").text
 
@@ -261,9 +274,8 @@ def test_a_key_of_the_environment_is_not_sent_over_plain_http(
     framework: Driver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MOONSHOT_API_KEY", CANARY)
-    model = framework.make(base_url="http://api.moonshot.ai/v1")
-    with pytest.raises(ValueError, match="only when you say whose address it is"):
-        framework.ask(model, "Hello")
+    with pytest.raises(MissingKeyError, match="only when you say whose address it is"):
+        framework.make(base_url="http://api.moonshot.ai/v1")
 
 
 # ------------------------------------------------------------------------------------- what a host sends back

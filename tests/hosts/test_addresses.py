@@ -15,6 +15,7 @@ from kimi_core import (
     ImagePart,
     KimiWarning,
     Message,
+    MissingKeyError,
     TextPart,
     UnknownHostError,
 )
@@ -237,7 +238,8 @@ def test_a_key_of_the_environment_goes_to_its_hosts_address_alone(
     monkeypatch.setenv("MOONSHOT_API_KEY", "moonshots")
     known = framework.make(base_url="https://mine.services.ai.azure.com/openai/v1")
     assert known.api_key.get_secret_value() == "azures"
-    assert framework.make(base_url="https://mine.services.ai.azure.example/openai/v1").api_key is None
+    with pytest.raises(MissingKeyError):
+        framework.make(base_url="https://mine.services.ai.azure.example/openai/v1")
 
 
 def test_a_key_can_stand_in_a_header_of_its_own(driver: Driver, kimi: LocalKimi) -> None:

@@ -352,7 +352,7 @@ def test_a_configured_host_gets_its_own_key_and_address(monkeypatch: pytest.Monk
 
 def test_a_key_for_one_call_is_not_in_a_cache(kimi: LocalKimi) -> None:
     cache = InMemoryCache()
-    ChatKimi(host="moonshot", base_url=kimi.base_url, cache=cache).invoke("x", api_key=kimi.api_key)
+    ChatKimi(host="moonshot", api_key="", base_url=kimi.base_url, cache=cache).invoke("x", api_key=kimi.api_key)
     assert cache._cache
     assert kimi.api_key not in str(cache._cache)
 

@@ -18,7 +18,7 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 
-from kimi_core import APIError, BadRequestError, MissingKeyError
+from kimi_core import APIError, BadRequestError
 from kimi_core.emulator import LocalKimi
 from llama_index_kimi import KimiLLM
 
@@ -215,12 +215,6 @@ async def refused(llm: KimiLLM) -> None:
 def test_a_sync_stream_raises_a_refusal_when_it_is_made(llm: KimiLLM) -> None:
     with pytest.raises(BadRequestError):
         llm.stream_chat(ASKED, extra_body={"temperature": 5})
-
-
-def test_a_missing_key_is_an_error_of_the_call_not_of_the_constructor(make: Callable[..., KimiLLM]) -> None:
-    llm = make(api_key=None)
-    with pytest.raises(MissingKeyError, match="MOONSHOT_API_KEY"):
-        llm.chat(ASKED)
 
 
 @pytest.mark.parametrize("ask", STREAMS)

@@ -68,7 +68,7 @@ def test_options_and_a_row_of_ones_own_survive_a_pickle(kimi: LocalKimi) -> None
 
 def test_a_pickle_that_would_lose_the_http_client_is_an_error() -> None:
     with openai.DefaultHttpxClient() as client, pytest.raises(TypeError, match="http_client"):
-        pickle.dumps(KimiLLM(http_client=client))
+        pickle.dumps(KimiLLM(api_key="k", http_client=client))
 
 
 def test_a_pickle_says_nothing_on_the_log(llm: KimiLLM, caplog: pytest.LogCaptureFixture) -> None:
@@ -85,7 +85,7 @@ def test_a_used_object_can_be_copied(llm: KimiLLM) -> None:
 
 
 def test_a_deep_copy_shares_nothing_that_can_change() -> None:
-    llm = KimiLLM(extra_body={"a": [1]})
+    llm = KimiLLM(api_key="k", extra_body={"a": [1]})
     copied = copy.deepcopy(llm)
     copied.max_tokens = 5
     assert copied.extra_body is not llm.extra_body
@@ -133,11 +133,12 @@ def test_a_copy_with_a_wrong_word_or_value_is_an_error(llm: KimiLLM, update: dic
 
 def test_an_object_with_an_http_client_can_be_copied() -> None:
     with openai.DefaultHttpxClient() as client:
-        llm = KimiLLM(http_client=client)
+        llm = KimiLLM(api_key="k", http_client=client)
         assert copy.deepcopy(llm)._client.settings.http_client is client
 
 
-def test_an_object_comes_back_from_its_dict() -> None:
+def test_an_object_comes_back_from_its_dict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIMLAPI_API_KEY", "k")  # a dict has no key
     llm = KimiLLM(model="kimi-k3", host="aimlapi", reasoning_effort="low", stop=["x"], system_prompt="Be kind.")
     again = KimiLLM.from_dict(llm.to_dict())
     assert again.to_dict() == llm.to_dict()
@@ -145,8 +146,8 @@ def test_an_object_comes_back_from_its_dict() -> None:
 
 
 def test_a_timeout_of_the_sdk_can_be_dumped() -> None:
-    assert json.loads(KimiLLM(timeout=openai.Timeout(5)).to_json())["timeout"] is None
-    assert json.loads(KimiLLM(timeout=5).to_json())["timeout"] == 5
+    assert json.loads(KimiLLM(api_key="k", timeout=openai.Timeout(5)).to_json())["timeout"] is None
+    assert json.loads(KimiLLM(api_key="k", timeout=5).to_json())["timeout"] == 5
 
 
 @pytest.fixture
@@ -256,7 +257,7 @@ def test_a_secret_string_is_a_key_too(kimi: LocalKimi) -> None:
 
 
 def test_a_payload_says_what_traces_need() -> None:
-    payload = KimiLLM(temperature=0.6, extra_body={"mine": 1}).to_payload()
+    payload = KimiLLM(api_key="k", temperature=0.6, extra_body={"mine": 1}).to_payload()
     assert payload["class_name"] == "Kimi_LLM"
     assert (payload["model"], payload["model_name"], payload["host"]) == ("kimi-k2.6", "kimi-k2.6", "moonshot")
     assert payload["temperature"] == 0.6

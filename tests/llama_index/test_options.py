@@ -139,16 +139,16 @@ def test_headers_are_added_up(make: Callable[..., KimiLLM], kimi: LocalKimi) -> 
 
 
 def test_the_host_is_moonshot_by_default() -> None:
-    llm = KimiLLM()
+    llm = KimiLLM(api_key="k")
     assert (llm.host, llm.base_url, llm.model) == ("moonshot", "https://api.moonshot.ai/v1", "kimi-k2.6")
 
 
 def test_a_known_address_tells_the_host() -> None:
-    assert KimiLLM(base_url="https://api.aimlapi.com/v1").host == "aimlapi"
+    assert KimiLLM(api_key="k", base_url="https://api.aimlapi.com/v1").host == "aimlapi"
 
 
 def test_an_address_has_two_names() -> None:
-    assert KimiLLM(api_base="https://api.moonshot.cn/v1/").base_url == "https://api.moonshot.cn/v1"
+    assert KimiLLM(api_key="k", api_base="https://api.moonshot.cn/v1/").base_url == "https://api.moonshot.cn/v1"
 
 
 def test_a_row_of_ones_own_is_a_host(kimi: LocalKimi) -> None:
@@ -242,14 +242,14 @@ def test_it_is_a_function_calling_llm() -> None:
 
 @pytest.mark.parametrize("row", MODELS.values(), ids=list(MODELS))
 def test_metadata_is_that_of_the_models_row(row: Any) -> None:
-    metadata = KimiLLM(model=row.id).metadata
+    metadata = KimiLLM(model=row.id, api_key="k").metadata
     assert (metadata.context_window, metadata.num_output) == (row.context, 3072)
     assert (metadata.is_chat_model, metadata.is_function_calling_model) == (True, True)
     assert (metadata.model_name, metadata.system_role) == (row.id, MessageRole.SYSTEM)
 
 
 def test_metadata_follows_what_was_set() -> None:
-    metadata = KimiLLM(max_tokens=500, context_window=9000, is_function_calling_model=False).metadata
+    metadata = KimiLLM(api_key="k", max_tokens=500, context_window=9000, is_function_calling_model=False).metadata
     assert (metadata.num_output, metadata.context_window) == (500, 9000)
     assert metadata.is_function_calling_model is False
 
@@ -257,6 +257,7 @@ def test_metadata_follows_what_was_set() -> None:
 def test_every_inherited_field_is_taken() -> None:
     manager = CallbackManager([])
     llm = KimiLLM(
+        api_key="k",
         callback_manager=manager,
         system_prompt="Be kind.",
         messages_to_prompt=lambda messages: "x",

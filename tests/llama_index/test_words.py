@@ -57,12 +57,13 @@ EXPECTED = [
 
 
 @pytest.mark.parametrize("word", EXPECTED)
-def test_a_word_that_users_expect_is_taken(word: str) -> None:
+def test_a_word_that_users_expect_is_taken(word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOONSHOT_API_KEY", "k")
     assert KimiLLM(**{"model": "kimi-k2.6", word: "kimi-k3" if word == "model" else None})
 
 
 def test_only_the_model_may_be_given_without_its_name() -> None:
-    assert KimiLLM("kimi-k3").model == "kimi-k3"
+    assert KimiLLM("kimi-k3", api_key="k").model == "kimi-k3"
     with pytest.raises(TypeError):
         KimiLLM("kimi-k3", "moonshot")  # type: ignore[misc]
 
@@ -71,9 +72,9 @@ def test_only_the_model_may_be_given_without_its_name() -> None:
 
 
 def test_metadata_knows_a_limit_of_additional_kwargs() -> None:
-    assert KimiLLM(additional_kwargs={"max_tokens": 700}).metadata.num_output == 700
-    assert KimiLLM(additional_kwargs={"max_completion_tokens": 700}).metadata.num_output == 700
-    assert KimiLLM(additional_kwargs={"x": 1}, max_tokens=900).metadata.num_output == 900
+    assert KimiLLM(api_key="k", additional_kwargs={"max_tokens": 700}).metadata.num_output == 700
+    assert KimiLLM(api_key="k", additional_kwargs={"max_completion_tokens": 700}).metadata.num_output == 700
+    assert KimiLLM(api_key="k", additional_kwargs={"x": 1}, max_tokens=900).metadata.num_output == 900
 
 
 @pytest.mark.parametrize(

@@ -28,12 +28,13 @@ class KimiUnit(ChatModelUnitTests):
 
     @property
     def chat_model_params(self) -> dict[str, Any]:
-        return {"model": self.model_id, "output_version": self.output_version}
+        return {"model": self.model_id, "output_version": self.output_version, "api_key": "test"}
 
     @property
     def init_from_env_params(self) -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
         env = {"MOONSHOT_API_KEY": "test", "MOONSHOT_BASE_URL": "https://kimi.example/v1"}
-        return env, self.chat_model_params, {"api_key": "test", "base_url": "https://kimi.example/v1"}
+        params = {"model": self.model_id, "output_version": self.output_version}
+        return env, params, {"api_key": "test", "base_url": "https://kimi.example/v1"}
 
 
 for _model in MODELS[:2]:
