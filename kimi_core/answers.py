@@ -12,7 +12,7 @@ from typing import Any
 
 from kimi_core.codecs.call_sections import WITHHELD
 from kimi_core.errors import APIError
-from kimi_core.policy import Plan
+from kimi_core.plan import Plan
 from kimi_core.types import EmptyAnswer, Response
 
 PROMOTED = "promoted_reasoning"

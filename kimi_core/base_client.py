@@ -16,7 +16,7 @@ from kimi_core.codecs import WireRequest, codec
 from kimi_core.events import Event, Finished, ResponseBuilder, TextDelta, reduce
 from kimi_core.header_rules import check_headers
 from kimi_core.hosts import HostRow, guess_by_url, named_by_url
-from kimi_core.policy import Plan
+from kimi_core.plan import Plan
 from kimi_core.profile import Profile, find_host, model_there, resolve
 from kimi_core.redact import Redactor
 from kimi_core.settings import Settings, fallback_settings, make_settings

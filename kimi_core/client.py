@@ -10,7 +10,7 @@ from kimi_core import errors as err
 from kimi_core.base_client import is_all_served, is_hosted, summed
 from kimi_core.codecs import WireRequest, codec
 from kimi_core.events import Event, ResponseBuilder, Started
-from kimi_core.policy import Plan
+from kimi_core.plan import Plan
 from kimi_core.profile import Profile
 from kimi_core.services import AsyncServices, Services
 from kimi_core.types import Options, Request, Response, ToolCall

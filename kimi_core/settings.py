@@ -6,16 +6,14 @@ The environment is read here, when settings are made, and never again.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from os import PathLike
 from typing import Any, Literal, TypeAlias
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from kimi_core import hosts, profile
+from kimi_core import base_urls, hosts, profile
 from kimi_core.budget import Budget, check_budget
 from kimi_core.errors import ConfigError, MissingKeyError
 from kimi_core.header_rules import check_header, check_headers
@@ -185,16 +183,16 @@ def make_settings(
     named = None if isinstance(host, HostRow) and host.base_url else _env(row.base_url_env)
     if host is None and not base_url and named:
         row = _row_of_environment(row, named)
-    url = base_url or named or _filled(row)
+    url = base_url or named or base_urls.filled(row)
     if not url:
         raise ConfigError(f"host={row.name!r} has no address of its own: give base_url=…")
-    _check_url(url)
+    base_urls.check_url(url)
     hosts.check_path(row, url)
-    _check_address(row, base_url, "base_url")
+    base_urls.check_owner(row, base_url, "base_url")
     if named and not base_url and host is not None:
-        _check_address(row, named, next(name for name in row.base_url_env if _env((name,))))
+        base_urls.check_owner(row, named, next(name for name in row.base_url_env if _env((name,))))
     # A key of the environment goes to its own host's address, or where the user says that this is the host.
-    trusted = host is not None or not base_url or row.base_url == url.rstrip("/") or _is_whose(url, row)
+    trusted = host is not None or not base_url or row.base_url == url.rstrip("/") or base_urls.is_trusted(url, row)
     key, from_env = _key(row, api_key, trusted=trusted)
     return Settings(
         host=row,
@@ -231,7 +229,7 @@ def require_key(given: Settings) -> None:
             names = " or ".join(row.key_env)
             raise MissingKeyError(
                 f"No API key for {row.title}. Pass api_key=… or set {names}."
-                + ("" if _is_whose(given.base_url, row) else _ELSEWHERE.format(given.base_url, row.name))
+                + ("" if base_urls.is_trusted(given.base_url, row) else _ELSEWHERE.format(given.base_url, row.name))
             )
         return
     start = next((s for s in row.foreign_keys if given.api_key.get_secret_value().startswith(s)), None)
@@ -261,64 +259,6 @@ def _facts(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _ELSEWHERE = " A key of the environment is sent to {0} only when you say whose address it is, for instance host={1!r}."
-
-
-def _is_whose(url: str, row: HostRow) -> bool:
-    """Whether an address is known as the host's, and as safe as its own: a key is not read out over plain http."""
-    plain = url.lower().startswith("http:") and not (row.base_url or "").startswith("http:")
-    return not plain and hosts.find_by_url(url) is row
-
-
-def _check_url(url: str) -> None:
-    """What is no address is told here, not by the HTTP library. It is shown in logs: nothing secret may be in it."""
-    if not _is_address(url):
-        shown = "" if "@" in url else f", got {url!r}"
-        raise ConfigError(f"base_url must be an address that begins with https:// or http://{shown}.")
-    if urlsplit(url).username is not None:
-        raise ConfigError(
-            "base_url holds a user name or a password (https://user:password@…), which logs and traces would show. "
-            "Leave them out and give default_headers={'Authorization': …}, or an http_client with authentication."
-        )
-    if "?" in url or "#" in url:
-        raise ConfigError(
-            f"base_url ends before a query or fragment: leave out what comes after {re.split('[?#]', url)[0]!r}. Paths "
-            "of the host's API are put behind it, and logs and traces would show it. A proxy that wants words in a "
-            "query takes an http_client with params."
-        )
-
-
-def _is_address(url: str) -> bool:
-    if not url.isprintable() or " " in url or "\\" in url:
-        return False
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # of the brackets around an IPv6 address, or of the port
-        return False
-
-
-def _check_address(row: HostRow, base_url: str | None, word: str) -> None:
-    """A base_url of one known host with the row of another is a mistake that would send a key astray.
-
-    It may come from the environment, or be at the same address (Runware has two rows there). Not where a server needs
-    no key: anybody's server may listen on a local port.
-    """
-    owner = hosts.find_by_url(base_url) if base_url else None
-    if owner and owner.key_required and owner.name != row.name and owner.base_url != row.base_url:
-        raise ConfigError(f"{word} {base_url} is {owner.title}'s: use host={owner.name!r}, or leave {word} out.")
-
-
-def _filled(row: HostRow) -> str | None:
-    """The row's address with what the environment says for the names in braces."""
-    if not row.base_url or "{" not in row.base_url:
-        return row.base_url
-    names = re.findall(r"\{(\w+)\}", row.base_url)
-    values = {name: os.environ.get(name, "").strip() for name in names}
-    if missing := [name for name in names if not values[name]]:
-        raise ConfigError(
-            f"The address of host={row.name!r} is {row.base_url}: set {' and '.join(missing)}, or give base_url=…"
-        )
-    return row.base_url.format(**values)
 
 
 def _row(host: str | HostRow | None, base_url: str | None) -> HostRow:

@@ -104,6 +104,13 @@ def test_every_sync_method_has_its_async_twin(sync: type, other: type) -> None:
     assert surface(sync) == surface(other)
 
 
+def test_no_file_is_longer_than_somebody_reads_in_one_go() -> None:
+    packages = ("kimi_core", "langchain_kimi", "llama_index_kimi")
+    files = [file for package in packages for file in (ROOT / package).rglob("*.py")]
+    assert len(files) > 200
+    assert [str(file.relative_to(ROOT)) for file in files if len(file.read_text().splitlines()) > 450] == []
+
+
 def test_import_contracts_hold() -> None:
     done = subprocess.run([Path(sys.executable).parent / "lint-imports"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout

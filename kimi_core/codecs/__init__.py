@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kimi_core.events import Event, Finished
-from kimi_core.policy import Plan
+from kimi_core.plan import Plan
 from kimi_core.profile import Profile
 from kimi_core.types import Part
 

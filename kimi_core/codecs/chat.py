@@ -18,7 +18,7 @@ from kimi_core.errors import ContextOverflowError, MessageError, UnsupportedErro
 from kimi_core.events import Event
 from kimi_core.host_row import DETAILS
 from kimi_core.paths import merge_patch
-from kimi_core.policy import Plan
+from kimi_core.plan import Plan
 from kimi_core.profile import Profile
 from kimi_core.types import (
     DocumentPart,

@@ -16,7 +16,7 @@ from kimi_core.codecs.runware_stream import RunwareStreamDecoder, is_of
 from kimi_core.errors import MessageError
 from kimi_core.events import Event, Finished, ResponseBuilder
 from kimi_core.paths import merge_patch
-from kimi_core.policy import Plan
+from kimi_core.plan import Plan
 from kimi_core.profile import Profile
 from kimi_core.types import (
     DocumentPart,

@@ -20,7 +20,8 @@ from kimi_core import (
     UnsupportedError,
     resolve,
 )
-from kimi_core.policy import Plan, plan
+from kimi_core.plan import Plan
+from kimi_core.policy import plan
 
 TOOLS = (Tool("look", parameters={"type": "object"}), Tool("find", parameters={"type": "object"}))
 SCHEMA = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
