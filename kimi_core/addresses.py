@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 LOCALHOST = "localhost"
 """The one spelling of this machine that rows use."""
@@ -35,7 +35,7 @@ def split(url: str) -> SplitResult | None:
     """The parts of an address; None when it is none."""
     try:
         parts = urlsplit(url.strip())
-        parts.port  # noqa: B018 - it is read when it is asked for, and may be no number
+        _ = parts.port  # raises when it is no number
     except ValueError:
         return None
     return parts
@@ -76,6 +76,12 @@ def shown(url: str) -> str:
     place, slash, path = rest.partition("/")
     url = f"{scheme}{separator}{place.rpartition('@')[2]}{slash}{path}"
     return repr(url if len(url) <= 100 else f"{url[:97]}…")
+
+
+def last_name(url: str) -> str:
+    """Return the last name in an address's path; empty for none."""
+    parts = split(url)
+    return unquote(parts.path.rpartition("/")[2]) if parts else ""
 
 
 def joined(base: str, location: str) -> str:

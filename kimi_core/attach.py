@@ -13,9 +13,8 @@ import logging
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
-from urllib.parse import unquote, urlsplit
 
-from kimi_core import documents, fetch, left_out, local_files, media
+from kimi_core import addresses, documents, fetch, left_out, local_files, media
 from kimi_core.errors import BadRequestError, KimiError, MessageError, RequestTooLargeError
 from kimi_core.fetch import What
 from kimi_core.files import AsyncFiles, Files
@@ -207,8 +206,8 @@ def _filled(part: Part, result: str) -> Part:
     if isinstance(part, ImagePart | VideoPart):
         return replace(part, url=result if result.startswith("data:") else f"ms://{result}")
     if isinstance(part, DocumentPart) and result.startswith("data:") and not documents.is_inline(part):
-        name = unquote(urlsplit(part.url).path.rpartition("/")[2])
-        return _judged(replace(part, url=result, filename=part.filename or name or None))
+        name = part.filename or addresses.last_name(part.url)
+        return _judged(replace(part, url=result, filename=name or None))
     return TextPart(documents.titled(result, part)) if isinstance(part, DocumentPart) else part
 
 
@@ -332,10 +331,10 @@ class _Doer(_Doing):
     def do(self, job: Job) -> str:
         what = _what(job.part)
         match job:
-            case Job("read", part):
-                return self.read(part)  # type: ignore[arg-type]
-            case Job("fetch", part):
-                return fetch.fetch(part.url, what, self.rules(what))  # type: ignore[union-attr]
+            case Job("read", FilePart() as part):
+                return self.read(part)
+            case Job("fetch", (ImagePart() | VideoPart() | DocumentPart()) as part):
+                return fetch.fetch(part.url, what, self.rules(what))
             case Job("upload", part):
                 return self._upload(part, what)
         return self._extract(job.part)
@@ -370,10 +369,10 @@ class _AsyncDoer(_Doing):
     async def do(self, job: Job) -> str:
         what = _what(job.part)
         match job:
-            case Job("read", part):
-                return await asyncio.to_thread(self.read, part)  # type: ignore[arg-type]
-            case Job("fetch", part):
-                return await fetch.afetch(part.url, what, self.rules(what))  # type: ignore[union-attr]
+            case Job("read", FilePart() as part):
+                return await asyncio.to_thread(self.read, part)
+            case Job("fetch", (ImagePart() | VideoPart() | DocumentPart()) as part):
+                return await fetch.afetch(part.url, what, self.rules(what))
             case Job("upload", part):
                 return await self._upload(part, what)
         return await self._extract(job.part)

@@ -95,7 +95,13 @@ class _ShortTraceback:
 short_traceback = _ShortTraceback()
 
 
-_REPR = Repr()
+class _Repr(Repr):
+    def repr_int(self, x: int, level: int) -> str:
+        # Python refuses to write numbers of more than some 4,300 digits.
+        return super().repr_int(x, level) if x.bit_length() < 10_000 else f"a number of {x.bit_length()} bits"
+
+
+_REPR = _Repr()
 _REPR.maxstring = _REPR.maxother = 100
 _REPR.maxlevel = 3
 

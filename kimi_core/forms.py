@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kimi_core.errors import ConfigError, MessageError
+from kimi_core.errors import ConfigError, MessageError, quoted
 from kimi_core.types import JsonObject, OutputFormat, Tool
 
 OWN = ("search", "codeInterpreter")
@@ -44,10 +44,11 @@ def to_tool(tool: Mapping[str, Any]) -> Tool:
     if tool.get("type") in OWN:
         return Tool(tool["type"], type=tool["type"])
     function = tool.get("function")
-    if not isinstance(function, Mapping) or not function.get("name"):
-        raise MessageError(f"A tool must have a function with a name, got {dict(tool)!r}.")
+    name = function.get("name") if isinstance(function, Mapping) else None
+    if not isinstance(function, Mapping) or not name or not isinstance(name, str):
+        raise MessageError(f"A tool must have a function with a name, got {quoted(dict(tool))}.")
     return Tool(
-        name=function["name"],
+        name=name,
         description=function.get("description") or "",
         parameters=function.get("parameters"),
         strict=function.get("strict"),
@@ -59,7 +60,13 @@ def _to_formula(tool: Mapping[str, Any]) -> Tool:
     match tool.get("formula"):
         case {"uri": str(uri)} if uri:
             return Tool(uri, type="formula")
-    raise MessageError(f"A formula must have a URI such as 'moonshot/web-search:latest', got {dict(tool)!r}.")
+    raise MessageError(f"A formula must have a URI such as 'moonshot/web-search:latest', got {quoted(dict(tool))}.")
+
+
+def refusal_of(message: Mapping[str, Any]) -> str:
+    """Return what was said in place of an answer, by an assistant's message of OpenAI's shape; empty for none."""
+    refusal = message.get("refusal")
+    return refusal if isinstance(refusal, str) else ""
 
 
 def to_server_tools(tools: Any) -> tuple[Tool, ...]:

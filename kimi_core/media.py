@@ -16,8 +16,9 @@ from binascii import a2b_base64, b2a_base64
 from os import PathLike, fspath
 from pathlib import PurePath
 from typing import Final, Literal, TypeAlias
-from urllib.parse import unquote, unquote_to_bytes, urlsplit
+from urllib.parse import unquote, unquote_to_bytes
 
+from kimi_core import addresses
 from kimi_core.errors import MessageError, quoted
 
 Kind: TypeAlias = Literal["image", "video"]
@@ -120,7 +121,7 @@ def sniff(data: bytes) -> str | None:
 def guess_mime(name: str | PathLike[str]) -> str | None:
     """Return the MIME type that a file's name suggests, whether Kimi takes it or not."""
     text = fspath(name)
-    path = urlsplit(text).path if "://" in text else text
+    path = addresses.last_name(text) if "://" in text else text
     known = _BY_ENDING.get(PurePath(path).suffix.lower())
     return known or mimetypes.guess_type(path)[0]
 

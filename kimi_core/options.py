@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, get_args
 from pydantic import SecretStr
 
 from kimi_core import forms, headers
-from kimi_core.errors import ConfigError, UnknownOptionError
+from kimi_core.errors import ConfigError, UnknownOptionError, quoted
 from kimi_core.header_rules import check_headers
 from kimi_core.profile import did_you_mean
 from kimi_core.types import (
@@ -110,6 +110,7 @@ _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     **dict.fromkeys(("logprobs", "parallel_tool_calls"), (_YES_NO, "True or False")),
     **dict.fromkeys(("extra_body", "extra_headers", "prompt_cache_options", "runware"), ((Mapping,), "a mapping")),
 }
+_LEAST = {"n": 1}
 _CHOICES: dict[str, tuple[str, ...]] = {"empty_answer": get_args(EmptyAnswer)}
 
 
@@ -117,10 +118,13 @@ def _check_types(given: Mapping[str, Any]) -> None:
     for name, value in given.items():
         types, words = _TYPES.get(name, ((object,), ""))
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types and words):
-            shown = type(value).__name__ if name == "extra_headers" else repr(value)  # a header may be a secret
+            shown = type(value).__name__ if name == "extra_headers" else quoted(value)  # a header may be a secret
             raise ConfigError(f"{name} must be {words}, got {shown}.")
         if name in _CHOICES and value not in _CHOICES[name]:
-            raise ConfigError(f"{name} must be one of {', '.join(map(repr, _CHOICES[name]))}, got {value!r}.")
+            raise ConfigError(f"{name} must be one of {', '.join(map(repr, _CHOICES[name]))}, got {quoted(value)}.")
+        least = _LEAST.get(name)
+        if least is not None and isinstance(value, int) and value < least:
+            raise ConfigError(f"{name} must be at least {least}, got {quoted(value)}.")
 
 
 def parse_thinking(thinking: ThinkingOption, effort: str | None, base: Thinking = _UNSET) -> Thinking:

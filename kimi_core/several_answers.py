@@ -9,10 +9,14 @@ from contextvars import copy_context
 from dataclasses import replace
 
 from kimi_core.bills import Bill, bill_of, billed
+from kimi_core.errors import ConfigError, quoted
 from kimi_core.types import Request, Response
 
 MOST_AT_ONCE = 16
 """Requests for one call that are under way at the same time."""
+
+MOST_ANSWERS = 128
+"""The largest `n` where the host takes no larger one itself: that of OpenAI's API."""
 
 
 def wanted(request: Request) -> int:
@@ -26,8 +30,13 @@ def requests(request: Request, most: int) -> list[Request]:
     Args:
         request: What is asked.
         most: How many answers the host gives in one call.
+
+    Raises:
+        ConfigError: More answers are wanted than one call is for.
     """
     n = wanted(request)
+    if n > max(MOST_ANSWERS, most):
+        raise ConfigError(f"n must be at most {max(MOST_ANSWERS, most)}, got {quoted(n)}: make several calls.")
     return [_part(request, start, min(most, n - start)) for start in range(0, n, most)]
 
 

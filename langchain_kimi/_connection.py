@@ -16,6 +16,9 @@ from langchain_kimi._fields import DEFAULT_MODEL, KimiFields
 from langchain_kimi._profile import model_profile
 from langchain_kimi._settled import SettledKey, SettledProfile, SettledUrl, settled, without_strangers
 
+_PARSED = ("thinking", "reasoning_effort", "agent", "extra_headers", "n")
+"""Options that pydantic alone would take in other types as well."""
+
 
 class Connected(KimiFields):
     """A model's clients, and what keeps them true: construction, copies, pickles."""
@@ -33,7 +36,7 @@ class Connected(KimiFields):
             MissingKeyError: The host needs a key and there is none. `api_key=""` says that each call brings its own.
         """
         given = _named(type(self), given)
-        options.parse({k: given[k] for k in ("thinking", "reasoning_effort", "agent", "extra_headers") if k in given})
+        options.parse({name: given[name] for name in _PARSED if name in given})
         options.parse_served(given, {})  # before pydantic, which takes True for 1
         if isinstance(given.get("agent"), Mapping):
             given["agent"] = options.parse_agent(given["agent"])

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from io import IOBase
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from llama_index.core.base.llms.types import DocumentBlock, ImageBlock, VideoBlock
 
-from kimi_core import left_out, media
+from kimi_core import addresses, left_out, media
 from kimi_core.errors import MessageError, warn
 from kimi_core.media import Kind
 from kimi_core.types import DocumentPart, FilePart, ImagePart, LeftOutPart, Part, VideoPart
@@ -96,7 +95,7 @@ def _url(block: ImageBlock | VideoBlock | DocumentBlock, kind: str) -> str:
 
 def _last(url: str) -> str | None:
     """What an address ends in, as a name."""
-    return None if url.startswith("data:") else unquote(PurePosixPath(urlsplit(url).path).name) or None
+    return None if url.startswith("data:") else addresses.last_name(url) or None
 
 
 def _read(stream: Any) -> bytes:

@@ -6,11 +6,13 @@ import base64
 import pickle
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from drivers import DRIVERS, Driver
 from file_server import FileServer
+from langchain_core.messages import HumanMessage
+from llama_index.core.base.llms.types import ChatMessage, DocumentBlock
 
 from kimi_core import ImagePart, Message, Reasoning, TextPart, ToolCall, VideoPart, fetch
 from kimi_core.emulator import LocalKimi
@@ -65,6 +67,20 @@ def test_a_video_by_http_is_sent_inline(driver: Driver, kimi: LocalKimi, files: 
     answer = driver.ask(make(driver, kimi), seen(VideoPart(files.add("/a", MP4))))
     assert "MP4" in answer.text
     assert sent(kimi)[0].startswith("data:video/mp4;base64,")
+
+
+BROKEN = "http://["
+MESSAGES: dict[str, list[Any]] = {
+    "langchain": [HumanMessage([{"type": "file", "url": BROKEN, "mime_type": "application/pdf"}])],
+    "llama_index": [ChatMessage(role="user", blocks=[DocumentBlock(url=BROKEN)])],
+}
+
+
+def test_an_address_that_is_none_is_said_before_the_host_is_asked(driver: Driver, kimi: LocalKimi) -> None:
+    what = () if driver.framework == "langchain" else ("chat",)
+    with pytest.raises(MediaError, match="is no http address"):
+        cast(Any, driver)._run(make(driver, kimi, documents="extract"), *what, MESSAGES[driver.framework], {})
+    assert kimi.requests == []
 
 
 def test_by_default_only_public_addresses_are_asked(driver: Driver, kimi: LocalKimi, files: FileServer) -> None:

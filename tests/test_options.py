@@ -14,6 +14,7 @@ from kimi_core import (
     ConfigError,
     HostRow,
     KimiWarning,
+    MessageError,
     MissingKeyError,
     UnknownHostError,
     UnknownOptionError,
@@ -305,6 +306,22 @@ def test_a_value_of_the_wrong_type_raises_before_any_io(driver: Driver, kimi: Lo
     model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key)
     with pytest.raises(ConfigError, match=word):
         driver.ask(model, "Hello", **{word: value})
+    assert kimi.requests == []
+
+
+@pytest.mark.parametrize("n", [0, -1, True, 1.5, "3"])
+def test_what_is_no_count_of_answers_raises_at_construction(framework: Driver, n: Any) -> None:
+    with pytest.raises(ConfigError, match="n must be"):
+        framework.make(api_key="k", n=n)
+
+
+@pytest.mark.parametrize("name", [5, None, "", ["look"]])
+def test_a_tool_without_a_name_of_text_raises_before_any_io(framework: Driver, kimi: LocalKimi, name: Any) -> None:
+    model = framework.make(base_url=kimi.base_url, api_key=kimi.api_key)
+    tools = [{"type": "function", "function": {"name": name}}]
+    ask = model.invoke if framework.framework == "langchain" else model.complete
+    with pytest.raises(MessageError, match="must have a function with a name"):
+        ask("Hello", tools=tools)
     assert kimi.requests == []
 
 

@@ -12,7 +12,7 @@ from threading import Barrier, Thread
 from typing import Any
 
 import pytest
-from drivers import DRIVERS, Driver
+from drivers import STREAMED, WHOLE, Driver
 from langchain_core.callbacks import UsageMetadataCallbackHandler
 from langchain_core.messages import HumanMessage
 from langchain_core.rate_limiters import BaseRateLimiter
@@ -38,8 +38,6 @@ from kimi_core.events import reduce
 from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
 
-WHOLE = [d for d in DRIVERS if not d.streams]
-STREAMED = [d for d in DRIVERS if d.streams]
 USAGE = {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30}
 TEXTS = ["One.", "Two.", "Three."]
 
@@ -411,4 +409,10 @@ def test_llama_index_gives_the_first_answer_and_the_others_beside_it(vllm: Local
 def test_fewer_than_one_answer_is_an_error(whole: Driver, kimi: LocalKimi, n: int) -> None:
     with pytest.raises(ConfigError, match="n must be at least 1"):
         whole.ask(whole.make(**where(kimi)), "Hello", n=n)
+    assert kimi.requests == []
+
+
+def test_more_answers_than_a_call_is_for_are_an_error(whole: Driver, kimi: LocalKimi) -> None:
+    with pytest.raises(ConfigError, match="n must be at most 128"):
+        whole.ask(whole.make(**where(kimi)), "Hello", n=10**5000)
     assert kimi.requests == []
