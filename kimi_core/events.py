@@ -165,14 +165,13 @@ class ResponseBuilder:
 
     def add(self, event: Event) -> None:
         """Take one event in."""
-        kind = type(event)
-        if kind is TextDelta:
-            self._text.append(event.text)  # type: ignore[union-attr]
-        elif kind is ReasoningDelta:
-            self._reasoning.append(event.text)  # type: ignore[union-attr]
-            self._key = event.key  # type: ignore[union-attr]
-        elif kind is RefusalDelta:
-            self._refusal.append(event.text)  # type: ignore[union-attr]
+        if type(event) is TextDelta:
+            self._text.append(event.text)
+        elif type(event) is ReasoningDelta:
+            self._reasoning.append(event.text)
+            self._key = event.key
+        elif type(event) is RefusalDelta:
+            self._refusal.append(event.text)
         else:
             self._add_rare(event)
 

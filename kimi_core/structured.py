@@ -9,7 +9,7 @@ from typing import Any, NoReturn, TypeVar
 
 from pydantic_core import from_json, to_jsonable_python
 
-from kimi_core.errors import ConfigError, OutputError, RefusedError, StructuredOutputError, TruncatedError
+from kimi_core.errors import ConfigError, OutputError, RefusedError, StructuredOutputError, TruncatedError, quoted
 
 T = TypeVar("T")
 
@@ -216,7 +216,7 @@ def refused(refusal: str, model: str | None, host: str | None, finish_reason: st
     where = f"{model or 'The model'} on {host or 'the host'}"
     return RefusedError(
         f"{where} refused to answer. Asking the same again is unlikely to help: change what is asked. It said: "
-        f"{refusal[:500]!r}",
+        f"{quoted(refusal)}",
         text=refusal,
         finish_reason=finish_reason,
     )

@@ -12,6 +12,7 @@ from pydantic import ConfigDict
 
 from kimi_core import structured
 from kimi_core.errors import OutputError
+from kimi_core.forms import refusal_of
 from langchain_kimi._errors import as_parser_error
 from langchain_kimi._shapes import Shape
 from langchain_kimi._turns import is_served, last_text
@@ -58,7 +59,7 @@ class AnswerParser(BaseTransformOutputParser[Any]):
 
     def of(self, message: BaseMessage) -> Any:
         """See `parse_result`."""
-        if refusal := _refusal(message):
+        if refusal := refusal_of(message.additional_kwargs):
             raise _refused(refusal, message.response_metadata, message)
         return _read(_answer(message, self.shape.name), self.shape.make, _reason(message), message)
 
@@ -106,7 +107,7 @@ class Reader:
         if isinstance(chunk, BaseMessage):
             if _reason(chunk):
                 self._metadata = chunk.response_metadata
-            if refusal := _refusal(chunk):
+            if refusal := refusal_of(chunk.additional_kwargs):
                 self._refusal.append(refusal)
             chunk = self._new(chunk)
         if not chunk:
@@ -167,11 +168,6 @@ def _read(text: str, make: Callable[[Any], Any], reason: str | None = None, mess
         return structured.read(text, make, reason)
     except OutputError as error:
         raise as_parser_error(error, message) from error.__cause__
-
-
-def _refusal(message: BaseMessage) -> str:
-    refusal = message.additional_kwargs.get("refusal")
-    return refusal if isinstance(refusal, str) else ""
 
 
 def _refused(refusal: str, metadata: Mapping[str, Any], message: BaseMessage | None = None) -> OutputError:

@@ -10,6 +10,7 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from kimi_core.arguments import parse_arguments
 from kimi_core.errors import MessageError
+from kimi_core.forms import refusal_of
 from kimi_core.structured import dump
 from kimi_core.turns import TURNS, kind_of
 from kimi_core.types import JsonObject, Message, Reasoning, Role, ToolCall
@@ -129,14 +130,8 @@ def _ai(message: AIMessage, left_out: dict[str, None]) -> Message:
         tool_calls=calls,
         name=message.name,
         partial=bool(kwargs.get("partial")) if kwargs else False,
-        refusal=_refusal(kwargs) if kwargs else "",
+        refusal=refusal_of(kwargs) if kwargs else "",
     )
-
-
-def _refusal(kwargs: Mapping[str, Any]) -> str:
-    """What was said in place of an answer, by Kimi or a model of OpenAI's."""
-    refusal = kwargs.get("refusal")
-    return refusal if isinstance(refusal, str) else ""
 
 
 def _transcript(kwargs: Mapping[str, Any]) -> str:

@@ -61,21 +61,20 @@ class ChunkMaker:
 
     def feed(self, event: Event) -> list[ChatGenerationChunk]:
         """Chunks that are ready after one event."""
-        kind = type(event)
-        if kind is TextDelta:
-            text = event.text  # type: ignore[union-attr]
+        if type(event) is TextDelta:
+            text = event.text
             if self._prefill:
                 text, self._prefill = self._prefill + text, ""
             return [*self._flush(), self._mould.text(text)]
-        if kind is ReasoningDelta:
-            self._key = event.key  # type: ignore[union-attr]
-            return [*self._flush(), self._mould.reasoning(event.text)]  # type: ignore[union-attr]
-        if kind is ToolCallDelta:
-            return self._tool_call(event)  # type: ignore[arg-type]
-        if kind is RefusalDelta:
-            return [*self._flush(), self._mould.refusal(event.text)]  # type: ignore[union-attr]
+        if type(event) is ReasoningDelta:
+            self._key = event.key
+            return [*self._flush(), self._mould.reasoning(event.text)]
+        if type(event) is ToolCallDelta:
+            return self._tool_call(event)
+        if type(event) is RefusalDelta:
+            return [*self._flush(), self._mould.refusal(event.text)]
         self._builder.add(event)
-        return [*self._flush(), *self._unsaid(), *self._ends()] if kind is Finished else []
+        return [*self._flush(), *self._unsaid(), *self._ends()] if type(event) is Finished else []
 
     def _unsaid(self) -> list[ChatGenerationChunk]:
         """What is continued, when nothing else is said."""

@@ -13,6 +13,7 @@ from pydantic_core import to_json
 
 from kimi_core import structured
 from kimi_core.errors import OutputError, StructuredOutputError
+from kimi_core.forms import refusal_of
 from kimi_core.schema import wrapped
 from llama_index_kimi._convert import bill_facts, read_bill
 from llama_index_kimi._turns import last_text
@@ -27,7 +28,7 @@ def read(response: ChatResponse, output_cls: type[Model]) -> Model:
     Raises:
         StructuredOutputError, TruncatedError, RefusedError: It is none.
     """
-    if refusal := response.message.additional_kwargs.get("refusal"):
+    if refusal := refusal_of(response.message.additional_kwargs):
         raw, reason = response.raw or {}, response.additional_kwargs.get("finish_reason")
         raise structured.refused(refusal, raw.get("model"), raw.get("host"), reason)
     # As JSON, since a class may be stricter about Python values than about what JSON can say.

@@ -20,6 +20,7 @@ from llama_index.core.base.llms.types import (
 from kimi_core.arguments import parse_arguments
 from kimi_core.bills import Bill, bill_of
 from kimi_core.errors import MessageError, warn
+from kimi_core.forms import refusal_of
 from kimi_core.structured import dump
 from kimi_core.turns import TURNS, to_record
 from kimi_core.types import (
@@ -86,19 +87,13 @@ def _assistant(message: ChatMessage) -> Message:
         tool_calls=tuple(call for call in calls if isinstance(call, ToolCall)),
         name=kwargs.get("name"),
         partial=bool(kwargs.get("partial")),
-        refusal=_refusal(kwargs),
+        refusal=refusal_of(kwargs),
     )
     if not kwargs or TURNS not in kwargs:
         return made
     from llama_index_kimi._turns import told_apart  # with the first server tool
 
     return told_apart(made, kwargs[TURNS])
-
-
-def _refusal(kwargs: Mapping[str, Any]) -> str:
-    """What was said in place of an answer."""
-    refusal = kwargs.get("refusal")
-    return refusal if isinstance(refusal, str) else ""
 
 
 def _with(content: str | tuple[Part, ...], calls: Sequence[ToolCall | LeftOutPart]) -> str | tuple[Part, ...]:
@@ -429,5 +424,5 @@ def to_completion(response: ChatResponse) -> CompletionResponse:
 
 
 def _refused(message: ChatMessage) -> JsonObject:
-    refusal = _refusal(message.additional_kwargs)
+    refusal = refusal_of(message.additional_kwargs)
     return {"refusal": refusal} if refusal else {}

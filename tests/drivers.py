@@ -243,3 +243,8 @@ def _from_llama_index(response: Any) -> Answer:
 MODES = ("invoke", "ainvoke", "stream", "astream")
 DRIVERS: list[Driver] = [framework(mode) for framework in (LangChain, LlamaIndex) for mode in MODES]
 """Every framework in every mode."""
+
+STREAMED = [driver for driver in DRIVERS if driver.streams]
+WHOLE = [driver for driver in DRIVERS if not driver.streams]
+by_name: dict[str, Any] = {"ids": lambda driver: driver.name}
+"""How pytest names the drivers of a parametrised test."""

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import openai
 import pytest
-from drivers import DRIVERS, Answer, Driver
+from drivers import STREAMED, WHOLE, Answer, Driver, by_name
 from langchain_core.messages import HumanMessage, ToolMessage
 from llama_index.core.base.llms.types import ChatMessage
 
@@ -25,9 +25,6 @@ from kimi_core.emulator import LocalKimi
 from kimi_core.emulator.reply import ReasoningAs
 
 THOUGHT = "The user wants a yes. So be it."
-STREAMED = [d for d in DRIVERS if d.streams]
-WHOLE = [d for d in DRIVERS if not d.streams]
-by_name = {"ids": lambda d: d.name}
 
 
 def look(city: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from drivers import DRIVERS, Driver
+from drivers import WHOLE, Driver
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
@@ -16,7 +16,6 @@ from kimi_core.emulator import LocalKimi
 from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
 
-WHOLE = [driver for driver in DRIVERS if not driver.streams]
 USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "cached_tokens": 4}
 PRICE = (6 * 0.95 + 4 * 0.16 + 5 * 4.0) / 1e6
 

@@ -9,7 +9,7 @@ import threading
 from typing import Any
 
 import pytest
-from drivers import DRIVERS, Driver
+from drivers import STREAMED, Driver
 from langchain_core.exceptions import ModelError
 from langchain_core.load import dumps
 
@@ -32,7 +32,6 @@ from kimi_core.forms import to_tool
 from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
 
-STREAMED = [d for d in DRIVERS if d.streams]
 USAGE = {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30}
 COST = (10 * 0.95 + 20 * 4.0) / 1_000_000
 LONG = "word " * 400

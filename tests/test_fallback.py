@@ -8,7 +8,7 @@ import pickle
 from typing import Any
 
 import pytest
-from drivers import DRIVERS, Answer, Driver
+from drivers import STREAMED, Answer, Driver
 from langchain_core._api import LangChainBetaWarning
 from langchain_core.load import dumps, loads
 from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
@@ -39,7 +39,6 @@ from kimi_core.forms import to_tool
 from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
 
-STREAMED = [d for d in DRIVERS if d.streams]
 HEAD = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1787685033, "model": "kimi-k2.6"}
 SPARE_KEY = "sk-canary-4711"
 PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg=="

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from drivers import DRIVERS, Answer, Driver
+from drivers import DRIVERS, STREAMED, WHOLE, Answer, Driver, by_name
 from langchain_core.messages import AIMessage, HumanMessage
 from llama_index.core.base.llms.types import ChatMessage
 
@@ -16,9 +16,6 @@ from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
 
 NO = "I'm sorry, but I cannot help with that."
-STREAMED = [d for d in DRIVERS if d.streams]
-WHOLE = [d for d in DRIVERS if not d.streams]
-by_name = {"ids": lambda d: d.name}
 
 
 def look(city: str) -> str:

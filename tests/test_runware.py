@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from drivers import DRIVERS, Answer, Driver, _from_llama_index
+from drivers import DRIVERS, STREAMED, WHOLE, Answer, Driver, _from_llama_index
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
@@ -62,8 +62,6 @@ PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAAD
 CLIP = "data:video/mp4;base64,AAAAGGZ0eXBpc29tAAAAAGlzb21tcDQy"
 PDF = "data:application/pdf;base64,JVBERi0xLjQK"
 INVOKE = [driver for driver in DRIVERS if driver.mode == "invoke"]
-WHOLE = [driver for driver in DRIVERS if not driver.streams]
-STREAMED = [driver for driver in DRIVERS if driver.streams]
 NATIVE = {"overrides": {"compatible": None}}
 FAST = {"poll_seconds": 0.001}
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}

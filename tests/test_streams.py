@@ -6,13 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from drivers import DRIVERS, Answer, Driver
+from drivers import STREAMED, Answer, Driver
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kimi_core.emulator import LocalKimi
-
-STREAMED = [d for d in DRIVERS if d.streams]
 
 # Reasoning, text with wide characters, two parallel calls interleaved, usage in the choice and at the end.
 USAGE = {
