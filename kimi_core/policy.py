@@ -12,9 +12,9 @@ from typing import Any
 
 from kimi_core.errors import ConfigError, MessageError, UnsupportedError
 from kimi_core.host_row import ChoiceMode, Patch
-from kimi_core.plan import Draft, Note, Plan
+from kimi_core.plan import Note, Plan
 from kimi_core.profile import Profile, did_you_mean
-from kimi_core.types import OutputFormat, Request, Tool, ToolChoice
+from kimi_core.types import OutputFormat, Request, Thinking, Tool, ToolChoice
 
 
 def plan(request: Request, profile: Profile) -> Plan:
@@ -24,16 +24,62 @@ def plan(request: Request, profile: Profile) -> Plan:
         ConfigError: Something is wrong whatever the host: a forced tool that is not there, too many stops.
         UnsupportedError: The answer's shape cannot be had here at all.
     """
-    draft = Draft(request, profile)
+    draft = _Draft(request, profile)
     for step in _STEPS:
         step(draft)
     return draft.plan()
 
 
+class _Draft:
+    """A plan in the making. Only this module sees it change."""
+
+    def __init__(self, request: Request, profile: Profile) -> None:
+        self.profile = profile
+        self.tools = request.tools
+        self.choice = request.tool_choice
+        self.output = request.output
+        self.options = request.options
+        if profile.thinking is not None and self.thinking.enabled is None and self.thinking.effort != "none":
+            self.set(thinking=replace(self.thinking, enabled=profile.thinking))
+        self.request = request
+        self.patches: list[Patch] = []
+        self.unwanted = self.thinking.enabled is False or self.thinking.effort == "none"
+        self.must_call: frozenset[str] = frozenset()
+        self.notes: list[Note] = []
+
+    @property
+    def thinking(self) -> Thinking:
+        return self.options.thinking
+
+    @property
+    def thinks(self) -> bool | None:
+        return self.profile.thinks(self.thinking.enabled)
+
+    def set(self, **changes: Any) -> None:
+        self.options = replace(self.options, **changes)
+
+    def note(self, option: str, why: str) -> None:
+        self.notes.append(Note(option, f"{option} is not sent to {self.profile.where}: {why}"))
+
+    def plan(self) -> Plan:
+        request = replace(
+            self.request, tools=self.tools, tool_choice=self.choice, output=self.output, options=self.options
+        )
+        return Plan(
+            request=request,
+            profile=self.profile,
+            patches=tuple(self.patches),
+            thinks=self.thinks,
+            unwanted=self.unwanted,
+            must_call=self.must_call,
+            notes=tuple(self.notes),
+        )
+
+
 # ------------------------------------------------------------------------------------------ structured output
 
 
-def _output(draft: Draft) -> None:
+def _output(draft: _Draft) -> None:
     output = draft.output
     if output is None or output.method == "text":
         draft.output = None
@@ -51,7 +97,7 @@ def _output(draft: Draft) -> None:
         _note_schema_wins(draft)
 
 
-def _best_method(draft: Draft, output: OutputFormat) -> Any:
+def _best_method(draft: _Draft, output: OutputFormat) -> Any:
     host = draft.profile.host
     if output.schema is None:
         return "json_object"
@@ -59,7 +105,7 @@ def _best_method(draft: Draft, output: OutputFormat) -> Any:
     return next(fitting, "json_schema")
 
 
-def _note_schema_wins(draft: Draft) -> None:
+def _note_schema_wins(draft: _Draft) -> None:
     """Tools that will not be called are sent all the same: another server under this row may do better."""
     why = (
         f"{draft.profile.where} is sent tools and a response format together, where the schema wins: no tool is "
@@ -69,7 +115,7 @@ def _note_schema_wins(draft: Draft) -> None:
     draft.notes.append(Note("tools beside a response format", why))
 
 
-def _output_tool(draft: Draft, output: OutputFormat) -> None:
+def _output_tool(draft: _Draft, output: OutputFormat) -> None:
     if output.schema is None:
         raise ConfigError("Structured output by function_calling needs a schema.")
     from kimi_core.schema import wrapped  # with the first answer that is to come as a call
@@ -83,7 +129,7 @@ def _output_tool(draft: Draft, output: OutputFormat) -> None:
 # ------------------------------------------------------------------------------------------------ tool choice
 
 
-def _tools(draft: Draft) -> None:
+def _tools(draft: _Draft) -> None:
     limit = draft.profile.host.tool_limit
     if limit is not None and len(draft.tools) > limit:
         raise ConfigError(f"{draft.profile.where} takes at most {limit} tools; {len(draft.tools)} were given.")
@@ -104,7 +150,7 @@ def _tools(draft: Draft) -> None:
         )
 
 
-def _builtin(draft: Draft) -> None:
+def _builtin(draft: _Draft) -> None:
     """Builtin functions beside thinking, where the row says that they do not go together."""
     name = next((tool.name for tool in draft.tools if tool.type == "builtin_function"), None)
     if name is None or draft.profile.host.builtin_thinking or draft.thinks is False:
@@ -118,7 +164,7 @@ def _builtin(draft: Draft) -> None:
     draft.notes.append(Note(name, f"{why} overrides={{'builtin_thinking': True}} says that it works."))
 
 
-def _tool_choice(draft: Draft) -> None:
+def _tool_choice(draft: _Draft) -> None:
     choice = draft.choice
     if choice is None or choice.mode in ("auto", "none"):
         draft.choice = choice if draft.tools else None  # without tools both say what happens anyway
@@ -136,7 +182,7 @@ def _tool_choice(draft: Draft) -> None:
         _unforce(draft, choice)
 
 
-def _strict(draft: Draft) -> None:
+def _strict(draft: _Draft) -> None:
     """`strict` where a forced call needs it to be held to the schema; said where it cannot be."""
     host, functions = draft.profile.host, [tool for tool in draft.request.tools if tool.type == "function"]
     if not host.send_strict:
@@ -158,12 +204,12 @@ def _check_choice(choice: ToolChoice, names: list[str]) -> None:
         raise ConfigError(f"tool_choice names the tool {choice.name!r}, which is not among {names}.{hint}")
 
 
-def _legal(draft: Draft) -> frozenset[ChoiceMode]:
+def _legal(draft: _Draft) -> frozenset[ChoiceMode]:
     host = draft.profile.host
     return host.tool_choices_instant if draft.thinks is False else host.tool_choices_thinking
 
 
-def _unforce(draft: Draft, choice: ToolChoice) -> None:
+def _unforce(draft: _Draft, choice: ToolChoice) -> None:
     names = [choice.name] if choice.name else [t.name for t in draft.tools]
     draft.must_call = frozenset(n for n in names if n)
     draft.choice = ToolChoice("auto")
@@ -179,7 +225,7 @@ def _unforce(draft: Draft, choice: ToolChoice) -> None:
 # --------------------------------------------------------------------------------------------------- thinking
 
 
-def _continued(draft: Draft) -> None:
+def _continued(draft: _Draft) -> None:
     """Thinking off where a message is to be continued, and what continues it would come as reasoning."""
     messages = draft.request.messages
     if not messages or not messages[-1].partial or draft.profile.host.partial_thinking or draft.thinks is False:
@@ -192,7 +238,7 @@ def _continued(draft: Draft) -> None:
     draft.notes.append(Note("a partial message", f"{why}: leave thinking unset, or switch it off for such calls."))
 
 
-def _thinking(draft: Draft) -> None:
+def _thinking(draft: _Draft) -> None:
     if draft.thinking.effort == "none":
         draft.set(thinking=replace(draft.thinking, enabled=False, effort=None))
     _switch(draft)
@@ -200,7 +246,7 @@ def _thinking(draft: Draft) -> None:
     _effort(draft)
 
 
-def _switch(draft: Draft) -> None:
+def _switch(draft: _Draft) -> None:
     enabled = draft.thinking.enabled
     if enabled is None:
         return
@@ -219,7 +265,7 @@ def _switch(draft: Draft) -> None:
         draft.patches.append(patch)
 
 
-def _keep(draft: Draft) -> None:
+def _keep(draft: _Draft) -> None:
     keep = draft.thinking.keep
     if keep is None:
         return
@@ -233,7 +279,7 @@ def _keep(draft: Draft) -> None:
         draft.patches.append(patch)
 
 
-def _effort(draft: Draft) -> None:
+def _effort(draft: _Draft) -> None:
     effort = draft.thinking.effort
     if effort is None:
         return
@@ -271,7 +317,7 @@ def _at(path: str, value: str) -> Patch:
 _SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
 
 
-def _sampling(draft: Draft) -> None:
+def _sampling(draft: _Draft) -> None:
     host = draft.profile.host
     n = 1 if draft.options.n is None else draft.options.n
     if n < 1:
@@ -293,7 +339,7 @@ def _sampling(draft: Draft) -> None:
             draft.note(f"{name}={value}", f"the model takes only {pinned[name]:g}; leave it out.")
 
 
-def _refused(draft: Draft) -> None:
+def _refused(draft: _Draft) -> None:
     for name, advice in draft.profile.host.refuses.items():
         value = getattr(draft.options, name)
         if value is not None and not _is_default(name, value):
@@ -309,7 +355,7 @@ def _is_default(name: str, value: object) -> bool:
     )
 
 
-def _stop(draft: Draft) -> None:
+def _stop(draft: _Draft) -> None:
     stop, host = draft.options.stop, draft.profile.host
     if not stop:
         draft.set(stop=None)
@@ -324,13 +370,13 @@ def _stop(draft: Draft) -> None:
                 )
 
 
-def _runware(draft: Draft) -> None:
+def _runware(draft: _Draft) -> None:
     if draft.options.runware and draft.profile.host.codec != "runware":
         draft.note("runware", "this call does not go by Runware's own protocol, whose words these are; leave it out.")
         draft.set(runware=None)
 
 
-def _cache(draft: Draft) -> None:
+def _cache(draft: _Draft) -> None:
     asked, ttls = draft.options.prompt_cache_options, draft.profile.host.cache_ttls
     if asked is None:
         return
@@ -348,7 +394,7 @@ def _cache(draft: Draft) -> None:
         )
 
 
-def _agent(draft: Draft) -> None:
+def _agent(draft: _Draft) -> None:
     """The agent swarm: sent as asked where the row says yes, or that nobody knows."""
     swarm, known = draft.options.agent, draft.profile.host.agent_swarm
     if swarm is None:
@@ -368,7 +414,7 @@ def _agent(draft: Draft) -> None:
 # -------------------------------------------------------------------------------------------------- messages
 
 
-def _messages(draft: Draft) -> None:
+def _messages(draft: _Draft) -> None:
     messages = draft.request.messages
     if not messages:
         raise MessageError("There are no messages to send.")
@@ -385,7 +431,7 @@ def _messages(draft: Draft) -> None:
             raise UnsupportedError(f"A partial message and json_object do not go together for {draft.profile.where}.")
 
 
-_STEPS: tuple[Callable[[Draft], None], ...] = (
+_STEPS: tuple[Callable[[_Draft], None], ...] = (
     _output,
     _tools,
     _builtin,
