@@ -8,6 +8,7 @@ from typing import Any
 
 from kimi_core.errors import DecodeError, UnsupportedError, make
 from kimi_core.profile import Profile
+from kimi_core.quoting import in_short
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,6 @@ def balance(body: Any, profile: Profile) -> Balance:
     try:
         available, voucher, cash = (float(data[f"{kind}_balance"]) for kind in ("available", "voucher", "cash"))
     except (TypeError, KeyError, ValueError):
-        words = f"{profile.where} answered something that is no balance: {str(body)[:200]!r}."
+        words = f"{profile.where} answered something that is no balance: {in_short(body)!r}."
         raise make(DecodeError, words, host=profile.host.name, body=body) from None
     return Balance(available=available, voucher=voucher, cash=cash)

@@ -19,6 +19,7 @@ from kimi_core.errors import BadRequestError, KimiError, MessageError, RequestTo
 from kimi_core.fetch import What
 from kimi_core.files import AsyncFiles, Files
 from kimi_core.profile import Profile
+from kimi_core.quoting import listed
 from kimi_core.recent import UPLOADED, Recent
 from kimi_core.settings import Settings
 from kimi_core.types import (
@@ -184,7 +185,7 @@ def _rewritten(message: Message, content: tuple[Part, ...], done: Mapping[int, D
         else:
             parts.append(became)
     if not parts:
-        names = " and ".join(documents.name_of(part) for part in content if isinstance(part, DocumentPart))
+        names = listed((documents.shown(part) for part in content if isinstance(part, DocumentPart)), " and ")
         raise MessageError(f"A message is nothing but {names}: say in it what you want to know.")
     yield replace(message, content=tuple(parts))
 
@@ -318,7 +319,7 @@ class _Doing:
         return id
 
     def extracted(self, key: Any, part: DocumentPart, text: str) -> str:
-        _log.debug("%s extracted %d characters of %s", self.profile.host.name, len(text), documents.name_of(part))
+        _log.debug("%s extracted %d characters of %s", self.profile.host.name, len(text), documents.shown(part))
         _extracted.put(key, text)
         return text
 

@@ -18,6 +18,7 @@ from kimi_core.header_rules import check_headers
 from kimi_core.hosts import HostRow, guess_by_url, named_by_url
 from kimi_core.plan import Plan
 from kimi_core.profile import Profile, find_host, model_there, resolve
+from kimi_core.quoting import in_short, listed
 from kimi_core.redact import Redactor
 from kimi_core.settings import Settings, fallback_settings, make_settings
 from kimi_core.types import Message, Request, Response, Tool, ToolChoice
@@ -368,7 +369,7 @@ class BaseClient:
     def _demand_call(self, plan: Plan, response: Response) -> None:
         """A tool that had to be called was."""
         if _lacks_call(plan, response):
-            names = " or ".join(sorted(plan.must_call))
+            names = listed(sorted(plan.must_call), " or ")
             raise err.ToolNotCalledError(
                 f"{plan.profile.where} was to call {names} and did not; it cannot be forced to while it thinks. "
                 f"It answered: {response.text[:200]!r}",
@@ -401,7 +402,7 @@ def _log_usage(profile: Profile, response: Response) -> None:
         "cost_usd": response.cost_usd,
         "request_id": next(ids, response.id),
     }
-    _usage_log.info(" ".join(f"{name}={value}" for name, value in facts.items()), extra=facts)
+    _usage_log.info(" ".join(f"{name}={in_short(value)}" for name, value in facts.items()), extra=facts)
 
 
 def is_hosted(request: Request) -> bool:

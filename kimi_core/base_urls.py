@@ -6,9 +6,10 @@ import os
 import re
 from urllib.parse import urlsplit
 
-from kimi_core import hosts
+from kimi_core import addresses, hosts
 from kimi_core.errors import ConfigError
 from kimi_core.hosts import HostRow
+from kimi_core.quoting import in_short, quoted
 
 
 def is_trusted(url: str, row: HostRow) -> bool:
@@ -24,7 +25,7 @@ def check_url(url: str) -> None:
         ConfigError: It is no address, or has a user name, a query or a fragment.
     """
     if not _is_address(url):
-        shown = "" if "@" in url else f", got {url!r}"
+        shown = "" if "@" in url else f", got {addresses.shown(url)}"
         raise ConfigError(f"base_url must be an address that begins with https:// or http://{shown}.")
     if urlsplit(url).username is not None:
         raise ConfigError(
@@ -33,9 +34,9 @@ def check_url(url: str) -> None:
         )
     if "?" in url or "#" in url:
         raise ConfigError(
-            f"base_url ends before a query or fragment: leave out what comes after {re.split('[?#]', url)[0]!r}. Paths "
-            "of the host's API are put behind it, and logs and traces would show it. A proxy that wants words in a "
-            "query takes an http_client with params."
+            f"base_url ends before a query or fragment: leave out what comes after {quoted(re.split('[?#]', url)[0])}. "
+            "Paths of the host's API are put behind it, and logs and traces would show it. A proxy that wants words "
+            "in a query takes an http_client with params."
         )
 
 
@@ -60,7 +61,9 @@ def check_owner(row: HostRow, base_url: str | None, word: str) -> None:
     """
     owner = hosts.find_by_url(base_url) if base_url else None
     if owner and owner.key_required and owner.name != row.name and owner.base_url != row.base_url:
-        raise ConfigError(f"{word} {base_url} is {owner.title}'s: use host={owner.name!r}, or leave {word} out.")
+        raise ConfigError(
+            f"{word} {in_short(base_url)} is {owner.title}'s: use host={owner.name!r}, or leave {word} out."
+        )
 
 
 def filled(row: HostRow) -> str | None:

@@ -11,6 +11,7 @@ from kimi_core import errors as err
 from kimi_core.events import Event, ReasoningDelta, RefusalDelta, ResponseBuilder, TextDelta, ToolCallDelta
 from kimi_core.hosts import HostRow, Price
 from kimi_core.profile import Profile
+from kimi_core.quoting import quoted
 from kimi_core.types import Request, Response, TextPart
 
 CHARACTERS = 4
@@ -255,7 +256,7 @@ def _check(name: str, limit: float | None, kinds: tuple[type, ...]) -> None:
     wrong = isinstance(limit, bool) or not isinstance(limit, kinds)
     if limit is not None and (wrong or not limit > 0):
         what = "a number" if float in kinds else "a whole number"
-        raise err.ConfigError(f"A budget's {name} must be {what} above 0, got {limit!r}.")
+        raise err.ConfigError(f"A budget's {name} must be {what} above 0, got {quoted(limit)}.")
 
 
 def check_budget(budget: object) -> None:

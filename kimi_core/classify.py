@@ -15,6 +15,7 @@ from kimi_core.addresses import is_same_origin, shown
 from kimi_core.host_row import ErrorRule
 from kimi_core.paths import first
 from kimi_core.profile import Profile
+from kimi_core.quoting import in_short
 
 _MESSAGE = ("error.message", "errors.0.message", "message", "detail", "error", "msg")
 _TYPE = ("error.type", "errors.0.code", "error.name", "type", "title")
@@ -197,7 +198,7 @@ def not_an_answer(frame: Any, profile: Profile) -> err.APIError:
     """The error for a body or a frame that is not of the host's protocol."""
     return err.make(
         err.DecodeError,
-        f"{profile.where} answered something that is not a chat completion: {str(frame)[:200]!r}. "
+        f"{profile.where} answered something that is not a chat completion: {in_short(frame)!r}. "
         "Check base_url and host.",
         host=profile.host.name,
         model=profile.model_id,
@@ -280,7 +281,8 @@ def _make(
     advice: str,
 ) -> err.APIError:
     type_, code, words = _said(body)
-    text = f"{profile.where} answered {what}{f' ({type_})' if type_ else ''}: {words[:2000] or 'no message'}"
+    kind = f" ({in_short(type_)})" if type_ else ""
+    text = f"{profile.where} answered {what}{kind}: {in_short(words, 1_000) or 'no message'}"
     param = first(body, _PARAM) if isinstance(body, dict) else None
     argument = _argument(param, profile.host.arguments) if isinstance(param, str) else None
     if argument:

@@ -14,6 +14,7 @@ from typing import Final
 
 from kimi_core import media
 from kimi_core.media import MediaError
+from kimi_core.quoting import in_short
 from kimi_core.types import DocumentPart, ImagePart, VideoPart
 
 UNKNOWN: Final = "application/octet-stream"
@@ -44,7 +45,7 @@ def load(data: bytes, filename: str | None = None, mime: str | None = None) -> D
         MediaError: There are none.
     """
     if not data:
-        raise MediaError(f"{filename or 'The document'} is empty.")
+        raise MediaError(f"{in_short(filename or 'The document')} is empty.")
     guessed = media.guess_mime(filename) if filename else None
     return DocumentPart(media.to_data_url(data, mime or guessed or UNKNOWN), filename, mime)
 
@@ -127,9 +128,9 @@ def text_of(part: DocumentPart) -> str | None:
         return None
     text = _decoded(data, charset[1] if charset else "utf-8")
     if text is None and _is_text(mime):
+        encoding = in_short(charset[1] if charset else "UTF-8")
         raise MediaError(
-            f"{name_of(part)} is called {mime} and is no text in {charset[1] if charset else 'UTF-8'}. Convert it, or "
-            "give its MIME type."
+            f"{shown(part)} is called {in_short(mime)} and is no text in {encoding}. Convert it, or give its MIME type."
         )
     return None if text is None else titled(text, part)
 
@@ -141,7 +142,7 @@ def titled(text: str, part: DocumentPart) -> str:
         MediaError: There is no text.
     """
     if not text.strip():
-        raise MediaError(f"{name_of(part)} has no text in it.")
+        raise MediaError(f"{shown(part)} has no text in it.")
     return f"Document {part.filename!r}:\n\n{text}" if part.filename else text
 
 
@@ -150,6 +151,11 @@ def name_of(part: DocumentPart) -> str:
     mime = mime_of(part)
     ending = mimetypes.guess_extension(mime) if mime != UNKNOWN else None
     return part.filename or f"document{ending or ''}"
+
+
+def shown(part: DocumentPart) -> str:
+    """A document's name for messages."""
+    return in_short(name_of(part))
 
 
 def _decoded(data: bytes, charset: str) -> str | None:

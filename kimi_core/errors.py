@@ -48,10 +48,10 @@ import sys
 import warnings
 from collections.abc import Mapping
 from functools import cache
-from reprlib import Repr
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
+from kimi_core.quoting import bounded
 from kimi_core.types import Response
 
 if TYPE_CHECKING:
@@ -59,7 +59,10 @@ if TYPE_CHECKING:
 
 
 class KimiError(Exception):
-    """Base of everything this package raises."""
+    """Base of everything this package raises. Its text is for a reader, and cut where it is longer than that."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(bounded(arg) if isinstance(arg, str) else arg for arg in args))
 
 
 class KimiWarning(UserWarning):
@@ -74,7 +77,7 @@ def warn(text: str) -> None:
     level, frame = 1, inspect.currentframe()
     while frame and f"{frame.f_globals.get('__name__', '')}.".startswith(_BETWEEN):
         level, frame = level + 1, frame.f_back
-    warnings.warn(text, KimiWarning, stacklevel=level)
+    warnings.warn(bounded(text), KimiWarning, stacklevel=level)
 
 
 class _ShortTraceback:
@@ -93,22 +96,6 @@ class _ShortTraceback:
 
 
 short_traceback = _ShortTraceback()
-
-
-class _Repr(Repr):
-    def repr_int(self, x: int, level: int) -> str:
-        # Python refuses to write numbers of more than some 4,300 digits.
-        return super().repr_int(x, level) if x.bit_length() < 10_000 else f"a number of {x.bit_length()} bits"
-
-
-_REPR = _Repr()
-_REPR.maxstring = _REPR.maxother = 100
-_REPR.maxlevel = 3
-
-
-def quoted(value: object) -> str:
-    """Return a value for a message: as `repr`, but never at length, whatever it is."""
-    return _REPR.repr(value)
 
 
 class ConfigError(KimiError, ValueError):
@@ -213,8 +200,8 @@ class APIError(KimiError):
     partial: Response | None = None
 
     def __init__(self, message: str, **details: Any) -> None:
-        Exception.__init__(self, message)
-        self.message = message
+        self.message = bounded(message)
+        Exception.__init__(self, self.message)
         self.__dict__.update(details)
 
     def __str__(self) -> str:

@@ -21,6 +21,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 from kimi_core import documents, media, retry, sdk
 from kimi_core.addresses import is_public, shown
 from kimi_core.media import Kind, MediaError
+from kimi_core.quoting import in_short
 from kimi_core.recent import Recent
 
 What: TypeAlias = Kind | Literal["document"]
@@ -297,6 +298,6 @@ def _explained(url: str) -> Iterator[None]:
 
 
 def _failed(url: str, why: str, *, passing: bool) -> FetchError:
-    made = FetchError(f"{shown(url)} could not be fetched: {why.rstrip('.')}.")
+    made = FetchError(f"{shown(url)} could not be fetched: {in_short(why).rstrip('.')}.")
     made.is_retryable = passing
     return made

@@ -16,6 +16,7 @@ from pydantic_core import from_json
 from kimi_core import local_files, media
 from kimi_core.errors import ConfigError, DecodeError, MessageError, UnsupportedError, make
 from kimi_core.profile import Profile, did_you_mean
+from kimi_core.quoting import in_short, quoted
 from kimi_core.recent import UPLOADED
 from kimi_core.sdk_call import Upload
 from kimi_core.types import JsonObject
@@ -157,9 +158,11 @@ def form(file: Source, purpose: str, filename: str | None, profile: Profile) -> 
     name = filename or found or f"upload{mimetypes.guess_extension(mime or '') or ''}"
     limit = profile.host.file_limit
     if not data:
-        raise MessageError(f"{name} is empty.")
+        raise MessageError(f"{in_short(name)} is empty.")
     if limit is not None and len(data) > limit:
-        raise MessageError(f"{name} has {len(data):,} bytes; {profile.host.name} takes files up to {limit:,}.")
+        raise MessageError(
+            f"{in_short(name)} has {len(data):,} bytes; {profile.host.name} takes files up to {limit:,}."
+        )
     # A name is text for people: what cannot be sent of it is replaced.
     shown = name.encode("utf-8", "replace").decode()
     return Upload({"purpose": purpose}, shown, data, mime or "application/octet-stream")
@@ -196,7 +199,7 @@ def _for(purpose: str, profile: Profile) -> str:
     path, known = _path(profile), profile.host.file_purposes
     if purpose not in known:
         raise UnsupportedError(
-            f"{profile.host.name} takes no files with purpose {purpose!r}.{did_you_mean(str(purpose), known)} "
+            f"{profile.host.name} takes no files with purpose {quoted(purpose)}.{did_you_mean(str(purpose), known)} "
             f"It takes: {', '.join(known) or 'none'}."
         )
     return path
@@ -233,7 +236,7 @@ def _object(body: Mapping[str, Any]) -> FileObject:
 
 
 def _nonsense(body: Any, profile: Profile) -> DecodeError:
-    words = f"{profile.where} answered something that is not about files: {str(body)[:200]!r}. Check base_url and host."
+    words = f"{profile.where} answered something that is not about files: {in_short(body)!r}. Check base_url and host."
     return make(DecodeError, words, host=profile.host.name, body=body)
 
 
@@ -245,7 +248,7 @@ def _text(data: bytes, headers: Mapping[str, str], id: str) -> str:
     except UnicodeDecodeError:
         text = "\0"
     if "\0" in text:
-        raise UnsupportedError(f"The file {id} is no text but {kind or 'of an unknown type'}.")
+        raise UnsupportedError(f"The file {in_short(id)} is no text but {in_short(kind) or 'of an unknown type'}.")
     body = _json(text) if kind.startswith("application/json") else None
     return body["content"] if isinstance(body, dict) and isinstance(body.get("content"), str) else text
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kimi_core.errors import ConfigError, MessageError, quoted
+from kimi_core.errors import ConfigError, MessageError
+from kimi_core.quoting import quoted
 from kimi_core.types import JsonObject, OutputFormat, Tool
 
 OWN = ("search", "codeInterpreter")
@@ -80,7 +81,7 @@ def to_server_tools(tools: Any) -> tuple[Tool, ...]:
         ConfigError: It is no list, or something in it is no tool of a host's.
     """
     if not isinstance(tools, list | tuple):
-        raise ConfigError(f"server_tools must be a list of names, URIs and dicts, got {tools!r}.")
+        raise ConfigError(f"server_tools must be a list of names, URIs and dicts, got {quoted(tools)}.")
     return tuple(_to_server_tool(tool) for tool in tools)
 
 
@@ -93,7 +94,7 @@ def _to_server_tool(given: Any) -> Tool:
         case Mapping() if given.get("type") in ("builtin_function", "formula"):
             return to_tool(given)
     raise ConfigError(
-        f"{given!r} is no tool that a host runs; one is '$web_search' or a formula such as "
+        f"{quoted(given)} is no tool that a host runs; one is '$web_search' or a formula such as "
         "'moonshot/web-search:latest'. Tools of your own go where they always go."
     )
 
@@ -119,5 +120,5 @@ def to_output(response_format: Mapping[str, Any]) -> OutputFormat:
             )
     raise MessageError(
         "response_format must be {'type': 'text'}, {'type': 'json_object'} or "
-        f"{{'type': 'json_schema', 'json_schema': {{'name': …, 'schema': …}}}}, got {response_format!r}."
+        f"{{'type': 'json_schema', 'json_schema': {{'name': …, 'schema': …}}}}, got {quoted(response_format)}."
     )

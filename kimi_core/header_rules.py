@@ -8,6 +8,7 @@ from typing import Any
 
 from kimi_core.errors import ConfigError
 from kimi_core.headers import revealed_value
+from kimi_core.quoting import quoted
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]*")
 _LIBRARYS_OWN = {
@@ -30,12 +31,12 @@ def check_headers(headers: Mapping[str, Any] | None) -> None:
     for name, value in (headers or {}).items():
         _check_name(name)
         if name.lower() in seen:
-            raise ConfigError(f"The header {name!r} is given twice: upper and lower case are the same in a name.")
+            raise ConfigError(f"The header {quoted(name)} is given twice: upper and lower case are the same in a name.")
         seen.add(name.lower())
         text = revealed_value(value)
         if not isinstance(text, str):
-            raise ConfigError(f"The header {name!r} must be text, not {type(text).__name__}.")
-        check_header(f"The header {name!r}", text)
+            raise ConfigError(f"The header {quoted(name)} must be text, not {type(text).__name__}.")
+        check_header(f"The header {quoted(name)}", text)
 
 
 def check_header(what: str, value: str) -> None:
@@ -60,4 +61,6 @@ def _check_name(name: object) -> None:
             "digits and hyphens."
         )
     if name.lower() in _LIBRARYS_OWN:
-        raise ConfigError(f"The header {name!r} is about the connection, and the HTTP library sends it: leave it out.")
+        raise ConfigError(
+            f"The header {quoted(name)} is about the connection, and the HTTP library sends it: leave it out."
+        )

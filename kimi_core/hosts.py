@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 from kimi_core import addresses
 from kimi_core.errors import ConfigError
 from kimi_core.host_row import ErrorRule, HostRow, Price, Retirement
+from kimi_core.quoting import quoted
 from kimi_core.rows import aimlapi, catalogue, clouds, gateways, moonshot, runware, self_hosted
 
 __all__ = [
@@ -76,7 +77,7 @@ def check_path(row: HostRow, url: str) -> None:
     """
     if row.path and url.rstrip("/").endswith(row.path):
         shorter = url.rstrip("/").removesuffix(row.path)
-        raise ConfigError(f"base_url ends with {row.path}, which is added to it: give {shorter!r}.")
+        raise ConfigError(f"base_url ends with {row.path}, which is added to it: give {quoted(shorter)}.")
     owner = find_by_url(url)
     if owner is None or not owner.key_required or "{" in (owner.base_url or "{"):
         return
@@ -84,7 +85,7 @@ def check_path(row: HostRow, url: str) -> None:
     if given != whole and f"{whole}/".startswith(f"{given}/"):
         rest = whole.removeprefix(given)
         raise ConfigError(
-            f"base_url lacks {rest!r} at its end, which {owner.title} has: give {url.rstrip('/') + rest!r}."
+            f"base_url lacks {quoted(rest)} at its end, which {owner.title} has: give {quoted(url.rstrip('/') + rest)}."
         )
 
 

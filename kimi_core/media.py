@@ -19,7 +19,8 @@ from typing import Final, Literal, TypeAlias
 from urllib.parse import unquote, unquote_to_bytes
 
 from kimi_core import addresses
-from kimi_core.errors import MessageError, quoted
+from kimi_core.errors import MessageError
+from kimi_core.quoting import in_short, quoted
 
 Kind: TypeAlias = Literal["image", "video"]
 
@@ -281,7 +282,7 @@ def load(data: bytes, kind: Kind, mime: str | None = None, name: str | None = No
     Raises:
         MediaError: They are nothing that Kimi takes as a picture or video.
     """
-    name = name or f"The {kind}"
+    name = in_short(name) if name else f"The {kind}"
     if not data:
         raise MediaError(f"{name} is empty.")
     return to_data_url(data, _checked(data, mime, kind, name))
@@ -297,7 +298,9 @@ def _checked(data: bytes, hint: str | None, kind: Kind, name: str) -> str:
     mime = sniff(head) or _ALIASES.get(hint or "", hint)
     if mime in _TYPES[kind] and sniff(head) is None and _is_text(head):
         # Moonshot answers 400 `unsupported image format: text/plain; charset=utf-8`, whatever it is called.
-        raise MediaError(f"{name} is called {mime} and is text, which is no {kind}: send it as text or as a document.")
+        raise MediaError(
+            f"{name} is called {in_short(mime)} and is text, which is no {kind}: send it as text or as a document."
+        )
     if mime is None:
         raise MediaError(
             f"{name} is of no known format. Kimi takes {_list(kind)} as {_an(kind)}; bytes that do not tell what they "
@@ -308,7 +311,7 @@ def _checked(data: bytes, hint: str | None, kind: Kind, name: str) -> str:
     other: Kind = "video" if kind == "image" else "image"
     if mime in _TYPES[other]:
         raise MediaError(f"{name} is {mime}: send it as {_an(other)}, not as {_an(kind)}.")
-    raise MediaError(f"{name} is {mime}, which Kimi does not take as {_an(kind)}: it takes {_list(kind)}.")
+    raise MediaError(f"{name} is {in_short(mime)}, which Kimi does not take as {_an(kind)}: it takes {_list(kind)}.")
 
 
 def _is_text(head: bytes) -> bool:

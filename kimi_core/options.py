@@ -13,9 +13,10 @@ from typing import Any, TypeAlias, get_args
 from pydantic import SecretStr
 
 from kimi_core import forms, headers
-from kimi_core.errors import ConfigError, UnknownOptionError, quoted
+from kimi_core.errors import ConfigError, UnknownOptionError
 from kimi_core.header_rules import check_headers
 from kimi_core.profile import did_you_mean
+from kimi_core.quoting import quoted
 from kimi_core.types import (
     MOST_AGENTS,
     MOST_STEPS,
@@ -145,7 +146,7 @@ def parse_thinking(thinking: ThinkingOption, effort: str | None, base: Thinking 
         case _:
             raise ConfigError(
                 f"thinking must be None, True, False or {{'type': 'enabled' | 'disabled', 'keep': 'all'}}, "
-                f"got {thinking!r}."
+                f"got {quoted(thinking)}."
             )
     return replace(parsed, effort=effort) if effort is not None else parsed
 
@@ -156,9 +157,9 @@ _SWITCH = {"enabled": True, "disabled": False, None: None}
 def _from_mapping(given: Mapping[str, Any], base: Thinking) -> Thinking:
     unknown = [key for key in given if key not in ("type", "keep", "effort")]
     if unknown:
-        raise ConfigError(f"thinking has no key {unknown[0]!r}; it takes 'type', 'keep' and 'effort'.")
+        raise ConfigError(f"thinking has no key {quoted(unknown[0])}; it takes 'type', 'keep' and 'effort'.")
     if given.get("type") not in list(_SWITCH):
-        raise ConfigError(f"thinking type must be 'enabled' or 'disabled', got {given['type']!r}.")
+        raise ConfigError(f"thinking type must be 'enabled' or 'disabled', got {quoted(given['type'])}.")
     return Thinking(_SWITCH[given.get("type")], given.get("keep"), given.get("effort", base.effort))
 
 
@@ -171,14 +172,14 @@ def parse_agent(agent: AgentSwarm | Mapping[str, Any]) -> AgentSwarm:
     if isinstance(agent, Mapping):
         said = dict(agent)
         if said.pop("type", "swarm") != "swarm" or said.keys() - {"max_agents", "max_steps"}:
-            raise ConfigError(f"agent takes 'type': 'swarm', 'max_agents' and 'max_steps', got {agent!r}.")
+            raise ConfigError(f"agent takes 'type': 'swarm', 'max_agents' and 'max_steps', got {quoted(agent)}.")
         agent = AgentSwarm(**said)
     if not isinstance(agent, AgentSwarm):
-        raise ConfigError(f"agent must be an AgentSwarm or its mapping, got {agent!r}.")
+        raise ConfigError(f"agent must be an AgentSwarm or its mapping, got {quoted(agent)}.")
     for name, most in (("max_agents", MOST_AGENTS), ("max_steps", MOST_STEPS)):
         given = getattr(agent, name)
         if given is not None and (isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= most):
-            raise ConfigError(f"agent {name} must be a whole number from 1 to {most}, got {given!r}.")
+            raise ConfigError(f"agent {name} must be a whole number from 1 to {most}, got {quoted(given)}.")
     return agent
 
 
@@ -191,7 +192,7 @@ def parse_stop(stop: str | Iterable[str]) -> tuple[str, ...]:
     if isinstance(stop, str):
         return (stop,)
     if not isinstance(stop, list | tuple) or not all(isinstance(text, str) for text in stop):
-        raise ConfigError(f"stop must be a text or a list of texts, got {stop!r}.")
+        raise ConfigError(f"stop must be a text or a list of texts, got {quoted(stop)}.")
     return tuple(stop)
 
 
@@ -225,7 +226,7 @@ def parse_tool_choice(choice: Any) -> ToolChoice | None:
         case {"type": "auto" | "none" | "any" | "required" as mode}:
             return parse_tool_choice(mode)
     raise ConfigError(
-        f"tool_choice must be 'auto', 'none', 'required', a tool's name or a dict naming one, got {choice!r}."
+        f"tool_choice must be 'auto', 'none', 'required', a tool's name or a dict naming one, got {quoted(choice)}."
     )
 
 
@@ -257,7 +258,7 @@ def parse_rounds(rounds: Any) -> int:
         ConfigError: It is no whole number from 0 on.
     """
     if not isinstance(rounds, int) or isinstance(rounds, bool) or rounds < 0:
-        raise ConfigError(f"max_server_rounds must be a whole number from 0 on, got {rounds!r}.")
+        raise ConfigError(f"max_server_rounds must be a whole number from 0 on, got {quoted(rounds)}.")
     return rounds
 
 
@@ -329,9 +330,9 @@ def unknown(word: str, allowed: Iterable[str] = ()) -> UnknownOptionError:
     from kimi_core import hints  # with the first such word
 
     if advice := hints.hint(word):
-        return UnknownOptionError(f"There is no option {word!r}. {advice}")
+        return UnknownOptionError(f"There is no option {quoted(word)}. {advice}")
     known = (*CONNECTION, *OPTIONS, *SERVED, *ALIASES, *allowed)
     return UnknownOptionError(
-        f"There is no option {word!r}.{did_you_mean(word, known)} "
+        f"There is no option {quoted(word)}.{did_you_mean(word, known)} "
         "Fields of the host's API that have no word here go into extra_body={…}."
     )

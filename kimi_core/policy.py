@@ -14,6 +14,7 @@ from kimi_core.errors import ConfigError, MessageError, UnsupportedError
 from kimi_core.host_row import ChoiceMode, Patch
 from kimi_core.plan import Note, Plan
 from kimi_core.profile import Profile, did_you_mean
+from kimi_core.quoting import in_short, quoted
 from kimi_core.types import OutputFormat, Request, Thinking, Tool, ToolChoice
 
 
@@ -135,17 +136,18 @@ def _tools(draft: _Draft) -> None:
         raise ConfigError(f"{draft.profile.where} takes at most {limit} tools; {len(draft.tools)} were given.")
     names = [tool.name for tool in draft.tools]
     if twice := next((name for i, name in enumerate(names) if name in names[:i]), None):
+        twice = in_short(twice)
         raise ConfigError(f"Two tools are called {twice!r}; hosts answer 400 `function name {twice} is duplicated`.")
     if not draft.profile.host.builtin_tools:
         for tool in draft.tools:
             if tool.type == "builtin_function":
-                raise UnsupportedError(f"{draft.profile.where} has no builtin tools such as {tool.name!r}.")
+                raise UnsupportedError(f"{draft.profile.where} has no builtin tools such as {quoted(tool.name)}.")
     own = ("function", "builtin_function", "formula", *draft.profile.host.own_tools)
     if foreign := next((tool.type for tool in draft.tools if tool.type not in own), None):
-        raise UnsupportedError(f"{draft.profile.where} has no tool of the type {foreign!r} of its own.")
+        raise UnsupportedError(f"{draft.profile.where} has no tool of the type {quoted(foreign)} of its own.")
     if formulas := [tool.name for tool in draft.tools if tool.type == "formula"]:
         raise ConfigError(
-            f"The functions of the formula {formulas[0]!r} are not known before the host was asked for them: "
+            f"The functions of the formula {quoted(formulas[0])} are not known before the host was asked for them: "
             "complete() and stream() do it, prepare() does no I/O."
         )
 
@@ -155,7 +157,8 @@ def _builtin(draft: _Draft) -> None:
     name = next((tool.name for tool in draft.tools if tool.type == "builtin_function"), None)
     if name is None or draft.profile.host.builtin_thinking or draft.thinks is False:
         return
-    where, unsure = draft.profile.where, f"whether {name} works while the model thinks is unconfirmed there"
+    where, name = draft.profile.where, in_short(name)
+    unsure = f"whether {name} works while the model thinks is unconfirmed there"
     if draft.thinking.enabled is None and draft.profile.thinks(False) is False:
         draft.set(thinking=replace(draft.thinking, enabled=False, keep=None))
         why = f"{where} does not think in calls that offer {name}: {unsure}. Say thinking=False or thinking=True."
@@ -187,7 +190,7 @@ def _strict(draft: _Draft) -> None:
     host, functions = draft.profile.host, [tool for tool in draft.request.tools if tool.type == "function"]
     if not host.send_strict:
         if name := next((tool.name for tool in functions if tool.strict), None):
-            draft.note(f"strict of {name!r}", "its functions have no such switch, so that arguments may not fit.")
+            draft.note(f"strict of {quoted(name)}", "its functions have no such switch, so that arguments may not fit.")
         return
     if host.forced_strict and draft.choice and draft.choice.mode in ("required", "named"):
         draft.tools = tuple(
@@ -198,10 +201,10 @@ def _strict(draft: _Draft) -> None:
 
 def _check_choice(choice: ToolChoice, names: list[str]) -> None:
     if not names:
-        raise ConfigError(f"tool_choice {choice.name or choice.mode!r} needs tools; none were given.")
+        raise ConfigError(f"tool_choice {quoted(choice.name or choice.mode)} needs tools; none were given.")
     if choice.mode == "named" and choice.name not in names:
-        hint = did_you_mean(choice.name or "", names)
-        raise ConfigError(f"tool_choice names the tool {choice.name!r}, which is not among {names}.{hint}")
+        known = f"{in_short(names, 500)}.{did_you_mean(choice.name or '', names)}"
+        raise ConfigError(f"tool_choice names the tool {quoted(choice.name)}, which is not among {known}")
 
 
 def _legal(draft: _Draft) -> frozenset[ChoiceMode]:
@@ -216,7 +219,7 @@ def _unforce(draft: _Draft, choice: ToolChoice) -> None:
     switchable = draft.profile.thinks(False) is False
     way_out = "leave thinking unset or off" if switchable else "use a model and host that can switch thinking off"
     draft.note(
-        f"tool_choice {choice.name or choice.mode!r}",
+        f"tool_choice {quoted(choice.name or choice.mode)}",
         "forcing a tool is incompatible with thinking there. The model decides; a whole answer without the call is "
         f"asked for once more, and what is left without it is an error. To force it, {way_out}.",
     )
@@ -270,11 +273,11 @@ def _keep(draft: _Draft) -> None:
     if keep is None:
         return
     if draft.thinks is False:
-        draft.note(f"thinking keep={keep!r}", "nothing is kept in view while thinking is off; leave `keep` out.")
+        draft.note(f"thinking keep={quoted(keep)}", "nothing is kept in view while thinking is off; leave `keep` out.")
         return
     patch = draft.profile.host.thinking_keep
     if keep not in draft.profile.model.keep or patch is None:
-        draft.note(f"thinking keep={keep!r}", "it cannot be said there; leave `keep` out.")
+        draft.note(f"thinking keep={quoted(keep)}", "it cannot be said there; leave `keep` out.")
     elif patch:
         draft.patches.append(patch)
 
@@ -283,27 +286,23 @@ def _effort(draft: _Draft) -> None:
     effort = draft.thinking.effort
     if effort is None:
         return
-    host, model = draft.profile.host, draft.profile.model
+    host, model, asked = draft.profile.host, draft.profile.model, f"reasoning_effort={quoted(effort)}"
     if host.effort_field is None or not model.efforts:
-        draft.note(f"reasoning_effort={effort!r}", "there are no effort levels; use thinking=True or False instead.")
+        draft.note(asked, "there are no effort levels; use thinking=True or False instead.")
         return
     level = host.effort_words.get(effort, effort)
     if level not in model.efforts:
         raise ConfigError(
-            f"{draft.profile.where} has no reasoning_effort {effort!r}; it has {', '.join(model.efforts)}."
+            f"{draft.profile.where} has no reasoning_effort {quoted(effort)}; it has {', '.join(model.efforts)}."
         )
     if host.effort_alone and draft.patches:
-        draft.note(f"reasoning_effort={effort!r}", "it is refused beside a word on thinking; leave `thinking` unset.")
+        draft.note(asked, "it is refused beside a word on thinking; leave `thinking` unset.")
         return
     draft.patches.append(_at(host.effort_field, level))
     if not host.effort_heeded:
         why = f"Whether reasoning_effort changes anything for {draft.profile.where} is unconfirmed"
-        draft.notes.append(
-            Note(
-                "reasoning_effort",
-                f"{why}: it is sent as {level!r}. overrides={{'effort_heeded': True}} says that it does.",
-            )
-        )
+        why += f": it is sent as {quoted(level)}. overrides={{'effort_heeded': True}} says that it does."
+        draft.notes.append(Note("reasoning_effort", why))
 
 
 def _at(path: str, value: str) -> Patch:
@@ -321,7 +320,7 @@ def _sampling(draft: _Draft) -> None:
     host = draft.profile.host
     n = 1 if draft.options.n is None else draft.options.n
     if n < 1:
-        raise ConfigError(f"n must be at least 1, got {n}.")
+        raise ConfigError(f"n must be at least 1, got {quoted(n)}.")
     n = min(n, host.most_answers)  # the client asks for the others in requests of their own
     draft.set(n=n if n > 1 else None)
     if not host.pinned_sampling:
@@ -334,16 +333,16 @@ def _sampling(draft: _Draft) -> None:
         # Even the right value is left out: it becomes the wrong one when the mode changes on the host's side.
         draft.set(**{name: None})
         if name not in pinned:
-            draft.note(f"{name}={value}", "the model takes only its own value; leave it out.")
+            draft.note(f"{name}={quoted(value)}", "the model takes only its own value; leave it out.")
         elif value != pinned[name]:
-            draft.note(f"{name}={value}", f"the model takes only {pinned[name]:g}; leave it out.")
+            draft.note(f"{name}={quoted(value)}", f"the model takes only {pinned[name]:g}; leave it out.")
 
 
 def _refused(draft: _Draft) -> None:
     for name, advice in draft.profile.host.refuses.items():
         value = getattr(draft.options, name)
         if value is not None and not _is_default(name, value):
-            draft.note(f"{name}={value!r}", advice)
+            draft.note(f"{name}={quoted(value)}", advice)
         if value is not None:
             draft.set(**{name: None})
 
@@ -364,9 +363,9 @@ def _stop(draft: _Draft) -> None:
         raise ConfigError(f"{draft.profile.where} takes at most {host.stop_limit} stop sequences, not {len(stop)}.")
     if host.stop_bytes is not None:
         for text in stop:
-            if len(text.encode()) > host.stop_bytes:
+            if len(text.encode(errors="surrogatepass")) > host.stop_bytes:
                 raise ConfigError(
-                    f"{draft.profile.where} takes stop sequences of at most {host.stop_bytes} bytes: {text!r}."
+                    f"{draft.profile.where} takes stop sequences of at most {host.stop_bytes} bytes: {quoted(text)}."
                 )
 
 
@@ -390,7 +389,7 @@ def _cache(draft: _Draft) -> None:
         lifetimes = " or ".join(map(repr, ttls))
         raise ConfigError(
             f"prompt_cache_options for {draft.profile.where} is {{'mode': 'implicit', 'ttl': {lifetimes}}}, "
-            f"got {dict(asked)!r}."
+            f"got {quoted(dict(asked))}."
         )
 
 

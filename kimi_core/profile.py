@@ -12,6 +12,7 @@ from kimi_core import hosts, model_ids, models
 from kimi_core.errors import ConfigError, UnknownHostError, warn
 from kimi_core.hosts import HostRow
 from kimi_core.models import ModelRow
+from kimi_core.quoting import in_short, quoted
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +47,7 @@ class Profile:
     @property
     def where(self) -> str:
         """Host and model for messages to the user."""
-        return f"{self.model_id} on {self.host.name}" if self.model_id else self.host.name
+        return f"{in_short(self.model_id)} on {self.host.name}" if self.model_id else self.host.name
 
 
 _HOST_FIELDS = {f.name for f in fields(HostRow)}
@@ -55,14 +56,14 @@ _MODEL_FIELDS = {f.name for f in fields(ModelRow)}
 
 def nearest(model: str) -> str:
     """The family whose facts an unknown id is given."""
-    near = difflib.get_close_matches(model.rpartition("/")[2].lower(), models.MODELS, n=1)
+    near = difflib.get_close_matches(in_short(model).rpartition("/")[2].lower(), models.MODELS, n=1)
     return near[0] if near else models.NEAREST
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint for a misspelt word, or nothing."""
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    near = difflib.get_close_matches(in_short(word), list(known), n=1)
+    return f" Did you mean {quoted(near[0])}?" if near else ""
 
 
 def find_host(host: str | HostRow) -> HostRow:
@@ -77,7 +78,7 @@ def find_host(host: str | HostRow) -> HostRow:
         return row
     hint = did_you_mean(host, hosts.HOSTS)
     raise UnknownHostError(
-        f"There is no host {host!r}.{hint} Known: {', '.join(hosts.HOSTS)}. For any other OpenAI-compatible "
+        f"There is no host {quoted(host)}.{hint} Known: {', '.join(hosts.HOSTS)}. For any other OpenAI-compatible "
         "server use host='generic' with base_url=…, or pass a HostRow of your own."
     )
 
@@ -108,7 +109,7 @@ def resolve(host: HostRow, model: str, patch: Mapping[str, Any] | None = None) -
     for name in merged:
         if name not in _HOST_FIELDS | _MODEL_FIELDS:
             hint = did_you_mean(name, _HOST_FIELDS | _MODEL_FIELDS)
-            raise ConfigError(f"A profile has no field {name!r}.{hint} See kimi_core.hosts.HostRow and ModelRow.")
+            raise ConfigError(f"A profile has no field {quoted(name)}.{hint} See kimi_core.hosts.HostRow and ModelRow.")
     return Profile(
         host=replace(host, **{k: v for k, v in merged.items() if k in _HOST_FIELDS}),
         model=replace(row, **{k: v for k, v in merged.items() if k in _MODEL_FIELDS}),
@@ -126,7 +127,7 @@ def _written(host: HostRow, model: str, suffix: str) -> str:
 @lru_cache(maxsize=256)
 def _warn_thinking_id(host: str, model: str, meant: str) -> None:
     warn(
-        f"{host} has no model {model!r}, though guides name one: {meant} is asked for, with thinking on. "
+        f"{host} has no model {quoted(model)}, though guides name one: {meant} is asked for, with thinking on. "
         f"Say model={meant!r} and thinking=True."
     )
 
@@ -145,6 +146,6 @@ def model_there(profile: Profile, said: Mapping[str, Any]) -> str:
 def _warn_unknown(host: str, model: str) -> None:
     hint = did_you_mean(model, models.MODELS)
     warn(
-        f"No row knows the model {model!r}.{hint} It is sent to {host} as it is, with the facts of "
+        f"No row knows the model {quoted(model)}.{hint} It is sent to {host} as it is, with the facts of "
         f"{nearest(model)}; add a ModelRow to kimi_core.models.MODELS, or give overrides={{…}}, to say otherwise."
     )

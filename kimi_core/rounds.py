@@ -26,6 +26,7 @@ from kimi_core.events import (
     TextDelta,
     ToolCallDelta,
 )
+from kimi_core.quoting import in_short, listed
 from kimi_core.server_tools import BUILTIN
 from kimi_core.types import Message, Request, Response, ServerCall, Step, TextPart, ToolCall, ToolChoice
 
@@ -131,10 +132,11 @@ class Rounds:
         ]
 
     def _too_many(self) -> err.ServerRoundsError:
-        names = ", ".join(dict.fromkeys(call.name for call in self.due))
+        names = listed(dict.fromkeys(call.name for call in self.due))
         error = err.ServerRoundsError(
-            f"{self.request.model} called server tools in more than {self._ran} turns of one answer ({names} at last): "
-            f"max_server_rounds={self._asked.max_server_rounds}. Raise it, or go on from `.partial.message`.",
+            f"{in_short(self.request.model)} called server tools in more than {self._ran} turns of one answer "
+            f"({names} at last): max_server_rounds={self._asked.max_server_rounds}. Raise it, or go on from "
+            "`.partial.message`.",
             text=self.response.text,
             finish_reason="tool_calls",
         )

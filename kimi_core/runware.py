@@ -11,6 +11,7 @@ from typing import Any, Literal, TypedDict
 
 from kimi_core.errors import ConfigError
 from kimi_core.profile import did_you_mean
+from kimi_core.quoting import quoted
 
 
 class RunwareOptions(TypedDict, total=False):
@@ -64,16 +65,18 @@ def check(given: Mapping[str, Any]) -> None:
     for word, value in given.items():
         if word not in RunwareOptions.__annotations__:
             hint = did_you_mean(word, RunwareOptions.__annotations__)
-            raise ConfigError(f"runware has no option {word!r}.{hint} See kimi_core.RunwareOptions.")
+            raise ConfigError(f"runware has no option {quoted(word)}.{hint} See kimi_core.RunwareOptions.")
         _check_value(word, value)
 
 
 def _check_value(word: str, value: Any) -> None:
     if word == "delivery" and value not in ("sync", "async"):
-        raise ConfigError(f"runware delivery must be 'sync' or 'async', got {value!r}; streams are always streamed.")
+        raise ConfigError(
+            f"runware delivery must be 'sync' or 'async', got {quoted(value)}; streams are always streamed."
+        )
     if word == "webhook_url" and not (isinstance(value, str) and value.startswith(("http://", "https://"))):
         raise ConfigError("runware webhook_url must be an http address.")
     if word in _NUMBERS:
         types, low, high = _NUMBERS[word]
         if not isinstance(value, types) or isinstance(value, bool) or not low <= value <= high:
-            raise ConfigError(f"runware {word} must be a number from {low:g} to {high:g}, got {value!r}.")
+            raise ConfigError(f"runware {word} must be a number from {low:g} to {high:g}, got {quoted(value)}.")

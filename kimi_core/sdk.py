@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kimi_core._version import __version__
 from kimi_core.errors import ConfigError
+from kimi_core.quoting import in_short, quoted
 from kimi_core.settings import Settings
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def _building(own: Any = None) -> Iterator[None]:
 
 
 def _why(error: Exception, own: Any) -> str:
-    said = f"{type(error).__name__}: {error}"
+    said = f"{type(error).__name__}: {in_short(error, 500)}"
     if own is not None:
         return (
             f"The HTTP client of type {type(own).__name__} cannot be used ({said}). Give as http_client what "
@@ -99,7 +100,7 @@ def _why(error: Exception, own: Any) -> str:
     if isinstance(error, OSError):
         named = [name for name in _FILES if os.environ.get(name)]
         missing = [name for name in named if not os.path.exists(os.environ[name])]
-        files = " and ".join(f"{name}={os.environ[name]!r}" for name in missing or named)
+        files = " and ".join(f"{name}={quoted(os.environ[name])}" for name in missing or named)
         return f"No HTTP client could be made ({said}). It reads {files or 'the certificates of the system'}: check it."
     proxies = " and ".join(name for name in os.environ if name.lower() in _PROXIES) or "the proxies of the system"
     # Anything else quotes the proxy's address, which may hold a password.

@@ -11,6 +11,7 @@ from pydantic_core import from_json
 from kimi_core import errors as err
 from kimi_core.classify import error_from_status, redirected
 from kimi_core.profile import Profile
+from kimi_core.quoting import in_short
 from kimi_core.recent import UPLOADED
 from kimi_core.redact import Redactor
 from kimi_core.redirects import leads_to
@@ -49,7 +50,7 @@ class Translation:
             translated = _translate(error, self._profile, self._phase)
             if translated is not None:
                 if translated.status_code in _GONE:
-                    UPLOADED.drop(lambda id: id in str(translated))
+                    UPLOADED.drop(lambda id: id in f"{translated} {translated.body}")
                 _raise_alone(Redactor(self._settings, self._headers).error(translated, error))
 
 
@@ -70,10 +71,10 @@ def _translate(error: Exception, profile: Profile, phase: Phase) -> err.APIError
         late.is_retryable = profile.host.retry_timeouts  # type: ignore[misc]
         return late
     if phase == "stream" and isinstance(error, ValueError):
-        return broken(err.StreamError, f"sent a frame that is not JSON: {error}", profile)
+        return broken(err.StreamError, f"sent a frame that is not JSON: {in_short(error)}", profile)
     if isinstance(error, openai.APIConnectionError) or _is_http(error, "RequestError"):
         what = "broke off the stream" if phase == "stream" else "could not be reached"
-        return broken(err.APIConnectionError, f"{what}: {error.__cause__ or error}", profile)
+        return broken(err.APIConnectionError, f"{what}: {in_short(error.__cause__ or error, 500)}", profile)
     return None
 
 

@@ -18,6 +18,7 @@ from kimi_core import forms
 from kimi_core.codecs import WireRequest
 from kimi_core.paths import first
 from kimi_core.profile import Profile
+from kimi_core.quoting import in_short, quoted
 from kimi_core.types import JsonObject, Request, Tool
 
 FORMULA = "formula"
@@ -95,11 +96,11 @@ def _formula_path(uri: str, profile: Profile) -> str:
     path = profile.host.formulas_path
     if path is None:
         raise err.UnsupportedError(
-            f"The host {profile.host.name!r} has no formula tools, so {uri!r} cannot be used there. Use "
+            f"The host {profile.host.name!r} has no formula tools, so {quoted(uri)} cannot be used there. Use "
             "host='moonshot' or 'moonshot-cn', or overrides={'formulas_path': '/formulas'} if it has them."
         )
     if not _URI.fullmatch(uri):
-        raise err.ConfigError(f"{uri!r} is no formula's URI; one looks like 'moonshot/web-search:latest'.")
+        raise err.ConfigError(f"{quoted(uri)} is no formula's URI; one looks like 'moonshot/web-search:latest'.")
     return f"{path}/{uri}"
 
 
@@ -116,8 +117,8 @@ def read_tools(body: Any, uri: str, profile: Profile) -> tuple[Tool, ...]:
     for tool in listed:
         if tool.get("type", "function") != "function":
             raise err.UnsupportedError(
-                f"The formula {uri!r} offers its functions as {tool.get('type')!r}, which a model cannot be offered "
-                "here. Declare those you need as tools of your own, and run them with client.run_formula."
+                f"The formula {quoted(uri)} offers its functions as {quoted(tool.get('type'))}, which a model cannot "
+                "be offered here. Declare those you need as tools of your own, and run them with client.run_formula."
             )
     return tuple(forms.to_tool(tool) for tool in listed)
 
@@ -135,10 +136,10 @@ def read_fiber(body: Any, uri: str, name: str, profile: Profile) -> FormulaResul
         plain, sealed = (first(body, (f"context.{key}",)) for key in ("output", "encrypted_output"))
         return FormulaResult(_text(plain or sealed), encrypted=bool(sealed and not plain), raw=body)
     said = first(body, ("error.message", "error", "context.error.message", "context.error"))
-    reason = _text(said) or f"it ended with the status {body.get('status')!r}"
+    reason = _text(said) or f"it ended with the status {quoted(body.get('status'))}"
     raise err.make(
         err.FormulaError,
-        f"{uri} on {profile.host.name} could not run {name!r}: {reason}",
+        f"{in_short(uri)} on {profile.host.name} could not run {quoted(name)}: {in_short(reason, 1_000)}",
         host=profile.host.name,
         body=body,
         reason=reason,
@@ -170,7 +171,7 @@ def search(
             "overrides={'search_path': '/tools/search'} if it has one."
         )
     if not isinstance(query, str) or not query.strip():
-        raise err.ConfigError(f"A search needs a text to look for, got {query!r}.")
+        raise err.ConfigError(f"A search needs a text to look for, got {quoted(query)}.")
     body: JsonObject = {
         "text_query": query,
         "limit": _within("limit", limit, _LIMIT),
@@ -183,7 +184,7 @@ def search(
 
 def _within(name: str, value: Any, between: tuple[int, int]) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not between[0] <= value <= between[1]:
-        raise err.ConfigError(f"{name} must be a whole number from {between[0]} to {between[1]}, got {value!r}.")
+        raise err.ConfigError(f"{name} must be a whole number from {between[0]} to {between[1]}, got {quoted(value)}.")
     return value
 
 
@@ -205,7 +206,8 @@ def read_results(body: Any, profile: Profile) -> list[SearchResult]:
 def _strange(body: Any, wanted: str, profile: Profile) -> err.DecodeError:
     return err.make(
         err.DecodeError,
-        f"{profile.host.name} was asked for {wanted} and answered something else: {str(body)[:200]!r}. Check base_url.",
+        f"{profile.host.name} was asked for {in_short(wanted)} and answered something else: {in_short(body)!r}. "
+        "Check base_url.",
         host=profile.host.name,
         body=body,
     )
@@ -239,7 +241,7 @@ def resolved(request: Request, offered: Mapping[str, tuple[Tool, ...]]) -> tuple
     """
     most = request.max_server_rounds
     if not isinstance(most, int) or isinstance(most, bool) or most < 0:
-        raise err.ConfigError(f"max_server_rounds must be a whole number from 0 on, got {most!r}.")
+        raise err.ConfigError(f"max_server_rounds must be a whole number from 0 on, got {quoted(most)}.")
     tools: list[Tool] = []
     owners: dict[str, str] = {}
     for tool in request.tools:

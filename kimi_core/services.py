@@ -11,6 +11,7 @@ from kimi_core import errors as err
 from kimi_core.base_client import BaseClient, is_hosted
 from kimi_core.codecs import WireRequest
 from kimi_core.profile import Profile
+from kimi_core.quoting import in_short
 from kimi_core.types import JsonObject, Options, Request, Tool
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def _counted(body: Any, profile: Profile) -> int:
     try:
         return int(body["data"]["total_tokens"])
     except (TypeError, KeyError, ValueError):
-        words = f"{profile.where} answered something that is no count of tokens: {str(body)[:200]!r}."
+        words = f"{profile.where} answered something that is no count of tokens: {in_short(body)!r}."
         raise err.make(err.DecodeError, words, host=profile.host.name, model=profile.model_id, body=body) from None
 
 

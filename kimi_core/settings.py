@@ -20,6 +20,7 @@ from kimi_core.header_rules import check_header, check_headers
 from kimi_core.headers import hidden
 from kimi_core.hosts import HostRow
 from kimi_core.models import ModelRow
+from kimi_core.quoting import in_short, quoted
 
 OnUnsupported: TypeAlias = Literal["warn", "error", "ignore"]
 """What happens with an option that this model or host cannot do: one warning, an error, or nothing."""
@@ -168,10 +169,12 @@ def make_settings(
     if not isinstance(base_url, str | None):
         raise ConfigError(f"base_url must be text, not {type(base_url).__name__}.")
     if not isinstance(host, str | HostRow | None):
-        raise ConfigError(f"host must be a host's name or a HostRow, got {host!r}.")
+        raise ConfigError(f"host must be a host's name or a HostRow, not {type(host).__name__}.")
     base_url = base_url.strip() if base_url else None
     if not isinstance(overrides, Mapping | None):
-        raise ConfigError(f"overrides must be a mapping of fields of HostRow and ModelRow, got {overrides!r}.")
+        raise ConfigError(
+            f"overrides must be a mapping of fields of HostRow and ModelRow, not {type(overrides).__name__}."
+        )
     _check_timeout(timeout)
     row = _row(host, base_url)
     _check(max_retries, on_unsupported, chunk_timeout)
@@ -229,7 +232,11 @@ def require_key(given: Settings) -> None:
             names = " or ".join(row.key_env)
             raise MissingKeyError(
                 f"No API key for {row.title}. Pass api_key=… or set {names}."
-                + ("" if base_urls.is_trusted(given.base_url, row) else _ELSEWHERE.format(given.base_url, row.name))
+                + (
+                    ""
+                    if base_urls.is_trusted(given.base_url, row)
+                    else _ELSEWHERE.format(in_short(given.base_url), row.name)
+                )
             )
         return
     start = next((s for s in row.foreign_keys if given.api_key.get_secret_value().startswith(s)), None)
@@ -277,19 +284,19 @@ def _row_of_environment(row: HostRow, base_url: str) -> HostRow:
 
 def _check(max_retries: int, on_unsupported: str, chunk_timeout: float | None) -> None:
     if not isinstance(max_retries, int) or max_retries < 0:
-        raise ConfigError(f"max_retries must be a number from 0 on, got {max_retries!r}.")
+        raise ConfigError(f"max_retries must be a number from 0 on, got {quoted(max_retries)}.")
     if on_unsupported not in ("warn", "error", "ignore"):
-        raise ConfigError(f"on_unsupported must be 'warn', 'error' or 'ignore', got {on_unsupported!r}.")
+        raise ConfigError(f"on_unsupported must be 'warn', 'error' or 'ignore', got {quoted(on_unsupported)}.")
     if chunk_timeout is not None and (
         isinstance(chunk_timeout, bool) or not isinstance(chunk_timeout, int | float) or chunk_timeout <= 0
     ):
-        raise ConfigError(f"chunk_timeout must be seconds, more than 0, got {chunk_timeout!r}.")
+        raise ConfigError(f"chunk_timeout must be seconds, more than 0, got {quoted(chunk_timeout)}.")
 
 
 def _check_timeout(timeout: Any) -> None:
     seconds = isinstance(timeout, int | float) and not isinstance(timeout, bool)
     if isinstance(timeout, str | list | bool) or (seconds and timeout <= 0):
-        raise ConfigError(f"timeout must be seconds, more than 0, or an openai.Timeout, got {timeout!r}.")
+        raise ConfigError(f"timeout must be seconds, more than 0, or an openai.Timeout, got {quoted(timeout)}.")
 
 
 _CHOICES: dict[str, tuple[object, ...]] = {
@@ -302,7 +309,7 @@ _CHOICES: dict[str, tuple[object, ...]] = {
 def _check_choices(**given: object) -> None:
     for word, value in given.items():
         if not any(value is choice or (isinstance(value, str) and value == choice) for choice in _CHOICES[word]):
-            raise ConfigError(f"{word} must be one of {', '.join(map(repr, _CHOICES[word]))}, got {value!r}.")
+            raise ConfigError(f"{word} must be one of {', '.join(map(repr, _CHOICES[word]))}, got {quoted(value)}.")
 
 
 def _local_files(given: LocalFiles) -> bool | tuple[str, ...]:
@@ -365,7 +372,7 @@ def _fallback(place: str, given: FallbackHost) -> Mapping[str, Any]:
     try:
         for word in words:
             if word in _NOT_THERE or word not in _WORDS:
-                raise ConfigError(f"there is no word {word!r} for a fallback host.")
+                raise ConfigError(f"there is no word {quoted(word)} for a fallback host.")
         _check_model(said.get("model", "kimi"))
         there = make_settings(**words)
         require_key(there)
@@ -380,7 +387,7 @@ def _fallback(place: str, given: FallbackHost) -> Mapping[str, Any]:
 
 def _check_model(model: object) -> None:
     if not isinstance(model, str) or not model.strip():
-        raise ConfigError(f"model must be a model's name, got {model!r}.")
+        raise ConfigError(f"model must be a model's name, got {quoted(model)}.")
 
 
 _WORDS = frozenset(f.name for f in fields(Settings)) - {"key_from_env"}

@@ -9,7 +9,8 @@ from contextvars import copy_context
 from dataclasses import replace
 
 from kimi_core.bills import Bill, bill_of, billed
-from kimi_core.errors import ConfigError, quoted
+from kimi_core.errors import ConfigError
+from kimi_core.quoting import quoted
 from kimi_core.types import Request, Response
 
 MOST_AT_ONCE = 16

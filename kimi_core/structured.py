@@ -9,7 +9,8 @@ from typing import Any, NoReturn, TypeVar
 
 from pydantic_core import from_json, to_jsonable_python
 
-from kimi_core.errors import ConfigError, OutputError, RefusedError, StructuredOutputError, TruncatedError, quoted
+from kimi_core.errors import ConfigError, OutputError, RefusedError, StructuredOutputError, TruncatedError
+from kimi_core.quoting import bounded, in_short, quoted
 
 T = TypeVar("T")
 
@@ -91,7 +92,7 @@ def checked(value: Any, schema: Mapping[str, Any]) -> Any:
     from kimi_core.schema.instance import fault  # rarely needed
 
     if wrong := fault(value, schema):
-        raise ValueError(wrong)
+        raise ValueError(bounded(wrong))
     return value
 
 
@@ -144,7 +145,7 @@ def switch(word: str, value: Any) -> bool | None:
     """
     if value is None or isinstance(value, bool):
         return value
-    raise ConfigError(f"{word} must be True or False, got {value!r}.")
+    raise ConfigError(f"{word} must be True or False, got {quoted(value)}.")
 
 
 # ------------------------------------------------------------------------------------------- unfinished answers
@@ -213,7 +214,7 @@ def _escaped(string: re.Match[str]) -> str:
 
 def refused(refusal: str, model: str | None, host: str | None, finish_reason: str | None) -> RefusedError:
     """The error for a refusal that came in place of an answer."""
-    where = f"{model or 'The model'} on {host or 'the host'}"
+    where = f"{in_short(model or 'The model')} on {in_short(host or 'the host')}"
     return RefusedError(
         f"{where} refused to answer. Asking the same again is unlikely to help: change what is asked. It said: "
         f"{quoted(refusal)}",
@@ -239,7 +240,7 @@ def failure(text: str, finish_reason: str | None, why: str) -> OutputError:
             finish_reason=finish_reason,
         )
     return StructuredOutputError(
-        f"The answer does not fit the schema: {why}. The answer: {text[:500]!r}",
+        f"The answer does not fit the schema: {in_short(why, 1_000)}. The answer: {text[:500]!r}",
         text=text,
         finish_reason=finish_reason,
     )
@@ -257,6 +258,10 @@ def _reasons(problem: ValueError) -> str:
     listed = getattr(problem, "errors", None)
     if not callable(listed):
         return str(problem)
-    reasons = [f"{'.'.join(map(str, one['loc'])) or 'the answer'}: {one['msg']}" for one in listed()]
+    reasons = [_reason(one) for one in listed()]
     more = [f"and {len(reasons) - _MOST_REASONS} more"] if len(reasons) > _MOST_REASONS else []
     return "; ".join([*reasons[:_MOST_REASONS], *more])
+
+
+def _reason(one: Mapping[str, Any]) -> str:
+    return f"{in_short('.'.join(map(str, one['loc']))) or 'the answer'}: {in_short(one['msg'])}"

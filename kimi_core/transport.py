@@ -22,6 +22,7 @@ from kimi_core.classify import error_in_body
 from kimi_core.codecs import WireRequest
 from kimi_core.headers import hidden, merged
 from kimi_core.profile import Profile
+from kimi_core.quoting import in_short
 from kimi_core.redact import Redactor
 from kimi_core.redirects import Redirects
 from kimi_core.sdk_call import Call, Upload, address, arguments
@@ -305,7 +306,7 @@ def _parsed(response: Any, profile: Profile) -> Any:
         kind = response.headers.get("content-type", "no content type")
         raise err.make(
             err.DecodeError,
-            f"{profile.where} answered HTTP {response.status_code} with {kind} instead of JSON: "
+            f"{profile.where} answered HTTP {response.status_code} with {in_short(kind)} instead of JSON: "
             f"{response.text[:200]!r}. Check base_url.",
             host=profile.host.name,
             model=profile.model_id,

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from kimi_core.errors import MessageError
+from kimi_core.quoting import in_short
 from kimi_core.types import JsonObject, Reasoning, ServerCall, Step, ToolCall
 
 TURNS = "server_turns"
@@ -128,7 +129,7 @@ def read(record: Any, text: str, thought: str) -> Told:
         return _told(turns, text, thought)
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise MessageError(
-            f"additional_kwargs[{TURNS!r}] is no record of server tools: {str(record)[:200]!r}. Leave it as it was in "
+            f"additional_kwargs[{TURNS!r}] is no record of server tools: {in_short(record)!r}. Leave it as it was in "
             "the answer, or remove it."
         ) from error
 

@@ -22,6 +22,7 @@ from pydantic import ConfigDict
 from kimi_core import forms, options
 from kimi_core.client import AsyncKimiClient, KimiClient
 from kimi_core.errors import ConfigError, short_traceback
+from kimi_core.quoting import quoted
 from kimi_core.types import JsonObject, Message, OutputFormat, Request, TextPart
 from langchain_kimi._connection import revived
 from langchain_kimi._convert import to_messages
@@ -182,8 +183,8 @@ class Calling(Identified):
         for kind in left_out:
             self._clients[0]._warn(
                 f"block {kind}",
-                f"A block of the type {kind!r} in an assistant message was left out: it means something only to the "
-                "provider that it is from.",
+                f"A block of the type {quoted(kind)} in an assistant message was left out: it means something "
+                "only to the provider that it is from.",
             )
 
     # ------------------------------------------------------------------------------------- what is counted
@@ -273,7 +274,7 @@ def _manner(call: Call, client: KimiClient | AsyncKimiClient) -> Manner:
 def _model(own: Mapping[str, Any]) -> str | None:
     model = own.get("model") or own.get("model_name")
     if model is not None and not isinstance(model, str):
-        raise ConfigError(f"model must be a model's id, got {model!r}.")
+        raise ConfigError(f"model must be a model's id, got {quoted(model)}.")
     return model
 
 

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from kimi_core import left_out, media
 from kimi_core.errors import MessageError
 from kimi_core.media import Kind
+from kimi_core.quoting import in_short, quoted
 from kimi_core.structured import dump
 from kimi_core.types import DocumentPart, FilePart, ImagePart, Part, TextPart, VideoPart
 
@@ -85,7 +86,8 @@ def _part(block: Any) -> Part | None:
     convert = _PARTS.get(kind)
     if convert is None:
         raise MessageError(
-            f"A content block of type {kind!r} cannot be sent to Kimi. It reads text, images, videos and documents."
+            f"A content block of type {quoted(kind)} cannot be sent to Kimi. It reads text, images, videos and "
+            "documents."
         )
     return convert(block)
 
@@ -178,7 +180,7 @@ def _media(part: type[ImagePart] | type[VideoPart], kind: Kind) -> Convert:
             return part(f"ms://{str(file_id).removeprefix('ms://')}")
         if place := block.get("url") or block.get("path"):
             return FilePart(Path(place), kind) if isinstance(place, PathLike) else part(str(place))
-        raise MessageError(f"An {kind} block needs one of url, base64, file_id or path; it has {sorted(block)}.")
+        raise MessageError(f"An {kind} block needs one of url, base64, file_id or path; it has {_keys(block)}.")
 
     return convert
 
@@ -190,7 +192,7 @@ def _media_url(part: type[ImagePart] | type[VideoPart], kind: Kind, key: str) ->
         value = block.get(key)
         url = value.get("url") if isinstance(value, Mapping) else value
         if not url:
-            raise MessageError(f"A block of type {key!r} needs a URL.")
+            raise MessageError(f"A block of type {quoted(key)} needs a URL.")
         return FilePart(Path(url), kind) if isinstance(url, PathLike) else part(str(url))
 
     return convert
@@ -222,7 +224,7 @@ def _document(block: Block) -> Part | None:
             return FilePart(Path(place), "document", name, mime)
         return DocumentPart(str(place), name, mime)
     raise MessageError(
-        f"A {_kind(block)} block cannot be sent to Kimi without base64, url or path; it has {sorted(inner)}. A file "
+        f"A {_kind(block)} block cannot be sent to Kimi without base64, url or path; it has {_keys(inner)}. A file "
         "that was uploaded before is read back as text (files with purpose `file-extract`) and sent as that."
     )
 
@@ -293,3 +295,7 @@ _PARTS: dict[str | None, Convert] = {
     ),
 }
 """How blocks become parts, by their type."""
+
+
+def _keys(block: Mapping[Any, Any]) -> str:
+    return in_short(sorted(map(str, block)), 300)

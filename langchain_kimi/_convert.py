@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from kimi_core.arguments import parse_arguments
 from kimi_core.errors import MessageError
 from kimi_core.forms import refusal_of
+from kimi_core.quoting import quoted
 from kimi_core.structured import dump
 from kimi_core.turns import TURNS, kind_of
 from kimi_core.types import JsonObject, Message, Reasoning, Role, ToolCall
@@ -96,7 +97,7 @@ def _chat(message: BaseMessage, _: dict[str, None]) -> Message:
     role = _ROLES.get(given)
     if role is None:
         raise MessageError(
-            f"Kimi knows no role {given!r}; use system, user or assistant (and a ToolMessage for tools)."
+            f"Kimi knows no role {quoted(given)}; use system, user or assistant (and a ToolMessage for tools)."
         )
     return Message(role, to_content(message.content), name=message.name)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from kimi_core import HOSTS, ErrorRule, HostRow, ModelRow, Price, Retirement, Thinking, errors
 from kimi_core.errors import ConfigError
+from kimi_core.quoting import in_short, quoted
 
 _SECRET = ("headers",)
 _PATIENCE = ("connect", "read", "write", "pool")
@@ -100,7 +101,7 @@ def to_host(host: Any) -> Any:
     try:
         return HostRow(**{"title": facts.get("name"), **facts})
     except TypeError as error:
-        raise ConfigError(f"host is no row: {error}. See kimi_core.HostRow.") from None
+        raise ConfigError(f"host is no row: {in_short(error)}. See kimi_core.HostRow.") from None
 
 
 def to_facts(facts: Any) -> Any:
@@ -118,7 +119,7 @@ def to_timeout(timeout: Any) -> Any:
     """
     unknown = [word for word in timeout if word not in _PATIENCE] if isinstance(timeout, Mapping) else []
     if unknown:
-        raise ConfigError(f"timeout has no part {unknown[0]!r}; it has {', '.join(_PATIENCE)}, all in seconds.")
+        raise ConfigError(f"timeout has no part {quoted(unknown[0])}; it has {', '.join(_PATIENCE)}, all in seconds.")
     return timeout
 
 

@@ -19,6 +19,7 @@ from typing_extensions import is_typeddict
 
 from kimi_core import structured
 from kimi_core.errors import ConfigError
+from kimi_core.quoting import in_short
 from kimi_core.schema import wrapped
 from kimi_core.types import JsonObject
 from langchain_kimi._typed_dict import as_model
@@ -73,7 +74,8 @@ def shape_of(schema: Any) -> Shape:
     except (ValueError, TypeError, AttributeError, NameError, PydanticUserError) as error:
         raise ConfigError(
             "with_structured_output takes a pydantic class, a TypedDict, a dataclass, any other type that pydantic "
-            f"knows (list[Person], say), a JSON schema, or a function or tool; not {str(schema)[:200]}: {error}"
+            f"knows (list[Person], say), a JSON schema, or a function or tool; not {in_short(schema)}: "
+            f"{in_short(error, 500)}"
         ) from error
 
 

@@ -13,6 +13,7 @@ from langchain_core.runnables.utils import AddableDict
 from kimi_core import structured
 from kimi_core.errors import ConfigError, StructuredOutputError
 from kimi_core.profile import did_you_mean
+from kimi_core.quoting import quoted
 from kimi_core.schema import SchemaError, tool_parameters
 from kimi_core.types import JsonObject
 from langchain_kimi._answers import AnswerParser, Reader
@@ -63,7 +64,9 @@ def with_schema(
 def _check(method: str, shape: Shape) -> None:
     if method not in METHODS:
         hint = did_you_mean(method, METHODS)
-        raise ConfigError(f"There is no method {method!r} of structured output.{hint} There are: {', '.join(METHODS)}.")
+        raise ConfigError(
+            f"There is no method {quoted(method)} of structured output.{hint} There are: {', '.join(METHODS)}."
+        )
     if method != "json_mode":
         if shape.schema is None:
             raise ConfigError(f"Structured output by {method} needs a schema; only method='json_mode' goes without.")

@@ -9,6 +9,7 @@ from typing_extensions import is_typeddict
 
 from kimi_core import forms
 from kimi_core.errors import ConfigError
+from kimi_core.quoting import in_short, quoted
 from kimi_core.types import JsonObject, Tool
 
 HOSTED = ("builtin_function", "formula", *forms.OWN)
@@ -66,7 +67,7 @@ def _to_dict(tool: Any, strict: bool | None) -> JsonObject:
     try:
         return _converted(tool, strict)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
-        raise ConfigError(f"{_shown(tool)} cannot be made a tool: {error}") from error
+        raise ConfigError(f"{_shown(tool)} cannot be made a tool: {in_short(error, 500)}") from error
 
 
 def _converted(tool: Any, strict: bool | None) -> JsonObject:
@@ -114,4 +115,4 @@ def _is_bare_function(tool: Mapping[str, Any]) -> bool:
 
 
 def _shown(tool: Any) -> str:
-    return repr(dict(tool) if isinstance(tool, Mapping) else tool)[:200]
+    return quoted(dict(tool) if isinstance(tool, Mapping) else tool)

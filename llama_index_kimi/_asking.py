@@ -20,6 +20,7 @@ from llama_index_instrumentation.span import active_span_id
 from pydantic import BaseModel
 
 from kimi_core.errors import ConfigError
+from kimi_core.quoting import quoted
 from kimi_core.structured import switch
 from kimi_core.types import OutputFormat
 from llama_index_kimi._answers import PartialReader, correction, read, summed
@@ -85,7 +86,7 @@ def question(
 def _format(output_cls: Any) -> OutputFormat:
     if not (isinstance(output_cls, type) and issubclass(output_cls, BaseModel)):
         raise ConfigError(
-            f"output_cls must be a pydantic class (version 2), got {output_cls!r}. Put any other type into one: "
+            f"output_cls must be a pydantic class (version 2), got {quoted(output_cls)}. Put any other type into one: "
             "class People(RootModel[list[Person]])."
         )
     return _output(output_cls)

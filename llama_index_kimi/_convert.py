@@ -21,6 +21,7 @@ from kimi_core.arguments import parse_arguments
 from kimi_core.bills import Bill, bill_of
 from kimi_core.errors import MessageError, warn
 from kimi_core.forms import refusal_of
+from kimi_core.quoting import quoted
 from kimi_core.structured import dump
 from kimi_core.turns import TURNS, to_record
 from kimi_core.types import (
@@ -205,7 +206,7 @@ def _block_parts(block: Any) -> Iterable[Part]:
     convert = _PARTS.get(kind)
     if convert is None:
         raise MessageError(
-            f"A block of type {kind!r} cannot be sent to Kimi. It reads text, images, videos and the text of "
+            f"A block of type {quoted(kind)} cannot be sent to Kimi. It reads text, images, videos and the text of "
             "documents; write down what audio says."
         )
     return convert(block)
@@ -238,7 +239,7 @@ def _thinking(block: Any) -> Iterable[Part]:
 
 def _stray_call(block: Any) -> Iterable[Part]:
     raise MessageError(
-        f"The call of {block.tool_name!r} stands in a message that is no assistant's. Give that message the role "
+        f"The call of {quoted(block.tool_name)} stands in a message that is no assistant's. Give that message the role "
         "`assistant`, or leave the ToolCallBlock out."
     )
 

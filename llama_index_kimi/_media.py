@@ -11,6 +11,7 @@ from llama_index.core.base.llms.types import DocumentBlock, ImageBlock, VideoBlo
 from kimi_core import addresses, left_out, media
 from kimi_core.errors import MessageError, warn
 from kimi_core.media import Kind
+from kimi_core.quoting import quoted
 from kimi_core.types import DocumentPart, FilePart, ImagePart, LeftOutPart, Part, VideoPart
 
 # What LlamaIndex calls a document that has no title.
@@ -89,7 +90,7 @@ def _inline(data: Any, mime: str | None) -> str:
 def _url(block: ImageBlock | VideoBlock | DocumentBlock, kind: str) -> str:
     if block.url is None:
         field = "data" if kind == "document" else kind
-        raise MessageError(f"A block of type {kind!r} needs one of {field}, path or url; this one has none.")
+        raise MessageError(f"A block of type {quoted(kind)} needs one of {field}, path or url; this one has none.")
     return str(block.url)
 
 
@@ -106,4 +107,4 @@ def _read(stream: Any) -> bytes:
 def _without(**wishes: Any) -> None:
     for name, value in wishes.items():
         if value is not None:
-            warn(f"{name}={value!r} of a block is not sent: no host of Kimi has such a setting.")
+            warn(f"{name}={quoted(value)} of a block is not sent: no host of Kimi has such a setting.")

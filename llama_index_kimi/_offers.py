@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from kimi_core import forms
 from kimi_core.errors import MessageError
+from kimi_core.quoting import quoted
 from kimi_core.types import JsonObject, OutputFormat, Tool
 
 
@@ -23,7 +24,9 @@ def to_tool_dict(tool: Any) -> JsonObject:
         return dict(tool)
     metadata = getattr(tool, "metadata", None)
     if metadata is None:
-        raise MessageError(f"{tool!r} is no tool. Make one of a function with FunctionTool.from_defaults(function).")
+        raise MessageError(
+            f"{quoted(tool)} is no tool. Make one of a function with FunctionTool.from_defaults(function)."
+        )
     function = {
         "name": metadata.get_name(),
         "description": metadata.description,

@@ -13,6 +13,7 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools.types import BaseTool, ToolOutput
 
+from kimi_core.quoting import bounded, quoted
 from kimi_core.structured import parse_partial
 from kimi_core.types import JsonObject, ToolCall
 from llama_index_kimi._convert import read_arguments
@@ -174,7 +175,7 @@ def _missing(call: ToolSelection, tools: Sequence[BaseTool]) -> ToolOutput | Non
     names = [str(tool.metadata.name) for tool in tools]
     if call.tool_name in names:
         return None
-    text = f"There is no tool {call.tool_name!r}. The tools are: {', '.join(names)}."
+    text = f"There is no tool {quoted(call.tool_name)}. The tools are: {', '.join(names)}."
     return ToolOutput(
         content=text, tool_name=call.tool_name, raw_input=call.tool_kwargs, raw_output=text, is_error=True
     )
@@ -187,5 +188,5 @@ def _to_agent_response(
     sources = list(outputs)
     text = "\n\n".join(output.content for output in sources)
     if error_on_tool_error and any(output.is_error for output in sources):
-        raise ValueError(text)
+        raise ValueError(bounded(text))
     return AgentChatResponse(response=text if sources else response.message.content or "", sources=sources)

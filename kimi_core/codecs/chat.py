@@ -20,6 +20,7 @@ from kimi_core.host_row import DETAILS
 from kimi_core.paths import merge_patch
 from kimi_core.plan import Plan
 from kimi_core.profile import Profile
+from kimi_core.quoting import in_short, quoted
 from kimi_core.types import (
     DocumentPart,
     FilePart,
@@ -313,8 +314,7 @@ def unread(part: FilePart) -> MessageError:
 
 def document_text(part: DocumentPart, profile: Profile) -> str:
     """A document as text, or the reason why it cannot be one."""
-    text = documents.text_of(part)
-    if text is not None:
+    if (text := documents.text_of(part)) is not None:
         return text
     scheme = part.url.partition(":")[0].lower()
     what = documents.mime_of(part) if scheme == "data" else f"given by its {scheme} address"
@@ -323,7 +323,7 @@ def document_text(part: DocumentPart, profile: Profile) -> str:
         way = "with fetch_media='public' a call fetches it"
     elif scheme == "data" and "file-extract" in profile.host.file_purposes:
         way = "documents='extract' uploads it to the host and sends the text that the host extracts"
-    raise UnsupportedError(f"{profile.where} reads text, and {documents.name_of(part)} is {what}: {way}.")
+    raise UnsupportedError(f"{profile.where} reads text, and {documents.shown(part)} is {in_short(what)}: {way}.")
 
 
 def media_url(kind: str, url: str, profile: Profile) -> str:
@@ -337,7 +337,7 @@ def media_url(kind: str, url: str, profile: Profile) -> str:
     scheme = "http" if scheme == "https" else scheme
     if scheme not in profile.host.media_urls:
         raise UnsupportedError(
-            f"{profile.where} takes no {scheme} URL for {_A[kind]}: {_shortened(url)!r}. "
+            f"{profile.where} takes no {in_short(scheme)} URL for {_A[kind]}: {_shortened(url)!r}. "
             "Send the file's bytes or path, so that it goes inline as a data: URL"
             + (", or upload it and send ms://<file id>." if "ms" in profile.host.media_urls else ".")
             + (" With fetch_media='public' a call fetches it and sends it inline." if scheme == "http" else "")
@@ -405,14 +405,14 @@ class _Shapes:
         self.tools = [
             None
             if tool.type == "builtin_function"
-            else _for_host(tool.parameters or {}, profile, "tool", f"tool {tool.name!r}")
+            else _for_host(tool.parameters or {}, profile, "tool", f"tool {quoted(tool.name)}")
             for tool in request.tools
         ]
         given = zip(request.tools, self.tools, strict=True)
         self.arguments = {tool.name: shape.names for tool, shape in given if shape is not None and shape.names}
         self.output: _Written | None = None
         if (output := request.output) is not None and output.method != "json_object":
-            self.output = _for_host(output.schema or {}, profile, "output", f"the output {output.name!r}")
+            self.output = _for_host(output.schema or {}, profile, "output", f"the output {quoted(output.name)}")
 
 
 def _tool(tool: Tool, shape: _Written | None, renamed: Mapping[str, str], profile: Profile) -> JsonObject:

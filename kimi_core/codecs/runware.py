@@ -18,6 +18,7 @@ from kimi_core.events import Event, Finished, ResponseBuilder
 from kimi_core.paths import merge_patch
 from kimi_core.plan import Plan
 from kimi_core.profile import Profile
+from kimi_core.quoting import quoted
 from kimi_core.types import (
     DocumentPart,
     FilePart,
@@ -120,7 +121,7 @@ def _task(request: Request, profile: Profile, renamed: Mapping[str, str], *, str
     }
     task |= {name: value for name, value in given.items() if value or value == 0}
     if request.output is not None:
-        label = f"the output {request.output.name!r}"
+        label = f"the output {quoted(request.output.name)}"
         task["jsonSchema"] = wire_schema(request.output.schema or {}, profile, "output", label)
     return task
 
@@ -150,7 +151,7 @@ def _tool(tool: Tool, renamed: Mapping[str, str], profile: Profile) -> JsonObjec
     said: JsonObject = {"type": "function", "name": renamed.get(tool.name, tool.name)}
     if tool.description:
         said["description"] = tool.description
-    return {**said, "schema": wire_schema(tool.parameters or {}, profile, "tool", f"tool {tool.name!r}")}
+    return {**said, "schema": wire_schema(tool.parameters or {}, profile, "tool", f"tool {quoted(tool.name)}")}
 
 
 def _tool_choice(choice: ToolChoice, renamed: Mapping[str, str]) -> JsonObject:
@@ -208,7 +209,7 @@ class _Writer:
             arguments = None
         if not isinstance(arguments, dict):
             raise MessageError(
-                f"The arguments of a call of {call.name!r} are no JSON object, and {self.profile.where} takes no "
+                f"The arguments of a call of {quoted(call.name)} are no JSON object, and {self.profile.where} takes no "
                 f"others: {call.arguments[:200]!r}. Its compatible endpoint does (overrides without 'compatible')."
             )
         return {"id": call.id, "name": self.renamed.get(call.name, call.name), "input": arguments}

@@ -11,6 +11,7 @@ from kimi_core.codecs.tool_calls import ToolCallAssembler
 from kimi_core.events import Event, Finished, ReasoningDelta, Started, TextDelta
 from kimi_core.paths import first
 from kimi_core.profile import Profile
+from kimi_core.quoting import in_short
 from kimi_core.types import FinishReason, JsonObject, Usage
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class RunwareStreamDecoder:
         where = self._profile.where
         return err.make(
             err.DecodeError,
-            f"{where} ended its answer with calls of tools, in a form that is not known: {str(self._last)[:500]}. "
+            f"{where} ended its answer with calls of tools, in a form that is not known: {in_short(self._last, 500)}. "
             "Its compatible endpoint has them in OpenAI's form: leave `compatible` as the row has it.",
             host=self._profile.host.name,
             model=self._profile.model_id,

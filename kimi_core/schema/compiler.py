@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
+from kimi_core.quoting import quoted
 from kimi_core.schema.errors import Outgrown, SchemaError
 from kimi_core.schema.notes import is_number, is_plain, notes_on, one_of
 from kimi_core.schema.numbers import check_values
@@ -173,7 +174,7 @@ class Compiler:
         if target is None:
             raise SchemaError(
                 place.path,
-                f"the reference {reference!r} leads nowhere. Only references into the same schema can be "
+                f"the reference {quoted(reference)} leads nowhere. Only references into the same schema can be "
                 "followed, such as '#/$defs/Name': put the definition there.",
             )
         if id(target.schema) in self._impossible:
@@ -252,7 +253,7 @@ def _declared(schema: Mapping[str, Any], place: _Place) -> tuple[str, ...]:
     kinds = declared if isinstance(declared, list) else [declared]
     unknown = [kind for kind in kinds if not isinstance(kind, str) or kind not in _TYPES]
     if unknown or not kinds:
-        raise SchemaError(place.path, f"the type {declared!r} is none of {', '.join(sorted(_TYPES))}.")
+        raise SchemaError(place.path, f"the type {quoted(declared)} is none of {', '.join(sorted(_TYPES))}.")
     return tuple(dict.fromkeys(kinds))
 
 

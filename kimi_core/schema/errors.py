@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kimi_core.errors import MessageError
+from kimi_core.quoting import in_short
 
 
 class SchemaError(MessageError):
@@ -21,7 +22,7 @@ class SchemaError(MessageError):
         super().__init__(self.path, reason)
 
     def __str__(self) -> str:
-        return f"At path '{self.path}': {self.reason}"
+        return f"At path '{in_short(self.path, 500)}': {in_short(self.reason, 1_000)}"
 
 
 class NotAnObjectError(SchemaError):

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from kimi_core.quoting import in_short, quoted
 from kimi_core.schema.references import Scope, enter, resolve
 
 Schema: TypeAlias = Mapping[str, Any]
@@ -111,12 +112,12 @@ def _key(value: Any) -> Any:
 
 def _enum(value: Any, values: Any, schema: Schema, place: _Place) -> Iterator[str]:
     if _key(value) not in map(_key, values):
-        yield f"{place.name} is none of {values}"
+        yield f"{place.name} is none of {in_short(values, 500)}"
 
 
 def _const(value: Any, only: Any, schema: Schema, place: _Place) -> Iterator[str]:
     if _key(value) != _key(only):
-        yield f"{place.name} is not {only!r}"
+        yield f"{place.name} is not {quoted(only, 500)}"
 
 
 def _ref(value: Any, reference: Any, schema: Schema, place: _Place) -> Iterator[str]:
@@ -193,7 +194,7 @@ def _additional(value: Any, inner: Any, schema: Schema, place: _Place) -> Iterat
 
 def _names(value: Any, inner: Any, schema: Schema, place: _Place) -> Iterator[str]:
     for name in value if isinstance(value, dict) else ():
-        yield from _faults(name, inner, place.at(f" (the name {name!r})"))
+        yield from _faults(name, inner, place.at(f" (the name {quoted(name)})"))
 
 
 def _dependent(value: Any, needs: Any, schema: Schema, place: _Place) -> Iterator[str]:
@@ -246,7 +247,7 @@ def _unique(value: Any, wanted: Any, schema: Schema, place: _Place) -> Iterator[
 
 def _pattern(value: Any, pattern: Any, schema: Schema, place: _Place) -> Iterator[str]:
     if isinstance(value, str) and not _matches(pattern, value):
-        yield f"{place.name} does not match {pattern!r}"
+        yield f"{place.name} does not match {quoted(pattern, 500)}"
 
 
 def _matches(pattern: str, text: str) -> bool:

@@ -1,0 +1,98 @@
+"""What of a value may stand in an error, a warning or a log: enough to know it by, whatever it is.
+
+Every value that comes from a user, a message, a tool or a host goes through one of these. None of them ever raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache
+from itertools import islice
+from reprlib import Repr
+from typing import Any, Final
+
+LONGEST: Final = 2_000
+"""Most characters of a whole text for a reader."""
+_VALUE: Final = 100
+"""Most characters of a value, where nothing else is said."""
+_SEVERAL: Final = 8
+"""Most names in a row."""
+_NUMBER: Final = 10_000
+"""Most bits of a number that is written out: Python itself refuses to write more than some 4,300 digits."""
+
+
+class _Repr(Repr):
+    """As `reprlib`'s, for bytes and endless numbers as well."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = most
+        self.maxlevel = 3
+
+    def repr_int(self, x: int, level: int) -> str:
+        return super().repr_int(x, level) if x.bit_length() < _NUMBER else f"a number of {x.bit_length()} bits"
+
+    def repr_bytes(self, x: bytes, level: int) -> str:
+        return repr(x) if len(x) <= self.maxstring else f"{x[: self.maxstring // 2]!r}… of {len(x):,} bytes"
+
+    def repr_bytearray(self, x: bytearray, level: int) -> str:
+        return f"bytearray({self.repr_bytes(bytes(x[: self.maxstring]), level)})"
+
+
+_shortener = cache(_Repr)
+
+
+def quoted(value: object, most: int = _VALUE) -> str:
+    """Return a value as `repr` writes it, shortened: beginning and end of a text, the first few of many items.
+
+    Not for what a host says, which may be a key that it repeats: see `in_short`.
+    """
+    shown = _attempt(_shortener(most).repr, value)
+    return _cut(shown, 3 * most)
+
+
+def listed(names: Iterable[object], between: str = ", ") -> str:
+    """Return names in a row, as they are; of many the first few, and how many more there are."""
+    given = list(names)
+    shown = [in_short(name, _VALUE) for name in islice(given, _SEVERAL)]
+    if len(given) > _SEVERAL:
+        shown.append(f"… and {len(given) - _SEVERAL:,} more")
+    return between.join(shown)
+
+
+def in_short(said: object, most: int = 2 * _VALUE) -> str:
+    """Return words as they are, from their beginning.
+
+    The end is not shown: a key in it would have lost the part by which it is found and taken out.
+    """
+    text = said if type(said) is str else _attempt(str, said)
+    text = _printable(text[: most + 1])
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def bounded(text: str) -> str:
+    """Return a whole text for a reader; of one that is too long beginning and end, and how much is left out."""
+    text = _printable(text)
+    if len(text) <= LONGEST:
+        return text
+    begin, end = LONGEST * 3 // 5, LONGEST // 5
+    return f"{text[:begin]} […{len(text) - begin - end:,} characters left out…] {text[-end:]}"
+
+
+def _attempt(write: Callable[[Any], object], value: object) -> str:
+    """What a value says of itself, or what it is: anybody's `__repr__` may fail, also by how deep it goes."""
+    try:
+        return str(write(value))
+    except Exception:
+        return f"<{type(value).__name__}>"
+
+
+def _cut(text: str, most: int) -> str:
+    """Beginning and end of a text that is too long."""
+    text, half = _printable(text), most // 2
+    return text if len(text) <= most else f"{text[:half]}…{text[-half + 1 :]}"
+
+
+def _printable(text: str) -> str:
+    """Half of a surrogate pair as an escape: no file and no terminal takes it otherwise."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
