@@ -12,7 +12,10 @@ UV     := .uv/bin/uv
 export UV_PYTHON_DOWNLOADS ?= never
 # NLTK, which LlamaIndex splits text with, refuses data files that are hard links.
 export UV_LINK_MODE ?= copy
-export PYTHONDONTWRITEBYTECODE ?=
+# Tests start many processes, and each would compile the same thousands of modules anew: they are compiled once, when they
+# are installed, and what is compiled later is kept, whatever the caller's shell is set to.
+export UV_COMPILE_BYTECODE ?= 1
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help demo test test-openai2 test-floor lint format types contracts docs notebooks bench compare lock clean
 .DEFAULT_GOAL := help

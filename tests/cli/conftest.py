@@ -1,17 +1,22 @@
-"""Runs the command as a user does, in a process that may speak to this machine only."""
+"""Runs the command as a user does: in this process, or where that would tell less, in one that is guarded."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kimi_core import HOSTS
+from kimi_core.cli import main
 
 GUARD = """
 import os
@@ -90,7 +95,52 @@ def guarded(guard: Callable[[], Guarded]) -> Guarded:
     return guard()
 
 
+@dataclass(frozen=True)
+class Done:
+    """What is left of a command that ran in this process."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def _warn(message: Any, category: Any, filename: str, lineno: int, file: Any = None, line: str | None = None) -> None:
+    sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
+
+
+@contextlib.contextmanager
+def _warnings_of_a_program() -> Any:
+    """Show warnings as Python does where nobody asked for anything else: a program prints them and goes on."""
+    with warnings.catch_warnings():
+        warnings.resetwarnings()
+        for ignored in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", ignored)
+        warnings.showwarning = _warn
+        yield
+
+
+def _exit_code(run: Callable[[], None]) -> int:
+    try:
+        run()
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    return 0
+
+
 @pytest.fixture
-def kimi(guarded: Guarded) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """The command."""
-    return guarded.kimi
+def kimi(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
+    """The command, with the arguments, environment and answers of its user; pytest-socket keeps it on this machine."""
+
+    def run(*arguments: str, answers: str = "", **environment: str) -> Done:
+        out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+        with monkeypatch.context() as patch:
+            patch.delenv("FORCE_COLOR", raising=False)
+            for name, value in {"COLUMNS": "80", **environment}.items():
+                patch.setenv(name, value)
+            for name, value in {"argv": ["kimi", *arguments], "stdin": io.StringIO(answers)}.items():
+                patch.setattr(sys, name, value)
+            with _warnings_of_a_program(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                code = _exit_code(main)
+        return Done(code, *(stream.buffer.getvalue().decode() for stream in (out, err)))  # type: ignore[attr-defined]
+
+    return run

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -76,12 +74,9 @@ def test_no_wrong_key_is_printed_that_a_host_repeats(kimi, vllm):
     assert CANARY not in everything(done)
 
 
-def test_nothing_is_asked_before_somebody_agrees(guarded, vllm):
-    command = [sys.executable, "-m", "kimi_core.cli", "probe", vllm.base_url, "--api-key-env", "MY_KEY"]
-
+def test_nothing_is_asked_before_somebody_agrees(kimi, vllm):
     def answering(text):
-        environment = guarded.environment(MY_KEY=CANARY)
-        return subprocess.run(command, env=environment, input=text, capture_output=True, text=True, timeout=60)
+        return kimi("probe", vllm.base_url, "--api-key-env", "MY_KEY", answers=text, MY_KEY=CANARY)
 
     for refusal in ("", "\n", "n\n"):
         assert answering(refusal).returncode == 1
