@@ -1,12 +1,14 @@
 """What langchain-tests' suites are run on: models, in modes, with both versions of content.
 
-Plain data, so that the documentation can read it too.
+Of the runs that are possible those are made in which every two of these meet: what goes wrong does so in one of them or
+where two come together. Plain data, so that the documentation can read it too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 
@@ -113,13 +115,31 @@ def _runs(model: Model, mode: Mode) -> bool:
     return possible and mode not in _LEAVES_OUT.get(model.id, ())
 
 
-RUNS = tuple(
+POSSIBLE = tuple(
     Run(model=model, mode=mode, output_version=version)
     for model in MODELS
     for mode in MODES
     for version in OUTPUT_VERSIONS
     if _runs(model, mode)
 )
+
+
+def pairs(run: Run) -> set[tuple[str, str]]:
+    """Every two of the three things that make up a run."""
+    return set(combinations((run.model.id, run.mode.name, run.output_version), 2))
+
+
+def pairwise(possible: Sequence[Run]) -> tuple[Run, ...]:
+    """Choose runs in which every two things meet that meet in any, always the run in which most of them do anew."""
+    chosen: list[Run] = []
+    left = set().union(*map(pairs, possible))
+    while left:
+        chosen.append(max(possible, key=lambda run: len(pairs(run) & left)))
+        left -= pairs(chosen[-1])
+    return tuple(run for run in possible if run in chosen)
+
+
+RUNS = pairwise(POSSIBLE)
 
 
 @dataclass(frozen=True, kw_only=True)

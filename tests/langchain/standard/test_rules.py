@@ -13,7 +13,7 @@ from docs.features import FEATURES
 from kimi_core import BadRequestError, UnsupportedError
 from kimi_core.emulator import LocalKimi
 from langchain_kimi import ChatKimi
-from tests.langchain.standard.modes import IMPOSSIBLE, RUNS, Impossible
+from tests.langchain.standard.modes import IMPOSSIBLE, MODES, POSSIBLE, RUNS, Impossible, pairs
 from tests.langchain.standard.record import PATH, Record
 from tests.langchain.standard.test_features import Features
 
@@ -52,6 +52,19 @@ def test_the_client_says_what_is_impossible_before_it_calls(case: Impossible, ki
 def test_a_tool_choice_that_is_not_tested_is_impossible() -> None:
     unforced = {run.model for run in RUNS if not run.forces_tools}
     assert unforced == {case.model for case in IMPOSSIBLE if case.forced}
+
+
+def test_every_two_things_that_can_meet_do_in_some_run() -> None:
+    assert set().union(*map(pairs, RUNS)) == set().union(*map(pairs, POSSIBLE))
+
+
+def test_no_run_could_be_left_out() -> None:
+    for run in RUNS:
+        assert pairs(run) - set().union(*(pairs(other) for other in RUNS if other is not run))
+
+
+def test_every_mode_can_be_had_by_some_model() -> None:
+    assert {run.mode.name for run in POSSIBLE} == {mode.name for mode in MODES}
 
 
 # -------------------------------------------------------------------------------------------------- the record
