@@ -6,8 +6,12 @@ READY  := $(VENV)/.ready
 OPENAI2 := .venv-openai2
 FLOOR  := .venv-floor
 COMPARE := .venv-compare
+# The versions of Python that the package says it runs on, beside the one that all tests run on.
+PYTHONS := 3.12 3.13
+# What a version of Python can change: threads and event loops, annotations, pickles, tracebacks, the frameworks themselves.
+PYTHON_TESTS := tests/core tests/langchain/standard/test_unit.py tests/langchain/standard/test_event_loops.py $(addprefix tests/,langchain/test_chat_kimi.py langchain/test_structured.py langchain/test_tools.py llama_index/test_copies.py llama_index/test_structured.py llama_index_conformance test_agents.py test_annotations.py test_streams.py test_tracebacks.py test_wire.py)
 # What the oldest versions cannot bring (deepagents, MCP, vector stores, other classes whose options are compared) or have no part in.
-FLOOR_TESTS := tests $(addprefix --ignore=tests/,langchain/agents langchain/test_langsmith.py langchain/test_openinference.py llama_index/test_openinference.py test_annotations.py test_hints.py rag cli emulator hosts core/test_schema.py test_docs.py test_architecture.py test_probe.py test_fix_issue.py)
+FLOOR_TESTS := tests $(addprefix --ignore=tests/,langchain/agents langchain/test_langsmith.py langchain/test_openinference.py llama_index/test_openinference.py test_annotations.py test_hints.py rag cli emulator hosts core/test_schema.py test_docs.py test_architecture.py test_house_rules.py test_probe.py test_fix_issue.py)
 UV     := .uv/bin/uv
 export UV_PYTHON_DOWNLOADS ?= never
 # NLTK, which LlamaIndex splits text with, refuses data files that are hard links.
@@ -17,7 +21,7 @@ export UV_LINK_MODE ?= copy
 export UV_COMPILE_BYTECODE ?= 1
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test test-openai2 test-floor lint format types contracts docs notebooks bench compare lock clean
+.PHONY: help demo test test-openai2 test-floor test-python features lint format types contracts docs notebooks bench compare lock clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -58,6 +62,23 @@ test-openai2: $(OPENAI2)/.ready ## the same tests on openai 2.x
 test-floor: $(FLOOR)/.ready ## what both frameworks are judged by, on the oldest versions that are supported
 	$(FLOOR)/bin/python -m pytest -n auto $(FLOOR_TESTS) $(ARGS)
 
+# pyenv has a python3.12 on the PATH that starts only where PYENV_VERSION names it.
+test-python: pyproject.toml constraints.txt | $(UV) ## a selection of the tests on each of Python 3.12 and 3.13 that is installed
+	@for version in $(PYTHONS); do \
+	  export PYENV_VERSION=$$version; \
+	  if python=$$(python$$version -c 'import sys; print(sys.executable)' 2>/dev/null); then \
+	    unset PYENV_VERSION; ran=yes; env=.venv-python$$version; \
+	    $(UV) venv --quiet --allow-existing --python "$$python" $$env && \
+	    VIRTUAL_ENV=$$env $(UV) pip install --quiet --constraint constraints.txt --group dev --editable '.[all]' && \
+	    echo "Python $$version:" && $$env/bin/python -m pytest -n auto $(PYTHON_TESTS) $(ARGS) || exit 1; \
+	  else echo "Python $$version is not installed here: nothing was tested on it."; fi; \
+	done; \
+	[ -n "$$ran" ] || echo "Neither of Python $(PYTHONS) is installed here, so the tests ran on neither."
+
+features: $(READY) ## run LangChain's standard tests and write down what they say, for the documentation
+	RECORD_FEATURES=1 $(BIN)/pytest -n 0 tests/langchain/standard
+	$(BIN)/python docs/generate.py
+
 lint: $(READY) ## ruff: rules and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -96,4 +117,4 @@ lock: | $(UV) ## pin the development environment anew
 	$(UV) pip compile --quiet --universal --python-version 3.11 --all-extras --group dev --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml -o constraints.txt
 
 clean: ## remove environments and caches
-	rm -rf $(VENV) $(OPENAI2) $(FLOOR) $(COMPARE) .uv docs/site docs/.cache dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OPENAI2) $(FLOOR) $(COMPARE) .venv-python3* .uv docs/site docs/.cache dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
