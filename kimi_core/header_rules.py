@@ -46,7 +46,10 @@ def check_header(what: str, value: str) -> None:
         ConfigError: It has control characters, letters that are not ASCII, or white space around it.
     """
     if not (value.isascii() and value.isprintable()) or value != value.strip():
-        raise ConfigError(f"{what} has characters that cannot be sent; check how it was read.")
+        raise ConfigError(
+            f"{what} has characters that cannot be sent: blanks around it, some that are not seen, or none of ASCII. "
+            "Copy it anew, or check how it was read."
+        )
 
 
 def _check_name(name: object) -> None:

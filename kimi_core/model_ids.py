@@ -22,16 +22,23 @@ def check(host: HostRow, model: str, form: str | None) -> None:
     Raises:
         ConfigError: It names the id that may be meant.
     """
-    if model == model.strip() and model and (form is None or re.fullmatch(form, model)):
+    seen = model.isprintable()
+    if model == model.strip() and model and seen and (form is None or re.fullmatch(form, model)):
         return
     if not model.strip():
         raise ConfigError(f"model is empty: give an id such as {models.NEAREST!r}.")
     shown = repr(model if len(model) <= _SHOWN else f"{model[:_SHOWN]}…")
+    if not seen and form is None:
+        raise ConfigError(f"The model id {shown} has a character that is not seen: write it anew.")
     if form is None:
         raise ConfigError(f"The model id {shown} begins or ends with a blank: give {model.strip()[:_SHOWN]!r}.")
-    known = models.find("-".join(model.split()))
+    known = models.find("-".join("".join(filter(_is_seen, model)).split()))
     meant = f" Did you mean {host.model_ids.get(known.id, known.id)!r}?" if known else ""
     slash = (
         " Ids with a slash are those of gateways and of open weights: for these, give host=…" if "/" in model else ""
     )
     raise ConfigError(f"{host.title} has no model {shown}: its ids are like {models.NEAREST!r}.{meant}{slash}")
+
+
+def _is_seen(character: str) -> bool:
+    return character.isprintable() or character.isspace()

@@ -327,11 +327,17 @@ def _key(row: HostRow, given: ApiKey | None, *, trusted: bool) -> tuple[SecretSt
         if not isinstance(said, str):
             raise ConfigError(f"api_key must be text or a SecretStr, not {type(said).__name__}.")
         text = said.strip()
-        check_header("The API key", text)
+        _check_key("The API key", text)
         return (SecretStr(text), False) if text else (None, False)
     found = _env(row.key_env) if trusted else None
-    check_header("The API key of the environment", found or "")
+    _check_key("The API key of the environment", found or "")
     return (SecretStr(found), True) if found else (None, False)
+
+
+def _check_key(what: str, key: str) -> None:
+    check_header(what, key)
+    if key.lower().startswith("bearer "):
+        raise ConfigError(f"{what} begins with the word Bearer, which is put before it: give the key alone.")
 
 
 # ---------------------------------------------------------------------------------------------- fallback hosts

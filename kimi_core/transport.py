@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import PydanticSerializationError, from_json, to_json
+from pydantic_core import from_json, to_json
 
 from kimi_core import errors as err
 from kimi_core import retry, sdk
@@ -267,8 +267,13 @@ def _json(text: str | bytes) -> Any:
 def _bytes(body: Any) -> bytes:
     try:
         return to_json(body)
-    except (PydanticSerializationError, UnicodeEncodeError):
+    except (ValueError, RecursionError):  # pydantic's own is the first of them
+        pass
+    try:
         return json.dumps(body).encode()  # lone surrogates go as escapes
+    except (TypeError, ValueError, RecursionError) as error:
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else in_short(error)
+    raise err.MessageError(f"The request cannot be written as JSON: {why}. Look at what extra_body and the tools hold.")
 
 
 def _received(response: Any, call: Call, profile: Profile, settings: Settings) -> tuple[Any, Mapping[str, str]]:

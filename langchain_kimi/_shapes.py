@@ -76,7 +76,7 @@ def shape_of(schema: Any) -> Shape:
             "with_structured_output takes a pydantic class, a TypedDict, a dataclass, any other type that pydantic "
             f"knows (list[Person], say), a JSON schema, or a function or tool; not {in_short(schema)}: "
             f"{in_short(error, 500)}"
-        ) from error
+        ) from None
 
 
 def _shape_of(schema: Any) -> Shape:
