@@ -70,6 +70,11 @@ def refusal_of(message: Mapping[str, Any]) -> str:
     return refusal if isinstance(refusal, str) else ""
 
 
+def details_of(given: Any) -> tuple[JsonObject, ...]:
+    """Return reasoning that is an array of objects, without what is none."""
+    return tuple(item for item in given if isinstance(item, dict)) if isinstance(given, list | tuple) else ()
+
+
 def to_server_tools(tools: Any) -> tuple[Tool, ...]:
     """The host's own tools.
 

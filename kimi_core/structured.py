@@ -9,7 +9,14 @@ from typing import Any, NoReturn, TypeVar
 
 from pydantic_core import from_json, to_jsonable_python
 
-from kimi_core.errors import ConfigError, OutputError, RefusedError, StructuredOutputError, TruncatedError
+from kimi_core.errors import (
+    ConfigError,
+    MessageError,
+    OutputError,
+    RefusedError,
+    StructuredOutputError,
+    TruncatedError,
+)
 from kimi_core.quoting import bounded, in_short, quoted
 
 T = TypeVar("T")
@@ -23,11 +30,21 @@ _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def dump(value: Any) -> str:
-    """JSON text of a value, spaced the way Kimi itself writes tool arguments."""
+    """JSON text of a value, spaced the way Kimi itself writes tool arguments.
+
+    Raises:
+        MessageError: It holds what JSON cannot say, or itself.
+    """
     try:
-        return _encode(value)
-    except TypeError:  # dates and the like, which only pydantic knows
-        return _encode(to_jsonable_python(value))
+        try:
+            return _encode(value)
+        except TypeError:  # dates and the like, which only pydantic knows
+            return _encode(to_jsonable_python(value))
+    except RecursionError:
+        problem = "it holds itself, or too much inside one another"
+    except ValueError as error:  # pydantic's, and that of bytes which are no text, are ValueErrors as well
+        problem = str(error)
+    raise MessageError(f"{quoted(value)} cannot be written as JSON: {problem}.")
 
 
 # ---------------------------------------------------------------------------------------------- whole answers

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from kimi_core import left_out, media
-from kimi_core.errors import MessageError
+from kimi_core.errors import MessageError, warn
 from kimi_core.media import Kind
 from kimi_core.quoting import in_short, quoted
 from kimi_core.structured import dump
@@ -27,7 +26,7 @@ def to_content(content: Any) -> str | tuple[Part, ...]:
     """
     if type(content) is str:
         return content
-    return _joined([_part(block) for block in content])
+    return _joined([_written(block) for block in content])
 
 
 def to_result(content: Any) -> str | tuple[Part, ...]:
@@ -38,8 +37,18 @@ def to_result(content: Any) -> str | tuple[Part, ...]:
     """
     if type(content) is str:
         return content
+    if not isinstance(content, list | tuple):
+        return _told(content)
     blocks = map(_bare, content)
-    return _joined([_sendable(block) if _is_known(block) else TextPart(dump(block)) for block in blocks])
+    return _joined([_sendable(block) if _is_told(block) else TextPart(_told(block)) for block in blocks])
+
+
+def _told(result: Any) -> str:
+    """A result as JSON, or as Python shows it where it is none."""
+    try:
+        return dump(result)
+    except MessageError:
+        return quoted(result)
 
 
 def to_speech(blocks: Sequence[Any], left_out: dict[str, None]) -> str | tuple[Part, ...]:
@@ -71,18 +80,45 @@ def _kind(block: Any) -> str | None:
     """A block's type; that of Bedrock's, which have none, is their one key."""
     if isinstance(block, str):
         return "text"
-    kind: str | None = block.get("type")
-    return next(iter(block)) if kind is None and len(block) == 1 else kind
+    if type(block) is not dict and not isinstance(block, Mapping):
+        return type(block).__name__
+    kind = block.get("type")
+    kind = next(iter(block)) if kind is None and len(block) == 1 else kind
+    return kind if kind is None or type(kind) is str else str(kind)
 
 
-def _is_known(block: Any) -> bool:
-    return _kind(block) in _PARTS
+def _is_told(block: Any) -> bool:
+    """Whether a block of a tool's result is what it is called: a call or a thought is mere data there."""
+    kind = _kind(block)
+    return kind in _PARTS and kind not in _THOUGHTS and kind not in _CALLS
 
 
-def _part(block: Any) -> Part | None:
+def _written(block: Any) -> Part | None:
+    """A block of the user's or the system's.
+
+    Raises:
+        MessageError: It cannot be sent, has no place there, or holds what it should not.
+    """
+    kind = _kind(block)
+    if kind in _THOUGHTS:
+        warn(f"A block of type {kind!r} was left out: only an assistant's message can hold reasoning.")
+        return None
+    if kind in _CALLS:
+        raise MessageError(f"A block of type {kind!r} is a call, which only an assistant's message can hold.")
+    try:
+        part = _part(block, kind)
+    except MessageError:
+        raise
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise MessageError(f"A content block of type {kind!r} is none of its kind: {error}.") from None
+    if part is None or _is_well_formed(part):
+        return part
+    raise MessageError(f"A content block of type {kind!r} has something else than text where text belongs.")
+
+
+def _part(block: Any, kind: str | None) -> Part | None:
     if isinstance(block, str):
         return TextPart(block) if block else None
-    kind = _kind(block)
     convert = _PARTS.get(kind)
     if convert is None:
         raise MessageError(
@@ -95,7 +131,7 @@ def _part(block: Any) -> Part | None:
 def _sendable(block: Any) -> Part | None:
     """A block that the caller did not write: text in its place when no Kimi host can be told it."""
     try:
-        part = _part(block)
+        part = _part(block, _kind(block))
     except (ValueError, TypeError, AttributeError, KeyError):  # MessageError is a ValueError; any shape may come
         return _stand_in(block)
     return part if part is None or _is_well_formed(part) else _stand_in(block)
@@ -103,7 +139,11 @@ def _sendable(block: Any) -> Part | None:
 
 def _is_well_formed(part: Part) -> bool:
     """Whether what should be text is text."""
-    return all(value is None or isinstance(value, str | PathLike) for value in astuple(part))
+    for name in part.__match_args__:
+        value = getattr(part, name)
+        if type(value) is not str and value is not None and not isinstance(value, str | PathLike):
+            return False
+    return True
 
 
 def _bare(block: Any) -> Any:
@@ -116,7 +156,7 @@ def _bare(block: Any) -> Any:
 def _stand_in(block: Block) -> Part:
     inner = next((v for key in ("file", "source", "value") if isinstance(v := block.get(key), Mapping)), block)
     if _PARTS.get(_kind(block)) in (_text, _refusal, _plain_text):
-        return TextPart(dump(block))
+        return TextPart(_told(block))
     known = (block.get(key) or inner.get(key) for key in ("mime_type", "media_type", "mimeType"))
     mime = next((mime for mime in known if isinstance(mime, str)), "")
     places = (inner.get(key) for key in ("url", "file_url", "file_uri", "path", "file_id"))
@@ -158,7 +198,8 @@ def _nothing(block: Block) -> None:
 
 
 def _unwrapped(block: Block) -> Part | None:
-    return _part(block.get("value") or {})
+    inner = block.get("value") or {}
+    return _part(inner, _kind(inner))
 
 
 # ------------------------------------------------------------------------------------------ pictures and videos
@@ -216,7 +257,9 @@ def _document(block: Block) -> Part | None:
         return other(inner)
     name = _name(block) or _name(inner)
     if inner.get("type") == "text":
-        return DocumentPart(_data_url(str(inner.get("data") or "").encode(), "text/plain;charset=utf-8"), name)
+        return DocumentPart(
+            _data_url(str(inner.get("data") or "").encode(errors="replace"), "text/plain;charset=utf-8"), name
+        )
     if data := inner.get("base64") or inner.get("data") or inner.get("file_data"):
         return DocumentPart(_data_url(data, mime), name, mime)
     if place := inner.get("url") or inner.get("file_url") or inner.get("path"):
@@ -232,6 +275,8 @@ def _document(block: Block) -> Part | None:
 def _resource(block: Block) -> Part | None:
     """What an MCP server embeds, as it stands in the protocol."""
     inner = block["resource"]
+    if not isinstance(inner, Mapping):
+        raise MessageError("A resource must be an object with text or a blob.")
     if "blob" not in inner:
         return _text(inner)
     return _document({"type": "file", "base64": inner["blob"], "mime_type": inner.get("mimeType")})
@@ -241,7 +286,9 @@ def _data_url(data: Any, mime: Any) -> str:
     """Bytes, or what is in base64 already: bare, or as a whole `data:` URL. The core looks at what it is."""
     if isinstance(data, bytes | bytearray | memoryview):
         return media.to_data_url(bytes(data), mime or "")
-    return str(data) if media.is_inline(str(data)) else f"data:{mime or ''};base64,{data}"
+    if not isinstance(data, str):
+        raise MessageError(f"base64 must be text or bytes, not {type(data).__name__}.")
+    return data if media.is_inline(data) else f"data:{mime or ''};base64,{data}"
 
 
 def _name(block: Block) -> str | None:
@@ -261,6 +308,15 @@ def _by_mime(block: Block) -> Part | None:
         {**block, "url": block.get("url") or block.get("file_uri")}
     )
 
+
+_THOUGHTS = frozenset(("reasoning", "thinking", "redacted_thinking", "reasoning_content"))
+_CALLS = frozenset(
+    (
+        *("tool_call", "tool_call_chunk", "invalid_tool_call", "tool_use", "function_call", "input_json_delta"),
+        "custom_tool_call",
+    )
+)
+_CACHE_POINTS = ("cachePoint", "cache_point")
 
 _PARTS: dict[str | None, Convert] = {
     "text": _text,
@@ -284,15 +340,7 @@ _PARTS: dict[str | None, Convert] = {
     "input_file": _document,
     "document": _document,
     "non_standard": _unwrapped,
-    **dict.fromkeys(
-        (
-            *("reasoning", "thinking", "redacted_thinking", "reasoning_content"),
-            *("tool_call", "tool_call_chunk", "invalid_tool_call", "tool_use", "function_call", "input_json_delta"),
-            "custom_tool_call",
-            *("cachePoint", "cache_point"),
-        ),
-        _nothing,
-    ),
+    **dict.fromkeys((*_THOUGHTS, *_CALLS, *_CACHE_POINTS), _nothing),
 }
 """How blocks become parts, by their type."""
 

@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from kimi_core.arguments import parse_arguments
 from kimi_core.errors import MessageError
-from kimi_core.forms import refusal_of
+from kimi_core.forms import details_of, refusal_of
 from kimi_core.quoting import quoted
 from kimi_core.structured import dump
 from kimi_core.turns import TURNS, kind_of
@@ -70,11 +70,15 @@ def _with_results(message: BaseMessage) -> Iterator[Message]:
     said = []
     for block in message.content:
         if isinstance(block, dict) and block.get("type") == "tool_result":
-            yield Message("tool", to_result(block.get("content") or ""), tool_call_id=block.get("tool_use_id"))
+            yield Message("tool", to_result(block.get("content") or ""), tool_call_id=_id(block.get("tool_use_id")))
         else:
             said.append(block)
     if said:
         yield Message("user", to_content(said), name=message.name)
+
+
+def _id(given: Any) -> str | None:
+    return None if given is None else str(given)
 
 
 def _system(message: BaseMessage, _: dict[str, None]) -> Message:
@@ -212,8 +216,8 @@ def _foreign_calls(message: AIMessage, known: set[str]) -> Iterator[ToolCall]:
                 known.add(call.id)
                 yield call
     legacy = message.additional_kwargs.get("function_call")
-    if isinstance(legacy, Mapping) and legacy.get("name") and not known:
-        yield ToolCall(_function_id(legacy["name"]), legacy["name"], legacy.get("arguments") or "")
+    if isinstance(legacy, Mapping) and isinstance(name := legacy.get("name"), str) and name and not known:
+        yield ToolCall(_function_id(name), name, _text(legacy.get("arguments")))
 
 
 def _text(arguments: Any) -> str:
@@ -222,8 +226,8 @@ def _text(arguments: Any) -> str:
 
 def _block_call(block: JsonObject) -> ToolCall:
     arguments: Any = next((block[key] for key in ("args", "input", "arguments") if key in block), {})
-    name = block.get("name") or ""
-    return ToolCall(block.get("call_id") or block.get("id") or "", name, _text(arguments), kind_of(name))
+    name = str(block.get("name") or "")
+    return ToolCall(str(block.get("call_id") or block.get("id") or ""), name, _text(arguments), kind_of(name))
 
 
 _FOREIGN = dict.fromkeys(
@@ -237,16 +241,16 @@ def _reasoning(message: AIMessage) -> Reasoning | None:
     """From `additional_kwargs`, or from reasoning blocks (v1 content, other providers, replayed caches)."""
     kwargs = message.additional_kwargs
     text = kwargs.get("reasoning_content") if kwargs else None
-    details: Any = kwargs.get(DETAILS) if kwargs else None
+    details = details_of(kwargs.get(DETAILS)) if kwargs else ()
     if not text and type(message.content) is list:
         thoughts = [_thought(block) for block in message.content if isinstance(block, dict)]
         text = "".join(said for said, _ in thoughts)
-        details = details or next((more for _, more in thoughts if more), None)
+        details = details or next((more for _, more in thoughts if more), ())
     if not text and kwargs:
         text = _said(kwargs.get("reasoning")) or _said(kwargs.get("thinking"))
     if not text and not details:
         return None
-    return Reasoning(_said(text), message.response_metadata.get("reasoning_key"), tuple(details or ()))
+    return Reasoning(_said(text), message.response_metadata.get("reasoning_key"), details)
 
 
 def _unthought(message: AIMessage) -> Reasoning | None:
@@ -256,18 +260,18 @@ def _unthought(message: AIMessage) -> Reasoning | None:
     return Reasoning("") if ours else None
 
 
-def _thought(block: JsonObject) -> tuple[str, Any]:
+def _thought(block: JsonObject) -> tuple[str, tuple[JsonObject, ...]]:
     """A block's reasoning as text, and its details."""
     match block.get("type"):
         case "reasoning":
             extras = block.get("extras")
-            details = extras.get(DETAILS) if isinstance(extras, Mapping) else None
+            details = details_of(extras.get(DETAILS)) if isinstance(extras, Mapping) else ()
             return _said(block.get("reasoning") or block.get("summary") or block.get("content")), details
         case "thinking":
-            return _said(block.get("thinking")), None
+            return _said(block.get("thinking")), ()
         case "reasoning_content":
-            return _said(block.get("reasoning_content")), None
-    return "", None
+            return _said(block.get("reasoning_content")), ()
+    return "", ()
 
 
 def _said(thought: Any) -> str:

@@ -20,7 +20,7 @@ from llama_index.core.base.llms.types import (
 from kimi_core.arguments import parse_arguments
 from kimi_core.bills import Bill, bill_of
 from kimi_core.errors import MessageError, warn
-from kimi_core.forms import refusal_of
+from kimi_core.forms import details_of, refusal_of
 from kimi_core.quoting import quoted
 from kimi_core.structured import dump
 from kimi_core.turns import TURNS, to_record
@@ -64,7 +64,14 @@ def _refuse_strangers(messages: Iterable[Any]) -> None:
 
 def _user(message: ChatMessage) -> Message:
     kwargs = message.additional_kwargs
-    return Message("user", _content(message.blocks), name=kwargs.get("name") if kwargs else None)
+    return Message("user", _content(message.blocks), name=_name(kwargs) if kwargs else None)
+
+
+def _name(kwargs: Mapping[str, Any]) -> str | None:
+    name = kwargs.get("name")
+    if name is None or isinstance(name, str):
+        return name
+    raise MessageError(f"The name of a message must be text, not {quoted(name)}.")
 
 
 def _system(message: ChatMessage) -> Message:
@@ -75,7 +82,7 @@ def _tool(message: ChatMessage) -> Message:
     kwargs = message.additional_kwargs
     answered = result_id(kwargs) if kwargs else None
     content = _unread(_content(message.blocks, _UNSAID, _sendable))
-    return Message("tool", content, tool_call_id=answered, name=kwargs.get("name"))
+    return Message("tool", content, tool_call_id=answered, name=_foreign_name(kwargs))
 
 
 def _assistant(message: ChatMessage) -> Message:
@@ -86,7 +93,7 @@ def _assistant(message: ChatMessage) -> Message:
         _with(_unread(_content(blocks, _ASSISTANTS_OWN, _sendable)), calls),
         reasoning=_reasoning(blocks, kwargs),
         tool_calls=tuple(call for call in calls if isinstance(call, ToolCall)),
-        name=kwargs.get("name"),
+        name=_foreign_name(kwargs),
         partial=bool(kwargs.get("partial")),
         refusal=refusal_of(kwargs),
     )
@@ -95,6 +102,12 @@ def _assistant(message: ChatMessage) -> Message:
     from llama_index_kimi._turns import told_apart  # with the first server tool
 
     return told_apart(made, kwargs[TURNS])
+
+
+def _foreign_name(kwargs: Mapping[str, Any]) -> str | None:
+    """The name in a message that the caller did not write."""
+    name = kwargs.get("name")
+    return name if isinstance(name, str) else None
 
 
 def _with(content: str | tuple[Part, ...], calls: Sequence[ToolCall | LeftOutPart]) -> str | tuple[Part, ...]:
@@ -132,7 +145,7 @@ def _reasoning(blocks: Sequence[Any], kwargs: Mapping[str, Any]) -> Reasoning | 
     texts = [block.content for block in thoughts if block.content]
     if thoughts:
         known = thoughts[0].additional_information
-        details = tuple(known.get(REASONING_DETAILS) or ())
+        details = details_of(known.get(REASONING_DETAILS))
         if texts or details or known.get(UNTHOUGHT):
             return Reasoning("\n".join(texts), known.get(REASONING_KEY), details)
     legacy = kwargs.get("reasoning_content") if kwargs else None

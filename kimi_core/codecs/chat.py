@@ -378,13 +378,13 @@ class _Written(NamedTuple):
 @lru_cache(maxsize=1024)
 def _written(raw: bytes, dialect: Any, what: str) -> _Written:
     """A schema for a host, remembered since tools come again with every call."""
-    names = schema.written(from_json(raw), dialect, tool=what == "tool")
+    names = schema.written(schema.read(raw), dialect, tool=what == "tool")
     return _Written(to_json(names.schema), names if names.originals else None)
 
 
 def _for_host(value: Mapping[str, Any], profile: Profile, what: str, label: str) -> _Written:
     try:
-        return _written(to_json(value, inf_nan_mode="constants"), profile.host.schema, what)
+        return _written(schema.as_json(value), profile.host.schema, what)
     except schema.SchemaError as error:
         raise MessageError(f"The schema of {label} cannot be expressed for {profile.where}: {error}") from error
 

@@ -29,6 +29,7 @@ from typing import Any, Literal, TypeAlias
 
 from kimi_core.schema.compiler import Compiler
 from kimi_core.schema.errors import NotAnObjectError, Outgrown, SchemaError
+from kimi_core.schema.json_text import as_json, read
 from kimi_core.schema.limits import check, settle, used
 from kimi_core.schema.numbers import without_infinities
 from kimi_core.schema.property_names import PropertyNames, spell_names
@@ -40,7 +41,9 @@ __all__ = [
     "JsonObject",
     "PropertyNames",
     "SchemaError",
+    "as_json",
     "normalise",
+    "read",
     "tool_parameters",
     "wrapped",
     "written",
@@ -54,12 +57,12 @@ _SHAPING = ("type", "properties", "$ref", "allOf", "anyOf", "oneOf", "enum", "co
 
 def normalise(schema: Mapping[str, Any], dialect: Dialect = "mfjs") -> JsonObject:
     """Return the schema as a host of that dialect takes it; see `written`."""
-    return dict(written(schema, dialect).schema)
+    return dict(written(read(as_json(schema)), dialect).schema)
 
 
 def tool_parameters(schema: Mapping[str, Any] | None, dialect: Dialect = "mfjs") -> JsonObject:
     """Return the schema as the parameters of a tool, which are always an object; see `written`."""
-    return dict(written(schema or {}, dialect, tool=True).schema)
+    return dict(written(read(as_json(schema or {})), dialect, tool=True).schema)
 
 
 def written(schema: Mapping[str, Any], dialect: Dialect = "mfjs", *, tool: bool = False) -> PropertyNames:
@@ -91,7 +94,7 @@ def wrapped(schema: Mapping[str, Any]) -> JsonObject | None:
     if schema.get("type") == "object":
         return None
     try:
-        written(schema, tool=True)
+        tool_parameters(schema)
     except NotAnObjectError:
         outside = {key: schema[key] for key in ("$defs", "definitions") if key in schema}
         inside = {key: value for key, value in schema.items() if key not in outside}

@@ -73,7 +73,11 @@ class Filler:
             return found[0] if "anyOf" not in found[0] else self._branch(found[0], name, path)
         full = [branch for branch in found if not schema.is_null(branch)]
         null = next((branch for branch in found if schema.is_null(branch)), None)
-        closed = [branch for branch in full if not schema.refs(branch) & set(path)] if len(path) > 1 else full
+        closed = full
+        if len(path) > _DEEPEST:  # a branch was chosen again and again: only one that refers to nothing ends it
+            closed = [branch for branch in full if not schema.refs(branch)]
+        elif len(path) > 1:
+            closed = [branch for branch in full if not schema.refs(branch) & set(path)]
         if null is not None and (not closed or self._is_missing(name, full[0])):
             return null
         chosen = max(closed or full, key=self._fits)

@@ -7,13 +7,15 @@ from typing import Any
 JsonObject = dict[str, Any]
 
 
-def resolved(schema: Any, root: JsonObject) -> JsonObject:
-    """A schema with its reference, ``allOf`` and ``const`` folded in."""
+def resolved(schema: Any, root: JsonObject, followed: frozenset[str] = frozenset()) -> JsonObject:
+    """A schema with its reference, ``allOf`` and ``const`` folded in; nothing where references lead in a circle."""
     if not isinstance(schema, dict):
         return {}
-    if isinstance(schema.get("$ref"), str):
+    if isinstance(ref := schema.get("$ref"), str):
         beside = {key: value for key, value in schema.items() if key != "$ref"}
-        return {**resolved(target(schema["$ref"], root), root), **beside}
+        if ref in followed:
+            return beside
+        return {**resolved(target(ref, root), root, followed | {ref}), **beside}
     merged = dict(schema)
     for part in _listed(schema, "allOf"):
         merged = _merged(merged, resolved(part, root))

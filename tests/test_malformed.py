@@ -1,0 +1,198 @@
+"""What is of no form that JSON or a message has: a clear error before anything is sent, or text in its place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from drivers import DRIVERS, by_name
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from llama_index.core.base.llms.types import ChatMessage, TextBlock, ThinkingBlock, ToolCallBlock
+from pydantic import BaseModel
+
+from kimi_core import KimiClient, KimiWarning, Message, Options, OutputFormat, Request, Tool
+from kimi_core.emulator import LocalKimi
+from kimi_core.errors import ConfigError, MessageError
+from langchain_kimi import ChatKimi
+from llama_index_kimi import KimiLLM
+
+
+def given(kimi: LocalKimi) -> dict[str, Any]:
+    return {"base_url": kimi.base_url, "api_key": kimi.api_key}
+
+
+def deep(levels: int, wrap: Any) -> Any:
+    made: Any = {"type": "string"}
+    for _ in range(levels):
+        made = wrap(made)
+    return made
+
+
+CIRCLE: dict[str, Any] = {"type": "object", "properties": {}}
+CIRCLE["properties"]["again"] = CIRCLE
+
+UNSAYABLE = {
+    "a circle": CIRCLE,
+    "too deep": deep(3000, lambda inner: {"type": "object", "properties": {"a": inner}}),
+    "too many unions": deep(1000, lambda inner: {"anyOf": [inner, {"type": "null"}]}),
+    "an object": {"type": "object", "properties": {"a": {"default": object()}}},
+    "bytes": {"type": "object", "properties": {"a": {"default": b"\xff"}}},
+    "half a character": {"type": "object", "properties": {"\ud800": {"type": "string"}}},
+}
+
+# ------------------------------------------------------------------------------------------------------ schemas
+
+
+@pytest.mark.parametrize("schema", UNSAYABLE.values(), ids=UNSAYABLE)
+@pytest.mark.parametrize("as_what", ["tool", "output"])
+def test_a_schema_that_json_cannot_say_is_an_error_that_names_it(kimi: LocalKimi, schema: Any, as_what: str) -> None:
+    request = Request(
+        messages=[Message("user", "Fill it.")],
+        model="kimi-k2.6",
+        tools=(Tool("fill_it", "", schema),) if as_what == "tool" else (),
+        output=OutputFormat("json_schema", schema, name="fill_it") if as_what == "output" else None,
+        options=Options(),
+    )
+    with pytest.raises(MessageError, match="'fill_it' cannot be expressed"):
+        KimiClient(**given(kimi)).complete(request)
+    assert kimi.requests == []
+
+
+@pytest.mark.parametrize("schema", UNSAYABLE.values(), ids=UNSAYABLE)
+def test_langchain_says_it_of_tools_and_of_structured_output(kimi: LocalKimi, schema: Any) -> None:
+    model = ChatKimi(**given(kimi))
+    tool = {"type": "function", "function": {"name": "fill_it", "parameters": schema}}
+    with pytest.raises((MessageError, ConfigError), match="fill_it"):
+        model.bind_tools([tool], strict=True).invoke("Fill it.")
+    for method in ("json_schema", "function_calling", "json_mode"):
+        with pytest.raises((MessageError, ConfigError)):
+            model.with_structured_output({"title": "fill_it", **schema}, method=method).invoke("Fill it.")
+    assert kimi.requests == []
+
+
+class Node(BaseModel):
+    """A list whose next node has to be said, be it null."""
+
+    name: str
+    next: Node | None
+
+
+@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
+def test_a_required_reference_that_may_be_null_ends(kimi: LocalKimi, method: str) -> None:
+    answered = ChatKimi(**given(kimi)).with_structured_output(Node, method=method).invoke("The node is called Anna.")
+    assert isinstance(answered, Node)
+
+
+def test_references_in_a_circle_do_not_stop_the_local_server(kimi: LocalKimi) -> None:
+    circle = {"properties": {"a": {"$ref": "#/$defs/X"}}, "$defs": {"X": {"$ref": "#/$defs/X"}}}
+    schema = {"title": "Circle", "type": "object", **circle}
+    asking = ChatKimi(**given(kimi)).with_structured_output(schema, method="json_schema", include_raw=True)
+    assert asking.invoke("Fill.")["raw"].text
+
+
+# ----------------------------------------------------------------------------------------------------- messages
+
+
+BLOCKS: list[Any] = [
+    {"type": "text", "text": 1},
+    {"type": "text-plain", "text": ["a"]},
+    {"type": "refusal", "refusal": {"a": 1}},
+    {"type": "resource", "resource": None},
+    {"type": "resource", "resource": "text"},
+    {"type": "resource", "resource": {"text": 5}},
+    {"type": "non_standard", "value": 5},
+    {"type": "image", "base64": True, "mime_type": "image/png"},
+    {"type": "file", "base64": "aGk=", "mime_type": 1},
+    {"type": "media", "data": "aGk=", "mime_type": ["a"]},
+]
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=str)
+@pytest.mark.parametrize("kind", [HumanMessage, SystemMessage])
+def test_a_block_of_the_users_that_is_none_of_its_kind_is_an_error(kimi: LocalKimi, block: Any, kind: Any) -> None:
+    for way in ("invoke", "stream"):
+        with pytest.raises(MessageError):
+            list(getattr(ChatKimi(**given(kimi)), way)([kind([block]), HumanMessage("Go on.")]))
+    assert kimi.requests == []
+
+
+def test_a_call_in_a_users_message_is_an_error_and_a_thought_is_left_out(kimi: LocalKimi) -> None:
+    model = ChatKimi(**given(kimi))
+    with pytest.raises(MessageError, match="is a call"):
+        model.invoke([HumanMessage([{"type": "tool_use", "id": "a", "name": "look", "input": {}}])])
+    with pytest.warns(KimiWarning, match="only an assistant's message can hold reasoning"):
+        model.invoke([HumanMessage([{"type": "reasoning", "reasoning": "Hm."}, {"type": "text", "text": "Go on."}])])
+    assert kimi.requests[-1].body["messages"][0]["content"] == [{"type": "text", "text": "Go on."}]
+
+
+CALL = {"name": "look", "args": {}, "id": "look:0"}
+
+
+def answered(result: Any) -> list[Any]:
+    asked = AIMessage("", tool_calls=[CALL], additional_kwargs={"reasoning_content": "Hm."})
+    return [HumanMessage("Look."), asked, ToolMessage(result, tool_call_id="look:0")]
+
+
+@pytest.mark.parametrize("kind", ["tool_use", "function_call", "reasoning", "thinking"])
+def test_a_result_that_only_looks_like_a_call_or_a_thought_is_told(kimi: LocalKimi, kind: str) -> None:
+    ChatKimi(**given(kimi)).invoke(answered([{"type": kind, "name": "seen in a log"}]))
+    assert "seen in a log" in str(kimi.requests[-1].body["messages"][-1])
+
+
+@pytest.mark.parametrize("result", [{"a": object()}, {"a": b"\xff"}, {"a": deep(3000, lambda inner: [inner])}])
+def test_a_result_that_json_cannot_say_is_told_as_python_shows_it(kimi: LocalKimi, result: Any) -> None:
+    ChatKimi(**given(kimi)).invoke(answered([result]))
+    assert kimi.requests[-1].body["messages"][-1]["content"][0]["text"].startswith("{'a': ")
+
+
+@pytest.mark.parametrize("driver", DRIVERS, **by_name)
+@pytest.mark.parametrize(
+    "value", [object(), b"\xff", deep(3000, lambda inner: [inner])], ids=["object", "bytes", "deep"]
+)
+def test_arguments_that_json_cannot_say_are_an_error(driver: Any, kimi: LocalKimi, value: Any) -> None:
+    model = driver.make(**given(kimi))
+    said: list[Any]
+    if driver.framework == "langchain":
+        said = [HumanMessage("Look."), AIMessage("", tool_calls=[{**CALL, "args": {"a": value}}])]
+        ask = driver._run, (model, said, {})
+    else:
+        block = ToolCallBlock(tool_call_id="look:0", tool_name="look", tool_kwargs={"a": value})
+        said = [ChatMessage(content="Look."), ChatMessage(role="assistant", blocks=[block])]
+        ask = driver._run, (model, "chat", said, {})
+    with pytest.raises(MessageError, match="cannot be written as JSON"):
+        ask[0](*ask[1])
+    assert kimi.requests == []
+
+
+@pytest.mark.parametrize("legacy", [{"name": 5, "arguments": {}}, {"name": ["a"]}, {"name": None}, "text"])
+def test_a_function_call_of_another_provider_that_is_none_stops_nothing(kimi: LocalKimi, legacy: Any) -> None:
+    said = [HumanMessage("a"), AIMessage("b", additional_kwargs={"function_call": legacy}), HumanMessage("c")]
+    assert ChatKimi(**given(kimi)).invoke(said).text
+
+
+@pytest.mark.parametrize("details", ["text", {"a": 1}, [1, None], 5])
+@pytest.mark.parametrize("framework", ["langchain", "llama_index"])
+def test_details_of_reasoning_that_are_none_are_not_sent(framework: str, details: Any) -> None:
+    with LocalKimi(dialect="openrouter") as kimi:
+        if framework == "langchain":
+            known = {"reasoning_content": "Hm.", "reasoning_details": details}
+            ChatKimi(**given(kimi)).invoke(
+                [HumanMessage("a"), AIMessage("b", additional_kwargs=known), HumanMessage("c")]
+            )
+        else:
+            thought = ThinkingBlock(content="Hm.", additional_information={"reasoning_details": details})
+            spoken = ChatMessage(role="assistant", blocks=[thought, TextBlock(text="b")])
+            KimiLLM(**given(kimi)).chat([ChatMessage(content="a"), spoken, ChatMessage(content="c")])
+        assert "reasoning_details" not in kimi.requests[-1].body["messages"][1]
+
+
+def test_a_name_that_is_no_text_is_an_error_in_a_users_message_and_ignored_in_a_tools(kimi: LocalKimi) -> None:
+    llm = KimiLLM(**given(kimi))
+    with pytest.raises(MessageError, match="name of a message must be text"):
+        llm.chat([ChatMessage(content="a", additional_kwargs={"name": 5})])
+    assert kimi.requests == []
+    block = ToolCallBlock(tool_call_id="look:0", tool_name="look", tool_kwargs={})
+    thought = ThinkingBlock(content="Hm.")
+    result = ChatMessage(role="tool", content="b", additional_kwargs={"tool_call_id": "look:0", "name": ["x"]})
+    llm.chat([ChatMessage(content="a"), ChatMessage(role="assistant", blocks=[thought, block]), result])
+    assert kimi.requests[-1].body["messages"][-1]["content"] == "b"
