@@ -21,6 +21,7 @@ settings.register_profile("new", **_UNTIMED)
 settings.register_profile("judged", derandomize=True, **_UNTIMED)
 settings.load_profile("judged" if os.environ.get("KIMI_TEST_EXAMPLES") == "judged" else "new")
 
+FRAMEWORKS = [driver for driver in DRIVERS if driver.mode == "invoke"]
 _FOREIGN = ("LC_OUTPUT_VERSION", "OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_CUSTOM_HEADERS")
 
 
@@ -75,3 +76,10 @@ def driver(request: pytest.FixtureRequest) -> Driver:
     """One way to call Kimi: a framework, sync or async, streamed or not."""
     driver: Driver = request.param
     return driver
+
+
+@pytest.fixture(params=FRAMEWORKS, ids=[driver.framework for driver in FRAMEWORKS])
+def framework(request: pytest.FixtureRequest) -> Driver:
+    """Either framework, for what is the same in all its modes: how a model is made."""
+    framework: Driver = request.param
+    return framework

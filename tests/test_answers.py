@@ -343,9 +343,9 @@ def test_a_pause_that_is_allowed_breaks_nothing(
 
 
 @pytest.mark.parametrize("wrong", [0, -1, "9", True])
-def test_a_silence_that_is_no_time_raises_at_construction(driver: Driver, wrong: Any) -> None:
+def test_a_silence_that_is_no_time_raises_at_construction(framework: Driver, wrong: Any) -> None:
     with pytest.raises(ConfigError, match="chunk_timeout"):
-        driver.make(api_key="k", chunk_timeout=wrong)
+        framework.make(api_key="k", chunk_timeout=wrong)
 
 
 # ------------------------------------------------------------------------------------------- errors with HTTP 200

@@ -252,9 +252,9 @@ def test_limits_that_are_none_raise(words: dict[str, Any]) -> None:
         Budget(**words)
 
 
-def test_what_is_no_budget_raises_at_construction(driver: Driver) -> None:
+def test_what_is_no_budget_raises_at_construction(framework: Driver) -> None:
     with pytest.raises(ConfigError, match="budget must be a kimi_core.Budget, got float"):
-        driver.make(api_key="k", budget=0.5)
+        framework.make(api_key="k", budget=0.5)
 
 
 # ------------------------------------------------------------------------------------------------ copies, dumps
@@ -340,9 +340,9 @@ def test_a_host_without_swarms_is_not_sent_one(driver: Driver, aimlapi: LocalKim
     "agent",
     [AgentSwarm(max_agents=301), AgentSwarm(max_steps=0), {"max_steps": 4001}, {"type": "army"}, {"agents": 3}, 30],
 )
-def test_a_swarm_beyond_the_limits_raises_at_construction(driver: Driver, agent: Any) -> None:
+def test_a_swarm_beyond_the_limits_raises_at_construction(framework: Driver, agent: Any) -> None:
     with pytest.raises(ConfigError, match="agent"):
-        driver.make(api_key="k", agent=agent)
+        framework.make(api_key="k", agent=agent)
 
 
 def test_a_swarm_survives_dumps(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,9 +132,9 @@ def test_headers_of_a_call_go_along_to_the_same_host_once_more(driver: Driver, k
 
 
 @pytest.mark.parametrize("model", [5, "", " "])
-def test_a_fallback_model_that_is_no_name_is_an_error_at_construction(driver: Driver, model: Any) -> None:
+def test_a_fallback_model_that_is_no_name_is_an_error_at_construction(framework: Driver, model: Any) -> None:
     with pytest.raises(ConfigError, match=r"fallback_hosts\[0\]: model must be a model's name"):
-        driver.make(api_key="k", fallback_hosts=[{"host": "vllm", "model": model}])
+        framework.make(api_key="k", fallback_hosts=[{"host": "vllm", "model": model}])
 
 
 def test_media_beside_server_tools_are_uploaded_where_they_are_sent(driver: Driver, spare: LocalKimi) -> None:
@@ -406,10 +406,10 @@ def test_headers_and_facts_of_the_first_host_stay_there(driver: Driver, kimi: Lo
     ],
 )
 def test_what_is_wrong_with_a_fallback_host_is_found_at_construction(
-    driver: Driver, hosts: Any, error: type[Exception], words: str
+    framework: Driver, hosts: Any, error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words):
-        driver.make(api_key="k", fallback_hosts=hosts)
+        framework.make(api_key="k", fallback_hosts=hosts)
 
 
 # ------------------------------------------------------------------------------------------------ copies, dumps

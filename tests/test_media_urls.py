@@ -209,6 +209,6 @@ def test_the_words_travel_with_a_pickled_model(driver: Driver, kimi: LocalKimi, 
     assert len(kimi.files.all()) == 1
 
 
-def test_a_word_of_no_meaning_is_refused(driver: Driver) -> None:
+def test_a_word_of_no_meaning_is_refused(framework: Driver) -> None:
     with pytest.raises(ValueError, match="fetch_media must be one of 'public', True, False"):
-        driver.make(api_key="k", fetch_media="private")
+        framework.make(api_key="k", fetch_media="private")

@@ -120,9 +120,9 @@ def test_a_warning_points_at_the_users_line(framework: Driver, kimi: LocalKimi) 
 
 
 @pytest.mark.parametrize("word", ["temprature", "thinkng", "banana"])
-def test_an_unknown_option_raises_at_construction(driver: Driver, word: str) -> None:
+def test_an_unknown_option_raises_at_construction(framework: Driver, word: str) -> None:
     with pytest.raises(UnknownOptionError, match=f"There is no option '{word}'"):
-        driver.make(api_key="k", **{word: 1})
+        framework.make(api_key="k", **{word: 1})
 
 
 def test_an_unknown_option_raises_per_call_with_a_hint(driver: Driver, kimi: LocalKimi) -> None:

@@ -206,9 +206,9 @@ def test_a_key_of_the_environment_is_not_sent_to_an_unknown_address(
     assert driver.ask(driver.make(host="moonshot", base_url=kimi.base_url), "Hello").text
 
 
-def test_an_address_of_another_known_host_is_refused(driver: Driver) -> None:
+def test_an_address_of_another_known_host_is_refused(framework: Driver) -> None:
     with pytest.raises(ValueError, match="use host='moonshot-cn'"):
-        driver.make(host="moonshot", base_url="https://api.moonshot.cn/v1", api_key=CANARY)
+        framework.make(host="moonshot", base_url="https://api.moonshot.cn/v1", api_key=CANARY)
 
 
 def test_a_key_that_was_given_travels_with_a_model_that_is_pickled_on_purpose(

@@ -166,6 +166,6 @@ def test_no_switch_on_a_host_is_said_and_not_ignored(driver: Driver, aimlapi: Lo
 
 
 @pytest.mark.parametrize("wrong", ["yes", 1.5, {"type": "on"}, {"mode": "enabled"}])
-def test_a_wrong_value_raises_at_construction(driver: Driver, wrong: Any) -> None:
+def test_a_wrong_value_raises_at_construction(framework: Driver, wrong: Any) -> None:
     with pytest.raises(ValueError, match="thinking"):
-        driver.make(api_key="k", thinking=wrong)
+        framework.make(api_key="k", thinking=wrong)
