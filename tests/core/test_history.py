@@ -197,6 +197,8 @@ def violations(history: list[Message]) -> list[str]:
         if message.role == "tool":
             if message.tool_call_id not in waiting:
                 found.append("tool_call_id is not found")
+            if not message.content:
+                found.append("content of a tool message must not be empty")
             waiting.discard(message.tool_call_id)
             continue
         if waiting:
