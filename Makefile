@@ -9,9 +9,9 @@ COMPARE := .venv-compare
 # The versions of Python that the package says it runs on, beside the one that all tests run on.
 PYTHONS := 3.12 3.13
 # What a version of Python can change: threads and event loops, annotations, pickles, tracebacks, the frameworks themselves.
-PYTHON_TESTS := tests/core tests/langchain/standard/test_unit.py tests/langchain/standard/test_event_loops.py $(addprefix tests/,langchain/test_chat_kimi.py langchain/test_structured.py langchain/test_tools.py llama_index/test_copies.py llama_index/test_structured.py llama_index_conformance test_agents.py test_annotations.py test_streams.py test_tracebacks.py test_wire.py)
+PYTHON_TESTS := tests/kimi_core tests/langchain_kimi/standard/test_unit.py tests/langchain_kimi/standard/test_event_loops.py $(addprefix tests/,langchain_kimi/test_chat_kimi.py langchain_kimi/test_structured.py langchain_kimi/test_tools.py llama_index_kimi/test_copies.py llama_index_kimi/test_structured.py llama_index_conformance test_agents.py test_annotations.py test_streams.py test_tracebacks.py test_wire.py)
 # What the oldest versions cannot bring (deepagents, MCP, vector stores, other classes whose options are compared) or have no part in.
-FLOOR_TESTS := tests $(addprefix --ignore=tests/,langchain/agents langchain/test_langsmith.py langchain/test_openinference.py llama_index/test_openinference.py test_annotations.py test_hints.py rag cli emulator hosts core/test_schema.py test_docs.py test_architecture.py test_house_rules.py test_probe.py test_fix_issue.py)
+FLOOR_TESTS := tests $(addprefix --ignore=tests/,langchain_kimi/agents langchain_kimi/test_langsmith.py langchain_kimi/test_openinference.py llama_index_kimi/test_openinference.py test_annotations.py test_option_hints.py rag kimi_adapters hosts kimi_core/test_schema.py test_docs.py test_architecture.py test_house_rules.py test_fix_issue.py)
 UV     := .uv/bin/uv
 export UV_PYTHON_DOWNLOADS ?= never
 # NLTK, which LlamaIndex splits text with, refuses data files that are hard links.
@@ -47,11 +47,11 @@ $(OPENAI2)/.ready: pyproject.toml constraints.txt openai2.txt | $(UV)
 $(FLOOR)/.ready: pyproject.toml constraints.txt floor.txt | $(UV)
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(FLOOR)
 	grep -vE "^($$(grep -oE '^[a-z0-9-]+' floor.txt | paste -sd'|'))==" constraints.txt > $(FLOOR)/constraints.txt
-	VIRTUAL_ENV=$(FLOOR) $(UV) pip install --quiet --constraint $(FLOOR)/constraints.txt --requirements floor.txt --editable '.[langchain,llama-index,emulator]'
+	VIRTUAL_ENV=$(FLOOR) $(UV) pip install --quiet --constraint $(FLOOR)/constraints.txt --requirements floor.txt --editable '.[langchain,llama-index,local-server]'
 	@touch $@
 
 demo: $(READY) ## the main job: both frameworks, on the local Kimi server or (with a key) on the real host
-	@$(BIN)/kimi demo $(ARGS)
+	@$(BIN)/kimi-adapters demo $(ARGS)
 
 test: $(READY) ## all tests, no network beyond 127.0.0.1
 	$(BIN)/pytest -n auto $(ARGS)
@@ -76,7 +76,7 @@ test-python: pyproject.toml constraints.txt | $(UV) ## a selection of the tests 
 	[ -n "$$ran" ] || echo "Neither of Python $(PYTHONS) is installed here, so the tests ran on neither."
 
 features: $(READY) ## run LangChain's standard tests and write down what they say, for the documentation
-	RECORD_FEATURES=1 $(BIN)/pytest -n 0 tests/langchain/standard
+	RECORD_FEATURES=1 $(BIN)/pytest -n 0 tests/langchain_kimi/standard
 	$(BIN)/python docs/generate.py
 
 lint: $(READY) ## ruff: rules and format

@@ -26,7 +26,7 @@ ROUNDS = 5
 TURNS = 1000
 STREAM = "Count from 1 to 2000."
 SERVER = (
-    "from kimi_core.emulator import LocalKimi; import sys; k = LocalKimi().start();"
+    "from kimi_adapters.local_server import LocalKimi; import sys; k = LocalKimi().start();"
     "print(k.base_url, k.api_key, flush=True); sys.stdin.read()"
 )
 FLOORS = {

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kimi_core.emulator import LocalKimi
+from kimi_adapters.local_server import LocalKimi
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))

@@ -9,7 +9,7 @@ from llama_index.llms.openai import OpenAI
 from llama_index.llms.openai_like import OpenAILike
 from llama_index_conformance import Complaints, Contract, KnownFailures
 
-from kimi_core.emulator import LocalKimi
+from kimi_adapters.local_server import LocalKimi
 from llama_index_kimi import KimiLLM
 
 pytestmark = pytest.mark.filterwarnings("ignore")

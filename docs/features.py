@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from tests.langchain.standard.modes import IMPOSSIBLE, MODELS, MODES, RUNS, Model
-from tests.langchain.standard.record import MARKS, NOT_RUN, Record
+from tests.langchain_kimi.standard.modes import IMPOSSIBLE, MODELS, MODES, RUNS, Model
+from tests.langchain_kimi.standard.record import MARKS, NOT_RUN, Record
 
 Table = Callable[[Iterable[str], Iterable[Iterable[object]]], str]
 

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from docs import features
+from kimi_adapters.probe import QUESTIONS
 from kimi_core import HOSTS, MODELS, KimiClient, Message, Options, Profile, Request, errors, options, resolve
-from kimi_core.hosts import HostRow
-from kimi_core.models import NEAREST, ModelRow
-from kimi_core.probe import QUESTIONS
-from kimi_core.rows import catalogue
+from kimi_core.hosts import catalogue
+from kimi_core.hosts.models import NEAREST, ModelRow
+from kimi_core.hosts.registry import HostRow
 from langchain_kimi._errors import _BASES as LANGCHAIN_BASES
 from llama_index_kimi import KimiLLM
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kimi_core._version import __version__
 from kimi_core.budget import Budget, Spent
+from kimi_core.codecs.runware.options import RunwareOptions
 from kimi_core.errors import (
     APIConnectionError,
     APIError,
@@ -58,11 +59,10 @@ from kimi_core.events import (
     TextDelta,
     ToolCallDelta,
 )
-from kimi_core.forms import formula, web_search
-from kimi_core.hosts import HOSTS, ErrorRule, HostRow, Price, Retirement
-from kimi_core.models import MODELS, ModelRow
-from kimi_core.profile import Profile, resolve
-from kimi_core.runware import RunwareOptions
+from kimi_core.hosts.models import MODELS, ModelRow
+from kimi_core.hosts.profile import Profile, resolve
+from kimi_core.hosts.registry import HOSTS, ErrorRule, HostRow, Price, Retirement
+from kimi_core.openai_shapes import formula, web_search
 from kimi_core.settings import Settings, make_settings
 from kimi_core.types import (
     AgentSwarm,
@@ -87,7 +87,7 @@ from kimi_core.types import (
 )
 
 if TYPE_CHECKING:
-    from kimi_core.client import AsyncKimiClient, KimiClient
+    from kimi_core.client.client import AsyncKimiClient, KimiClient
 
 __all__ = [
     "HOSTS",
@@ -178,7 +178,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in ("KimiClient", "AsyncKimiClient"):
-        from kimi_core import client
+        from kimi_core.client import client
 
         return getattr(client, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

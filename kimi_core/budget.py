@@ -9,8 +9,8 @@ from typing import Any
 
 from kimi_core import errors as err
 from kimi_core.events import Event, ReasoningDelta, RefusalDelta, ResponseBuilder, TextDelta, ToolCallDelta
-from kimi_core.hosts import HostRow, Price
-from kimi_core.profile import Profile
+from kimi_core.hosts.profile import Profile
+from kimi_core.hosts.registry import HostRow, Price
 from kimi_core.quoting import quoted
 from kimi_core.types import Request, Response, TextPart
 

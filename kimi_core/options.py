@@ -12,10 +12,10 @@ from typing import Any, TypeAlias, get_args
 
 from pydantic import SecretStr
 
-from kimi_core import forms, headers
+from kimi_core import headers, openai_shapes
 from kimi_core.errors import ConfigError, UnknownOptionError
 from kimi_core.header_rules import check_headers
-from kimi_core.profile import did_you_mean
+from kimi_core.hosts.profile import did_you_mean
 from kimi_core.quoting import quoted
 from kimi_core.types import (
     MOST_AGENTS,
@@ -91,7 +91,7 @@ def parse(given: Mapping[str, Any], base: Options | None = None) -> Options:
     if "agent" in changes:
         changes["agent"] = parse_agent(changes["agent"])
     if "runware" in changes:
-        from kimi_core.runware import check  # with the first of its words
+        from kimi_core.codecs.runware.options import check  # with the first of its words
 
         check(changes["runware"])
     if "extra_headers" in changes:
@@ -183,6 +183,13 @@ def parse_agent(agent: AgentSwarm | Mapping[str, Any]) -> AgentSwarm:
     return agent
 
 
+def traceable_runware(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return Runware's own options as traces may see them: the address of a webhook without its query."""
+    from kimi_core.codecs.runware.options import shown  # with the first of its words
+
+    return shown(given)
+
+
 def parse_stop(stop: str | Iterable[str]) -> tuple[str, ...]:
     """One stop sequence or several.
 
@@ -245,7 +252,7 @@ def parse_served(given: Mapping[str, Any], base: Mapping[str, Any], tools: tuple
     served, rounds = (base.get(word) if given.get(word) is None else given[word] for word in SERVED)
     known: JsonObject = {"tools": tools}
     if served:
-        known["tools"] = (*tools, *(tool for tool in forms.to_server_tools(served) if tool not in tools))
+        known["tools"] = (*tools, *(tool for tool in openai_shapes.to_server_tools(served) if tool not in tools))
     if rounds is not None:
         known["max_server_rounds"] = parse_rounds(rounds)
     return known
@@ -327,9 +334,9 @@ def check_change(word: str) -> None:
 
 def unknown(word: str, allowed: Iterable[str] = ()) -> UnknownOptionError:
     """The error for a word nobody knows: with what those who bring it mean, or the nearest one."""
-    from kimi_core import hints  # with the first such word
+    from kimi_core import option_hints  # with the first such word
 
-    if advice := hints.hint(word):
+    if advice := option_hints.hint(word):
         return UnknownOptionError(f"There is no option {quoted(word)}. {advice}")
     known = (*CONNECTION, *OPTIONS, *SERVED, *ALIASES, *allowed)
     return UnknownOptionError(

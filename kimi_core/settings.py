@@ -13,13 +13,13 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import SecretStr
 
-from kimi_core import base_urls, hosts, profile
 from kimi_core.budget import Budget, check_budget
 from kimi_core.errors import ConfigError, MissingKeyError
 from kimi_core.header_rules import check_header, check_headers
 from kimi_core.headers import hidden
-from kimi_core.hosts import HostRow
-from kimi_core.models import ModelRow
+from kimi_core.hosts import base_urls, profile, registry
+from kimi_core.hosts.models import ModelRow
+from kimi_core.hosts.registry import HostRow
 from kimi_core.quoting import in_short, quoted
 
 OnUnsupported: TypeAlias = Literal["warn", "error", "ignore"]
@@ -129,7 +129,7 @@ _GIVEN = (
 
 
 def _by_name(row: HostRow) -> str | HostRow:
-    return row.name if hosts.HOSTS.get(row.name) is row else row
+    return row.name if registry.HOSTS.get(row.name) is row else row
 
 
 def _restore(given: dict[str, Any]) -> Settings:
@@ -190,7 +190,7 @@ def make_settings(
     if not url:
         raise ConfigError(f"host={row.name!r} has no address of its own: give base_url=…")
     base_urls.check_url(url)
-    hosts.check_path(row, url)
+    registry.check_path(row, url)
     base_urls.check_owner(row, base_url, "base_url")
     if named and not base_url and host is not None:
         base_urls.check_owner(row, named, next(name for name in row.base_url_env if _env((name,))))
@@ -271,15 +271,15 @@ _ELSEWHERE = " A key of the environment is sent to {0} only when you say whose a
 def _row(host: str | HostRow | None, base_url: str | None) -> HostRow:
     if host is not None:
         return profile.find_host(host)
-    known = hosts.guess_by_url(base_url) if base_url else None
-    return known or hosts.HOSTS[DEFAULT_HOST]
+    known = registry.guess_by_url(base_url) if base_url else None
+    return known or registry.HOSTS[DEFAULT_HOST]
 
 
 def _row_of_environment(row: HostRow, base_url: str) -> HostRow:
     """The row for an address of the environment: a variable that is a host's own names the host as well."""
     variable = next(name for name in row.base_url_env if _env((name,)))
-    anybodys = variable in hosts.HOSTS["generic"].base_url_env
-    return (hosts.guess_by_url(base_url) if anybodys else hosts.find_by_url(base_url)) or row
+    anybodys = variable in registry.HOSTS["generic"].base_url_env
+    return (registry.guess_by_url(base_url) if anybodys else registry.find_by_url(base_url)) or row
 
 
 def _check(max_retries: int, on_unsupported: str, chunk_timeout: float | None) -> None:

@@ -60,7 +60,7 @@ class DocumentPart:
     """A document. Plain text is sent as text; of others a host may extract the text (`documents="extract"`).
 
     Attributes:
-        url: A `data:` URL in base64, or an http URL. `kimi_core.documents.load` makes a part of bytes.
+        url: A `data:` URL in base64, or an http URL. `kimi_core.media.documents.load` makes a part of bytes.
         filename: Its name, which the model is told.
         mime: Its MIME type, where URL and name do not say it.
     """

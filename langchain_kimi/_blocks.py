@@ -12,10 +12,10 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages import content as types
 from langchain_core.messages.block_translators import register_translator
 
-from kimi_core.turns import TURNS
-from langchain_kimi._convert import DETAILS, PROVIDER
-from langchain_kimi._replies import reasoning_block
-from langchain_kimi._stream import CALL_INDEX, REASONING_INDEX, TEXT_INDEX
+from kimi_core.server_tool_record import TURNS
+from langchain_kimi._messages_in import DETAILS, PROVIDER
+from langchain_kimi._messages_out import reasoning_block
+from langchain_kimi._streaming import CALL_INDEX, REASONING_INDEX, TEXT_INDEX
 
 _REASONING, _TEXT = REASONING_INDEX.format(0), TEXT_INDEX.format(0)
 

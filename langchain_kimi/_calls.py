@@ -19,16 +19,16 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import RunnableConfig, ensure_config
 from pydantic import ConfigDict
 
-from kimi_core import forms, options
-from kimi_core.client import AsyncKimiClient, KimiClient
+from kimi_core import openai_shapes, options
+from kimi_core.client.client import AsyncKimiClient, KimiClient
 from kimi_core.errors import ConfigError, short_traceback
 from kimi_core.quoting import quoted
 from kimi_core.types import JsonObject, Message, OutputFormat, Request, TextPart
 from langchain_kimi._connection import revived
-from langchain_kimi._convert import to_messages
-from langchain_kimi._identity import Identified
-from langchain_kimi._replies import Manner, combined, to_result
-from langchain_kimi._stream import chunk_maker
+from langchain_kimi._messages_in import to_messages
+from langchain_kimi._messages_out import Manner, combined, to_result
+from langchain_kimi._serialization import Identified
+from langchain_kimi._streaming import chunk_maker
 from langchain_kimi._tools import to_tools
 
 # Words of a call that LangChain brings or `bind_tools` binds.
@@ -286,7 +286,7 @@ def _output(own: JsonObject) -> OutputFormat | None:
         schema = None if method == "json_object" else asked["schema"]
         return OutputFormat(method, schema, asked["name"], asked["description"], asked["strict"])
     response_format = own.get("response_format")
-    return forms.to_output(response_format) if response_format else None
+    return openai_shapes.to_output(response_format) if response_format else None
 
 
 def _prefill(last: Any) -> str:

@@ -9,12 +9,12 @@ from langchain_core.language_models import ModelProfile
 from pydantic import ConfigDict, PrivateAttr, model_validator
 
 from kimi_core import HOSTS, HostRow, Settings, __version__, make_settings, options
-from kimi_core.client import AsyncKimiClient, KimiClient
+from kimi_core.client.client import AsyncKimiClient, KimiClient
 from kimi_core.settings import notice_missing_key
 from kimi_core.types import JsonObject
 from langchain_kimi._fields import DEFAULT_MODEL, KimiFields
 from langchain_kimi._profile import model_profile
-from langchain_kimi._settled import SettledKey, SettledProfile, SettledUrl, settled, without_strangers
+from langchain_kimi._resolved import SettledKey, SettledProfile, SettledUrl, settled, without_strangers
 
 _PARSED = ("thinking", "reasoning_effort", "agent", "extra_headers", "n")
 """Options that pydantic alone would take in other types as well."""

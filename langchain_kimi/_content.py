@@ -7,11 +7,11 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from kimi_core import left_out, media
 from kimi_core.errors import MessageError, warn
-from kimi_core.media import Kind
+from kimi_core.media import data_urls, left_out
+from kimi_core.media.data_urls import Kind
 from kimi_core.quoting import in_short, quoted
-from kimi_core.structured import dump
+from kimi_core.structured_output import dump
 from kimi_core.types import DocumentPart, FilePart, ImagePart, Part, TextPart, VideoPart
 
 Block: TypeAlias = Mapping[str, Any]
@@ -285,10 +285,10 @@ def _resource(block: Block) -> Part | None:
 def _data_url(data: Any, mime: Any) -> str:
     """Bytes, or what is in base64 already: bare, or as a whole `data:` URL. The core looks at what it is."""
     if isinstance(data, bytes | bytearray | memoryview):
-        return media.to_data_url(bytes(data), mime or "")
+        return data_urls.to_data_url(bytes(data), mime or "")
     if not isinstance(data, str):
         raise MessageError(f"base64 must be text or bytes, not {type(data).__name__}.")
-    return data if media.is_inline(data) else f"data:{mime or ''};base64,{data}"
+    return data if data_urls.is_inline(data) else f"data:{mime or ''};base64,{data}"
 
 
 def _name(block: Block) -> str | None:

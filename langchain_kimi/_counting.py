@@ -11,10 +11,10 @@ from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import BaseMessage
 from pydantic import ConfigDict
 
-from kimi_core.history import unfolded
+from kimi_core.request.history import unfolded
 from kimi_core.types import DocumentPart, FilePart, ImagePart, Message, Part, TextPart, Tool, VideoPart
 from langchain_kimi._calls import Calling
-from langchain_kimi._convert import to_messages
+from langchain_kimi._messages_in import to_messages
 from langchain_kimi._tools import to_tools
 
 # Measured on nothing official: Kimi's tokenizer is not public API. Latin text runs at about four characters a token,
@@ -105,11 +105,11 @@ class Counting(Calling):
         if isinstance(part, TextPart):
             return self.get_num_tokens(part.text)
         if isinstance(part, DocumentPart):
-            from kimi_core import documents  # with the first document
+            from kimi_core.media import documents  # with the first document
 
             return self.get_num_tokens(documents.text_of(part) or "")
         if isinstance(part, FilePart):
-            from kimi_core import local_files
+            from kimi_core.media import local_files
 
             return self._of_part(local_files.to_part(part, local_files.load(part, self._settings.local_files)))
         return _PER_MEDIA[type(part)]
@@ -119,7 +119,7 @@ def _settled(messages: list[Message]) -> Sequence[Message]:
     """The messages as they would be sent: a tool's result has no files of this machine in it."""
     if all(type(message.content) is str for message in messages):
         return messages
-    from kimi_core import parts  # with the first picture
+    from kimi_core.media import parts  # with the first picture
 
     return parts.settled(messages)
 

@@ -9,7 +9,7 @@ from langchain_core.language_models import BaseChatModel
 from pydantic import ConfigDict, Field, SecretStr, SkipValidation, field_serializer
 
 from kimi_core.budget import Budget
-from kimi_core.hosts import HostRow
+from kimi_core.hosts.registry import HostRow
 from kimi_core.options import ThinkingOption
 from kimi_core.settings import Documents, FetchMedia, LocalFiles, OnUnsupported, UploadMedia
 from kimi_core.types import AgentSwarm, EmptyAnswer

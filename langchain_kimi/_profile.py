@@ -6,7 +6,7 @@ from typing import cast
 
 from langchain_core.language_models import ModelProfile
 
-from kimi_core.profile import Profile
+from kimi_core.hosts.profile import Profile
 from kimi_core.settings import Settings
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from typing_extensions import is_typeddict
 
-from kimi_core import forms
+from kimi_core import openai_shapes
 from kimi_core.errors import ConfigError
 from kimi_core.quoting import in_short, quoted
 from kimi_core.types import JsonObject, Tool
 
-HOSTED = ("builtin_function", "formula", *forms.OWN)
+HOSTED = ("builtin_function", "formula", *openai_shapes.OWN)
 """Types of tools that the host runs, or that the core makes functions of. They go on as they are."""
 
 # Keys of which a dict has at least one when it describes a function.
@@ -46,7 +46,7 @@ def to_tools(tools: Any) -> tuple[Tool, ...]:
         return ()
     if not isinstance(tools, Iterable) or not all(map(_is_ready, tools)):
         tools = to_dicts(tools)
-    return tuple(forms.to_tool(tool) for tool in tools)
+    return tuple(openai_shapes.to_tool(tool) for tool in tools)
 
 
 def _is_ready(tool: Any) -> bool:

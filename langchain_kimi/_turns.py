@@ -1,7 +1,7 @@
 """Messages for which server tools were run: their turns as standard blocks, and as the core's steps. Pure.
 
 Messages of blocks hold all of it in their content, in order. Messages of strings keep a record beside their text (see
-`kimi_core.turns`), since LangChain adds the texts of a stream up.
+`kimi_core.server_tool_record`), since LangChain adds the texts of a stream up.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any
 
 from langchain_core.messages import AIMessage
 
-from kimi_core import turns
-from kimi_core.arguments import parse_arguments
-from kimi_core.structured import dump
-from kimi_core.turns import TURNS
+from kimi_core import server_tool_record
+from kimi_core.server_tool_record import TURNS
+from kimi_core.structured_output import dump
+from kimi_core.tool_arguments import parse_arguments
 from kimi_core.types import JsonObject, Reasoning, ServerCall, Step, ToolCall
 
 CALL, RESULT = "server_tool_call", "server_tool_result"
@@ -54,13 +54,13 @@ def _of_calls(calls: Sequence[ServerCall]) -> Iterator[JsonObject]:
 
 def thought_block(reasoning: Reasoning) -> JsonObject:
     """What was thought in a turn before the last."""
-    origin = turns.to_origin(reasoning)
+    origin = server_tool_record.to_origin(reasoning)
     return {"type": "reasoning", "reasoning": reasoning.text, **({"extras": origin} if origin else {})}
 
 
 def call_block(call: ToolCall, position: int, place: int) -> JsonObject:
     """A call; in its extras what the block has no word for."""
-    told = turns.to_call(call, position, place)
+    told = server_tool_record.to_call(call, position, place)
     args = _object(call.arguments)
     extras = {key: told[key] for key in ("arguments", "type", "position") if key in told}
     if dump(args) == call.arguments:
@@ -78,7 +78,7 @@ def of_record(record: Iterable[JsonObject]) -> Iterator[JsonObject]:
     """Blocks of what a chunk has of the record."""
     for turn in record:
         for place, told in enumerate(turn.get("calls") or ()):
-            yield call_block(turns.to_tool_call(told), told.get("position", place), place)
+            yield call_block(server_tool_record.to_tool_call(told), told.get("position", place), place)
         for result in turn.get("results") or ():
             yield result_block(result["id"], result["output"], failed=bool(result.get("failed")))
 
@@ -106,7 +106,7 @@ def told_apart(message: AIMessage) -> tuple[AIMessage, tuple[Step, ...]]:
         for told_twice in ("reasoning_content", "reasoning_details"):  # in a message that LangChain made blocks of
             rest.pop(told_twice, None)
         return message.model_copy(update={"content": last, "additional_kwargs": rest}), steps
-    told = turns.read(kwargs[TURNS], str(message.text), kwargs.get("reasoning_content") or "")
+    told = server_tool_record.read(kwargs[TURNS], str(message.text), kwargs.get("reasoning_content") or "")
     if any(step.text for step in told.steps):
         content = told.text
     if any(step.reasoning for step in told.steps):
@@ -177,7 +177,9 @@ def _step(said: list[Any], calls: list[Any], results: list[Any]) -> Step:
 
 
 def _served(calls: Iterable[JsonObject], results: Iterable[JsonObject]) -> tuple[ServerCall, ...]:
-    return turns.served({"calls": list(map(_told_call, calls)), "results": list(map(_told_result, results))})
+    return server_tool_record.served(
+        {"calls": list(map(_told_call, calls)), "results": list(map(_told_result, results))}
+    )
 
 
 def _told_call(block: JsonObject) -> JsonObject:

@@ -152,7 +152,7 @@ class ChatKimi(Counting):
             RefusedError: The host's filter withheld it, or the model refused (`kimi_core`); LangChain's
                 `ModelRefusalError` too, where it has one.
         """
-        from langchain_kimi._structured import with_schema  # brings LangChain's parsers, when needed
+        from langchain_kimi._structured_output import with_schema  # brings LangChain's parsers, when needed
 
         return with_schema(
             self, schema, method=method, include_raw=include_raw, strict=strict, repair=repair, words=kwargs

@@ -21,13 +21,13 @@ from pydantic import BaseModel
 
 from kimi_core.errors import ConfigError
 from kimi_core.quoting import quoted
-from kimi_core.structured import switch
+from kimi_core.structured_output import switch
 from kimi_core.types import OutputFormat
-from llama_index_kimi._answers import PartialReader, correction, read, summed
 from llama_index_kimi._offers import output_of
+from llama_index_kimi._structured_answers import PartialReader, correction, read, summed
 
 if TYPE_CHECKING:
-    from llama_index_kimi._structured import StructuredAnswers
+    from llama_index_kimi._structured_output import StructuredAnswers
 
 dispatcher = get_dispatcher(__name__)
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from llama_index.core.base.llms.types import DocumentBlock, ImageBlock, VideoBlock
 
-from kimi_core import addresses, left_out, media
 from kimi_core.errors import MessageError, warn
-from kimi_core.media import Kind
+from kimi_core.hosts import addresses
+from kimi_core.media import data_urls, left_out
+from kimi_core.media.data_urls import Kind
 from kimi_core.quoting import quoted
 from kimi_core.types import DocumentPart, FilePart, ImagePart, LeftOutPart, Part, VideoPart
 
@@ -84,7 +85,7 @@ def _inline(data: Any, mime: str | None) -> str:
     """A file as a `data:` URL. Bytes of a block are in base64 already; the core looks at what they are."""
     if isinstance(data, bytes):
         return f"data:{mime or ''};base64,{data.decode('ascii', 'replace')}"
-    return media.to_data_url(_read(data), mime or "")
+    return data_urls.to_data_url(_read(data), mime or "")
 
 
 def _url(block: ImageBlock | VideoBlock | DocumentBlock, kind: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from kimi_core import forms
+from kimi_core import openai_shapes
 from kimi_core.errors import MessageError
 from kimi_core.quoting import quoted
 from kimi_core.types import JsonObject, OutputFormat, Tool
@@ -45,7 +45,7 @@ def to_tools(tools: Iterable[Any] | None, strict: bool | None = None) -> tuple[T
     Raises:
         MessageError: It is neither.
     """
-    converted = tuple(forms.to_tool(to_tool_dict(tool)) for tool in tools or ())
+    converted = tuple(openai_shapes.to_tool(to_tool_dict(tool)) for tool in tools or ())
     return converted if strict is None else tuple(_constrained(tool, strict) for tool in converted)
 
 
@@ -63,7 +63,7 @@ def to_output(response_format: Any) -> OutputFormat | None:
         return response_format
     if isinstance(response_format, type) and issubclass(response_format, BaseModel):
         return output_of(response_format)
-    return forms.to_output(response_format)
+    return openai_shapes.to_output(response_format)
 
 
 def output_of(output_cls: type[BaseModel]) -> OutputFormat:

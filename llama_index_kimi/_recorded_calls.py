@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from kimi_core.left_out import stand_in
-from kimi_core.structured import dump
+from kimi_core.media.left_out import stand_in
+from kimi_core.structured_output import dump
 from kimi_core.types import JsonObject, LeftOutPart, ToolCall
 
 # OpenAI's Responses say `call_id` beside an id of the item, Bedrock `toolUseId`, LlamaIndex's own selection `tool_id`.

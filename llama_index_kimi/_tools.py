@@ -14,12 +14,12 @@ from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools.types import BaseTool, ToolOutput
 
 from kimi_core.quoting import bounded, quoted
-from kimi_core.structured import parse_partial
+from kimi_core.structured_output import parse_partial
 from kimi_core.types import JsonObject, ToolCall
-from llama_index_kimi._convert import read_arguments
+from llama_index_kimi._messages_in import read_arguments
 from llama_index_kimi._offers import to_tool_dict
 from llama_index_kimi._recorded_calls import recorded_calls
-from llama_index_kimi._traced import traced
+from llama_index_kimi._tracing import traced
 
 
 class ToolCalling(FunctionCallingLLM):

@@ -1,7 +1,7 @@
 """Messages for which server tools were run. Pure.
 
 Text and reasoning of all turns stand in a message's blocks, as they were streamed; the record beside them (see
-`kimi_core.turns`) says which turn they are of, and what was called.
+`kimi_core.server_tool_record`) says which turn they are of, and what was called.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage
 
-from kimi_core import turns
+from kimi_core import server_tool_record
 from kimi_core.events import ServerToolCall, ServerToolResult, StepEnded
-from kimi_core.turns import TURNS
+from kimi_core.server_tool_record import TURNS
 from kimi_core.types import JsonObject, Message, Reasoning, Response, Step
 
 
@@ -26,7 +26,7 @@ def told_apart(message: Message, record: Any) -> Message:
     """
     content, reasoning = message.content, message.reasoning
     text = content if isinstance(content, str) else ""
-    told = turns.read(record, text, reasoning.text if reasoning else "")
+    told = server_tool_record.read(record, text, reasoning.text if reasoning else "")
     last = replace(reasoning, text=told.thought) if reasoning else None
     return replace(message, content=told.text if text else content, reasoning=last, steps=told.steps)
 
@@ -34,21 +34,24 @@ def told_apart(message: Message, record: Any) -> Message:
 def joined(response: Response) -> Response:
     """An answer with the text and reasoning of all its turns."""
     steps = response.steps
-    text, reasoning = turns.to_text(steps, response.text), turns.to_reasoning(steps, response.reasoning)
+    text, reasoning = (
+        server_tool_record.to_text(steps, response.text),
+        server_tool_record.to_reasoning(steps, response.reasoning),
+    )
     return replace(response, text=text, reasoning=reasoning)
 
 
 def last_text(message: ChatMessage) -> str:
     """What was said in the last turn: the answer, without what was said before server tools were called."""
     content, record = message.content or "", message.additional_kwargs.get(TURNS)
-    return turns.read(record, content, "").text if record else content
+    return server_tool_record.read(record, content, "").text if record else content
 
 
 def to_raw(steps: Sequence[Step]) -> list[JsonObject]:
     """The turns in full, for `raw`."""
     return [
         {**turn, "text": step.text, "reasoning": step.reasoning.text if step.reasoning else ""}
-        for turn, step in zip(turns.to_record(steps), steps, strict=True)
+        for turn, step in zip(server_tool_record.to_record(steps), steps, strict=True)
     ]
 
 
@@ -71,11 +74,11 @@ class TurnsMaker:
         match event:
             case ServerToolCall():
                 place = len(self._now().get("calls", ()))
-                self._more("calls", turns.to_call(event.call, event.position, place))
+                self._more("calls", server_tool_record.to_call(event.call, event.position, place))
             case ServerToolResult():
-                self._more("results", turns.to_result(event.id, event.output, failed=event.failed))
+                self._more("results", server_tool_record.to_result(event.id, event.output, failed=event.failed))
             case StepEnded():
-                end = turns.to_end(text[self._text :], Reasoning(thought[self._thought :]))
+                end = server_tool_record.to_end(text[self._text :], Reasoning(thought[self._thought :]))
                 self.record = [*self.record[:-1], {**self._now(), **end}]
                 self._turn, self._text, self._thought = self._turn + 1, len(text), len(thought)
 

@@ -22,20 +22,20 @@ from llama_index.core.base.llms.types import (
 from pydantic import PrivateAttr, SecretStr
 
 from kimi_core import options
-from kimi_core.client import AsyncKimiClient, KimiClient
+from kimi_core.client.client import AsyncKimiClient, KimiClient
 from kimi_core.events import Event
-from kimi_core.hosts import HOSTS
+from kimi_core.hosts.registry import HOSTS
 from kimi_core.settings import Settings, make_settings, notice_missing_key
 from kimi_core.types import JsonObject, Options, Request, Response
-from llama_index_kimi._convert import to_chat_response, to_completion, to_messages
 from llama_index_kimi._fields import DEFAULT_MODEL, KimiFields
+from llama_index_kimi._messages_in import to_chat_response, to_completion, to_messages
 from llama_index_kimi._offers import to_output, to_tools
-from llama_index_kimi._stream import ResponseMaker
-from llama_index_kimi._structured import StructuredAnswers
+from llama_index_kimi._option_names import given, loose
+from llama_index_kimi._streaming import ResponseMaker
+from llama_index_kimi._structured_output import StructuredAnswers
 from llama_index_kimi._tidy import noted
 from llama_index_kimi._tools import ToolCalling
-from llama_index_kimi._traced import traced_chat, traced_completion
-from llama_index_kimi._words import given, loose
+from llama_index_kimi._tracing import traced_chat, traced_completion
 
 # Words of a call that are not options: what it is about.
 _OWN = (

@@ -11,8 +11,8 @@ import pytest
 from drivers import DRIVERS, Driver
 from hypothesis import HealthCheck, settings
 
-from kimi_core.emulator import LocalKimi
-from kimi_core.hosts import HOSTS
+from kimi_adapters.local_server import LocalKimi
+from kimi_core.hosts.registry import HOSTS
 
 # A change is judged by the same examples each time it is judged; new ones are looked for by `make test`. Nothing is
 # timed in either: what takes long on a busy machine is no defect.

@@ -23,7 +23,7 @@ from llama_index.core.base.llms.types import (
 )
 from llama_index.core.tools import FunctionTool
 
-from kimi_core import FilePart, ImagePart, Message, TextPart, structured
+from kimi_core import FilePart, ImagePart, Message, TextPart, structured_output
 from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
 
@@ -124,7 +124,9 @@ def _to_langchain(message: Message) -> BaseMessage:
             return HumanMessage(content, name=message.name)
         case "tool":
             return ToolMessage(content, tool_call_id=message.tool_call_id)
-    calls = [{"name": c.name, "args": structured.parse_json(c.arguments), "id": c.id} for c in message.tool_calls]
+    calls = [
+        {"name": c.name, "args": structured_output.parse_json(c.arguments), "id": c.id} for c in message.tool_calls
+    ]
     kwargs: dict[str, Any] = {"reasoning_content": message.reasoning.text} if message.reasoning else {}
     return AIMessage(content, tool_calls=calls, additional_kwargs=kwargs)
 
@@ -206,7 +208,7 @@ def _to_llama_index(message: Message) -> ChatMessage:
     blocks: list[Any] = [ThinkingBlock(content=message.reasoning.text)] if message.reasoning else []
     blocks += [_llama_block(part) for part in parts if not (isinstance(part, TextPart) and not part.text)]
     blocks += [
-        ToolCallBlock(tool_call_id=c.id, tool_name=c.name, tool_kwargs=structured.parse_json(c.arguments))
+        ToolCallBlock(tool_call_id=c.id, tool_name=c.name, tool_kwargs=structured_output.parse_json(c.arguments))
         for c in message.tool_calls
     ]
     kwargs = {"tool_call_id": message.tool_call_id} if message.tool_call_id else {}

@@ -12,7 +12,7 @@ from langchain_core.messages import HumanMessage, ToolMessage
 from llama_index.core.base.llms.types import ChatMessage, ImageBlock, TextBlock, ToolCallBlock
 from llama_index.core.tools import FunctionTool
 
-from kimi_core.emulator import LocalKimi
+from kimi_adapters.local_server import LocalKimi
 
 
 @dataclass(frozen=True)

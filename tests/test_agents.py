@@ -9,7 +9,7 @@ import pytest
 from langchain.agents import create_agent
 from llama_index.core.agent.workflow import AgentStream, FunctionAgent, ToolCallResult
 
-from kimi_core.emulator import LocalKimi
+from kimi_adapters.local_server import LocalKimi
 from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
 

@@ -10,10 +10,10 @@ import pytest
 from llama_index.core.llms.structured_llm import StructuredLLM
 from pydantic import BaseModel
 
+from kimi_adapters.local_server import LocalKimi
 from kimi_core import AsyncKimiClient, KimiClient
-from kimi_core.emulator import LocalKimi
 from langchain_kimi import ChatKimi, prefill, register
-from langchain_kimi.harness import PromptCacheKeyMiddleware
+from langchain_kimi.deepagents import PromptCacheKeyMiddleware
 from llama_index_kimi import KimiLLM
 
 OURS = ("kimi_core", "langchain_kimi", "llama_index_kimi")

@@ -13,8 +13,8 @@ import pytest
 from packaging.requirements import Requirement
 
 import kimi_core
-from kimi_core.client import AsyncKimiClient, KimiClient
-from kimi_core.transport import AsyncTransport, Transport
+from kimi_core.client.client import AsyncKimiClient, KimiClient
+from kimi_core.transport.transport import AsyncTransport, Transport
 
 ROOT = Path(__file__).parent.parent
 FRAMEWORKS = {"langchain": "langchain-core", "llama-index": "llama-index-core"}
@@ -81,7 +81,7 @@ def test_the_wheel_works_outside_of_the_checkout(tmp_path: Path) -> None:
     assert not [n for n in names if n.startswith(("tests/", "docs/", "notebooks/"))]
     code = (
         f"import sys; sys.path.insert(0, {str(site)!r}); import kimi_core, langchain_kimi, llama_index_kimi;"
-        "from kimi_core.emulator import LocalKimi; from langchain_kimi import ChatKimi;"
+        "from kimi_adapters.local_server import LocalKimi; from langchain_kimi import ChatKimi;"
         "k = LocalKimi().start();"
         "print(kimi_core.__file__, ChatKimi(base_url=k.base_url, api_key=k.api_key).invoke('Hello').text != '')"
     )
@@ -105,7 +105,7 @@ def test_every_sync_method_has_its_async_twin(sync: type, other: type) -> None:
 
 
 def test_no_file_is_longer_than_somebody_reads_in_one_go() -> None:
-    packages = ("kimi_core", "langchain_kimi", "llama_index_kimi")
+    packages = ("kimi_core", "kimi_adapters", "langchain_kimi", "llama_index_kimi")
     files = [file for package in packages for file in (ROOT / package).rglob("*.py")]
     assert len(files) > 200
     assert [str(file.relative_to(ROOT)) for file in files if len(file.read_text().splitlines()) > 450] == []

@@ -12,9 +12,9 @@ from drivers import Driver
 from langchain_core.messages import HumanMessage
 from llama_index.core.base.llms.types import ChatMessage, DocumentBlock, ImageBlock, VideoBlock
 
+from kimi_adapters.local_server import LocalKimi
 from kimi_core import ImagePart, KimiWarning, Message, Reasoning, TextPart, ToolCall, UnsupportedError
-from kimi_core.emulator import LocalKimi
-from kimi_core.media import MediaError
+from kimi_core.media.data_urls import MediaError
 from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
 

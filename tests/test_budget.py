@@ -13,6 +13,7 @@ from drivers import STREAMED, Driver
 from langchain_core.exceptions import ModelError
 from langchain_core.load import dumps
 
+from kimi_adapters.local_server import LocalKimi
 from kimi_core import (
     HOSTS,
     AgentSwarm,
@@ -27,8 +28,7 @@ from kimi_core import (
     TextDelta,
     web_search,
 )
-from kimi_core.emulator import LocalKimi
-from kimi_core.forms import to_tool
+from kimi_core.openai_shapes import to_tool
 from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
 
@@ -130,7 +130,7 @@ def test_a_stopped_stream_closes_its_connection() -> None:
 
 
 def _pool(client: KimiClient) -> list[Any]:
-    from kimi_core import sdk
+    from kimi_core.transport import sdk
 
     return list(sdk.client(client.settings)._client._transport._pool.connections)
 

@@ -18,8 +18,8 @@ import pytest
 from PIL import Image
 from pytest_examples import CodeExample, EvalExample, find_examples
 
+from kimi_adapters.local_server import LocalKimi
 from kimi_core import options
-from kimi_core.emulator import LocalKimi
 from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from drivers import Answer, Driver
 
-from kimi_core.emulator import LocalKimi
+from kimi_adapters.local_server import LocalKimi
 
 FIXTURES = Path(__file__).parent / "fixtures"
 AIMLAPI = json.loads((FIXTURES / "aimlapi-kimi-k2.6.json").read_text())

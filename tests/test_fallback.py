@@ -13,6 +13,7 @@ from langchain_core._api import LangChainBetaWarning
 from langchain_core.load import dumps, loads
 from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
 
+from kimi_adapters.local_server import LocalKimi
 from kimi_core import (
     HOSTS,
     APIConnectionError,
@@ -34,8 +35,7 @@ from kimi_core import (
     TextPart,
     web_search,
 )
-from kimi_core.emulator import LocalKimi
-from kimi_core.forms import to_tool
+from kimi_core.openai_shapes import to_tool
 from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
 
@@ -218,7 +218,7 @@ def test_one_line_is_logged_without_a_key(
     kimi.fail(1, message=f"busy with {kimi.api_key}")
     with caplog.at_level(logging.DEBUG, logger="kimi_core"):
         driver.ask(make(driver, kimi, spare), "Hello")
-    said = [r for r in caplog.records if r.name == "kimi_core.fallback"]
+    said = [r for r in caplog.records if r.name == "kimi_core.client.fallback"]
     assert [r.levelno for r in said] == [logging.WARNING]
     assert said[0].getMessage().startswith("moonshot failed, moonshot is next: OverloadedError")
     assert not [r for r in caplog.records if kimi.api_key in r.getMessage() or SPARE_KEY in r.getMessage()]

@@ -24,8 +24,8 @@ from llama_index.core.base.llms.types import (
 )
 from PIL import Image
 
+from kimi_adapters.local_server import LocalKimi
 from kimi_core import ConfigError, KimiWarning, Message, MessageError, Reasoning, ToolCall
-from kimi_core.emulator import LocalKimi
 
 WHOLE = [driver for driver in DRIVERS if driver.mode == "invoke"]
 both = pytest.mark.parametrize("driver", WHOLE, ids=[driver.framework for driver in WHOLE])

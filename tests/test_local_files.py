@@ -24,9 +24,9 @@ from llama_index.core.base.llms.types import (
     VideoBlock,
 )
 
+from kimi_adapters.local_server import LocalKimi
 from kimi_core import FilePart, KimiError, KimiWarning, Message, TextPart
-from kimi_core.emulator import LocalKimi
-from kimi_core.media import MediaError
+from kimi_core.media.data_urls import MediaError
 from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
 

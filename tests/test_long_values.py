@@ -10,8 +10,8 @@ import pytest
 from drivers import DRIVERS, Answer, Driver, by_name
 from pydantic import ValidationError
 
+from kimi_adapters.local_server import LocalKimi
 from kimi_core import KimiError
-from kimi_core.emulator import LocalKimi
 from kimi_core.quoting import LONGEST
 
 LONG = "q" * 100_000

@@ -10,8 +10,8 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 from llama_index.core.base.llms.types import ChatMessage, TextBlock, ThinkingBlock, ToolCallBlock
 from pydantic import BaseModel
 
+from kimi_adapters.local_server import LocalKimi
 from kimi_core import KimiClient, KimiWarning, Message, Options, OutputFormat, Request, Tool
-from kimi_core.emulator import LocalKimi
 from kimi_core.errors import ConfigError, MessageError
 from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM

@@ -14,10 +14,11 @@ from file_server import FileServer
 from langchain_core.messages import HumanMessage
 from llama_index.core.base.llms.types import ChatMessage, DocumentBlock
 
-from kimi_core import ImagePart, Message, Reasoning, TextPart, ToolCall, VideoPart, fetch
-from kimi_core.emulator import LocalKimi
-from kimi_core.media import MediaError
-from kimi_core.recent import UPLOADED
+from kimi_adapters.local_server import LocalKimi
+from kimi_core import ImagePart, Message, Reasoning, TextPart, ToolCall, VideoPart
+from kimi_core.attachments import fetch
+from kimi_core.cache import UPLOADED
+from kimi_core.media.data_urls import MediaError
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="

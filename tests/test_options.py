@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from drivers import DRIVERS, Driver
 
+from kimi_adapters.local_server import LocalKimi
 from kimi_core import (
     HOSTS,
     AuthenticationError,
@@ -19,7 +20,6 @@ from kimi_core import (
     UnknownHostError,
     UnknownOptionError,
 )
-from kimi_core.emulator import LocalKimi
 
 INVOKED = [d for d in DRIVERS if d.mode == "invoke"]
 # A host that takes every option, so that each can be seen on the wire.

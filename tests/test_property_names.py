@@ -9,8 +9,8 @@ from llama_index.core.base.llms.types import ChatMessage
 from pydantic import BaseModel, Field
 from test_structured import WAYS, Way, each
 
+from kimi_adapters.local_server import LocalKimi
 from kimi_core import Message, MessageError, Reasoning, ToolCall
-from kimi_core.emulator import LocalKimi
 from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
 

@@ -13,8 +13,8 @@ from drivers import Driver
 from file_server import FileServer
 
 from kimi_core import APIStatusError, AsyncKimiClient, KimiClient, Message, Request
-from kimi_core.addresses import is_same_origin, shown
-from kimi_core.hosts import HOSTS
+from kimi_core.hosts.addresses import is_same_origin, shown
+from kimi_core.hosts.registry import HOSTS
 
 CANARY = "sk-canary-9f3b1c77e5d24a60"
 JSON = {"Content-Type": "application/json"}

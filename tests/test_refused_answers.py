@@ -10,8 +10,8 @@ from drivers import DRIVERS, STREAMED, WHOLE, Answer, Driver, by_name
 from langchain_core.messages import AIMessage, HumanMessage
 from llama_index.core.base.llms.types import ChatMessage
 
+from kimi_adapters.local_server import LocalKimi
 from kimi_core import APIError, KimiClient, Message, Request
-from kimi_core.emulator import LocalKimi
 from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
 

@@ -18,6 +18,7 @@ from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.prompts import PromptTemplate
 from pydantic import BaseModel
 
+from kimi_adapters.local_server import LocalKimi
 from kimi_core import (
     APIError,
     APITimeoutError,
@@ -52,9 +53,8 @@ from kimi_core import (
     resolve,
 )
 from kimi_core.codecs import codec
-from kimi_core.emulator import LocalKimi
 from kimi_core.events import reduce
-from kimi_core.hosts import HOSTS
+from kimi_core.hosts.registry import HOSTS
 from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
 

@@ -6,7 +6,7 @@ import copy
 
 import pytest
 
-from kimi_core.emulator import mfjs
+from kimi_adapters.local_server import mfjs
 from kimi_core.schema import SchemaError, normalise
 from tests.schema_table import ROWS, RULES, Rule
 

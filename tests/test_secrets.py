@@ -22,6 +22,7 @@ from pydantic import SecretStr
 from rich import inspect
 from rich.console import Console
 
+from kimi_adapters.local_server import LocalKimi
 from kimi_core import (
     APIError,
     ConfigError,
@@ -33,7 +34,6 @@ from kimi_core import (
     Request,
     make_settings,
 )
-from kimi_core.emulator import LocalKimi
 
 CANARY = "sk-canary-9f3b1c77e5d24a60"
 HEADER = "Bearer-canary-4c1d"

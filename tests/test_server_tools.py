@@ -11,8 +11,8 @@ from langchain_core.messages import HumanMessage, ToolMessage
 from llama_index.core.base.llms.types import ChatMessage
 
 import kimi_core as core
-from kimi_core import forms, options
-from kimi_core.emulator import LocalKimi
+from kimi_adapters.local_server import LocalKimi
+from kimi_core import openai_shapes, options
 
 DATE, BASE64, WEB = "moonshot/date:latest", "moonshot/base64:latest", "moonshot/web-search:latest"
 FIBERS = f"/v1/formulas/{DATE}/fibers"
@@ -76,7 +76,7 @@ def test_a_call_can_do_without_the_server_tools_of_the_constructor(driver: Drive
 
 
 def test_a_tool_that_is_given_twice_is_offered_once() -> None:
-    search = forms.to_tool(core.web_search())
+    search = openai_shapes.to_tool(core.web_search())
     assert options.parse_served({"server_tools": ["$web_search"]}, {}, (search,)) == {"tools": (search,)}
 
 

@@ -21,6 +21,7 @@ from langchain_core.tracers.langchain import _get_usage_metadata_from_generation
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.rate_limiter import BaseRateLimiter as LlamaIndexRateLimiter
 
+from kimi_adapters.local_server import LocalKimi
 from kimi_core import (
     AuthenticationError,
     Budget,
@@ -33,7 +34,6 @@ from kimi_core import (
     Request,
     UnsupportedError,
 )
-from kimi_core.emulator import LocalKimi
 from kimi_core.events import reduce
 from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM

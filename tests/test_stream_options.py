@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from drivers import Driver
 
-from kimi_core.emulator import LocalKimi
+from kimi_adapters.local_server import LocalKimi
 
 BROUGHT = {"stream_options": {"continuous_usage_stats": True}}
 HOSTS = ["moonshot", "vllm", "fireworks"]

@@ -10,7 +10,7 @@ from drivers import STREAMED, Answer, Driver
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kimi_core.emulator import LocalKimi
+from kimi_adapters.local_server import LocalKimi
 
 # Reasoning, text with wide characters, two parallel calls interleaved, usage in the choice and at the end.
 USAGE = {

@@ -17,6 +17,7 @@ from inline_snapshot import snapshot
 from llama_index.core.prompts import PromptTemplate
 from pydantic import BaseModel, ConfigDict, Field, RootModel, TypeAdapter, ValidationError, create_model
 
+from kimi_adapters.local_server import LocalKimi
 from kimi_core import (
     ConfigError,
     KimiWarning,
@@ -25,7 +26,6 @@ from kimi_core import (
     ToolNotCalledError,
     TruncatedError,
 )
-from kimi_core.emulator import LocalKimi
 from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from drivers import Driver
 
+from kimi_adapters.local_server import LocalKimi
 from kimi_core import MODELS, KimiClient, KimiWarning, Message, Options, Request, UnsupportedError
-from kimi_core.emulator import LocalKimi
 from kimi_core.options import parse_thinking
 
 ENABLED = {"type": "enabled"}

@@ -14,13 +14,13 @@ from langchain_core.messages import HumanMessage, ToolMessage
 from llama_index.core.base.llms.types import ChatMessage, ToolCallBlock
 from tool_call_shapes import DEEP, OSLO, SHAPES, Shape, call
 
+from kimi_adapters.local_server import LocalKimi
 from kimi_core import APIError, DecodeError, Response, resolve
-from kimi_core.arguments import parse_arguments
 from kimi_core.codecs import WireRequest
 from kimi_core.codecs.chat import ChatCodec
-from kimi_core.emulator import LocalKimi
 from kimi_core.events import reduce
-from kimi_core.hosts import HOSTS
+from kimi_core.hosts.registry import HOSTS
+from kimi_core.tool_arguments import parse_arguments
 from langchain_kimi import ChatKimi
 from langchain_kimi._strict import HalfEscapes
 

@@ -10,8 +10,8 @@ import openai
 import pytest
 from drivers import Driver
 
+from kimi_adapters.local_server import LocalKimi
 from kimi_core import AsyncKimiClient, AuthenticationError, ConfigError, KimiClient, KimiError
-from kimi_core.emulator import LocalKimi
 
 OURS = ("kimi_core", "langchain_kimi", "llama_index_kimi")
 BELOW = ("openai", "httpx", "httpx2", "httpcore", "httpcore2", "tenacity")

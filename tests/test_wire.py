@@ -12,8 +12,8 @@ import pytest
 from drivers import Driver
 from inline_snapshot import snapshot
 
+from kimi_adapters.local_server import LocalKimi
 from kimi_core import ImagePart, Message, Reasoning, TextPart, ToolCall, VideoPart
-from kimi_core.emulator import LocalKimi
 
 PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg=="
 CLIP = "data:video/mp4;base64,AAAAGGZ0eXBpc29tAAAAAGlzb21tcDQy"

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import pytest
 from langsmith import testing
 
-from kimi_core.emulator import LocalKimi
+from kimi_adapters.local_server import LocalKimi
 from langchain_kimi import ChatKimi
 
 MEMO = (

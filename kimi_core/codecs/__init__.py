@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kimi_core.events import Event, Finished
-from kimi_core.plan import Plan
-from kimi_core.profile import Profile
+from kimi_core.hosts.profile import Profile
+from kimi_core.request.plan import Plan
 from kimi_core.types import Part
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Codec(Protocol):
 def codec(name: str) -> Codec:
     """The codec of that name."""
     if name == "runware":
-        from kimi_core.codecs.runware import RunwareCodec
+        from kimi_core.codecs.runware.codec import RunwareCodec
 
         return RunwareCodec()
     from kimi_core.codecs.chat import ChatCodec

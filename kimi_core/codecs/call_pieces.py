@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Container
 from typing import Any
 
-from kimi_core.arguments import is_object, whole_characters
+from kimi_core.tool_arguments import is_object, whole_characters
 
 
 class Piece:

@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic_core import from_json, to_json
 
-from kimi_core import documents, names, schema
-from kimi_core.classify import not_an_answer
+from kimi_core import schema
 from kimi_core.codecs import WireRequest
 from kimi_core.codecs.chat_stream import ChatStreamDecoder
+from kimi_core.codecs.error_mapping import not_an_answer
+from kimi_core.codecs.json_paths import merge_patch
 from kimi_core.errors import ContextOverflowError, MessageError, UnsupportedError, make
 from kimi_core.events import Event
-from kimi_core.host_row import DETAILS
-from kimi_core.paths import merge_patch
-from kimi_core.plan import Plan
-from kimi_core.profile import Profile
+from kimi_core.hosts.profile import Profile
+from kimi_core.hosts.spec import DETAILS
+from kimi_core.media import documents
 from kimi_core.quoting import in_short, quoted
+from kimi_core.request import tool_names
+from kimi_core.request.plan import Plan
 from kimi_core.types import (
     DocumentPart,
     FilePart,
@@ -144,7 +146,7 @@ def wire_names(plan: Plan) -> Mapping[str, str]:
     illegal = [name for name in used if not _legal(pattern, name)]
     if not illegal:
         return {}
-    safe = names.safe_names(tuple(used))
+    safe = tool_names.safe_names(tuple(used))
     return {name: safe[name] for name in illegal}
 
 

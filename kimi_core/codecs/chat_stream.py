@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kimi_core.classify import error_in_frame, not_an_answer
 from kimi_core.codecs.call_sections import WITHHELD, RecoveredCalls, SectionReader, WithheldCalls
-from kimi_core.codecs.details import Details
-from kimi_core.codecs.markup import MarkupReader
+from kimi_core.codecs.error_mapping import error_in_frame, not_an_answer
+from kimi_core.codecs.inline_markup import MarkupReader
+from kimi_core.codecs.json_paths import dig, first
 from kimi_core.codecs.original_names import OriginalNames
+from kimi_core.codecs.reasoning_details import Details
 from kimi_core.codecs.tool_calls import ToolCallAssembler
 from kimi_core.events import Event, Finished, ReasoningDelta, RefusalDelta, Started, TextDelta
-from kimi_core.host_row import DETAILS
-from kimi_core.paths import dig, first
-from kimi_core.profile import Profile
-from kimi_core.structured import dump
+from kimi_core.hosts.profile import Profile
+from kimi_core.hosts.spec import DETAILS
+from kimi_core.structured_output import dump
 from kimi_core.types import FinishReason, JsonObject, Usage
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from kimi_core.classify import not_an_answer
 from kimi_core.codecs.chat_stream import ChatStreamDecoder
+from kimi_core.codecs.error_mapping import not_an_answer
 from kimi_core.events import Event, Finished, ResponseBuilder
-from kimi_core.profile import Profile
+from kimi_core.hosts.profile import Profile
 from kimi_core.types import JsonObject, Response
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kimi_core.codecs.call_pieces import OpenCall, Piece, is_sound
 from kimi_core.events import Event, ToolCallDelta
-from kimi_core.structured import parse_partial
+from kimi_core.structured_output import parse_partial
 
 if TYPE_CHECKING:
     from kimi_core.codecs import WireRequest

@@ -8,7 +8,7 @@ import pytest
 from drivers import DRIVERS, Driver
 from hosts_served import RUNWARE, SERVED, Served
 
-from kimi_core.emulator import LocalKimi
+from kimi_adapters.local_server import LocalKimi
 
 TWO = [d for d in DRIVERS if d.name in ("langchain-astream", "llama_index-invoke")]
 FRAMEWORKS = [d for d in DRIVERS if d.mode == "invoke"]

@@ -6,6 +6,7 @@ import pytest
 from drivers import Driver
 from file_server import FileServer
 
+from kimi_adapters.local_server import LocalKimi
 from kimi_core import (
     HOSTS,
     AuthenticationError,
@@ -19,8 +20,7 @@ from kimi_core import (
     TextPart,
     UnknownHostError,
 )
-from kimi_core.emulator import LocalKimi
-from kimi_core.hosts import find_by_url
+from kimi_core.hosts.registry import find_by_url
 
 ADDRESSES = {
     "https://openrouter.ai/api/v1": "openrouter",

@@ -10,8 +10,8 @@ from drivers import DRIVERS, Driver
 from hosts_served import PIXEL, Served
 from inline_snapshot import snapshot
 
+from kimi_adapters.local_server import LocalKimi
 from kimi_core import HOSTS, ImagePart, Message, Reasoning, TextPart, ToolCall, VideoPart
-from kimi_core.emulator import LocalKimi
 
 CLIP = "data:video/mp4;base64,AAAAGGZ0eXBpc29tAAAAAGlzb21tcDQy"
 TWO = [d for d in DRIVERS if d.name in ("langchain-astream", "llama_index-invoke")]

@@ -8,8 +8,8 @@ import pytest
 from drivers import DRIVERS, Driver
 from hosts_served import Served
 
+from kimi_adapters.local_server import LocalKimi
 from kimi_core import Message, ToolCall, errors
-from kimi_core.emulator import LocalKimi
 
 CALL = ToolCall("functions.get_weather:0", "get_weather", '{"city": "Paris"}')
 ASKED = Message("user", "What is the weather in Paris?")

@@ -8,8 +8,8 @@ from hosts_served import PIXEL, RUNWARE, SERVED, Served, Talk
 from llama_index.core import PromptTemplate
 from pydantic import BaseModel
 
+from kimi_adapters.local_server import LocalKimi
 from kimi_core import HOSTS, HostRow
-from kimi_core.emulator import LocalKimi
 
 
 def get_weather(city: str) -> str:

@@ -8,8 +8,8 @@ import warnings
 import pytest
 from drivers import Driver
 
+from kimi_adapters.local_server import LocalKimi
 from kimi_core import HOSTS, MODELS, KimiWarning
-from kimi_core.emulator import LocalKimi
 from langchain_kimi import ChatKimi
 
 GONE = [

@@ -16,8 +16,8 @@ from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.base.llms.types import ChatMessage
 from pydantic import BaseModel
 
+from kimi_adapters.local_server import LocalKimi
 from kimi_core import BadRequestError, ConfigError, ImagePart, KimiWarning, Message, TextPart, UnsupportedError
-from kimi_core.emulator import LocalKimi
 from langchain_kimi import ChatKimi, prefill
 from llama_index_kimi import KimiLLM
 

@@ -13,7 +13,7 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.tools import FunctionTool
 from llama_index_instrumentation.event_handlers import BaseEventHandler
 
-from kimi_core.emulator import LocalKimi
+from kimi_adapters.local_server import LocalKimi
 
 KEY = "sk-canary-7f3a"
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

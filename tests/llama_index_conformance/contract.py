@@ -24,7 +24,7 @@ from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.prompts import PromptTemplate
 from pydantic import BaseModel
 
-from kimi_core.emulator import LocalKimi
+from kimi_adapters.local_server import LocalKimi
 from llama_index_conformance.base import (
     ADD,
     CALL,

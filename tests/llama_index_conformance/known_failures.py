@@ -14,7 +14,7 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.prompts import PromptTemplate
 
-from kimi_core.emulator import LocalKimi
+from kimi_adapters.local_server import LocalKimi
 from llama_index_conformance.base import (
     ADD,
     CALL,

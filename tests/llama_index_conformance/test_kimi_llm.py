@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kimi_core.emulator import LocalKimi
+from kimi_adapters.local_server import LocalKimi
 from llama_index_conformance import Complaints, Contract, KnownFailures, LLMUnderTest
 from llama_index_kimi import KimiLLM
 

@@ -12,7 +12,7 @@ import pytest
 from llama_index.core import VectorStoreIndex
 from llama_index.core.schema import BaseNode
 
-from kimi_core.emulator import LocalKimi
+from kimi_adapters.local_server import LocalKimi
 from llama_index_kimi import KimiLLM
 from rag import pipeline
 from rag.corpus import pages

@@ -28,7 +28,7 @@ from ragas.metrics import (
 )
 from ragas.metrics._answer_relevance import ResponseRelevanceInput
 
-from kimi_core.emulator import LocalKimi
+from kimi_adapters.local_server import LocalKimi
 from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
 

@@ -48,7 +48,7 @@ from llama_index.core.selectors import (
 )
 from llama_index.core.tools import QueryEngineTool
 
-from kimi_core.emulator import LocalKimi
+from kimi_adapters.local_server import LocalKimi
 from llama_index_kimi import KimiLLM
 
 TOWER, HARBOUR = "The lighthouse of Alora is 41 metres tall.", "The harbour of Alora has 12 berths for ships."

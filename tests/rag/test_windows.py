@@ -13,7 +13,7 @@ from llama_index.core.response_synthesizers import ResponseMode
 from llama_index.core.utils import get_tokenizer
 from pydantic import BaseModel
 
-from kimi_core.emulator import LocalKimi
+from kimi_adapters.local_server import LocalKimi
 from llama_index_kimi import KimiLLM
 
 FACT = "The lighthouse of Alora is 41 metres tall. "

@@ -1,0 +1,1 @@
+"""What people start or look at: the local server, the probe of hosts, the command line."""

@@ -1,0 +1,142 @@
+"""The commands and their options. What a command needs is imported when it runs: `kimi-adapters --help` stays quick."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kimi_adapters.cli.extras import needs
+from kimi_core import __version__
+
+app = typer.Typer(
+    name="kimi-adapters",
+    help="Kimi models in LangChain and LlamaIndex: try them out, with a key or without.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class DialectOption(StrEnum):
+    """Whose dialect the local server speaks."""
+
+    moonshot = "moonshot"
+    aimlapi = "aimlapi"
+    runware = "runware"
+    kimi_code = "kimi-code"
+    openrouter = "openrouter"
+    fireworks = "fireworks"
+    vllm = "vllm"
+    sglang = "sglang"
+
+
+class FrameworkOption(StrEnum):
+    """What is demonstrated."""
+
+    langchain = "langchain"
+    llama_index = "llama-index"
+    both = "both"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"kimi-adapters {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _kimi(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def demo(
+    framework: Annotated[FrameworkOption, typer.Option(help="What to show.")] = FrameworkOption.both,
+    host: Annotated[str, typer.Option(help="Whose Kimi: a name that `kimi-adapters hosts` lists.")] = "moonshot",
+    model: Annotated[str, typer.Option(help="Which Kimi: a name that `kimi-adapters models` lists.")] = "kimi-k2.6",
+    docs: Annotated[
+        Path | None, typer.Option(exists=True, help="A file or folder of texts to answer from (.md, .txt, .rst).")
+    ] = None,
+    question: Annotated[str | None, typer.Option(help="What to ask about these texts.")] = None,
+    base_url: Annotated[str | None, typer.Option(help="Another address of the host.")] = None,
+) -> None:
+    """Show Kimi at work: on the real host with a key, else on a local server."""
+    with needs("demo"):
+        from kimi_adapters.cli import demo as demonstration
+
+    chosen = ("langchain", "llama-index") if framework is FrameworkOption.both else (framework.value,)
+    wish = demonstration.Wish(chosen, host, model, docs, question, base_url)
+    raise typer.Exit(demonstration.run(wish))
+
+
+@app.command()
+def serve(
+    dialect: Annotated[DialectOption, typer.Option(help="Which host to stand in for.")] = DialectOption.moonshot,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8765,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    api_key: Annotated[str, typer.Option(help="The one key that it accepts.")] = "sk-local-kimi",
+    admit: Annotated[
+        list[str] | None, typer.Option(help="Beginning of a user agent that the dialect kimi-code lets in as well.")
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="Another name by which it is asked, such as that of a container.")
+    ] = None,
+    open_to_network: Annotated[
+        bool,
+        typer.Option("--open-to-network", help="Listen where other machines reach it: whoever does can use it."),
+    ] = False,
+) -> None:
+    """Run a local Kimi server: as strict as the host, with rules in place of a model."""
+    with needs("cli"):
+        from kimi_adapters.cli import serve as server
+
+    wish = server.Wish(dialect.value, host, port, api_key, admit or (), allow_host or (), open_to_network)
+    raise typer.Exit(server.run(wish))
+
+
+@app.command()
+def probe(
+    where: Annotated[
+        str, typer.Argument(metavar="HOST|URL", help="A name that `kimi-adapters hosts` lists, or an address.")
+    ],
+    model: Annotated[str, typer.Option(help="Which Kimi: a family, or an id as the host writes it.")] = "kimi-k2.6",
+    host: Annotated[str | None, typer.Option(help="Whose row to compare an address with.")] = None,
+    api_key_env: Annotated[str | None, typer.Option(help="The environment variable that holds the key.")] = None,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait for each answer.")] = 120.0,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before making calls that cost money.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Find out what an endpoint really does, and write the row for it. It takes some cents."""
+    with needs("cli"):
+        from kimi_adapters.cli import probe as asking
+
+    raise typer.Exit(asking.run(asking.Wish(where, model, host, api_key_env, timeout, yes, as_json)))
+
+
+@app.command()
+def hosts() -> None:
+    """List the hosts that serve Kimi."""
+    _show("hosts")
+
+
+@app.command()
+def models() -> None:
+    """List the Kimi models."""
+    _show("models")
+
+
+def _show(table: str) -> None:
+    with needs("cli"):
+        from rich.console import Console
+
+        from kimi_adapters.cli import tables
+
+    made: Any = getattr(tables, table)()
+    Console().print(made)

@@ -1,0 +1,130 @@
+"""The web application around the emulator: reads a request, records it, sends the answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Awaitable, Callable
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.types import Receive, Scope, Send
+
+from kimi_adapters.local_server.chat import failed, refused
+from kimi_adapters.local_server.endpoints import ENDPOINTS, Endpoint, nowhere
+from kimi_adapters.local_server.exchange import Answer, HttpCall
+from kimi_adapters.local_server.gate import Gate
+from kimi_adapters.local_server.log import closed
+from kimi_adapters.local_server.refusal import Refusal
+from kimi_adapters.local_server.server import Emulator
+
+_LOGGER = logging.getLogger(__name__)
+#: Moonshot docs, errors: 413 above 100 MB.
+_LARGEST_BODY = 100 * 1024 * 1024
+#: How many pieces go out before other connections get their turn.
+_TURN = 64
+
+
+def create_app(emulator: Emulator | None = None) -> Starlette:
+    """The ASGI application of an emulator; without one, of a fresh emulator of Moonshot.
+
+    It answers to loopback names and the `allowed_hosts` of the emulator alone (see `gate`).
+    """
+    running = emulator if emulator is not None else Emulator()
+    routes = [Route(path, _endpoint(running, endpoint), methods=[method]) for method, path, endpoint in ENDPOINTS]
+    every_method = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+    elsewhere = Route("/{path:path}", _endpoint(running, nowhere), methods=every_method)
+    # The same below the dialect's name, so that an address can say which host it stands for.
+    below = Mount(f"/{running.dialect.name}", routes=[*routes, elsewhere])
+    return Starlette(routes=[*routes, below, elsewhere], middleware=[Middleware(Gate, running)])
+
+
+class _Pieces(Response):
+    """A response that goes out in exactly the pieces of an answer, and can break off."""
+
+    def __init__(self, answer: Answer, chunk_delay: float) -> None:
+        self.answer = answer
+        self.chunk_delay = chunk_delay
+        self.status_code = answer.status
+        headers = {**answer.headers, "content-type": answer.content_type}
+        if not answer.streamed and not answer.cut:
+            headers["content-length"] = str(sum(map(len, answer.pieces)))
+        self.raw_headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        await send(start)
+        for at, piece in enumerate(self.answer.pieces):
+            if at and self.chunk_delay:
+                await asyncio.sleep(self.chunk_delay)
+            elif at % _TURN == 0:
+                await asyncio.sleep(0)
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        if not self.answer.cut:
+            # An application that returns before the end of the body makes the server drop the connection.
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _endpoint(emulator: Emulator, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+    async def respond(request: Request) -> Response:
+        try:
+            call, oversized = await _read(request, emulator.dialect.name)
+        except ClientDisconnect:
+            return Response(status_code=499)
+        entry = emulator.log.opened(call)
+        answer = _answer(emulator, endpoint, call, oversized=oversized)
+        answer.headers = {"x-kimi-emulator": "local", **emulator.dialect.headers(call), **answer.headers}
+        closed(entry, answer)
+        if emulator.delay:
+            await asyncio.sleep(emulator.delay)
+        return _Pieces(answer, emulator.chunk_delay if answer.streamed else 0.0)
+
+    return respond
+
+
+async def _read(request: Request, dialect: str) -> tuple[HttpCall, bool]:
+    """The call, and whether its body is larger than the host takes (it is then not kept)."""
+    data = bytearray()
+    oversized = False
+    async for piece in request.stream():
+        oversized = oversized or len(data) + len(piece) > _LARGEST_BODY
+        if not oversized:
+            data += piece
+    call = HttpCall(
+        method=request.method,
+        path=request.url.path.removeprefix(f"/{dialect}"),
+        headers=dict(request.headers),
+        data=b"" if oversized else bytes(data),
+        id=uuid.uuid4().hex,
+    )
+    return call, oversized
+
+
+def _answer(emulator: Emulator, endpoint: Endpoint, call: HttpCall, *, oversized: bool) -> Answer:
+    try:
+        _authenticate(emulator, call)
+        if oversized:
+            raise Refusal(413, "invalid_request_error", "Request exceeds the maximum size")
+        if faults := emulator.script.elsewhere.get(call.path):
+            return failed(emulator, call, faults)
+        return endpoint(emulator, call)
+    except Refusal as refusal:
+        return refused(emulator, refusal, call)
+    except Exception as error:
+        _LOGGER.exception("the local Kimi server failed on %s %s", call.method, call.path)
+        broken = Refusal(500, "server_error", f"the local Kimi server failed: {error!r}")
+        return refused(emulator, broken, call)
+
+
+def _authenticate(emulator: Emulator, call: HttpCall) -> None:
+    if call.path == "/" or call.path in emulator.dialect.open_paths:
+        return
+    scheme, _, key = call.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not key.strip():
+        raise emulator.dialect.no_key
+    if key.strip() != emulator.api_key:
+        raise emulator.dialect.wrong_key

@@ -1,0 +1,84 @@
+"""llama-server (llama.cpp) with Kimi's weights and template, as observed on the build 0c1e570."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from kimi_adapters.local_server.exchange import HttpCall
+from kimi_adapters.local_server.models import WEIGHTS, ModelRow
+from kimi_adapters.local_server.refusal import Refusal
+from kimi_adapters.local_server.reply import Reply
+from kimi_adapters.local_server.request import ChatRequest
+from kimi_adapters.local_server.vllm import BOTH, VLLM
+
+JsonObject = dict[str, Any]
+
+_SLOTS = 4
+_TYPES = {400: "invalid_request_error", 401: "authentication_error", 404: "not_found_error", 500: "server_error"}
+
+
+class _AnyId(dict[str, ModelRow]):
+    """One model is loaded, and answers whatever it is called."""
+
+    def __contains__(self, id: object) -> bool:
+        return isinstance(id, str)
+
+    def __missing__(self, id: str) -> ModelRow:
+        known = next((row for name, row in self.items() if name.rpartition("/")[2].lower() == id.lower()), None)
+        return replace(known or next(iter(self.values())), id=id, answers_as=id)
+
+
+def _reads_no_pictures(request: ChatRequest) -> None:
+    """Refuse pictures, as a server without their projector does: a 500, though waiting changes nothing."""
+    for message in request.messages:
+        content = message.get("content")
+        for part in content if isinstance(content, list) else ():
+            kind = part.get("type") if isinstance(part, dict) else None
+            if kind == "image_url":
+                why = "if this is unexpected, you may need to provide the mmproj"
+                raise Refusal(500, "server_error", f"image input is not supported - hint: {why}")
+
+
+def _slots_suffice(request: ChatRequest) -> None:
+    """Refuse more answers than there are slots."""
+    if request.answers > _SLOTS:
+        words = "n_cmpl cannot be greater than the number of slots, please increase -np"
+        raise Refusal(400, "invalid_request_error", words)
+
+
+def _ignoring(body: JsonObject) -> JsonObject:
+    """Without what is not looked at: a schema with Kimi's template, and the name of a chosen tool."""
+    known = {key: value for key, value in body.items() if key != "reasoning_effort"}
+    if isinstance(format_ := known.get("response_format"), dict) and format_.get("type") == "json_schema":
+        del known["response_format"]
+    if isinstance(known.get("tool_choice"), dict):
+        known["tool_choice"] = "auto"
+    return known
+
+
+def _unread(reply: Reply, request: ChatRequest) -> Reply:
+    """With `tool_choice: "none"` calls are not looked for: the model's tokens stay in the text (seen on 0c1e570)."""
+    return replace(reply, calls_as="tokens") if request.tool_choice == "none" else reply
+
+
+def _error(refusal: Refusal, call: HttpCall) -> tuple[JsonObject, str]:
+    kind = _TYPES.get(refusal.status, refusal.type)
+    return {"error": {"code": refusal.status, "message": refusal.message, "type": kind}}, "application/json"
+
+
+LLAMA_CPP = replace(
+    VLLM,
+    name="llama-cpp",
+    host="llama-server",
+    models=_AnyId(WEIGHTS),
+    adopt=_ignoring,
+    no_key=Refusal(401, "", "Invalid API Key"),
+    wrong_key=Refusal(401, "", "Invalid API Key"),
+    error=_error,
+    body=lambda body, completion: body,
+    checks=(*BOTH, _reads_no_pictures, _slots_suffice),
+    most_answers=_SLOTS,
+    reasoning_as="reasoning_content",
+    finish=_unread,
+)

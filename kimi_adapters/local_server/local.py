@@ -1,0 +1,143 @@
+"""`LocalKimi`: the emulator on a port of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from types import TracebackType
+from typing import Any, NoReturn, Self
+
+import uvicorn
+
+from kimi_adapters.local_server.app import create_app
+from kimi_adapters.local_server.gate import check_address
+from kimi_adapters.local_server.server import DialectName, Emulator
+
+_STARTING = 10.0
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn that says when it is ready and stops at once instead of at its next tick."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        await super().startup(sockets)
+        self.ready.set()
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        if self._stopping is not None:
+            await self._stopping.wait()
+
+    def stop(self) -> None:
+        """End the main loop; from any thread."""
+        if self._loop is not None and self._stopping is not None:
+            self._loop.call_soon_threadsafe(self._stopping.set)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    # asyncio turns Nagle's algorithm off (40 ms a request) only for sockets that name their protocol.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(512)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+class LocalKimi(Emulator):
+    """A Kimi host on 127.0.0.1, for tests and demonstrations.
+
+    It answers from rules, not from a model, and refuses what the real host refuses.
+
+    ```python
+    with LocalKimi() as kimi:
+        client = openai.OpenAI(base_url=kimi.base_url, api_key=kimi.api_key)
+    ```
+
+    Args:
+        dialect: The emulated host: ``moonshot``, ``aimlapi``, ``runware``, ``kimi-code``, ``openrouter``,
+            ``fireworks``, ``vllm``, ``sglang`` or ``llama-cpp``.
+        host: The address to listen on. Another than loopback needs `open_to_network=True`: whoever reaches it can use
+            the server.
+        port: The port; 0 takes a free one.
+        **behaviour: The switches of `Emulator`.
+
+    Raises:
+        ValueError: The address can be reached from other machines, or the dialect does not exist.
+    """
+
+    def __init__(
+        self, dialect: DialectName = "moonshot", *, host: str = "127.0.0.1", port: int = 0, **behaviour: Any
+    ) -> None:
+        super().__init__(dialect=dialect, **behaviour)
+        check_address(host, open_to_network=self.open_to_network)
+        self.host = host
+        self.port = port
+        self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def base_url(self) -> str:
+        """The URL to give to a client, ending in ``/v1``. It names the dialect; without that it answers as well."""
+        return f"http://{self.host}:{self.port}/{self.dialect.name}/v1"
+
+    def start(self) -> Self:
+        """Listen; returns when requests are taken."""
+        if self._thread is not None:
+            raise RuntimeError("this LocalKimi is already running")
+        listener = _listen(self.host, self.port)
+        self.port = listener.getsockname()[1]
+        config = uvicorn.Config(
+            create_app(self),
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            date_header=False,
+            server_header=False,
+            timeout_graceful_shutdown=1,
+        )
+        server = _Server(config)
+        thread = threading.Thread(target=server.run, args=([listener],), name=f"kimi-{self.port}", daemon=True)
+        thread.start()
+        if not server.ready.wait(_STARTING):
+            raise RuntimeError(f"the local Kimi server did not start on {self.host}:{self.port}")
+        self._server, self._thread = server, thread
+        return self
+
+    def stop(self) -> None:
+        """Stop listening; returns when the thread has ended."""
+        if self._server is not None and self._thread is not None:
+            self._server.stop()
+            self._thread.join()
+        self._server = self._thread = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a LocalKimi owns a socket and a thread and cannot be pickled")
+
+
+def serve(host: str = "127.0.0.1", port: int = 8765, dialect: DialectName = "moonshot", **behaviour: Any) -> None:
+    """Run an emulator in the foreground until interrupted; see `LocalKimi`."""
+    emulator = Emulator(dialect=dialect, **behaviour)
+    check_address(host, open_to_network=emulator.open_to_network)
+    uvicorn.run(create_app(emulator), host=host, port=port, lifespan="off", ws="none", server_header=False)

@@ -1,0 +1,191 @@
+"""What a probe found, how that compares with a known row, and the row that it makes."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from kimi_core.hosts.profile import Profile
+from kimi_core.hosts.spec import HostRow
+from kimi_core.types import JsonObject
+
+Verdict: TypeAlias = Literal["same", "differs", "new", "note", "unknown"]
+"""As in the known row, otherwise than there, without a row to compare with, nothing for a row, or not settled."""
+
+SOURCE = "kimi-adapters probe"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was found, or that could not be.
+
+    Attributes:
+        question: Which question it answers.
+        says: What was found, in a sentence; for `unknown`, why it was not.
+        field: The field of `HostRow` that it settles; None when it settles none.
+        value: What belongs into that field.
+        fits: Whether a row's value says the same, where that is not equality.
+        keep: Whether the value is whole, so that it can stand in a row.
+        verdict: How it compares with the known row.
+        known: What the known row says.
+    """
+
+    question: str
+    says: str
+    field: str | None = None
+    value: Any = None
+    fits: Callable[[Any], bool] | None = None
+    keep: bool = True
+    verdict: Verdict = "note"
+    known: Any = None
+
+    def as_json(self) -> JsonObject:
+        """As plain JSON."""
+        said = {"question": self.question, "verdict": self.verdict, "says": self.says}
+        if self.field is None:
+            return said
+        return {**said, "field": self.field, "found": _plain(self.value), "row": _plain(self.known)}
+
+
+def unknown(question: str, why: str, field: str | None = None) -> Finding:
+    """A question that was not settled."""
+    return Finding(question=question, says=why, field=field, verdict="unknown")
+
+
+def compared(found: Finding, row: HostRow | None) -> Finding:
+    """The same finding with what the known row says to it."""
+    if found.field is None or found.verdict == "unknown":
+        return found
+    if row is None:
+        return replace(found, verdict="new")
+    known = getattr(row, found.field)
+    same = found.fits(known) if found.fits else known == found.value
+    return replace(found, verdict="same" if same else "differs", known=known)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a probe came to.
+
+    Attributes:
+        profile: The row and the model that it was asked as; the generic row where the host is not known.
+        base_url: The address.
+        key_env: Environment variable that held the key, if it was named.
+        findings: In the order of the questions.
+        calls: How many calls were made.
+        input_tokens: What they took, as the host counts.
+        output_tokens: What they gave.
+        day: When it was.
+    """
+
+    profile: Profile
+    base_url: str
+    key_env: str | None = None
+    findings: tuple[Finding, ...] = ()
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    day: dt.date = field(default_factory=dt.date.today)
+
+    @property
+    def known(self) -> HostRow | None:
+        """The row that was compared with; None for a host that no row knows."""
+        return known_row(self.profile)
+
+    @property
+    def differences(self) -> dict[str, Any]:
+        """What is otherwise than in the known row: field and what was found."""
+        return {one.field: one.value for one in self.findings if one.verdict == "differs" and one.field}
+
+    @property
+    def unknowns(self) -> dict[str, str]:
+        """The questions that were not settled, and why."""
+        return {one.question: one.says for one in self.findings if one.verdict == "unknown"}
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What the row is made of: the fields that were settled."""
+        made = {}
+        for one in self.findings:
+            if one.field and one.keep and one.verdict != "unknown":
+                made[one.field] = one.value
+        return made
+
+    def row(self) -> HostRow:
+        """The row that was found."""
+        return HostRow(**self._words())
+
+    def source(self) -> str:
+        """The row as Python source."""
+        lines = [f"    {name}={_literal(value)}," for name, value in self._words().items()]
+        return "\n".join(["HostRow(", *lines, ")"])
+
+    def as_json(self) -> JsonObject:
+        """As plain JSON."""
+        return {
+            "host": self.known.name if self.known else None,
+            "base_url": self.base_url,
+            "model": self.profile.model_id,
+            "as_of": self.day.isoformat(),
+            "calls": self.calls,
+            "input_tokens": self.input_tokens,
+            "output_tokens": self.output_tokens,
+            "findings": [one.as_json() for one in self.findings],
+            "row": self.source(),
+        }
+
+    def _words(self) -> dict[str, Any]:
+        row, place = self.known, urlsplit(self.base_url).hostname or "host"
+        words: dict[str, Any] = {
+            "name": row.name if row else place.replace(".", "-"),
+            "title": row.title if row else place,
+            "base_url": self.base_url,
+        }
+        if keys := (self.key_env,) if self.key_env else row.key_env if row else ():
+            words["key_env"] = keys
+        if self.profile.model.id != self.profile.model_id:
+            words["model_ids"] = {self.profile.model.id: self.profile.model_id}
+        return {**words, **self.fields, "tier": "verified", "as_of": self.day, "source": SOURCE}
+
+
+def known_row(profile: Profile) -> HostRow | None:
+    """The row of a host that is known, None for the generic one."""
+    return None if profile.host.name == "generic" else profile.host
+
+
+def within(found: Collection[str]) -> Callable[[Any], bool]:
+    """A row says the same as what was seen when it names all of it; and when both name nothing."""
+    return lambda known: set(found) <= set(known) and bool(found) == bool(known)
+
+
+def _literal(value: Any) -> str:
+    """A value as this project writes it."""
+    match value:
+        case str():
+            return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        case dt.date():
+            return f"dt.date({value.year}, {value.month}, {value.day})"
+        case frozenset():
+            inner = ", ".join(map(_literal, sorted(value)))
+            return f"frozenset({{{inner}}})" if value else "frozenset()"
+        case tuple():
+            inner = ", ".join(map(_literal, value))
+            return f"({inner},)" if len(value) == 1 else f"({inner})"
+        case Mapping():
+            inner = ", ".join(f"{_literal(key)}: {_literal(one)}" for key, one in value.items())
+            return f"{{{inner}}}"
+    return repr(value)
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case frozenset():
+            return sorted(value)
+        case tuple():
+            return list(value)
+        case Mapping():
+            return {key: _plain(one) for key, one in value.items()}
+    return value

@@ -1,0 +1,200 @@
+"""What can be read off answers that were given anyway: where usage, cost and ids stand, streams, and pictures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from kimi_adapters.probe.answers import Answer, numbers
+from kimi_adapters.probe.findings import Finding, unknown, within
+from kimi_adapters.probe.judges import Found, why_not
+from kimi_adapters.probe.seen import Answers, Seen
+from kimi_core.codecs.json_paths import dig
+from kimi_core.hosts.registry import HOSTS
+
+_USAGE = ("usage", "choices.0.usage", "x_groq.usage")
+_PRICE = re.compile(r"(^|[_.-])(cost|usd)([_.-]|$)", re.IGNORECASE)
+_ID = re.compile(r"(^|-)(request|trace|inference|generation|correlation)-id$", re.IGNORECASE)
+_CACHED = tuple(dict.fromkeys(path for row in HOSTS.values() for path in row.cached_paths))
+_REASONING = tuple(dict.fromkeys(path for row in HOSTS.values() for path in row.reasoning_paths))
+
+
+def reasoning(answers: Answers, seen: Seen) -> Found:
+    """Under which keys reasoning arrives."""
+    given = seen.all_given()
+    keys = tuple(dict.fromkeys(key for answer in given for key in answer.reasoning))
+    tags = next((answer.tags for answer in given if answer.tags), "")
+    if keys:
+        says = f"Under {' and '.join(keys)}."
+        yield Finding(question="reasoning", says=says, field="reasoning_in", value=keys, fits=within(keys))
+    if tags:
+        says = "In the text, between tags." if tags == "leading" else "In the text, which begins inside of it."
+        both = {"leading": ("leading", "anywhere"), "opened": ("opened",)}[tags]
+        yield Finding(question="reasoning", says=says, field="think_tags", value=tags, fits=lambda known: known in both)
+    if not keys and not tags:
+        yield unknown("reasoning", "None was seen.", "reasoning_in")
+
+
+def usage(answers: Answers, seen: Seen) -> Found:
+    """Where the usage object stands, and what in it."""
+    bodies = [body for answer in seen.all_given() for body in answer.bodies]
+    places = tuple(path for path in _USAGE if any(isinstance(dig(body, path), dict) for body in bodies))
+    if not places:
+        yield unknown("usage", "No answer said what it used.", "usage_paths")
+        return
+    yield Finding(
+        question="usage",
+        says=f"At {' and '.join(places)}.",
+        field="usage_paths",
+        value=places,
+        fits=within(places),
+    )
+    objects = [found for body in bodies for path in places if isinstance(found := dig(body, path), dict)]
+    yield from _inside(objects, "cached_paths", _CACHED, "Cached tokens")
+    yield from _inside(objects, "reasoning_paths", _REASONING, "Reasoning tokens")
+
+
+def _inside(objects: list[Any], field: str, paths: Iterable[str], what: str) -> Iterator[Finding]:
+    found = tuple(path for path in paths if any(dig(one, path) is not None for one in objects))
+    if found:
+        says = f"{what} at {' and '.join(found)}."
+        yield Finding(question="usage", says=says, field=field, value=found, fits=within(found))
+
+
+def cost(answers: Answers, seen: Seen) -> Found:
+    """Where the price of a call stands."""
+    given = [answer for answer in seen.all_given() if answer.output_tokens]
+    bodies = [body for answer in given for body in answer.bodies]
+    paths = tuple(dict.fromkeys(path for body in bodies for path, price in numbers(body) if price and _is_price(path)))
+    heads = tuple(dict.fromkeys(name for answer in given for name in answer.headers if _is_price_header(name, answer)))
+    says = f"In the body at {' and '.join(paths)}." if paths else "Not in the body."
+    yield Finding(question="cost", says=says, field="cost_paths", value=paths, fits=_prices(paths, seen))
+    says = f"In the headers as {' and '.join(heads)}." if heads else "Not in the headers."
+    yield Finding(question="cost", says=says, field="cost_headers", value=heads, fits=within(heads))
+    stream = seen.given("stream", "asked")
+    if paths and stream is not None:
+        there = any(dig(frame, path) is not None for frame in stream.bodies for path in paths)
+        yield Finding(question="cost", says=f"In streams {'as well' if there else 'it is missing'}.")
+
+
+def _is_price(path: str) -> bool:
+    return _PRICE.search(path.rpartition(".")[2]) is not None
+
+
+def _is_price_header(name: str, answer: Answer) -> bool:
+    if not _PRICE.search(name):
+        return False
+    try:
+        return float(answer.headers[name]) > 0
+    except ValueError:
+        return False
+
+
+def _prices(paths: tuple[str, ...], seen: Seen) -> Any:
+    """A row that only has the default places says nothing of the cost."""
+    default = type(seen.profile.host).__dataclass_fields__["cost_paths"].default
+    return lambda known: within(paths)(known) or (not paths and known == default)
+
+
+def key(answers: Answers, seen: Seen) -> Found:
+    """Whether calls need a key; only a call without one tells."""
+    if not seen.keyed:
+        yield Finding(question="key", says="It answers without a key.", field="key_required", value=False)
+
+
+def ids(answers: Answers, seen: Seen) -> Found:
+    """Which headers hold the request's id."""
+    names = tuple(dict.fromkeys(name for answer in seen.all_given() for name in answer.headers if _ID.search(name)))
+    if names:
+        yield Finding(
+            question="ids",
+            says=f"In the headers as {' and '.join(names)}.",
+            field="id_headers",
+            value=names,
+            fits=lambda known: bool(set(known) & set(names)),
+        )
+
+
+def stream(answers: Answers, seen: Seen) -> Found:
+    """Whether streams are whole, and whether their usage has to be asked for."""
+    asked, plain = answers["asked"], answers.get("plain")
+    if asked.kind == "refused":
+        says = f"stream_options is refused: {asked.words}"
+        yield Finding(question="stream", says=says, field="stream_options", value=False)
+    elif why := why_not(asked):
+        yield unknown("stream", why, "stream_options")
+    elif not _has_usage(asked):
+        yield unknown("stream", "Usage was asked for and did not come.", "stream_options")
+    else:
+        unasked = plain is not None and plain.ok and _has_usage(plain)
+        says = f"Usage comes when it is asked for{', and when not' if unasked else ', and only then'}."
+        yield Finding(question="stream", says=says, field="stream_options", value=True)
+    for answer in filter(None, (asked, plain)):
+        if answer.ok:
+            yield _formed(answer)
+            return
+
+
+def _formed(answer: Answer) -> Finding:
+    if not answer.streamed or len(answer.bodies) < 2:
+        return Finding(question="stream", says="It is not streamed: the answer comes in one piece.")
+    if answer.finish is None:
+        return Finding(question="stream", says="It ends without a finish reason.")
+    return Finding(question="stream", says=f"It is well-formed: {len(answer.bodies)} chunks, {answer.finish}.")
+
+
+def _has_usage(answer: Answer) -> bool:
+    return any(isinstance(dig(body, path), dict) for body in answer.bodies for path in _USAGE)
+
+
+_NOT_FETCHED = re.compile(r"fetch|download|retriev|time|reach", re.IGNORECASE)
+
+
+def pictures(answers: Answers, seen: Seen) -> Found:
+    """Whether pictures are seen, and by which addresses."""
+    inline, fetched = answers["inline"], answers.get("fetched")
+    if why := _unseen(inline, "red"):
+        yield unknown("pictures", why, "media")
+        return
+    sees = inline.ok
+    says = "A picture in the request is seen." if sees else f"A picture is refused: {inline.words}"
+    yield Finding(
+        question="pictures",
+        says=says,
+        field="media",
+        value=frozenset({"image"} if sees else ()),
+        fits=lambda known: ("image" in (seen.profile.model.media if known is None else known)) is sees,
+        keep=not sees,  # whether videos are seen was not asked
+    )
+    if fetched is None:
+        return
+    if (why := _unseen(fetched, "dice|die")) or (not fetched.ok and _NOT_FETCHED.search(fetched.words)):
+        yield unknown("pictures", why or f"The host could not fetch the picture: {fetched.words}", "media_urls")
+        return
+    urls = frozenset({"data", "http"} if fetched.ok else {"data"})
+    says = "A picture by its address is fetched." if fetched.ok else f"An address is refused: {fetched.words}"
+    yield Finding(
+        question="pictures",
+        says=says,
+        field="media_urls",
+        value=urls,
+        fits=lambda known: frozenset(known) & {"data", "http"} == urls,
+    )
+
+
+def _unseen(answer: Answer, words: str) -> str:
+    """Why an answer does not say whether a picture was seen."""
+    if (why := why_not(answer)) or not answer.ok or re.search(rf"\b({words})\b", answer.text, re.IGNORECASE):
+        return why
+    return f"The request is taken, but the answer does not say what is on the picture: {answer.text[:60]!r}"
+
+
+def tool_pictures(answers: Answers, seen: Seen) -> Found:
+    """Whether a tool's result may hold a picture."""
+    answer = answers["tool pictures"]
+    if why := _unseen(answer, "red"):
+        yield unknown("tool pictures", why, "tool_media")
+        return
+    says = "It is seen." if answer.ok else f"It is refused: {answer.words}"
+    yield Finding(question="tool pictures", says=says, field="tool_media", value=answer.ok)

@@ -1,0 +1,402 @@
+"""Making a request's media and documents what its host takes: read, fetched, uploaded, or extracted.
+
+What is to be done is worked out without I/O, in steps that both clients run (`run`, `arun`), and is the same in every
+turn of a conversation: what was sent inline stays inline, and the same content becomes the same bytes, id or text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, TypeAlias
+
+from kimi_core.attachments import fetch
+from kimi_core.attachments.fetch import What
+from kimi_core.cache import UPLOADED, Recent
+from kimi_core.endpoints.files import AsyncFiles, Files
+from kimi_core.errors import BadRequestError, KimiError, MessageError, RequestTooLargeError
+from kimi_core.hosts import addresses
+from kimi_core.hosts.profile import Profile
+from kimi_core.media import data_urls, documents, left_out, local_files
+from kimi_core.quoting import listed
+from kimi_core.settings import Settings
+from kimi_core.types import (
+    DocumentPart,
+    FilePart,
+    ImagePart,
+    LeftOutPart,
+    Message,
+    Part,
+    Request,
+    Role,
+    TextPart,
+    VideoPart,
+)
+
+LIMIT: Final = 100 * 1024 * 1024
+"""Most bytes that are fetched for a host of which no limit is known."""
+AT_ONCE: Final = 8
+"""How many things an async client does at a time for one request."""
+
+_log = logging.getLogger("kimi_core")
+_extracted: Recent[str] = Recent(64 * 1024 * 1024, len)
+# A dead address in a tool's result would be waited for in every turn, and might be there in one and not in the next.
+_given_up: Recent[bool] = Recent(1000, fresh=3600)
+
+Do: TypeAlias = Literal["read", "fetch", "upload", "extract"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One thing to do. `read` and `fetch` give a `data:` URL, `upload` a file's id, `extract` a text.
+
+    Attributes:
+        do: What is to be done.
+        part: With what.
+        lenient: The caller did not write it: when it fails, the model is told in text.
+    """
+
+    do: Do
+    part: Part
+    lenient: bool = False
+
+
+Done: TypeAlias = str | LeftOutPart
+"""What came of a job."""
+Steps: TypeAlias = Generator[tuple[Job, ...], Sequence[Done], Request]
+"""Yields what is to be done next, is sent the results, and returns the request."""
+
+
+def steps(request: Request, profile: Profile, settings: Settings) -> Steps:
+    """What has to be done with a request before it can be encoded. Yields nothing when that is nothing."""
+    for do, find in _FIND.items():
+        found = list(find(request.messages, profile, settings))
+        if found:
+            own = set(_parts(message for message in request.messages if message.role in ("user", "system")))
+            jobs = tuple(Job(do, part, part not in own) for part in dict.fromkeys(found))  # the same thing is done once
+            results = dict(zip((job.part for job in jobs), (yield jobs), strict=True))
+            done = {id(part): results[part] for part in found}
+            request = replace(request, messages=tuple(_replaced(request.messages, done)))
+    return request
+
+
+def rehearsed(request: Request, profile: Profile, settings: Settings) -> Request:
+    """The request as it will be, with stand-ins for what is yet to be done; itself when that is nothing. No I/O."""
+    return _driven(steps(request, profile, settings), lambda jobs: [_STAND_INS[job.do] for job in jobs])
+
+
+_INLINE: Final = "data:text/plain;base64,eA=="
+_STAND_INS: Final[Mapping[Do, str]] = {"read": _INLINE, "fetch": _INLINE, "upload": "file", "extract": "text"}
+
+
+# ------------------------------------------------------------------------------------------- what is to be done
+
+
+def _parts(messages: Iterable[Message]) -> Iterator[Part]:
+    for message in messages:
+        if not isinstance(message.content, str):
+            yield from message.content
+
+
+def _to_read(messages: Iterable[Message], profile: Profile, settings: Settings) -> Iterator[Part]:
+    """Files of this machine. What a tool or a model names is none of them: it was left out before (`parts`)."""
+    for message in messages:
+        if not isinstance(message.content, str) and message.role in ("user", "system"):
+            yield from (part for part in message.content if isinstance(part, FilePart))
+
+
+def _to_fetch(messages: Iterable[Message], profile: Profile, settings: Settings) -> Iterator[Part]:
+    """Media by http for hosts that fetch none; documents by http for all."""
+    if settings.fetch_media is False:
+        return
+    inline = "data" in profile.host.media_urls and "http" not in profile.host.media_urls
+    for part in _parts(messages):
+        wanted = isinstance(part, DocumentPart) or (inline and _what(part) in profile.media)
+        if (
+            wanted
+            and not isinstance(part, TextPart | FilePart)
+            and part.url[:8].lower().startswith(("http://", "https://"))
+        ):
+            yield part
+
+
+def _to_upload(messages: Iterable[Message], profile: Profile, settings: Settings) -> Iterator[Part]:
+    """Inline media, from the one on with which the request would be too large."""
+    host = profile.host
+    if host.files_path is None or "ms" not in host.media_urls or settings.upload_media is False:
+        return
+    room = 0 if settings.upload_media is True else host.inline_limit
+    for part in _parts(messages):
+        if isinstance(part, ImagePart | VideoPart) and part.url[:5].lower() == "data:":
+            if room is not None and len(part.url) > room and _what(part) in host.file_purposes:
+                yield part
+            elif room is not None:
+                room -= len(part.url)
+
+
+def _to_extract(messages: Iterable[Message], profile: Profile, settings: Settings) -> Iterator[Part]:
+    if settings.documents != "extract" or "file-extract" not in profile.host.file_purposes:
+        return
+    for part in _parts(messages):
+        if isinstance(part, DocumentPart) and documents.is_inline(part) and documents.text_of(part) is None:
+            yield part
+
+
+_Finder: TypeAlias = Callable[[Iterable[Message], Profile, Settings], Iterator[Part]]
+_FIND: Final[Mapping[Do, _Finder]] = {
+    "read": _to_read,
+    "fetch": _to_fetch,
+    "upload": _to_upload,
+    "extract": _to_extract,
+}
+
+
+def _what(part: Part) -> What:
+    if isinstance(part, FilePart):
+        return part.kind
+    return "image" if isinstance(part, ImagePart) else "video" if isinstance(part, VideoPart) else "document"
+
+
+# ------------------------------------------------------------------------------------------- what comes of it
+
+
+def _replaced(messages: Iterable[Message], done: Mapping[int, Done]) -> Iterator[Message]:
+    for message in messages:
+        content = message.content
+        if isinstance(content, str) or not any(id(part) in done for part in content):
+            yield message
+        else:
+            yield from _rewritten(message, content, done)
+
+
+def _rewritten(message: Message, content: tuple[Part, ...], done: Mapping[int, Done]) -> Iterator[Message]:
+    """A message with what its parts have become, after the texts of documents that a user handed over.
+
+    "The content of file-extract goes into a system message". A result of a tool must follow its call at once, so
+    there the text takes the document's place.
+    """
+    parts: list[Part] = []
+    for part in content:
+        became = _became(part, done[id(part)], message.role) if id(part) in done else part
+        if became is not part and isinstance(became, TextPart) and message.role == "user":
+            yield Message("system", became.text)
+        else:
+            parts.append(became)
+    if not parts:
+        names = listed((documents.shown(part) for part in content if isinstance(part, DocumentPart)), " and ")
+        raise MessageError(f"A message is nothing but {names}: say in it what you want to know.")
+    yield replace(message, content=tuple(parts))
+
+
+def _became(part: Part, result: Done, role: Role) -> Part:
+    if isinstance(result, LeftOutPart):
+        return result
+    try:
+        return _filled(part, result)
+    except MessageError:  # a scan, of which nothing could be extracted
+        if role in ("user", "system"):
+            raise
+        return left_out.of_part(part)
+
+
+def _filled(part: Part, result: str) -> Part:
+    if isinstance(part, FilePart):
+        return _judged(local_files.to_part(part, result))
+    if isinstance(part, ImagePart | VideoPart):
+        return replace(part, url=result if result.startswith("data:") else f"ms://{result}")
+    if isinstance(part, DocumentPart) and result.startswith("data:") and not documents.is_inline(part):
+        name = part.filename or addresses.last_name(part.url)
+        return _judged(replace(part, url=result, filename=name or None))
+    return TextPart(documents.titled(result, part)) if isinstance(part, DocumentPart) else part
+
+
+def _judged(part: Part) -> Part:
+    """A document that was read or fetched, as what its bytes tell."""
+    return documents.settled(part) if isinstance(part, DocumentPart) else part
+
+
+# ------------------------------------------------------------------------------------------------ doing it
+
+
+def run(todo: Steps, files: Files, profile: Profile, settings: Settings) -> Request:
+    """Do everything, one thing after the other.
+
+    Raises:
+        MediaError: Something could not be read or fetched, or is nothing that Kimi takes.
+        APIError: The host refused an upload, or failed.
+    """
+    doer = _Doer(files, profile, settings)
+
+    def do(job: Job) -> Done:
+        try:
+            return left_out.of_part(job.part) if doer.gave_up(job) else doer.do(job)
+        except _REFUSALS as error:
+            return doer.left_out(job, error)
+
+    return _driven(todo, lambda jobs: list(map(do, jobs)))
+
+
+async def arun(todo: Steps, files: AsyncFiles, profile: Profile, settings: Settings) -> Request:
+    """See `run`; several things at a time."""
+    doer, gate = _AsyncDoer(files, profile, settings), asyncio.Semaphore(AT_ONCE)
+
+    async def gated(job: Job) -> Done:
+        try:
+            async with gate:
+                return left_out.of_part(job.part) if doer.gave_up(job) else await doer.do(job)
+        except _REFUSALS as error:
+            return doer.left_out(job, error)
+
+    try:
+        jobs = next(todo)
+        while True:
+            results = await asyncio.gather(*map(gated, jobs), return_exceptions=True)
+            jobs = todo.send([_or_raised(result) for result in results])
+    except StopIteration as end:
+        made: Request = end.value
+        return made
+
+
+_REFUSALS: Final = (MessageError, BadRequestError, RequestTooLargeError)
+"""What is wrong with the thing itself, and not with host, key or connection."""
+
+
+def _driven(todo: Steps, do: Callable[[tuple[Job, ...]], Sequence[Done]]) -> Request:
+    try:
+        jobs = next(todo)
+        while True:
+            jobs = todo.send(do(jobs))
+    except StopIteration as end:
+        made: Request = end.value
+        return made
+
+
+def _or_raised(result: Done | BaseException) -> Done:
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
+class _Doing:
+    """What both kinds of doing share."""
+
+    def __init__(self, profile: Profile, settings: Settings) -> None:
+        self.profile, self.settings = profile, settings
+        key = settings.api_key.get_secret_value() if settings.api_key else ""
+        self.account = hashlib.sha256(f"{settings.base_url}\n{key}".encode()).digest()
+
+    def key(self, purpose: str, part: Any) -> tuple[bytes, str, bytes]:
+        return self.account, purpose, hashlib.sha256(part.url.encode()).digest()
+
+    def rules(self, what: What) -> fetch.Rules:
+        host = self.profile.host
+        uploads = host.files_path is not None and (what == "document" or self.settings.upload_media is not False)
+        inline = host.inline_limit * 3 // 4 if host.inline_limit else None  # base64 takes four bytes for three
+        limit = host.file_limit if uploads else inline
+        return fetch.Rules(self.settings.fetch_media is True, limit or LIMIT, self.settings.max_retries)
+
+    def read(self, part: FilePart) -> str:
+        return local_files.load(part, self.settings.local_files, self.rules(part.kind).limit)
+
+    def gave_up(self, job: Job) -> bool:
+        return job.lenient and _given_up.get(self._attempt(job)) is not None
+
+    def left_out(self, job: Job, error: KimiError) -> LeftOutPart:
+        if not job.lenient:
+            raise error
+        _log.debug("left out: %s", error)
+        _given_up.put(self._attempt(job), True)
+        return left_out.of_part(job.part)
+
+    def _attempt(self, job: Job) -> Hashable:
+        return self.settings.fetch_media, *self.key(job.do, job.part)
+
+    def uploaded(self, key: Any, purpose: str, id: str) -> str:
+        UPLOADED.put(key, id)
+        _log.debug("uploaded the %s as ms://%s to %s", purpose, id, self.profile.host.name)
+        return id
+
+    def extracted(self, key: Any, part: DocumentPart, text: str) -> str:
+        _log.debug("%s extracted %d characters of %s", self.profile.host.name, len(text), documents.shown(part))
+        _extracted.put(key, text)
+        return text
+
+
+class _Doer(_Doing):
+    def __init__(self, files: Files, profile: Profile, settings: Settings) -> None:
+        super().__init__(profile, settings)
+        self.files = files
+
+    def do(self, job: Job) -> str:
+        what = _what(job.part)
+        match job:
+            case Job("read", FilePart() as part):
+                return self.read(part)
+            case Job("fetch", (ImagePart() | VideoPart() | DocumentPart()) as part):
+                return fetch.fetch(part.url, what, self.rules(what))
+            case Job("upload", part):
+                return self._upload(part, what)
+        return self._extract(job.part)
+
+    def _upload(self, part: Any, what: Any) -> str:
+        key = self.key(what, part)
+        known = UPLOADED.get(key)
+        if known is not None:
+            return known
+        _, data = data_urls.from_data_url(part.url)
+        return self.uploaded(key, what, self.files.upload(data, purpose=what).id)
+
+    def _extract(self, part: Any) -> str:
+        key = self.key("file-extract", part)
+        known = _extracted.get(key)
+        if known is not None:
+            return known
+        _, data = data_urls.from_data_url(part.url)
+        file = self.files.upload(data, purpose="file-extract", filename=documents.name_of(part))
+        try:
+            return self.extracted(key, part, self.files.content(file.id))
+        finally:
+            with contextlib.suppress(KimiError):  # an account keeps 1000 files at most, and this one has served
+                self.files.delete(file.id)
+
+
+class _AsyncDoer(_Doing):
+    def __init__(self, files: AsyncFiles, profile: Profile, settings: Settings) -> None:
+        super().__init__(profile, settings)
+        self.files = files
+
+    async def do(self, job: Job) -> str:
+        what = _what(job.part)
+        match job:
+            case Job("read", FilePart() as part):
+                return await asyncio.to_thread(self.read, part)
+            case Job("fetch", (ImagePart() | VideoPart() | DocumentPart()) as part):
+                return await fetch.afetch(part.url, what, self.rules(what))
+            case Job("upload", part):
+                return await self._upload(part, what)
+        return await self._extract(job.part)
+
+    async def _upload(self, part: Any, what: Any) -> str:
+        key = await asyncio.to_thread(self.key, what, part)
+        known = UPLOADED.get(key)
+        if known is not None:
+            return known
+        _, data = await asyncio.to_thread(data_urls.from_data_url, part.url)
+        return self.uploaded(key, what, (await self.files.upload(data, purpose=what)).id)
+
+    async def _extract(self, part: Any) -> str:
+        key = await asyncio.to_thread(self.key, "file-extract", part)
+        known = _extracted.get(key)
+        if known is not None:
+            return known
+        _, data = await asyncio.to_thread(data_urls.from_data_url, part.url)
+        file = await self.files.upload(data, purpose="file-extract", filename=documents.name_of(part))
+        try:
+            return self.extracted(key, part, await self.files.content(file.id))
+        finally:
+            with contextlib.suppress(KimiError):
+                await self.files.delete(file.id)

@@ -1,5 +1,0 @@
-"""`python -m kimi_core.cli` is `kimi`."""
-
-from kimi_core.cli import main
-
-main()

@@ -1,0 +1,1 @@
+"""`KimiClient` and `AsyncKimiClient`: the whole surface that adapters may call."""

@@ -1,0 +1,78 @@
+"""Answers that are none (the model only thought, or the host refused an option by its name), and those that are odd.
+
+Pure; what is done about it is the client's to say.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from kimi_core.codecs.call_sections import WITHHELD
+from kimi_core.errors import APIError
+from kimi_core.request.plan import Plan
+from kimi_core.types import EmptyAnswer, Response
+
+PROMOTED = "promoted_reasoning"
+"""Marks in `Response.extra` a text that was the reasoning of an answer without text."""
+
+
+def empty_answer(plan: Plan) -> EmptyAnswer:
+    """What is to become of an answer that is nothing but reasoning."""
+    return plan.request.options.empty_answer or "retry"
+
+
+def is_only_thought(response: Response) -> bool:
+    """Whether an answer ended of its own accord and is nothing but reasoning (MoonshotAI/kimi-code#520, #3429)."""
+    spoken = response.text.strip() or response.tool_calls or response.refusal or response.extra.get(WITHHELD)
+    thought = response.reasoning and response.reasoning.text
+    return response.finish_reason == "stop" and not spoken and bool(thought)
+
+
+def promoted(response: Response) -> Response:
+    """The answer with its reasoning as its text, marked."""
+    text = response.reasoning.text if response.reasoning else ""
+    return replace(response, text=response.text + text, extra={**response.extra, PROMOTED: True})
+
+
+def oddities(plan: Plan, response: Response) -> Iterator[tuple[str, str]]:
+    """What to warn of about an answer: the key by which it is said once, and the text."""
+    where, model = plan.profile.where, plan.profile.model_id
+    if failed := response.extra.get("errors"):
+        said = "; ".join(str(error.get("message")) for error in failed)
+        yield "partial", f"{where} answered in part: {said} The errors are in the metadata."
+    if plan.unwanted and response.reasoning and response.reasoning.text.strip():
+        yield (
+            f"{model} thought",
+            f"{where} thought although thinking=False was asked for: the switch that was sent is not honoured there. "
+            "Say whose server it is (host=…), or correct overrides={'thinking_off': {…}}; `kimi-adapters probe` finds "
+            "out which switch is.",
+        )
+    if any(one.extra.get(WITHHELD) for one in (response, *response.alternatives)):
+        yield (
+            f"{model} withheld calls",
+            f"{where} wrote tool calls into its text although tool_choice='none' was asked for. They were taken "
+            "out, and are in the metadata as `withheld_calls`.",
+        )
+    eaten = response.finish_reason == "length" and not (response.text or response.tool_calls or response.refusal)
+    if eaten and plan.request.output is None:  # else the answer's parser says so
+        yield (
+            "length",
+            f"The answer of {where} is empty: the token limit was used up by thinking, which counts against "
+            "max_tokens. Raise it (16000 or more), or switch thinking off.",
+        )
+
+
+def without_refused(plan: Plan, error: APIError) -> tuple[Plan, str] | None:
+    """The plan without the option that an error names, and its name; None when it names none that was given.
+
+    What the user put into `extra_body` is the user's: it stays, and the error stands.
+    """
+    pattern, options = plan.profile.host.refused_option, plan.request.options
+    named = re.search(pattern, error.message, re.IGNORECASE) if pattern and error.status_code == 400 else None
+    if named is None or getattr(options, named["option"], None) is None:
+        return None
+    nothing: dict[str, Any] = {named["option"]: None}
+    return replace(plan, request=replace(plan.request, options=replace(options, **nothing))), named["option"]

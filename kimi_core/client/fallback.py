@@ -1,0 +1,231 @@
+"""Answers that another host gives when the first one fails.
+
+`Hops` decides and does no I/O. What a host said before it failed is not said again: the next one is asked to continue
+it, where it can.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Container, Generator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from kimi_core import errors as err
+from kimi_core.budget import CHARACTERS
+from kimi_core.client.tool_loop import summed_ends
+from kimi_core.events import (
+    Event,
+    Finished,
+    ReasoningDelta,
+    RefusalDelta,
+    ResponseBuilder,
+    Started,
+    TextDelta,
+    ToolCallDelta,
+)
+from kimi_core.hosts.profile import model_there
+from kimi_core.types import Message, Request, Response, TextPart
+from kimi_core.usage import bill_of, billed
+
+if TYPE_CHECKING:
+    from kimi_core.client.base_client import BaseClient
+    from kimi_core.client.client import AsyncKimiClient, KimiClient
+
+C = TypeVar("C", bound="BaseClient")
+
+_log = logging.getLogger("kimi_core.client.fallback")
+
+_PASSING = (err.RateLimitError, err.APIConnectionError, err.InternalServerError, err.StreamError)
+"""The host's own troubles: overload, quota, rate limits, outages, timeouts. Another host would not refuse a wrong
+request or key any less."""
+
+_UNFIT = (err.ConfigError, err.MessageError)
+"""What a host cannot be asked at all."""
+
+
+class Hops(Generic[C]):
+    """One answer, from the first of several hosts that gives it.
+
+    Attributes:
+        client: Whom to ask next.
+        request: What to ask.
+    """
+
+    def __init__(self, client: C, request: Request) -> None:
+        self.client = client
+        self.request = request
+        self._first: C = client
+        self._asked = request
+        self._index = 0
+        self._failed: list[dict[str, str]] = []
+        self._error: err.APIError | None = None
+        self._spent: Finished | None = None
+        self._builder = ResponseBuilder()
+        self._text: list[str] = []
+        self._characters = 0
+        self._closed = False  # what was handed on leaves no other host anything to continue
+
+    def feed(self, event: Event) -> Event:
+        """An event of the answer, as it is handed on."""
+        match event:
+            case TextDelta(text=text):
+                self._text.append(text)
+                self._characters += len(text)
+            case ReasoningDelta(text=text):
+                self._characters += len(text)
+            case ToolCallDelta() | RefusalDelta():
+                self._closed = True
+            case Finished():
+                event = replace(summed_ends(self._spent, event), fallbacks=tuple(self._failed))
+        self._builder.add(event)
+        return event
+
+    def whole(self, response: Response) -> Response:
+        """A whole answer, as it is handed on."""
+        return replace(response, fallbacks=tuple(self._failed)) if self._failed else response
+
+    def next(self, error: err.KimiError) -> None:
+        """Go on to the next host, after the one that was asked failed or cannot be asked this.
+
+        Raises:
+            KimiError: There is none that could help; the host's own error, with all that came.
+        """
+        if isinstance(error, err.APIError):
+            self._error = error
+            self._add_price(error.partial)
+        if self._error is None:
+            raise error
+        self._failed.append({"host": self.client.settings.host.name, "error": f"{type(error).__name__}: {error}"})
+        hosts = self._first.settings.fallback_hosts
+        if self._closed or self._index == len(hosts) or not isinstance(self._error, _PASSING):
+            raise self._standing(self._error) from None
+        self._hop(hosts)
+        failed = self._failed[-1]
+        _log.warning("%s failed, %s is next: %s", failed["host"], self.client.settings.host.name, failed["error"])
+
+    def _add_price(self, partial: Response | None) -> None:
+        """What the part of the answer has cost, if the host said it."""
+        if partial is not None:
+            self._spent = summed_ends(self._spent, billed(Finished(None, None), bill_of(partial)))
+
+    def _standing(self, error: err.APIError) -> err.APIError:
+        if self._characters or self._closed:
+            self._builder.add(replace(self._spent or Finished(None, None), fallbacks=tuple(self._failed[:-1])))
+            error.partial = self._builder.response()
+        return error
+
+    def _hop(self, hosts: Sequence[Mapping[str, Any]]) -> None:
+        model = model_there(self._first.profile(self._asked.model), hosts[self._index])
+        self.client = self._first.spare(self._index)
+        options = self._asked.options
+        if self.client.settings.base_url != self._first.settings.base_url:  # headers may hold what is not its business
+            options = replace(options, extra_headers=None)
+        self.request = replace(self._asked, model=model, options=options)
+        self._index += 1
+        if self._text:
+            self.request = _continued(self.request, "".join(self._text), self._characters)
+
+
+def _continued(request: Request, text: str, characters: int) -> Request:
+    """The same request, for the rest of an answer that has begun."""
+    *before, last = request.messages
+    begun = Message("assistant", text, partial=True)
+    if last.partial:  # the user had begun it
+        before, begun = [*before], replace(last, content=_said(last) + text)
+    else:
+        before = [*before, last]
+    limit = request.options.max_tokens
+    left = None if limit is None else max(limit - characters // CHARACTERS, 1)
+    options = replace(request.options, max_tokens=left, empty_answer="keep")  # the rest of an answer may be empty
+    return replace(request, messages=(*before, begun), options=options)
+
+
+def _said(message: Message) -> str:
+    content = message.content
+    return content if isinstance(content, str) else "".join(p.text for p in content if isinstance(p, TextPart))
+
+
+# ------------------------------------------------------------------------------------------------ the loops
+
+
+def complete(client: KimiClient, request: Request, served: Container[str]) -> Response:
+    """A whole answer, of the first host that gives one."""
+    hops = Hops(client, request)
+    while True:
+        try:
+            return hops.whole(hops.client._complete_here(hops.request, served))
+        except (err.APIError, *_UNFIT) as error:
+            hops.next(error)
+
+
+async def acomplete(client: AsyncKimiClient, request: Request, served: Container[str]) -> Response:
+    """See `complete`."""
+    hops = Hops(client, request)
+    while True:
+        try:
+            return hops.whole(await hops.client._complete_here(hops.request, served))
+        except (err.APIError, *_UNFIT) as error:
+            hops.next(error)
+
+
+def stream(client: KimiClient, request: Request) -> Generator[Event]:
+    """An answer in events; begun by the first host that can, and ended by the first that does."""
+    hops = Hops(client, request)
+    events = _told(hops, _opened(hops))
+    next(events)
+    return events
+
+
+def _opened(hops: Hops[KimiClient]) -> Generator[Event]:
+    while True:
+        try:
+            return hops.client._stream_here(hops.request)
+        except (err.APIError, *_UNFIT) as error:
+            hops.next(error)
+
+
+def _told(hops: Hops[KimiClient], turn: Generator[Event]) -> Generator[Event]:
+    try:
+        yield Started()
+        while True:
+            try:
+                for event in turn:
+                    yield hops.feed(event)
+                return
+            except err.APIError as error:
+                hops.next(error)
+            turn = _opened(hops)
+    finally:
+        turn.close()
+
+
+async def astream(client: AsyncKimiClient, request: Request) -> AsyncGenerator[Event]:
+    """See `stream`."""
+    hops = Hops(client, request)
+    events = _atold(hops, await _aopened(hops))
+    await anext(events)
+    return events
+
+
+async def _aopened(hops: Hops[AsyncKimiClient]) -> AsyncGenerator[Event]:
+    while True:
+        try:
+            return await hops.client._stream_here(hops.request)
+        except (err.APIError, *_UNFIT) as error:
+            hops.next(error)
+
+
+async def _atold(hops: Hops[AsyncKimiClient], turn: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
+    try:
+        yield Started()
+        while True:
+            try:
+                async for event in turn:
+                    yield hops.feed(event)
+                return
+            except err.APIError as error:
+                hops.next(error)
+            turn = await _aopened(hops)
+    finally:
+        await turn.aclose()

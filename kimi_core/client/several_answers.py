@@ -1,0 +1,139 @@
+"""Several answers (`n`) of hosts that give fewer in one call: by requests that are made side by side."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
+from dataclasses import replace
+
+from kimi_core.errors import ConfigError
+from kimi_core.quoting import quoted
+from kimi_core.types import Request, Response
+from kimi_core.usage import Bill, bill_of, billed
+
+MOST_AT_ONCE = 16
+"""Requests for one call that are under way at the same time."""
+
+MOST_ANSWERS = 128
+"""The largest `n` where the host takes no larger one itself: that of OpenAI's API."""
+
+
+def wanted(request: Request) -> int:
+    """How many answers are asked for."""
+    return 1 if request.options.n is None else request.options.n
+
+
+def requests(request: Request, most: int) -> list[Request]:
+    """Requests that ask for all answers together.
+
+    Args:
+        request: What is asked.
+        most: How many answers the host gives in one call.
+
+    Raises:
+        ConfigError: More answers are wanted than one call is for.
+    """
+    n = wanted(request)
+    if n > max(MOST_ANSWERS, most):
+        raise ConfigError(f"n must be at most {max(MOST_ANSWERS, most)}, got {quoted(n)}: make several calls.")
+    return [_part(request, start, min(most, n - start)) for start in range(0, n, most)]
+
+
+def missing(request: Request, answers: Sequence[Response]) -> list[Request]:
+    """Requests for what a host still owes that took `n` and gave fewer answers without a word.
+
+    An answer that says which of its parts failed owes nothing: that is in its `extra`.
+    """
+    came = sum(1 + len(answer.alternatives) for answer in answers)
+    if any(answer.extra.get("errors") for answer in answers):
+        return []
+    return [_part(request, at, 1) for at in range(came, wanted(request))]
+
+
+def _part(request: Request, start: int, n: int) -> Request:
+    options, seed = request.options, request.options.seed
+    # The same seed would give the same answer over and over; hosts that give several count it up as well.
+    seed = None if seed is None else seed + start
+    return replace(request, options=replace(options, n=n, seed=seed))
+
+
+def together(answers: Sequence[Response]) -> Response:
+    """One response: the first answer with the others as its alternatives. Usage and price are of all."""
+    first, *rest = answers
+    if not rest:
+        return first
+    others = [*first.alternatives, *(one for answer in rest for one in (_alone(answer), *answer.alternatives))]
+    return replace(billed(first, sum(map(bill_of, rest), Bill()) + bill_of(first)), alternatives=tuple(others))
+
+
+def _alone(answer: Response) -> Response:
+    """An answer without those that came with it; what it cost by itself is not known then."""
+    return replace(answer, alternatives=(), usage=None, cost_usd=None) if answer.alternatives else answer
+
+
+# ------------------------------------------------------------------------------------------------- side by side
+
+
+def ask(
+    answer: Callable[[Request], Response],
+    parts: Sequence[Request],
+    pace: Callable[[], object] | None,
+    *,
+    begun: bool = False,
+) -> list[Response]:
+    """Ask all, in threads.
+
+    When one fails, those not yet begun are not made, those under way are waited for, since a thread cannot be stopped,
+    and the error is raised.
+
+    Args:
+        answer: Asks one.
+        parts: The requests.
+        pace: Called before each but the first of a call, which the caller has waited for.
+        begun: Whether the first was made before.
+    """
+
+    def paced(part: Request) -> Response:
+        if pace is not None and (begun or part is not parts[0]):
+            pace()
+        return answer(part)
+
+    if len(parts) == 1:
+        return [paced(parts[0])]
+
+    pool = ThreadPoolExecutor(min(len(parts), MOST_AT_ONCE), thread_name_prefix="kimi-answer")
+    try:
+        futures: list[Future[Response]] = [pool.submit(copy_context().run, paced, part) for part in parts]
+        wait(futures, return_when=FIRST_EXCEPTION)
+        pool.shutdown(cancel_futures=True)
+    except BaseException:  # an interrupt waits for nobody
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    return [one.result() for one in futures if not one.cancelled()]
+
+
+async def aask(
+    answer: Callable[[Request], Awaitable[Response]],
+    parts: Sequence[Request],
+    pace: Callable[[], Awaitable[object]] | None,
+    *,
+    begun: bool = False,
+) -> list[Response]:
+    """Ask all, in tasks. When one fails, or the call is cancelled, the others are cancelled and their end awaited."""
+    gate = asyncio.Semaphore(MOST_AT_ONCE)
+
+    async def paced(part: Request) -> Response:
+        async with gate:
+            if pace is not None and (begun or part is not parts[0]):
+                await pace()
+            return await answer(part)
+
+    tasks = [asyncio.ensure_future(paced(part)) for part in parts]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,347 @@
+"""Answers for which the client runs the host's own tools: several calls of the model, told as one answer.
+
+`Rounds` decides and does no I/O; `serve` and `aserve` are the same loop around it, sync and async. What a turn of the
+model led to is kept as a `Step` and sent again in the same form as in a conversation that is continued later, so that
+the host's cache finds the same prefix.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
+from dataclasses import replace
+
+from kimi_core import errors as err
+from kimi_core.endpoints.server_tools import BUILTIN
+from kimi_core.events import (
+    Event,
+    Finished,
+    ReasoningDelta,
+    RefusalDelta,
+    ResponseBuilder,
+    ServerToolCall,
+    ServerToolResult,
+    Started,
+    StepEnded,
+    TextDelta,
+    ToolCallDelta,
+)
+from kimi_core.quoting import in_short, listed
+from kimi_core.types import Message, Request, Response, ServerCall, Step, TextPart, ToolCall, ToolChoice
+from kimi_core.usage import bill_of, billed
+
+_CUT = frozenset({"length", "content_filter"})
+"""Ends of a turn after which its calls may be incomplete."""
+
+_FINAL = (err.AuthenticationError, err.PermissionDeniedError, err.QuotaExceededError)
+"""Refusals that have nothing to do with the one tool: asking the model again would fail alike."""
+
+
+class Rounds:
+    """One answer in the making.
+
+    Attributes:
+        request: What to ask next.
+        due: The server tools that the last turn called and that are to be run.
+    """
+
+    def __init__(self, request: Request, owners: Mapping[str, str]) -> None:
+        """Begin an answer.
+
+        Args:
+            request: The user's request, its formulas replaced by their functions.
+            owners: Who runs a function: a formula's URI or `BUILTIN`, by the name of the function.
+        """
+        self.request = request
+        self.owners = owners
+        self.due: list[ToolCall] = []
+        self._asked = request
+        self._ran = 0
+        self._builder = ResponseBuilder()
+        self._began = False
+        self._spent: Finished | None = None
+        self._new_turn()
+
+    def _new_turn(self) -> None:
+        self._places: list[int] = []
+        self._served: dict[int, tuple[ToolCallDelta, list[str]]] = {}
+        self._announced = False
+
+    @property
+    def response(self) -> Response:
+        """The answer, when it has ended."""
+        return self._builder.response()
+
+    @property
+    def partial(self) -> Response | None:
+        """What has come so far, and what it has cost; None before anything has come."""
+        if not self._began:
+            return None
+        came, spent = self._builder.response(), self._spent
+        if self._served and not self._announced:  # the turn broke off within its calls
+            unfinished = tuple(ServerCall(call.call, position=call.position) for call in self._calls())
+            came = replace(came, steps=(*came.steps, Step(calls=unfinished, open=True)))
+        if spent is None or came.finish_reason is not None:
+            return came
+        return billed(came, bill_of(spent))
+
+    def feed(self, event: Event) -> Event | None:
+        """An event of the model's turn as the user is to see it; None when it is not for the user."""
+        if type(event) is ToolCallDelta:
+            if event.index == len(self._places):
+                self._place(event)
+            if event.index in self._served:
+                self._served[event.index][1].append(event.arguments)
+                return None
+            event.index = self._places[event.index]
+        elif type(event) is Started and self._began:
+            return None
+        return self._seen(event)
+
+    def _place(self, delta: ToolCallDelta) -> None:
+        """Whose call it is; the user's are counted 0, 1, 2, … whatever stands between."""
+        self._places.append(len(self._places) - len(self._served))
+        if delta.name in self.owners:
+            self._served[delta.index] = (delta, [])
+
+    def _seen(self, event: Event) -> Event:
+        self._began = True
+        self._builder.add(event)
+        return event
+
+    def end(self, finished: Finished) -> list[ServerToolCall]:
+        """The turn has ended: the calls of server tools in it, which are `due` unless it was cut.
+
+        Raises:
+            ServerRoundsError: They were run as often as they may.
+        """
+        self._spent = summed_ends(self._spent, finished)
+        calls, self._announced = self._calls(), True
+        self.due = [] if finished.reason in _CUT else [event.call for event in calls]
+        for event in calls:
+            self._seen(event)
+        if self.due and self._ran >= self._asked.max_server_rounds:
+            raise self._too_many()
+        self._ran += bool(self.due)
+        return calls
+
+    def _calls(self) -> list[ServerToolCall]:
+        return [
+            ServerToolCall(ToolCall(delta.id or "", delta.name or "", "".join(pieces), delta.type), position)
+            for position, (delta, pieces) in self._served.items()
+        ]
+
+    def _too_many(self) -> err.ServerRoundsError:
+        names = listed(dict.fromkeys(call.name for call in self.due))
+        error = err.ServerRoundsError(
+            f"{in_short(self.request.model)} called server tools in more than {self._ran} turns of one answer "
+            f"({names} at last): max_server_rounds={self._asked.max_server_rounds}. Raise it, or go on from "
+            "`.partial.message`.",
+            text=self.response.text,
+            finish_reason="tool_calls",
+        )
+        error.partial = self.partial
+        return error
+
+    def answered(self, call: ToolCall, output: str, *, failed: bool) -> Event:
+        """A server tool was run."""
+        return self._seen(ServerToolResult(call.id, call.name, output, failed))
+
+    def close(self) -> StepEnded | Finished:
+        """What ends the turn: `StepEnded` when `request` is to be asked next, `Finished` when this is the answer."""
+        total = self._spent or Finished(None, None)
+        if not self.due or len(self._places) > len(self._served):
+            self._seen(total)
+            return total
+        ended = StepEnded(total.usage, total.cost_usd, total.cost_is_estimate, total.reasoning_details)
+        self._seen(ended)
+        messages = _continued(self._asked.messages, self.response.steps)
+        choice = _settled(self.request.tool_choice, self.owners)
+        self.request = replace(self.request, messages=messages, tool_choice=choice)
+        self._new_turn()
+        return ended
+
+
+def _continued(messages: Sequence[Message], steps: tuple[Step, ...]) -> tuple[Message, ...]:
+    """The conversation with what the model has done since."""
+    *before, last = messages
+    if not last.partial:
+        return (*messages, Message("assistant", steps=steps))
+    # The model went on with a message that the user began: its first turn is that message.
+    begun = (
+        last.content
+        if isinstance(last.content, str)
+        else "".join(p.text for p in last.content if isinstance(p, TextPart))
+    )
+    first = replace(steps[0], text=begun + steps[0].text)
+    return (*before, Message("assistant", steps=(*last.steps, first, *steps[1:])))
+
+
+def _settled(choice: ToolChoice | None, owners: Mapping[str, str]) -> ToolChoice | None:
+    """The choice for the next turn: a server tool was called, so that none has to be forced any more.
+
+    The user's own tool that was named has not been called yet, and stays named.
+    """
+    forced = choice is not None and (choice.mode == "required" or choice.name in owners)
+    return ToolChoice("auto") if forced else choice
+
+
+def summed_ends(before: Finished | None, last: Finished) -> Finished:
+    """The end of a turn, with the price of those before, and the hosts that failed in them."""
+    if before is None:
+        return last
+    return replace(
+        billed(last, bill_of(before) + bill_of(last)),
+        fallbacks=(*before.fallbacks, *last.fallbacks),
+    )
+
+
+def told(response: Response) -> Generator[Event]:
+    """A whole answer as the events it could have come in."""
+    yield Started(response.id, response.model, response.created, response.system_fingerprint)
+    details: tuple[object, ...] = ()
+    if reasoning := response.reasoning:
+        details = reasoning.details
+        if reasoning.text:
+            yield ReasoningDelta(reasoning.text, reasoning.key)  # type: ignore[arg-type]
+    if response.text:
+        yield TextDelta(response.text)
+    if response.refusal:
+        yield RefusalDelta(response.refusal)
+    for index, call in enumerate(response.tool_calls):
+        yield ToolCallDelta(index, call.arguments, call.id, call.name, call.type)
+    yield Finished(
+        response.finish_reason,
+        response.raw_finish_reason,
+        response.usage,
+        response.cost_usd,
+        response.cost_is_estimate,
+        response.logprobs,
+        response.extra,
+        details,
+        response.alternatives,
+        response.host,
+        response.fallbacks,
+    )
+
+
+async def atold(response: Response) -> AsyncGenerator[Event]:
+    """See `told`."""
+    for event in told(response):
+        yield event
+
+
+# ------------------------------------------------------------------------------------------------ the loop
+
+
+def serve(
+    rounds: Rounds,
+    ask: Callable[[Request], Generator[Event]],
+    run: Callable[[str, ToolCall], str],
+    first: Generator[Event],
+) -> Generator[Event]:
+    """Ask the model and run the host's tools, until there is an answer.
+
+    Args:
+        rounds: The answer.
+        ask: Asks the model.
+        run: Runs a formula's function and gives what the model is to read.
+        first: The first turn, asked for already.
+    """
+    turn = first
+    try:
+        yield Started()
+        while True:
+            for event in turn:
+                if type(event) is not Finished:
+                    if (shown := rounds.feed(event)) is not None:
+                        yield shown
+                    continue
+                yield from rounds.end(event)
+                for call in rounds.due:
+                    yield _answer(rounds, call, run)
+                closed = rounds.close()
+                yield closed
+                if type(closed) is StepEnded:
+                    break  # what the turn's own end would complain of is not due before the last one
+            else:
+                return
+            turn.close()
+            turn = ask(rounds.request)
+    except err.APIError as error:
+        error.partial = rounds.partial
+        raise
+    finally:
+        turn.close()
+
+
+def _answer(rounds: Rounds, call: ToolCall, run: Callable[[str, ToolCall], str]) -> Event:
+    owner = rounds.owners[call.name]
+    try:
+        return _outcome(rounds, call, call.arguments if owner == BUILTIN else run(owner, call))
+    except err.APIError as error:
+        return _outcome(rounds, call, error)
+
+
+def _reason(error: err.APIError) -> str:
+    """What the model is told about a tool that failed.
+
+    Raises:
+        APIError: The error itself, when it is not the tool's own.
+    """
+    if isinstance(error, _FINAL):
+        raise error
+    return error.reason if isinstance(error, err.FormulaError) else str(error)
+
+
+async def aserve(
+    rounds: Rounds,
+    ask: Callable[[Request], Awaitable[AsyncGenerator[Event]]],
+    run: Callable[[str, ToolCall], Awaitable[str]],
+    first: AsyncGenerator[Event],
+) -> AsyncGenerator[Event]:
+    """See `serve`. Tools that were called together run together."""
+    turn = first
+    try:
+        yield Started()
+        while True:
+            async for event in turn:
+                if type(event) is not Finished:
+                    if (shown := rounds.feed(event)) is not None:
+                        yield shown
+                    continue
+                for announced in rounds.end(event):
+                    yield announced
+                for result in await _answers(rounds, run):
+                    yield result
+                closed = rounds.close()
+                yield closed
+                if type(closed) is StepEnded:
+                    break
+            else:
+                return
+            await turn.aclose()
+            turn = await ask(rounds.request)
+    except err.APIError as error:
+        error.partial = rounds.partial
+        raise
+    finally:
+        await turn.aclose()
+
+
+async def _answers(rounds: Rounds, run: Callable[[str, ToolCall], Awaitable[str]]) -> list[Event]:
+    async def ran(call: ToolCall) -> str:
+        owner = rounds.owners[call.name]
+        return call.arguments if owner == BUILTIN else await run(owner, call)
+
+    # Errors are gathered, not raised: else the other runs would go on with nobody to wait for them.
+    outcomes = await asyncio.gather(*map(ran, rounds.due), return_exceptions=True)
+    return [_outcome(rounds, call, outcome) for call, outcome in zip(rounds.due, outcomes, strict=True)]
+
+
+def _outcome(rounds: Rounds, call: ToolCall, outcome: str | BaseException) -> Event:
+    if isinstance(outcome, err.APIError):
+        return rounds.answered(call, _reason(outcome), failed=True)
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return rounds.answered(call, outcome, failed=False)

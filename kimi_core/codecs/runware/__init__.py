@@ -1,0 +1,1 @@
+"""Runware's own protocol: bodies are arrays of tasks."""

@@ -1,0 +1,53 @@
+"""What an account has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kimi_core.errors import DecodeError, UnsupportedError, make
+from kimi_core.hosts.profile import Profile
+from kimi_core.quoting import in_short
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """What an account can still spend, in its own currency (Moonshot: dollars on `.ai`, yuan on `.cn`).
+
+    Attributes:
+        available: Cash and vouchers together. At 0 or below, calls answer with `QuotaExceededError`.
+        voucher: Given by the host; never below 0.
+        cash: Paid in; below 0 when something is owed.
+    """
+
+    available: float
+    voucher: float
+    cash: float
+
+
+def balance_path(profile: Profile) -> str:
+    """Where a host is asked.
+
+    Raises:
+        UnsupportedError: It cannot be asked.
+    """
+    path = profile.host.balance_path
+    if path is None:
+        raise UnsupportedError(f"{profile.host.title} (host={profile.host.name!r}) has no endpoint for the balance.")
+    return path
+
+
+def balance(body: Any, profile: Profile) -> Balance:
+    """What the host answered.
+
+    Raises:
+        DecodeError: It is something else.
+    """
+    data: Any = body.get("data") if isinstance(body, Mapping) else None
+    try:
+        available, voucher, cash = (float(data[f"{kind}_balance"]) for kind in ("available", "voucher", "cash"))
+    except (TypeError, KeyError, ValueError):
+        words = f"{profile.where} answered something that is no balance: {in_short(body)!r}."
+        raise make(DecodeError, words, host=profile.host.name, body=body) from None
+    return Balance(available=available, voucher=voucher, cash=cash)

@@ -1,0 +1,83 @@
+"""Addresses of hosts as users and rows give them: whether they are one, whose they are, and what stands in braces."""
+
+from __future__ import annotations
+
+import os
+import re
+from urllib.parse import urlsplit
+
+from kimi_core.errors import ConfigError
+from kimi_core.hosts import addresses, registry
+from kimi_core.hosts.registry import HostRow
+from kimi_core.quoting import in_short, quoted
+
+
+def is_trusted(url: str, row: HostRow) -> bool:
+    """Return whether an address is known as the host's, and no less safe: no key goes over plain http."""
+    plain = url.lower().startswith("http:") and not (row.base_url or "").startswith("http:")
+    return not plain and registry.find_by_url(url) is row
+
+
+def check_url(url: str) -> None:
+    """Check a base_url before the HTTP library does. Logs show it, so nothing secret may be in it.
+
+    Raises:
+        ConfigError: It is no address, or has a user name, a query or a fragment.
+    """
+    if not _is_address(url):
+        shown = "" if "@" in url else f", got {addresses.shown(url)}"
+        raise ConfigError(f"base_url must be an address that begins with https:// or http://{shown}.")
+    if urlsplit(url).username is not None:
+        raise ConfigError(
+            "base_url holds a user name or a password (https://user:password@…), which logs and traces would show. "
+            "Leave them out and give default_headers={'Authorization': …}, or an http_client with authentication."
+        )
+    if "?" in url or "#" in url:
+        raise ConfigError(
+            f"base_url ends before a query or fragment: leave out what comes after {quoted(re.split('[?#]', url)[0])}. "
+            "Paths of the host's API are put behind it, and logs and traces would show it. A proxy that wants words "
+            "in a query takes an http_client with params."
+        )
+
+
+def _is_address(url: str) -> bool:
+    if not url.isprintable() or " " in url or "\\" in url:
+        return False
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of the brackets around an IPv6 address, or of the port
+        return False
+
+
+def check_owner(row: HostRow, base_url: str | None, word: str) -> None:
+    """Check that an address is not another known host's, where the key would go astray.
+
+    It may come from the environment, or be at the same address (Runware has two rows there). Not where a server needs
+    no key: anybody's server may listen on a local port.
+
+    Raises:
+        ConfigError: It is another host's.
+    """
+    owner = registry.find_by_url(base_url) if base_url else None
+    if owner and owner.key_required and owner.name != row.name and owner.base_url != row.base_url:
+        raise ConfigError(
+            f"{word} {in_short(base_url)} is {owner.title}'s: use host={owner.name!r}, or leave {word} out."
+        )
+
+
+def filled(row: HostRow) -> str | None:
+    """Return the row's address, with the environment's values for the names in braces.
+
+    Raises:
+        ConfigError: One of these variables is not set.
+    """
+    if not row.base_url or "{" not in row.base_url:
+        return row.base_url
+    names = re.findall(r"\{(\w+)\}", row.base_url)
+    values = {name: os.environ.get(name, "").strip() for name in names}
+    if missing := [name for name in names if not values[name]]:
+        raise ConfigError(
+            f"The address of host={row.name!r} is {row.base_url}: set {' and '.join(missing)}, or give base_url=…"
+        )
+    return row.base_url.format(**values)

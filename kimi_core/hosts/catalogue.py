@@ -1,0 +1,153 @@
+"""Hosts that a public catalogue lists with Kimi K2.6, and of which little more is known than it says.
+
+Each has its address, its key's variable and its id of the model. A switch that the catalogue names without the
+field behind it stays the default, which servers of open weights understand; where it names none, none is sent.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from kimi_core.hosts.common import BY_EFFORT, FIXED, QWEN, TYPED, levels
+from kimi_core.hosts.spec import HostRow
+
+_AS_OF = dt.date(2026, 7, 2)
+_IMAGES: dict[str, Any] = {"media": frozenset({"image"})}
+_TEXT: dict[str, Any] = {"media": frozenset()}
+_EFFORT: dict[str, Any] = {**BY_EFFORT, "thinking_default": True}
+_LOW_TO_HIGH: dict[str, Any] = {"per_model": levels("low", "medium", "high")}
+_LOW_TO_MAX: dict[str, Any] = {"per_model": levels("low", "medium", "high", "xhigh", "max")}
+_ALL_LEVELS: dict[str, Any] = {"per_model": levels("minimal", "low", "medium", "high", "xhigh", "max")}
+# "reasoning_content is missing" comes through from Moonshot (earendil-works/pi#4251).
+_ECHO: dict[str, Any] = {"reasoning_required": True, "blank_reasoning": " ", "reasoning_out": "reasoning_content"}
+
+
+def _row(name: str, title: str, base_url: str, key: str, id: str, *facts: dict[str, Any]) -> HostRow:
+    """A row of the catalogue: who, where, the key's variable, its id of K2.6, and what else is known."""
+    known: dict[str, Any] = {"model_ids": {"kimi-k2.6": id}}
+    for more in facts:
+        known |= more
+    place = base_url.removeprefix("https://")
+    return HostRow(
+        name=name,
+        title=title,
+        base_url=base_url,
+        domains=(place.removesuffix("/v1") if "/zen" in place else place.partition("/")[0],),
+        key_env=(key,),
+        as_of=_AS_OF,
+        source="models.dev, 2026-07-02",
+        **known,
+    )
+
+
+# Two of them share a host name: opencode.ai/zen and opencode.ai/zen/go.
+ROWS = (
+    _row(
+        "alibaba-token-plan",
+        "Alibaba Cloud token plan, international",
+        "https://token-plan.ap-southeast-1.maas.aliyuncs.com/compatible-mode/v1",
+        "ALIBABA_TOKEN_PLAN_API_KEY",
+        "kimi-k2.6",
+        QWEN,
+    ),
+    _row(
+        "alibaba-token-plan-cn",
+        "Alibaba Cloud token plan, China",
+        "https://token-plan.cn-beijing.maas.aliyuncs.com/compatible-mode/v1",
+        "ALIBABA_TOKEN_PLAN_API_KEY",
+        "kimi-k2.6",
+        QWEN,
+    ),
+    _row("ambient", "Ambient", "https://api.ambient.xyz/v1", "AMBIENT_API_KEY", "moonshotai/kimi-k2.6", FIXED, _IMAGES),
+    _row("auriko", "Auriko", "https://api.auriko.ai/v1", "AURIKO_API_KEY", "kimi-k2.6", _LOW_TO_MAX),
+    _row("berget", "Berget AI", "https://api.berget.ai/v1", "BERGET_API_KEY", "moonshotai/Kimi-K2.6"),
+    _row("chutes", "Chutes", "https://llm.chutes.ai/v1", "CHUTES_API_KEY", "moonshotai/Kimi-K2.6-TEE", FIXED),
+    _row(
+        "clarifai",
+        "Clarifai",
+        "https://api.clarifai.com/v2/ext/openai/v1",
+        "CLARIFAI_PAT",
+        "moonshotai/chat-completion/models/Kimi-K2_6",
+        FIXED,
+        _IMAGES,
+    ),
+    _row("cortecs", "Cortecs", "https://api.cortecs.ai/v1", "CORTECS_API_KEY", "kimi-k2.6", TYPED, _IMAGES),
+    _row("crof", "CrofAI", "https://crof.ai/v1", "CROF_API_KEY", "kimi-k2.6", _EFFORT, _LOW_TO_HIGH),
+    _row(
+        "digitalocean",
+        "DigitalOcean",
+        "https://inference.do-ai.run/v1",
+        "DIGITALOCEAN_ACCESS_TOKEN",
+        "kimi-k2.6",
+        _EFFORT,
+        _LOW_TO_HIGH,
+        _IMAGES,
+    ),
+    _row("evroc", "Evroc Think", "https://models.think.evroc.com/v1", "EVROC_API_KEY", "moonshotai/Kimi-K2.6", FIXED),
+    _row("fastrouter", "FastRouter", "https://go.fastrouter.ai/api/v1", "FASTROUTER_API_KEY", "moonshotai/kimi-k2.6"),
+    _row("frogbot", "FrogBot", "https://app.frogbot.ai/api/v1", "FROGBOT_API_KEY", "kimi-k2-6", FIXED, _IMAGES),
+    _row(
+        "gmicloud",
+        "GMI Cloud",
+        "https://api.gmi-serving.com/v1",
+        "GMICLOUD_API_KEY",
+        "moonshotai/Kimi-K2.6",
+        FIXED,
+        _TEXT,
+        {"per_model": {"kimi-k2.6": {"context": 65_536}}},
+    ),
+    _row(
+        "inceptron",
+        "Inceptron",
+        "https://api.inceptron.io/v1",
+        "INCEPTRON_API_KEY",
+        "moonshotai/Kimi-K2.6-Fast",
+        FIXED,
+        _IMAGES,
+    ),
+    _row("kilo", "Kilo gateway", "https://api.kilo.ai/api/gateway", "KILO_API_KEY", "moonshotai/kimi-k2.6", _IMAGES),
+    _row("lilac", "Lilac", "https://api.getlilac.com/v1", "LILAC_API_KEY", "moonshotai/kimi-k2.6", _IMAGES),
+    _row("llmgateway", "LLM Gateway", "https://api.llmgateway.io/v1", "LLMGATEWAY_API_KEY", "kimi-k2.6", FIXED),
+    _row("nano-gpt", "NanoGPT", "https://nano-gpt.com/api/v1", "NANO_GPT_API_KEY", "TEE/kimi-k2.6", FIXED, _IMAGES),
+    _row(
+        "neuralwatt",
+        "Neuralwatt",
+        "https://api.neuralwatt.com/v1",
+        "NEURALWATT_API_KEY",
+        "kimi-k2.6-fast",
+        FIXED,
+        _IMAGES,
+    ),
+    _row("opencode", "OpenCode Zen", "https://opencode.ai/zen/v1", "OPENCODE_API_KEY", "kimi-k2.6", _ECHO),
+    _row("opencode-go", "OpenCode Go", "https://opencode.ai/zen/go/v1", "OPENCODE_API_KEY", "kimi-k2.6", FIXED, _ECHO),
+    _row("orcarouter", "OrcaRouter", "https://api.orcarouter.ai/v1", "ORCAROUTER_API_KEY", "kimi/kimi-k2.6", FIXED),
+    _row("poe", "Poe", "https://api.poe.com/v1", "POE_API_KEY", "novita/kimi-k2.6"),
+    _row(
+        "routing-run", "routing.run", "https://ai.routing.sh/v1", "ROUTING_RUN_API_KEY", "route/kimi-k2.6-6bit", FIXED
+    ),
+    _row(
+        "synthetic",
+        "Synthetic",
+        "https://api.synthetic.new/openai/v1",
+        "SYNTHETIC_API_KEY",
+        "hf:moonshotai/Kimi-K2.6",
+        _EFFORT,
+        _LOW_TO_HIGH,
+        {"thinking_off": None},
+        _IMAGES,
+    ),
+    _row("tinfoil", "Tinfoil", "https://inference.tinfoil.sh/v1", "TINFOIL_API_KEY", "kimi-k2-6", _EFFORT, _ALL_LEVELS),
+    _row(
+        "vultr",
+        "Vultr",
+        "https://api.vultrinference.com/v1",
+        "VULTR_API_KEY",
+        "moonshotai/Kimi-K2.6",
+        FIXED,
+        _TEXT,
+        {"reasoning_in": ("reasoning", "reasoning_content")},
+    ),
+    _row("wafer", "Wafer", "https://pass.wafer.ai/v1", "WAFER_API_KEY", "Kimi-K2.6", {"thinking_default": False}),
+    _row("zenmux", "ZenMux", "https://zenmux.ai/api/v1", "ZENMUX_API_KEY", "moonshotai/kimi-k2.6"),
+)

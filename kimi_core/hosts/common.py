@@ -1,0 +1,49 @@
+"""What several hosts' rows have in common: Moonshot's own models behave alike wherever Moonshot serves them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kimi_core.hosts.spec import ChoiceMode
+
+# 400 `tool_choice 'required' is incompatible with thinking enabled` / `'specified' is incompatible …`
+THINKING_CHOICES: frozenset[ChoiceMode] = frozenset({"auto", "none"})
+# K3 takes `required` while it thinks (vercel/ai fixture moonshotai-k3-required-tool-choice), never a name.
+K3_CHOICES: frozenset[ChoiceMode] = frozenset({"auto", "none", "required"})
+K3_EFFORTS = {"minimal": "low", "medium": "high", "xhigh": "max"}
+# Older pages say to switch thinking off for `$web_search`, the one of 2026-09 says that both go together: unconfirmed.
+K26 = {"builtin_thinking": False}
+
+EMPTY_RESULT = "Tool output is empty."
+"""What Moonshot's own clients write (kimi-cli `soul/message.py`, kimi-code `toolResultRender.ts`), since its reference
+says that content must not be empty; no 400 for the role `tool` is on record."""
+
+WEIGHTS = {
+    "kimi-k3": "moonshotai/Kimi-K3",
+    "kimi-k2.7-code": "moonshotai/Kimi-K2.7-Code",
+    "kimi-k2.6": "moonshotai/Kimi-K2.6",
+    "kimi-k2.5": "moonshotai/Kimi-K2.5",
+}
+"""The ids of the open weights on Hugging Face, which hosts take over."""
+SLUGS = {family: id.lower() for family, id in WEIGHTS.items()}
+"""The same in lower case, as gateways write them."""
+
+ENABLED: dict[str, Any] = {
+    "thinking_on": {"reasoning": {"enabled": True}},
+    "thinking_off": {"reasoning": {"enabled": False}},
+}
+TYPED: dict[str, Any] = {
+    "thinking_on": {"thinking": {"type": "enabled"}},
+    "thinking_off": {"thinking": {"type": "disabled"}},
+}
+QWEN: dict[str, Any] = {"thinking_on": {"enable_thinking": True}, "thinking_off": {"enable_thinking": False}}
+BY_EFFORT: dict[str, Any] = {"thinking_on": {}, "thinking_off": {"reasoning_effort": "none"}}
+"""Thinking is the default, and off is an effort."""
+FIXED: dict[str, Any] = {"thinking_on": {}, "thinking_off": None, "thinking_keep": None, "effort_field": None}
+"""No switch is known."""
+
+
+def levels(*words: str) -> dict[str, Mapping[str, Any]]:
+    """The effort levels that a host gives to the families that have none at Moonshot."""
+    return {family: {"efforts": words} for family in ("kimi-k2.5", "kimi-k2.6", "kimi-k2.7-code")}

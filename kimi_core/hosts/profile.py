@@ -1,0 +1,153 @@
+"""The merged facts about one model on one host: generic < model < host < host x model < user."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+from typing import Any
+
+from kimi_core.errors import ConfigError, UnknownHostError, warn
+from kimi_core.hosts import model_ids, models, registry
+from kimi_core.hosts.models import ModelRow
+from kimi_core.hosts.registry import HostRow
+from kimi_core.quoting import in_short, quoted
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Profile:
+    """What steers the encoding and decoding of a call.
+
+    Attributes:
+        host: The host's row with its patches for this model and the user's.
+        model: The model's row with the same.
+        model_id: What is sent as `model`.
+        thinking: Whether the user's name for the model asks for thinking; None when it says nothing of it.
+    """
+
+    host: HostRow
+    model: ModelRow
+    model_id: str
+    thinking: bool | None = None
+
+    @property
+    def media(self) -> frozenset[str]:
+        """What can be sent beside text."""
+        return self.model.media if self.host.media is None else self.model.media & self.host.media
+
+    def thinks(self, asked: bool | None) -> bool | None:
+        """Whether a call will think, given what was asked; None when nobody knows."""
+        if self.model.thinking != "toggle":
+            return self.model.thinking == "always"
+        if asked is False and self.host.thinking_off is None:
+            asked = None
+        return self.host.thinking_default if asked is None else asked
+
+    @property
+    def where(self) -> str:
+        """Host and model for messages to the user."""
+        return f"{in_short(self.model_id)} on {self.host.name}" if self.model_id else self.host.name
+
+
+_HOST_FIELDS = {f.name for f in fields(HostRow)}
+_MODEL_FIELDS = {f.name for f in fields(ModelRow)}
+
+
+def nearest(model: str) -> str:
+    """The family whose facts an unknown id is given."""
+    near = difflib.get_close_matches(in_short(model).rpartition("/")[2].lower(), models.MODELS, n=1)
+    return near[0] if near else models.NEAREST
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint for a misspelt word, or nothing."""
+    near = difflib.get_close_matches(in_short(word), list(known), n=1)
+    return f" Did you mean {quoted(near[0])}?" if near else ""
+
+
+def find_host(host: str | HostRow) -> HostRow:
+    """The row of a host, by name (in any case, with any signs between) or as it is.
+
+    Raises:
+        UnknownHostError: No row has that name.
+    """
+    if isinstance(host, HostRow):
+        return host
+    if row := registry.find_by_name(host):
+        return row
+    hint = did_you_mean(host, registry.HOSTS)
+    raise UnknownHostError(
+        f"There is no host {quoted(host)}.{hint} Known: {', '.join(registry.HOSTS)}. For any other OpenAI-compatible "
+        "server use host='generic' with base_url=…, or pass a HostRow of your own."
+    )
+
+
+def resolve(host: HostRow, model: str, patch: Mapping[str, Any] | None = None) -> Profile:
+    """Merge what is known about a model on a host.
+
+    Args:
+        host: The host's row.
+        model: A family id, or an id as the host writes it. An unknown one is passed through on the nearest
+            family's row, with one warning.
+        patch: The user's own facts: fields of `HostRow` or `ModelRow`.
+
+    Raises:
+        ConfigError: The patch has a field that no row has, or no model of the host can have that id.
+    """
+    model_ids.check(host, model, (patch or {}).get("model_id_form", host.model_id_form))
+    meant = host.thinking_ids.get(model)
+    if meant:
+        _warn_thinking_id(host.name, model, meant)
+        model = meant
+    suffix = next((end for end in host.per_suffix if model.endswith(end)), "")
+    row = models.find(model)
+    if row is None:
+        _warn_unknown(host.name, model)
+        row = models.MODELS[nearest(model)]
+    merged = {**host.per_model.get(row.id, {}), **host.per_suffix.get(suffix, {}), **(patch or {})}
+    for name in merged:
+        if name not in _HOST_FIELDS | _MODEL_FIELDS:
+            hint = did_you_mean(name, _HOST_FIELDS | _MODEL_FIELDS)
+            raise ConfigError(
+                f"A profile has no field {quoted(name)}.{hint} See kimi_core.hosts.registry.HostRow and ModelRow."
+            )
+    return Profile(
+        host=replace(host, **{k: v for k, v in merged.items() if k in _HOST_FIELDS}),
+        model=replace(row, **{k: v for k, v in merged.items() if k in _MODEL_FIELDS}),
+        model_id=_written(host, model, suffix),
+        thinking=True if meant else None,
+    )
+
+
+def _written(host: HostRow, model: str, suffix: str) -> str:
+    """A model's id as the host writes it."""
+    bare = model.removesuffix(suffix)
+    return f"{host.model_ids[bare]}{suffix}" if bare in host.model_ids else model
+
+
+@lru_cache(maxsize=256)
+def _warn_thinking_id(host: str, model: str, meant: str) -> None:
+    warn(
+        f"{host} has no model {quoted(model)}, though guides name one: {meant} is asked for, with thinking on. "
+        f"Say model={meant!r} and thinking=True."
+    )
+
+
+def model_there(profile: Profile, said: Mapping[str, Any]) -> str:
+    """How a model is asked for at a fallback host: by its family, which each host's row spells in its own way."""
+    if there := said.get("model"):
+        return str(there)
+    id_ = profile.model_id
+    family = next((family for family, wire in profile.host.model_ids.items() if wire == id_), None)
+    known = models.find(id_)
+    return family or (known.id if known else id_)
+
+
+@lru_cache(maxsize=256)
+def _warn_unknown(host: str, model: str) -> None:
+    hint = did_you_mean(model, models.MODELS)
+    warn(
+        f"No row knows the model {quoted(model)}.{hint} It is sent to {host} as it is, with the facts of "
+        f"{nearest(model)}; add a ModelRow to kimi_core.hosts.models.MODELS, or give overrides={{…}}, to say otherwise."
+    )

@@ -1,0 +1,165 @@
+"""Runware: its own task protocol, and its endpoint that is compatible with Chat Completions.
+
+They are two systems at one address, so there is a row for each. Calls that the task protocol cannot say for certain go
+by the other one (`HostRow.compatible`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kimi_core import errors as err
+from kimi_core.hosts.common import K3_EFFORTS
+from kimi_core.hosts.spec import OPENAI_NAMES, ErrorRule, HostRow
+
+_LEVELS = ("low", "medium", "high")
+# "5 values", of which four are known; the fifth (minimal, xhigh or max) is not, and never sent.
+_LEVEL_WORDS = {"minimal": "low", "xhigh": "high", "max": "high"}
+
+# Codes vary ("we are actively standardizing"), so these are the categories of Runware's own SDK. The status is not
+# looked at: inside a stream, and beside what went well, there is none.
+_ERRORS = (
+    ErrorRule(
+        error=err.QuotaExceededError,
+        kind=r".*(credits?|quota|balance).*|paymentRequired",
+        advice="The account has no credits left: add some in the host's console. Waiting does not help.",
+    ),
+    ErrorRule(error=err.RateLimitError, kind=r".*rateLimit.*"),
+    ErrorRule(
+        error=err.ContentFilterError,
+        kind=r"contentPolicyViolation|.*moderation.*",
+        advice="The host judged the input or the answer as high risk; rephrase it.",
+    ),
+    ErrorRule(
+        error=err.AuthenticationError,
+        kind=r".*apiKey.*|unauthorized",
+        advice="Check the API key, and that it belongs to this host.",
+    ),
+    ErrorRule(
+        error=err.ContextOverflowError,
+        message=r"context.?(length|window)|maximum context|prompt is too long",
+        advice="Shorten or summarise the conversation, or use a model with a larger context.",
+    ),
+    ErrorRule(error=err.InternalServerError, kind=r".*timeout.*"),  # of the host's own provider: trying again helps
+    ErrorRule(error=err.NotFoundError, kind=r".*(notFound|expired)"),
+    ErrorRule(error=err.InternalServerError, kind=r"provider.*|inferenceError|noAvailableServer|modelNotReady.*"),
+    ErrorRule(error=err.BadRequestError, kind=r"(invalid|missing|unsupported|max|value|array|conflict).*"),
+)
+_ARGUMENTS = {
+    "settings.temperature": "temperature",
+    "settings.topP": "top_p",
+    "settings.topK": "runware['top_k']",
+    "settings.minP": "runware['min_p']",
+    "settings.repetitionPenalty": "runware['repetition_penalty']",
+    "settings.frequencyPenalty": "frequency_penalty",
+    "settings.presencePenalty": "presence_penalty",
+    "settings.maxTokens": "max_tokens",
+    "settings.stopSequences": "stop",
+    "settings.thinkingLevel": "reasoning_effort",
+    "settings.promptCacheKey": "prompt_cache_key",
+    "settings.systemPrompt": "messages",
+    "inputs": "messages",
+    "messages": "messages",
+    "numberResults": "n",
+    "webhookURL": "runware['webhook_url']",
+    "deliveryMethod": "runware['delivery']",
+    "jsonSchema": "response_format",
+    "toolChoice": "tool_choice",
+    "tools": "tools",
+    "seed": "seed",
+    "model": "model",
+    "apiKey": "api_key",
+}
+_BOTH: dict[str, Any] = dict(  # noqa: C408 - reads like the rows below
+    base_url="https://api.runware.ai/v1",
+    key_env=("RUNWARE_API_KEY",),
+    base_url_env=("RUNWARE_BASE_URL",),
+    model_ids={"kimi-k2.6": "moonshotai:kimi@k2.6", "kimi-k3": "moonshotai:kimi@k3"},
+    retry_timeouts=False,  # a call that timed out is billed, and so is its repetition
+    tool_names=OPENAI_NAMES,
+    media_urls=frozenset({"data", "http"}),
+    id_paths=("errors.0.taskUUID",),  # "log the taskUUID"
+    errors=_ERRORS,
+    arguments=_ARGUMENTS,
+    tier="documented",
+)
+# Unconfirmed here: under which key reasoning comes (all are read), whether the model thinks by default, and whether
+# effort, which "passes through", switches thinking.
+_COMPATIBLE: dict[str, Any] = dict(  # noqa: C408
+    codec="chat",
+    path="/chat/completions",
+    endpoint="compatible",
+    thinking_default=None,
+    thinking_on={"reasoning_effort": "high"},
+    thinking_off={"reasoning_effort": "none"},
+    thinking_keep=None,
+    effort_field="reasoning_effort",
+    effort_words=_LEVEL_WORDS,
+    reasoning_in=("reasoning_content", "reasoning", "reasoning_details"),
+    reasoning_out="observed",
+    think_tags="leading",
+    leaked_calls=True,
+    max_tokens_field="max_completion_tokens",
+    refuses={},
+    most_answers=1,
+    stop_limit=None,
+    structured=("json_schema", "function_calling", "json_object"),
+    own_tools=(),
+    usage_paths=("usage", "choices.0.usage"),
+    cached_paths=("prompt_tokens_details.cached_tokens", "cached_tokens"),
+    reasoning_paths=("completion_tokens_details.reasoning_tokens", "reasoning_tokens"),
+    cost_paths=("usage.cost",),
+    per_model={
+        "kimi-k2.6": {"efforts": _LEVELS},
+        "kimi-k3": {"thinking_on": {}, "thinking_off": None, "effort_words": K3_EFFORTS},
+    },
+    source="runware.ai docs of its compatible endpoints and its tool guide for Kimi K2.6; what it says of thinking and "
+    "reasoning is unconfirmed",
+)
+
+ROWS = (
+    HostRow(
+        name="runware",
+        title="Runware",
+        domains=("api.runware.ai",),
+        codec="runware",
+        path="",  # tasks are posted to the address itself
+        endpoint="native",
+        compatible=_COMPATIBLE,
+        thinking_default=False,  # `thinkingLevel` is `none` when nothing is said
+        thinking_on={"settings": {"thinkingLevel": "high"}},
+        thinking_off={"settings": {"thinkingLevel": "none"}},
+        thinking_keep=None,
+        effort_field="settings.thinkingLevel",
+        effort_words=_LEVEL_WORDS,
+        reasoning_in=("reasoningContent",),
+        reasoning_out="",  # no field of any published schema takes it
+        think_tags="no",
+        leaked_calls=False,
+        max_tokens_field="settings.maxTokens",
+        refuses={
+            "logprobs": "Runware's protocol has no log probabilities; leave it out.",
+            "top_logprobs": "Runware's protocol has no log probabilities; leave it out.",
+            "parallel_tool_calls": "Runware's protocol has no such switch; leave it out.",
+            "safety_identifier": "Runware's protocol has no safety identifier; leave it out.",
+        },
+        most_answers=4,
+        stop_limit=16,
+        # `jsonSchema` is in the types of Runware's SDK, not on the page of the model.
+        structured=("json_schema", "function_calling"),
+        own_tools=("search", "codeInterpreter"),
+        usage_paths=("usage",),
+        cached_paths=("promptTokensDetails.cachedTokens", "costBreakdown.tokens.cache.billableTokens"),
+        cache_write_paths=(),
+        reasoning_paths=("completionTokensDetails.reasoningTokens", "thinkingTokens"),
+        cost_paths=("cost", "usage.costBreakdown.total"),
+        per_model={
+            "kimi-k2.6": {"efforts": _LEVELS},
+            # Its page: "Status: compatible-only".
+            "kimi-k3": {**_COMPATIBLE, **_COMPATIBLE["per_model"]["kimi-k3"], "compatible": None},
+        },
+        source="runware.ai reference of kimi-k2.6; its docs of errors, polling, webhooks, streaming; types of its SDKs",
+        **_BOTH,
+    ),
+    HostRow(name="runware-compatible", title="Runware, its compatible endpoint", **_COMPATIBLE, **_BOTH),
+)

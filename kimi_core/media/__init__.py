@@ -1,0 +1,1 @@
+"""Pictures, videos and documents as hosts take them. No network here."""

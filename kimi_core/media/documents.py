@@ -1,0 +1,176 @@
+"""Documents: which of them are plain text, and how a document's text is put before the model.
+
+Kimi reads no document parts and no references to files of text. What it can be given is text: that of a text file
+as it is, that of a PDF or an office file once somebody has extracted it (Moonshot's files with purpose `file-extract`).
+"""
+
+from __future__ import annotations
+
+import codecs
+import mimetypes
+import re
+from dataclasses import replace
+from typing import Final
+
+from kimi_core.media import data_urls
+from kimi_core.media.data_urls import MediaError
+from kimi_core.quoting import in_short
+from kimi_core.types import DocumentPart, ImagePart, VideoPart
+
+UNKNOWN: Final = "application/octet-stream"
+_TEXT_TYPES: Final = frozenset(
+    f"application/{name}"
+    for name in (
+        "ecmascript", "graphql", "javascript", "json", "sql", "toml", "typescript", "x-javascript", "x-ndjson",
+        "x-python", "x-sh", "x-tex", "x-toml", "x-yaml", "xml", "yaml",
+    )
+)  # fmt: skip
+_TEXT_SUFFIXES: Final = ("+json", "+xml", "+yaml")
+_MARKS: Final = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def load(data: bytes, filename: str | None = None, mime: str | None = None) -> DocumentPart:
+    """Make a part of a document's bytes. For a file there is `kimi_core.FilePart`.
+
+    Args:
+        data: The bytes.
+        filename: Its name.
+        mime: Its MIME type; by default what the name suggests.
+
+    Raises:
+        MediaError: There are none.
+    """
+    if not data:
+        raise MediaError(f"{in_short(filename or 'The document')} is empty.")
+    guessed = data_urls.guess_mime(filename) if filename else None
+    return DocumentPart(data_urls.to_data_url(data, mime or guessed or UNKNOWN), filename, mime)
+
+
+def mime_of(part: DocumentPart) -> str:
+    """A document's MIME type, as far as the part, its URL or its name says it."""
+    said = part.mime or (part.url.partition(":")[2].partition(",")[0] if is_inline(part) else "")
+    said = said.partition(";")[0].strip().lower()
+    if said in ("", UNKNOWN):
+        named = part.filename or ("" if is_inline(part) else part.url)
+        return (data_urls.guess_mime(named) if named else None) or UNKNOWN
+    return said
+
+
+def is_inline(part: DocumentPart) -> bool:
+    """Whether a part has the document itself, and not where it is."""
+    return data_urls.is_inline(part.url)
+
+
+def settled(part: DocumentPart) -> DocumentPart | ImagePart | VideoPart:
+    """Return a document as what its bytes tell, in strict base64: a picture or video where it is one.
+
+    Frameworks label what they do not know (LangChain's core calls all base64 of an OpenAI block a PDF).
+
+    Raises:
+        MediaError: It names a file of this machine, or is no base64.
+    """
+    if not is_inline(part):
+        if not _is_known(data_urls.beginning(part.url)):
+            data_urls.check_address(part.url)
+            return part
+        part = replace(part, url=f"data:;base64,{part.url}")
+    mime, encoded = data_urls.take_apart(part.url)
+    head, named = data_urls.beginning(encoded), mime_of(part)
+    if not _is_text(named) and not _is_known(head) and (wrapped := data_urls.unwrapped(head, encoded)):
+        return settled(replace(part, url=wrapped))
+    if kind := (data_urls.sniff(head) or "").partition("/")[0]:
+        url = f"data:{mime};base64,{encoded}"
+        return (
+            ImagePart(data_urls.settled(url, "image"))
+            if kind == "image"
+            else VideoPart(data_urls.settled(url, "video"))
+        )
+    if _is_pdf(head) and named != _PDF:
+        return replace(part, url=f"data:{_PDF};base64,{encoded}", mime=_PDF)
+    made = f"data:{mime};base64,{encoded}"
+    return part if made == part.url else replace(part, url=made)
+
+
+_PDF: Final = "application/pdf"
+
+
+def _is_pdf(head: bytes) -> bool:
+    return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"%PDF-")
+
+
+def _is_known(head: bytes) -> bool:
+    """Whether bytes begin like a picture, a video, a PDF, or an office file."""
+    return (
+        bool(data_urls.sniff(head))
+        or _is_pdf(head)
+        or head.startswith((b"PK\3\4", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"))
+    )
+
+
+# No text has these; a file of another kind may have nothing else that tells it from one.
+_CONTROL: Final = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
+
+
+def _is_text(mime: str) -> bool:
+    return mime.startswith("text/") or mime in _TEXT_TYPES or mime.endswith(_TEXT_SUFFIXES)
+
+
+def text_of(part: DocumentPart) -> str | None:
+    """The text of a plain-text document as the model is told it; None for any other, and for one by an address.
+
+    What is text, its bytes say, whatever it is called.
+
+    Raises:
+        MediaError: It is called text and is none.
+    """
+    if not is_inline(part):
+        return None
+    mime = mime_of(part)
+    charset = re.search(r";\s*charset=\"?([\w.:-]+)", f"{part.mime};{part.url.partition(',')[0]}", re.IGNORECASE)
+    data = data_urls.from_data_url(part.url)[1]
+    if not _is_text(mime) and (_is_known(data[:512]) or (mime != UNKNOWN and _CONTROL.search(data))):
+        return None
+    text = _decoded(data, charset[1] if charset else "utf-8")
+    if text is None and _is_text(mime):
+        encoding = in_short(charset[1] if charset else "UTF-8")
+        raise MediaError(
+            f"{shown(part)} is called {in_short(mime)} and is no text in {encoding}. Convert it, or give its MIME type."
+        )
+    return None if text is None else titled(text, part)
+
+
+def titled(text: str, part: DocumentPart) -> str:
+    """A document's text under its name, so that the model can tell documents apart.
+
+    Raises:
+        MediaError: There is no text.
+    """
+    if not text.strip():
+        raise MediaError(f"{shown(part)} has no text in it.")
+    return f"Document {part.filename!r}:\n\n{text}" if part.filename else text
+
+
+def name_of(part: DocumentPart) -> str:
+    """What errors and hosts call a document."""
+    mime = mime_of(part)
+    ending = mimetypes.guess_extension(mime) if mime != UNKNOWN else None
+    return part.filename or f"document{ending or ''}"
+
+
+def shown(part: DocumentPart) -> str:
+    """A document's name for messages."""
+    return in_short(name_of(part))
+
+
+def _decoded(data: bytes, charset: str) -> str | None:
+    encoding = next((encoding for mark, encoding in _MARKS if data.startswith(mark)), charset)
+    try:
+        text = data.decode(encoding)
+    except (UnicodeDecodeError, LookupError):
+        return None
+    # A PDF may be all ASCII; no text has NULs.
+    return None if "\0" in text or text.startswith(("%PDF-", "%!PS", "{\\rtf")) else text

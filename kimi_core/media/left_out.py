@@ -1,0 +1,104 @@
+"""What a host cannot take and the caller did not write: the model is told in text, and the conversation goes on.
+
+A tool returns what it likes: a PDF, audio, an address, a broken picture. Refusing it would end the run, and the whole
+thread with it, since the result comes again with every call. The words are the same in each, so that the host's cache
+finds the same prefix.
+"""
+
+from __future__ import annotations
+
+from binascii import a2b_base64
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from kimi_core.errors import ConfigError, MessageError
+from kimi_core.media import data_urls, documents
+from kimi_core.types import DocumentPart, FilePart, ImagePart, LeftOutPart, Message, Part, TextPart
+
+LONGEST: Final = 2000
+"""Most characters of an address or a name that the model is told."""
+_OTHERS: Final = ("tool", "assistant")
+
+
+def stand_in(what: str, name: object = None, mime: object = None, url: object = None) -> LeftOutPart:
+    """Make the text that stands for something left out.
+
+    Args:
+        what: What it is, with its article: `a document`, `an image`, `audio` …
+        name: Its name.
+        mime: Its MIME type.
+        url: Its address, by which a tool may find it. One that holds the thing itself is not repeated.
+    """
+    known = [f"named {name}" if name else "", str(mime or "")]
+    if isinstance(url, str) and url[:5].lower() != "data:":
+        known.append(f"at {url}")
+    facts = ", ".join(fact[:LONGEST] for fact in known if fact)
+    return LeftOutPart(f"[{what} was left out: it cannot be read here{f' ({facts})' if facts else ''}]")
+
+
+def of_part(part: Part) -> LeftOutPart:
+    """Make the text that stands for a part."""
+    if isinstance(part, TextPart):
+        return LeftOutPart(part.text)
+    if isinstance(part, FilePart):
+        return stand_in("a file", part.filename or Path(part.path).name, part.mime)
+    if isinstance(part, DocumentPart):
+        return stand_in("a document", part.filename, documents.mime_of(part), part.url)
+    mime = part.url[5:100].partition(",")[0].partition(";")[0] if part.url[:5].lower() == "data:" else None
+    return stand_in("an image" if isinstance(part, ImagePart) else "a video", None, mime, part.url)
+
+
+def readable(messages: Sequence[Message], check: Callable[[Part], object]) -> Sequence[Message]:
+    """Put text in place of what tools and models said and the host cannot take.
+
+    Args:
+        messages: The conversation.
+        check: Raises `MessageError` or `ConfigError` for a part that the host cannot take.
+
+    Returns:
+        The messages; the same object when they stay as they are.
+    """
+    if all(type(message.content) is str or message.role not in _OTHERS for message in messages):
+        return messages
+    changed = [_told(message, check) if message.role in _OTHERS else message for message in messages]
+    return messages if all(a is b for a, b in zip(changed, messages, strict=True)) else changed
+
+
+def _told(message: Message, check: Callable[[Part], object]) -> Message:
+    if isinstance(message.content, str):
+        return message
+    parts = tuple(_sendable(part, check) for part in message.content)
+    return (
+        message if all(a is b for a, b in zip(parts, message.content, strict=True)) else replace(message, content=parts)
+    )
+
+
+def _sendable(part: Part, check: Callable[[Part], object]) -> Part:
+    try:
+        check(part)
+    except (MessageError, ConfigError):
+        return of_part(part)
+    return of_part(part) if isinstance(part, ImagePart) and _is_broken(part.url) else part
+
+
+def _is_broken(url: str) -> bool:
+    """Whether the bytes of a picture are those of none: hosts go by them, whatever it is called."""
+    if url[:5].lower() != "data:":
+        return False
+    begin = url.find(",") + 1
+    try:
+        return data_urls.sniff(a2b_base64(url[begin : begin + 1024])) is None
+    except ValueError:
+        return True
+
+
+def first(messages: Iterable[Message]) -> LeftOutPart | None:
+    """What was left out first; None for nothing."""
+    for message in messages:
+        if type(message.content) is tuple:
+            for part in message.content:
+                if type(part) is LeftOutPart:
+                    return part
+    return None

@@ -1,0 +1,57 @@
+"""A message's media and documents, each in the form that hosts take. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from kimi_core.media import data_urls, documents, left_out
+from kimi_core.media.data_urls import MediaError
+from kimi_core.types import DocumentPart, FilePart, ImagePart, Message, Part, VideoPart
+
+
+def settled(messages: Sequence[Message]) -> Sequence[Message]:
+    """Bring all media and documents into the form that hosts take.
+
+    What cannot be sent of a tool's result or an assistant's message is left out, and the model is told so.
+
+    Args:
+        messages: The conversation. Not changed.
+
+    Returns:
+        The conversation; the same object when nothing had to be done.
+
+    Raises:
+        MediaError: Something in a message of the user or the system cannot be sent.
+    """
+    made = [_message(message) for message in messages]
+    return messages if all(before is after for before, after in zip(messages, made, strict=True)) else tuple(made)
+
+
+def _message(message: Message) -> Message:
+    content = message.content
+    if isinstance(content, str):
+        return message
+    settle = _part if message.role in ("user", "system") else _part_or_word
+    parts = tuple(map(settle, content))
+    unchanged = all(before is after for before, after in zip(content, parts, strict=True))
+    return message if unchanged else replace(message, content=parts)
+
+
+def _part_or_word(part: Part) -> Part:
+    """A part of what the caller did not write; a file of this machine is never one."""
+    if isinstance(part, FilePart):
+        return left_out.of_part(part)
+    try:
+        return _part(part)
+    except MediaError:
+        return left_out.of_part(part)
+
+
+def _part(part: Part) -> Part:
+    if isinstance(part, DocumentPart):
+        return documents.settled(part)
+    if isinstance(part, ImagePart | VideoPart):
+        url = data_urls.settled(part.url, "image" if isinstance(part, ImagePart) else "video")
+        return part if url is part.url else replace(part, url=url)
+    return part

@@ -1,0 +1,1 @@
+"""What may be sent, and how: pure functions of a request and a profile."""

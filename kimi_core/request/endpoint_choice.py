@@ -1,0 +1,41 @@
+"""Which of a host's endpoints a call goes to, where it has several (`HostRow.compatible`). Pure."""
+
+from __future__ import annotations
+
+from kimi_core.hosts.profile import Profile
+from kimi_core.hosts.registry import HOSTS
+from kimi_core.openai_shapes import OWN
+from kimi_core.types import Message, OutputFormat, Request
+
+
+def goes_elsewhere(request: Request) -> bool:
+    """Whether a request says what the host's own protocol cannot, or not for certain.
+
+    That is calls of the user's tools, their results, names of messages, messages to be continued, and an answer that
+    is JSON without a schema. Tools that the host runs itself exist in its own protocol alone.
+    """
+    if any(tool.type in OWN for tool in request.tools):
+        return False
+    return bool(request.tools) or _asks_for_tool(request.output) or any(map(_is_special, request.messages))
+
+
+def said(profile: Profile) -> str:
+    """What is told once, when a call goes there."""
+    host = profile.host
+    row = HOSTS.get(f"{host.name}-compatible")
+    always = f"To go there always say host={row.name!r}. " if row else ""
+    return (
+        f"Calls of {profile.where} with tools, and some others, go by {host.title}'s compatible endpoint: for those "
+        "its own protocol has no form that is known for certain. The metadata of an answer say which `endpoint` it is "
+        f"from. {always}To stay with the protocol say overrides={{'compatible': None}}."
+    )
+
+
+def _asks_for_tool(output: OutputFormat | None) -> bool:
+    if output is None:
+        return False
+    return output.method in ("function_calling", "json_object") or (output.method == "auto" and output.schema is None)
+
+
+def _is_special(message: Message) -> bool:
+    return bool(message.role == "tool" or message.tool_calls or message.steps or message.name or message.partial)

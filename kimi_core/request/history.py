@@ -1,0 +1,301 @@
+"""Repairs a conversation so that a strict host takes it.
+
+Pure, and one pass over the messages. Frameworks hand over histories that Moonshot refuses: empty assistant turns,
+calls nobody answered, results nobody asked for, turns of another model without their reasoning. A history that
+needs nothing comes back as it is. Every repair is named, so that nothing changes silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from kimi_core.hosts.profile import Profile
+from kimi_core.hosts.registry import HostRow
+from kimi_core.types import DocumentPart, Message, Part, Reasoning, Step, TextPart, ToolCall
+
+NO_RESULT = "[no result was recorded for this call]"
+"""Stands where a call was never answered: `tool_call_id … is not found` otherwise."""
+
+BEHIND = "[what it shows is in the next message]"
+"""Stands in a tool's result that held nothing but pictures, where the host takes text only."""
+
+UNTHOUGHT = Reasoning("")
+"""The reasoning of a turn that is known to have had none, since thinking was off: nothing is missing there, and nothing
+is said about the blank. Where it is not known, a message has no reasoning at all."""
+
+REPAIRS = {
+    "empty": "an assistant message without text and tool calls was left out; the host answers 400 "
+    "`the message at position N with role 'assistant' must not be empty`",
+    "empty turn": "a message without content, of the system or an earlier one of the user, was left out; the host "
+    "answers 400 `the message at position N with role 'user' must not be empty`",
+    "empty result": "a tool's result was empty, which the host's reference forbids; the sentence of its own clients "
+    "stands there",
+    "orphan": "a tool result that no call asked for was left out; the host answers 400 `tool_call_id is not found`",
+    "misplaced": "a tool result did not follow its call directly; it was moved there",
+    "unanswered": f"a tool call without a result was answered with {NO_RESULT!r}",
+    "unmatched": "a tool result had the id of no call before it; it was taken for that of the call it stands behind",
+    "nameless": "a tool call without a name was left out; the host answers 400 `tool_calls.function.name is required`",
+    "repeated id": "calls of one message had the same id, or none; they got ids of their own",
+    "reasoning": "an assistant message with tool calls had no reasoning (it is from another model, or lost it on the "
+    "way); a blank stands in for it, since the host answers 400 `reasoning_content is missing` otherwise",
+    "tool media": "pictures in a tool's result went into a user message behind it; there the host takes only text",
+}
+"""What can be repaired, in words for the user."""
+
+
+def repair(
+    messages: Sequence[Message], profile: Profile, thinks: bool | None
+) -> tuple[Sequence[Message], tuple[str, ...]]:
+    """Make a conversation acceptable, and write the turns of server tools out.
+
+    Args:
+        messages: The conversation, oldest first. Not changed.
+        profile: Says whether reasoning is demanded, what stands in for a missing one, whether messages may be empty,
+            and whether a tool's result may hold pictures.
+        thinks: Whether this call thinks; reasoning is demanded only then.
+
+    Returns:
+        The conversation to send, and the keys of `REPAIRS` that were needed and are worth saying.
+    """
+    host = profile.host
+    blank = host.blank_reasoning if host.reasoning_required and thinks is not False else None
+    if not _needs_repair(messages, blank, host):
+        return messages, ()
+    repairs: dict[str, None] = {}
+    told = unfolded(messages) if host.takes_refusal else map(_refusal_as_text, unfolded(messages))
+    turns = tuple(_named(told, repairs))
+    repaired = _filled(_repaired(turns, blank, repairs), host, repairs)
+    return tuple(repaired if host.tool_media else _hoisted(repaired, repairs)), tuple(repairs)
+
+
+def unfolded(messages: Iterable[Message]) -> Iterator[Message]:
+    """The messages with the turns of server tools (`Message.steps`) as messages of their own."""
+    for message in messages:
+        if message.steps:
+            yield from _turns(message)
+        else:
+            yield message
+
+
+def _refusal_as_text(message: Message) -> Message:
+    """The message with its refusal as what was said, behind what else was."""
+    if not message.refusal:
+        return message
+    content: str | tuple[Part, ...] = message.refusal
+    if isinstance(message.content, tuple):
+        content = (*message.content, TextPart(message.refusal))
+    elif message.content:
+        content = f"{message.content}\n{message.refusal}"
+    return replace(message, content=content, refusal="")
+
+
+def _turns(message: Message) -> Iterator[Message]:
+    *steps, last = message.steps
+    for step in steps if last.open else message.steps:
+        yield Message("assistant", step.text, step.reasoning or UNTHOUGHT, tuple(served.call for served in step.calls))
+        yield from _served(step)
+    if last.open:
+        yield replace(message, steps=(), tool_calls=_together(message.tool_calls, last))
+        yield from _served(last)
+    elif _has_last_turn(message):
+        yield replace(message, steps=())
+
+
+def _has_last_turn(message: Message) -> bool:
+    """Whether anything came after the turns with server tools."""
+    said = message.content or message.refusal or message.tool_calls or message.partial
+    return bool(said or (message.reasoning and message.reasoning.text))
+
+
+def _together(own: tuple[ToolCall, ...], step: Step) -> tuple[ToolCall, ...]:
+    """All calls of a turn in the model's order."""
+    calls = list(own)
+    for i, served in enumerate(sorted(step.calls, key=lambda served: served.position)):
+        calls.insert(max(i, served.position), served.call)
+    return tuple(calls)
+
+
+def _served(step: Step) -> Iterator[Message]:
+    for served in step.calls:
+        if served.output is not None:
+            yield Message("tool", served.output, tool_call_id=served.call.id, name=served.call.name)
+
+
+def _needs_repair(messages: Sequence[Message], blank: str | None, host: HostRow) -> bool:
+    """Whether any rule is broken. This is what every ordinary call pays, so it is one flat loop."""
+    open_ids: set[str | None] = set()
+    for message in messages:
+        if message.role == "tool":
+            if message.tool_call_id not in open_ids or _is_unfit(message, host):
+                return True
+            open_ids.discard(message.tool_call_id)
+        elif open_ids or message.steps or message.refusal or (not message.content and _says_nothing(message, host)):
+            return True
+        elif calls := message.tool_calls:
+            if blank is not None and not (message.reasoning and message.reasoning.text):
+                return True
+            open_ids = {call.id for call in calls if call.name}
+            if len(open_ids) != len(calls) or "" in open_ids:
+                return True
+    return bool(open_ids)
+
+
+def _says_nothing(message: Message, host: HostRow) -> bool:
+    """Whether a message without content is to be left out."""
+    if message.role == "assistant":
+        return not (message.tool_calls or message.partial or message.refusal)
+    return message.role != "tool" and not host.takes_empty
+
+
+def _is_unfit(result: Message, host: HostRow) -> bool:
+    if not result.content:
+        return host.empty_result is not None
+    return not host.tool_media and bool(_shown(result))
+
+
+def _named(messages: Iterable[Message], repairs: dict[str, None]) -> Iterator[Message]:
+    """The messages without calls that have no name."""
+    for message in messages:
+        calls = tuple(call for call in message.tool_calls if call.name)
+        if len(calls) < len(message.tool_calls):
+            repairs["nameless"] = None
+            message = replace(message, tool_calls=calls)
+        yield message
+
+
+def _repaired(messages: Sequence[Message], blank: str | None, repairs: dict[str, None]) -> Iterator[Message]:
+    used: set[int] = set()
+    for position, message in enumerate(messages):
+        if position in used:
+            continue
+        if message.role == "tool":
+            repairs["orphan"] = None
+        elif message.role == "assistant" and message.tool_calls:
+            results = _results(messages, position, used)
+            found = sorted(i for i in results if i is not None)
+            used.update(found)
+            if found != list(range(position + 1, position + 1 + len(found))):
+                repairs["misplaced"] = None
+            yield from _tool_turn(message, [None if i is None else messages[i] for i in results], blank, repairs)
+        else:
+            yield message
+
+
+def _results(messages: Sequence[Message], position: int, used: set[int]) -> list[int | None]:
+    """Where the result of each of a turn's calls is: by its id, else by the tool's name, else by its place.
+
+    One with the call's id is found anywhere behind the turn, until another turn calls by the same id; others only up to
+    the next turn with calls.
+    """
+    calls = messages[position].tool_calls
+    ids = {call.id for call in calls}
+    by_id: dict[str, list[int]] = {}
+    others: list[int] = []
+    near = True
+    for i in range(position + 1, len(messages)):
+        message = messages[i]
+        if message.tool_calls:
+            if any(call.id in ids for call in message.tool_calls):
+                break
+            near = False
+        if message.role != "tool" or i in used:
+            continue
+        if message.tool_call_id and message.tool_call_id in ids:
+            by_id.setdefault(message.tool_call_id, []).append(i)
+        elif near or (not message.tool_call_id and "" in ids):
+            others.append(i)
+    found = [by_id[call.id].pop(0) if by_id.get(call.id) else None for call in calls]
+    for answers in (_names, _may_answer):
+        for n, call in enumerate(calls):
+            fitting = [i for i in others if found[n] is None and answers(messages[i], call)]
+            if fitting:
+                found[n] = fitting[0]
+                others.remove(fitting[0])
+    return found
+
+
+def _names(result: Message, call: ToolCall) -> bool:
+    """Some integrations know calls by the tool's name alone, and give it for the id."""
+    return call.name in (result.name, result.tool_call_id)
+
+
+def _may_answer(result: Message, call: ToolCall) -> bool:
+    return not result.name or result.name == call.name
+
+
+def _tool_turn(
+    message: Message, results: Sequence[Message | None], blank: str | None, repairs: dict[str, None]
+) -> Iterator[Message]:
+    """An assistant message with calls, and exactly one result for each of them."""
+    if blank is not None and not (message.reasoning and message.reasoning.text):
+        if message.reasoning != UNTHOUGHT:
+            repairs["reasoning"] = None
+        message = replace(message, reasoning=Reasoning(blank))
+    calls = _unique(message.tool_calls, repairs)
+    yield message if calls is message.tool_calls else replace(message, tool_calls=calls)
+    for original, call, answer in zip(message.tool_calls, calls, results, strict=True):
+        if answer is None:
+            repairs["unanswered"] = None
+            yield Message("tool", NO_RESULT, tool_call_id=call.id, name=call.name)
+            continue
+        if answer.tool_call_id and answer.tool_call_id != original.id and not _names(answer, call):
+            repairs["unmatched"] = None
+        yield answer if answer.tool_call_id == call.id else replace(answer, tool_call_id=call.id)
+
+
+def _unique(calls: tuple[ToolCall, ...], repairs: dict[str, None]) -> tuple[ToolCall, ...]:
+    """The calls with ids that differ; the same tuple when they already do."""
+    seen: set[str] = set()
+    unique: list[ToolCall] = []
+    for call in calls:
+        new, n = call.id or f"functions.{call.name}:{len(unique)}", 2
+        while new in seen:
+            new, n = f"{call.id or call.name}_{n}", n + 1
+        seen.add(new)
+        unique.append(call if new == call.id else replace(call, id=new))
+    if all(a is b for a, b in zip(unique, calls, strict=True)):
+        return calls
+    repairs["repeated id"] = None
+    return tuple(unique)
+
+
+# ---------------------------------------------------------------------------------------------- empty messages
+
+
+def _filled(messages: Iterable[Message], host: HostRow, repairs: dict[str, None]) -> Iterator[Message]:
+    """The messages without those that say nothing, and with something in results that are empty."""
+    for message in messages:
+        if not message.content and _says_nothing(message, host):
+            repairs["empty" if message.role == "assistant" else "empty turn"] = None
+        elif message.role == "tool" and not message.content and host.empty_result is not None:
+            repairs["empty result"] = None
+            yield replace(message, content=host.empty_result)
+        else:
+            yield message
+
+
+# ------------------------------------------------------------------------------------------- pictures of tools
+
+
+def _shown(message: Message) -> list[Part]:
+    """What a message shows, beside its text."""
+    content = message.content
+    return [] if isinstance(content, str) else [p for p in content if not isinstance(p, TextPart | DocumentPart)]
+
+
+def _hoisted(messages: Iterable[Message], repairs: dict[str, None]) -> Iterator[Message]:
+    """The messages with what tools showed in a user message behind the turn's results, which must not be parted."""
+    moved: list[Part] = []
+    for message in messages:
+        if message.role != "tool" and moved:
+            yield Message("user", tuple(moved))
+            moved = []
+        if message.role == "tool" and (shown := _shown(message)):
+            repairs["tool media"] = None
+            moved += [TextPart(f"From the result of {message.name or message.tool_call_id}:"), *shown]
+            kept = tuple(p for p in message.content if isinstance(p, TextPart | DocumentPart))
+            message = replace(message, content=kept or BEHIND)
+        yield message
+    if moved:
+        yield Message("user", tuple(moved))

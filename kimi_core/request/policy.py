@@ -1,0 +1,448 @@
+"""What may be sent: thinking x tool choice x sampling x structured output.
+
+Pure: a request and a profile in, a plan out. What a model or host cannot do is left out and noted; the client
+warns or raises. No message is ever invented in the conversation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from kimi_core.errors import ConfigError, MessageError, UnsupportedError
+from kimi_core.hosts.profile import Profile, did_you_mean
+from kimi_core.hosts.spec import ChoiceMode, Patch
+from kimi_core.quoting import in_short, quoted
+from kimi_core.request.plan import Note, Plan
+from kimi_core.types import OutputFormat, Request, Thinking, Tool, ToolChoice
+
+
+def plan(request: Request, profile: Profile) -> Plan:
+    """Decide how a request goes to this model on this host.
+
+    Raises:
+        ConfigError: Something is wrong whatever the host: a forced tool that is not there, too many stops.
+        UnsupportedError: The answer's shape cannot be had here at all.
+    """
+    draft = _Draft(request, profile)
+    for step in _STEPS:
+        step(draft)
+    return draft.plan()
+
+
+class _Draft:
+    """A plan in the making. Only this module sees it change."""
+
+    def __init__(self, request: Request, profile: Profile) -> None:
+        self.profile = profile
+        self.tools = request.tools
+        self.choice = request.tool_choice
+        self.output = request.output
+        self.options = request.options
+        if profile.thinking is not None and self.thinking.enabled is None and self.thinking.effort != "none":
+            self.set(thinking=replace(self.thinking, enabled=profile.thinking))
+        self.request = request
+        self.patches: list[Patch] = []
+        self.unwanted = self.thinking.enabled is False or self.thinking.effort == "none"
+        self.must_call: frozenset[str] = frozenset()
+        self.notes: list[Note] = []
+
+    @property
+    def thinking(self) -> Thinking:
+        return self.options.thinking
+
+    @property
+    def thinks(self) -> bool | None:
+        return self.profile.thinks(self.thinking.enabled)
+
+    def set(self, **changes: Any) -> None:
+        self.options = replace(self.options, **changes)
+
+    def note(self, option: str, why: str) -> None:
+        self.notes.append(Note(option, f"{option} is not sent to {self.profile.where}: {why}"))
+
+    def plan(self) -> Plan:
+        request = replace(
+            self.request, tools=self.tools, tool_choice=self.choice, output=self.output, options=self.options
+        )
+        return Plan(
+            request=request,
+            profile=self.profile,
+            patches=tuple(self.patches),
+            thinks=self.thinks,
+            unwanted=self.unwanted,
+            must_call=self.must_call,
+            notes=tuple(self.notes),
+        )
+
+
+# ------------------------------------------------------------------------------------------ structured output
+
+
+def _output(draft: _Draft) -> None:
+    output = draft.output
+    if output is None or output.method == "text":
+        draft.output = None
+        return
+    method = output.method if output.method != "auto" else _best_method(draft, output)
+    if method not in draft.profile.host.structured:
+        raise UnsupportedError(
+            f"{draft.profile.where} cannot give structured output by {method}. It can by: "
+            f"{', '.join(draft.profile.host.structured) or 'nothing'}; method='auto' chooses."
+        )
+    draft.output = replace(output, method=method)
+    if method == "function_calling":
+        _output_tool(draft, output)
+    elif method == "json_schema" and draft.tools and not draft.profile.host.tools_with_output:
+        _note_schema_wins(draft)
+
+
+def _best_method(draft: _Draft, output: OutputFormat) -> Any:
+    host = draft.profile.host
+    if output.schema is None:
+        return "json_object"
+    fitting = (m for m in host.structured if m != "json_schema" or host.tools_with_output or not draft.tools)
+    return next(fitting, "json_schema")
+
+
+def _note_schema_wins(draft: _Draft) -> None:
+    """Tools that will not be called are sent all the same: another server under this row may do better."""
+    why = (
+        f"{draft.profile.where} is sent tools and a response format together, where the schema wins: no tool is "
+        "likely to be called. Let a tool give the answer (LangChain's ToolStrategy, method='function_calling'), or ask "
+        "for the object in a call of its own. overrides={'tools_with_output': True} says that both go together."
+    )
+    draft.notes.append(Note("tools beside a response format", why))
+
+
+def _output_tool(draft: _Draft, output: OutputFormat) -> None:
+    if output.schema is None:
+        raise ConfigError("Structured output by function_calling needs a schema.")
+    from kimi_core.schema import wrapped  # with the first answer that is to come as a call
+
+    tool = Tool(output.name, output.description, wrapped(output.schema) or output.schema, output.strict)
+    draft.tools = (*draft.tools, tool)
+    draft.choice = ToolChoice("named", output.name)
+    draft.output = None  # said in full by the tool
+
+
+# ------------------------------------------------------------------------------------------------ tool choice
+
+
+def _tools(draft: _Draft) -> None:
+    limit = draft.profile.host.tool_limit
+    if limit is not None and len(draft.tools) > limit:
+        raise ConfigError(f"{draft.profile.where} takes at most {limit} tools; {len(draft.tools)} were given.")
+    names = [tool.name for tool in draft.tools]
+    if twice := next((name for i, name in enumerate(names) if name in names[:i]), None):
+        twice = in_short(twice)
+        raise ConfigError(f"Two tools are called {twice!r}; hosts answer 400 `function name {twice} is duplicated`.")
+    if not draft.profile.host.builtin_tools:
+        for tool in draft.tools:
+            if tool.type == "builtin_function":
+                raise UnsupportedError(f"{draft.profile.where} has no builtin tools such as {quoted(tool.name)}.")
+    own = ("function", "builtin_function", "formula", *draft.profile.host.own_tools)
+    if foreign := next((tool.type for tool in draft.tools if tool.type not in own), None):
+        raise UnsupportedError(f"{draft.profile.where} has no tool of the type {quoted(foreign)} of its own.")
+    if formulas := [tool.name for tool in draft.tools if tool.type == "formula"]:
+        raise ConfigError(
+            f"The functions of the formula {quoted(formulas[0])} are not known before the host was asked for them: "
+            "complete() and stream() do it, prepare() does no I/O."
+        )
+
+
+def _builtin(draft: _Draft) -> None:
+    """Builtin functions beside thinking, where the row says that they do not go together."""
+    name = next((tool.name for tool in draft.tools if tool.type == "builtin_function"), None)
+    if name is None or draft.profile.host.builtin_thinking or draft.thinks is False:
+        return
+    where, name = draft.profile.where, in_short(name)
+    unsure = f"whether {name} works while the model thinks is unconfirmed there"
+    if draft.thinking.enabled is None and draft.profile.thinks(False) is False:
+        draft.set(thinking=replace(draft.thinking, enabled=False, keep=None))
+        why = f"{where} does not think in calls that offer {name}: {unsure}. Say thinking=False or thinking=True."
+    else:
+        why = f"{where} may refuse {name}: {unsure}. Switch thinking off for such calls, if it can be switched off."
+    draft.notes.append(Note(name, f"{why} overrides={{'builtin_thinking': True}} says that it works."))
+
+
+def _tool_choice(draft: _Draft) -> None:
+    choice = draft.choice
+    if choice is None or choice.mode in ("auto", "none"):
+        draft.choice = choice if draft.tools else None  # without tools both say what happens anyway
+        return
+    _check_choice(choice, [t.name for t in draft.tools])
+    if choice.mode in _legal(draft):
+        return
+    if "required" in _legal(draft) and choice.mode == "named":
+        # K3 takes `required` while it thinks, but no name: with one tool on offer they mean the same.
+        draft.tools = tuple(t for t in draft.tools if t.name == choice.name)
+        draft.choice = ToolChoice("required")
+    elif draft.thinking.enabled is None and draft.profile.thinks(False) is False:
+        draft.set(thinking=replace(draft.thinking, enabled=False, keep=None))
+    else:
+        _unforce(draft, choice)
+
+
+def _strict(draft: _Draft) -> None:
+    """`strict` where a forced call needs it to be held to the schema; said where it cannot be."""
+    host, functions = draft.profile.host, [tool for tool in draft.request.tools if tool.type == "function"]
+    if not host.send_strict:
+        if name := next((tool.name for tool in functions if tool.strict), None):
+            draft.note(f"strict of {quoted(name)}", "its functions have no such switch, so that arguments may not fit.")
+        return
+    if host.forced_strict and draft.choice and draft.choice.mode in ("required", "named"):
+        draft.tools = tuple(
+            replace(tool, strict=True) if tool.strict is None and tool.type == "function" else tool
+            for tool in draft.tools
+        )
+
+
+def _check_choice(choice: ToolChoice, names: list[str]) -> None:
+    if not names:
+        raise ConfigError(f"tool_choice {quoted(choice.name or choice.mode)} needs tools; none were given.")
+    if choice.mode == "named" and choice.name not in names:
+        known = f"{in_short(names, 500)}.{did_you_mean(choice.name or '', names)}"
+        raise ConfigError(f"tool_choice names the tool {quoted(choice.name)}, which is not among {known}")
+
+
+def _legal(draft: _Draft) -> frozenset[ChoiceMode]:
+    host = draft.profile.host
+    return host.tool_choices_instant if draft.thinks is False else host.tool_choices_thinking
+
+
+def _unforce(draft: _Draft, choice: ToolChoice) -> None:
+    names = [choice.name] if choice.name else [t.name for t in draft.tools]
+    draft.must_call = frozenset(n for n in names if n)
+    draft.choice = ToolChoice("auto")
+    switchable = draft.profile.thinks(False) is False
+    way_out = "leave thinking unset or off" if switchable else "use a model and host that can switch thinking off"
+    draft.note(
+        f"tool_choice {quoted(choice.name or choice.mode)}",
+        "forcing a tool is incompatible with thinking there. The model decides; a whole answer without the call is "
+        f"asked for once more, and what is left without it is an error. To force it, {way_out}.",
+    )
+
+
+# --------------------------------------------------------------------------------------------------- thinking
+
+
+def _continued(draft: _Draft) -> None:
+    """Thinking off where a message is to be continued, and what continues it would come as reasoning."""
+    messages = draft.request.messages
+    if not messages or not messages[-1].partial or draft.profile.host.partial_thinking or draft.thinks is False:
+        return
+    unset = draft.thinking.enabled is None and draft.thinking.effort is None
+    if unset and draft.profile.thinks(False) is False:
+        draft.set(thinking=replace(draft.thinking, enabled=False))
+        return
+    why = f"What continues a message comes as reasoning from {draft.profile.where} while it thinks"
+    draft.notes.append(Note("a partial message", f"{why}: leave thinking unset, or switch it off for such calls."))
+
+
+def _thinking(draft: _Draft) -> None:
+    if draft.thinking.effort == "none":
+        draft.set(thinking=replace(draft.thinking, enabled=False, effort=None))
+    _switch(draft)
+    _keep(draft)
+    _effort(draft)
+
+
+def _switch(draft: _Draft) -> None:
+    enabled = draft.thinking.enabled
+    if enabled is None:
+        return
+    host, model = draft.profile.host, draft.profile.model
+    patch = host.thinking_on if enabled else host.thinking_off
+    if not enabled and (patch is None or model.thinking == "always"):
+        why = "the model always thinks" if model.thinking == "always" else "the host has no switch"
+        draft.unwanted = False
+        if host.thinking_least and draft.thinking.effort is None:
+            draft.set(thinking=replace(draft.thinking, effort=host.thinking_least))
+            why = f"{why}. It is sent reasoning_effort={host.thinking_least!r}, the least that it thinks"
+        draft.note("thinking=False", f"{why}; leave thinking unset, or use a model and host that can switch it off.")
+    elif enabled and (patch is None or model.thinking == "never"):
+        draft.note("thinking=True", "the model cannot think there; leave thinking unset.")
+    elif patch:
+        draft.patches.append(patch)
+
+
+def _keep(draft: _Draft) -> None:
+    keep = draft.thinking.keep
+    if keep is None:
+        return
+    if draft.thinks is False:
+        draft.note(f"thinking keep={quoted(keep)}", "nothing is kept in view while thinking is off; leave `keep` out.")
+        return
+    patch = draft.profile.host.thinking_keep
+    if keep not in draft.profile.model.keep or patch is None:
+        draft.note(f"thinking keep={quoted(keep)}", "it cannot be said there; leave `keep` out.")
+    elif patch:
+        draft.patches.append(patch)
+
+
+def _effort(draft: _Draft) -> None:
+    effort = draft.thinking.effort
+    if effort is None:
+        return
+    host, model, asked = draft.profile.host, draft.profile.model, f"reasoning_effort={quoted(effort)}"
+    if host.effort_field is None or not model.efforts:
+        draft.note(asked, "there are no effort levels; use thinking=True or False instead.")
+        return
+    level = host.effort_words.get(effort, effort)
+    if level not in model.efforts:
+        raise ConfigError(
+            f"{draft.profile.where} has no reasoning_effort {quoted(effort)}; it has {', '.join(model.efforts)}."
+        )
+    if host.effort_alone and draft.patches:
+        draft.note(asked, "it is refused beside a word on thinking; leave `thinking` unset.")
+        return
+    draft.patches.append(_at(host.effort_field, level))
+    if not host.effort_heeded:
+        why = f"Whether reasoning_effort changes anything for {draft.profile.where} is unconfirmed"
+        why += f": it is sent as {quoted(level)}. overrides={{'effort_heeded': True}} says that it does."
+        draft.notes.append(Note("reasoning_effort", why))
+
+
+def _at(path: str, value: str) -> Patch:
+    """A patch that says one thing at a dotted path."""
+    first, _, rest = path.partition(".")
+    return {first: _at(rest, value) if rest else value}
+
+
+# --------------------------------------------------------------------------------------------------- sampling
+
+_SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
+
+
+def _sampling(draft: _Draft) -> None:
+    host = draft.profile.host
+    n = 1 if draft.options.n is None else draft.options.n
+    if n < 1:
+        raise ConfigError(f"n must be at least 1, got {quoted(n)}.")
+    n = min(n, host.most_answers)  # the client asks for the others in requests of their own
+    draft.set(n=n if n > 1 else None)
+    if not host.pinned_sampling:
+        return
+    pinned = draft.profile.model.recommended.get("instant" if draft.thinks is False else "thinking", {})
+    for name in _SAMPLING:
+        value = getattr(draft.options, name)
+        if value is None or name in host.refuses:
+            continue
+        # Even the right value is left out: it becomes the wrong one when the mode changes on the host's side.
+        draft.set(**{name: None})
+        if name not in pinned:
+            draft.note(f"{name}={quoted(value)}", "the model takes only its own value; leave it out.")
+        elif value != pinned[name]:
+            draft.note(f"{name}={quoted(value)}", f"the model takes only {pinned[name]:g}; leave it out.")
+
+
+def _refused(draft: _Draft) -> None:
+    for name, advice in draft.profile.host.refuses.items():
+        value = getattr(draft.options, name)
+        if value is not None and not _is_default(name, value):
+            draft.note(f"{name}={quoted(value)}", advice)
+        if value is not None:
+            draft.set(**{name: None})
+
+
+def _is_default(name: str, value: object) -> bool:
+    """Whether a value asks for what happens anyway."""
+    return (name, value) in (("n", 1), ("parallel_tool_calls", True), ("logprobs", False)) or (
+        name in ("presence_penalty", "frequency_penalty") and value == 0
+    )
+
+
+def _stop(draft: _Draft) -> None:
+    stop, host = draft.options.stop, draft.profile.host
+    if not stop:
+        draft.set(stop=None)
+        return
+    if host.stop_limit is not None and len(stop) > host.stop_limit:
+        raise ConfigError(f"{draft.profile.where} takes at most {host.stop_limit} stop sequences, not {len(stop)}.")
+    if host.stop_bytes is not None:
+        for text in stop:
+            if len(text.encode(errors="surrogatepass")) > host.stop_bytes:
+                raise ConfigError(
+                    f"{draft.profile.where} takes stop sequences of at most {host.stop_bytes} bytes: {quoted(text)}."
+                )
+
+
+def _runware(draft: _Draft) -> None:
+    if draft.options.runware and draft.profile.host.codec != "runware":
+        draft.note("runware", "this call does not go by Runware's own protocol, whose words these are; leave it out.")
+        draft.set(runware=None)
+
+
+def _cache(draft: _Draft) -> None:
+    asked, ttls = draft.options.prompt_cache_options, draft.profile.host.cache_ttls
+    if asked is None:
+        return
+    if not ttls:
+        draft.note("prompt_cache_options", "it has no such option; leave it out.")
+        draft.set(prompt_cache_options=None)
+        return
+    # 400 `invalid prompt_cache_options` otherwise.
+    wrong = asked.keys() - {"mode", "ttl"} or asked.get("mode", "implicit") != "implicit"
+    if wrong or asked.get("ttl", ttls[0]) not in ttls:
+        lifetimes = " or ".join(map(repr, ttls))
+        raise ConfigError(
+            f"prompt_cache_options for {draft.profile.where} is {{'mode': 'implicit', 'ttl': {lifetimes}}}, "
+            f"got {quoted(dict(asked))}."
+        )
+
+
+def _agent(draft: _Draft) -> None:
+    """The agent swarm: sent as asked where the row says yes, or that nobody knows."""
+    swarm, known = draft.options.agent, draft.profile.host.agent_swarm
+    if swarm is None:
+        return
+    draft.set(agent=None)
+    if known == "no":
+        draft.note("agent", "it has no agent swarm; leave it out, or say overrides={'agent_swarm': 'yes'}.")
+        return
+    sizes = {"max_agents": swarm.max_agents, "max_steps": swarm.max_steps}
+    draft.patches.append({"agent": {"type": "swarm", **{k: n for k, n in sizes.items() if n is not None}}})
+    if known == "unconfirmed":
+        where = draft.profile.where
+        why = f"Whether {where} has an agent swarm is unconfirmed: `agent` is sent, and may be ignored or refused."
+        draft.notes.append(Note("agent", f"{why} overrides={{'agent_swarm': 'yes'}} says that it is taken."))
+
+
+# -------------------------------------------------------------------------------------------------- messages
+
+
+def _messages(draft: _Draft) -> None:
+    messages = draft.request.messages
+    if not messages:
+        raise MessageError("There are no messages to send.")
+    host = draft.profile.host
+    if not host.takes_empty:
+        # An earlier one was not written for this call, and is left out (see `history`).
+        last = next((i for i in range(len(messages) - 1, -1, -1) if messages[i].role == "user"), None)
+        if last is not None and not messages[last].content:
+            raise MessageError(f"Message {last} (user) is empty; {draft.profile.where} takes no empty ones.")
+    if messages[-1].partial:
+        if host.partial_message is None and host.partial_body is None:
+            raise UnsupportedError(f"{draft.profile.where} cannot continue a partial message.")
+        if draft.output and draft.output.method == "json_object" and not host.partial_with_json:
+            raise UnsupportedError(f"A partial message and json_object do not go together for {draft.profile.where}.")
+
+
+_STEPS: tuple[Callable[[_Draft], None], ...] = (
+    _output,
+    _tools,
+    _builtin,
+    _tool_choice,
+    _strict,
+    _continued,
+    _thinking,
+    _sampling,
+    _refused,
+    _stop,
+    _runware,
+    _cache,
+    _agent,
+    _messages,
+)

@@ -1,0 +1,54 @@
+"""Redirects of a host: followed at its own origin alone, since the conversation and all headers go along."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kimi_core.hosts.addresses import is_same_origin, joined
+
+HOPS = 3
+"""Most redirects that one request follows."""
+
+_KEEPING = (307, 308)
+"""They have the same request sent again; after the others a POST would become a GET."""
+_OTHERS = (301, 302, 303)
+
+
+def leads_to(response: Any) -> str | None:
+    """Where a response points to; None when it is no redirect."""
+    location = response.headers.get("location")
+    if response.status_code not in (*_KEEPING, *_OTHERS) or not location:
+        return None
+    return joined(str(response.request.url), location)
+
+
+def keeps(response: Any) -> bool:
+    """Whether the same request is to be sent again."""
+    return response.status_code in _KEEPING or (response.status_code in _OTHERS and response.request.method == "GET")
+
+
+class Redirects:
+    """The way of one request.
+
+    Attributes:
+        address: Where it goes next.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._left = HOPS
+
+    def follow(self, error: Exception) -> None:
+        """Go on to where the host points.
+
+        Raises:
+            Exception: The error itself, when it is no redirect, or one that is not followed.
+        """
+        response = getattr(error, "response", None)
+        if response is None or not self._left or not keeps(response):
+            raise error
+        target = leads_to(response)
+        if target is None or not is_same_origin(str(response.request.url), target):
+            raise error
+        self._left -= 1
+        self.address = target

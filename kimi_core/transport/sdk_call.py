@@ -1,0 +1,90 @@
+"""One request as the SDK is asked for it: its method's arguments, headers and patience."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import SecretStr
+
+from kimi_core import headers
+from kimi_core.hosts.profile import Profile
+from kimi_core.settings import Settings
+from kimi_core.transport import sdk
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file in a form.
+
+    Attributes:
+        fields: What the form says beside the file.
+        filename: The file's name.
+        data: Its bytes: an attempt that is repeated sends them again.
+        mime: Its MIME type.
+    """
+
+    fields: Mapping[str, str]
+    filename: str
+    data: bytes = field(repr=False)
+    mime: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request as the SDK is asked for it."""
+
+    method: Literal["get", "post", "delete"]
+    path: str
+    content: bytes | None = None
+    upload: Upload | None = None
+    headers: Mapping[str, SecretStr] = field(default_factory=dict)
+    stream: bool = False
+
+
+def address(call: Call, settings: Settings) -> str:
+    """The path, or `base_url` itself: the SDK would put a slash behind it."""
+    return call.path or settings.base_url
+
+
+def arguments(call: Call, settings: Settings, profile: Profile, *, sync: bool) -> dict[str, Any]:
+    """Arguments of the SDK's method."""
+    patience = _patience(settings, profile, stream=call.stream)
+    options = _options(settings, profile, call.headers, patience)
+    found: dict[str, Any] = {"options": options, "cast_to": sdk.response_class()}
+    if call.content is not None:
+        found["content"] = call.content
+    if upload := call.upload:
+        found |= {"body": upload.fields, "files": {"file": (upload.filename, upload.data, upload.mime)}}
+        options["headers"]["Content-Type"] = "multipart/form-data"  # the SDK puts the boundary in
+    if call.stream:
+        found |= {"cast_to": object, "stream": True, "stream_cls": sdk.stream_class(sync=sync)}
+    return found
+
+
+def _options(settings: Settings, profile: Profile, given: Mapping[str, Any], patience: Any) -> dict[str, Any]:
+    """The SDK's per-request options."""
+    host, key = profile.host, settings.api_key
+    own: dict[str, Any] = {host.key_header: key} if host.key_header and key is not None else {}
+    merged = headers.revealed(headers.merged(own, host.headers, settings.default_headers, given))
+    if host.key_header or key is None:
+        merged.setdefault("Authorization", sdk.omitted())
+    # Another origin would be sent the conversation, and all headers but `Authorization`: see `Transport`.
+    return {"headers": merged, "timeout": patience, "follow_redirects": False}
+
+
+def _patience(settings: Settings, profile: Profile, *, stream: bool) -> Any:
+    """How long to wait: seconds, or the SDK's object. The HTTP library counts from one read of the socket to the next.
+
+    So what is said for chunks holds for the pieces of a stream, the first one included, and costs nothing per chunk.
+    """
+    given, host = settings.timeout, profile.host
+    if isinstance(given, Mapping):  # as a dumped model has it
+        given = sdk.timeout_of({"timeout": host.timeout, **given})
+    patience = sdk.timeout(host.timeout) if given is None else given
+    silence = settings.chunk_timeout
+    if stream and silence is None and host.chunk_timeout is not None:
+        total = host.timeout if given is None else given
+        silence = min(total, host.chunk_timeout) if isinstance(total, int | float) else None
+    return sdk.with_silence(patience, silence) if stream and silence is not None else patience

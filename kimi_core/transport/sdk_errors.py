@@ -1,0 +1,105 @@
+"""Whatever the SDK or its HTTP library raises, as ours, with nothing of theirs hanging on it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any, Literal, NoReturn, TypeAlias
+
+from pydantic_core import from_json
+
+from kimi_core import errors as err
+from kimi_core.cache import UPLOADED
+from kimi_core.codecs.error_mapping import error_from_status, redirected
+from kimi_core.hosts.profile import Profile
+from kimi_core.quoting import in_short
+from kimi_core.settings import Settings
+from kimi_core.transport.redaction import Redactor
+from kimi_core.transport.redirects import leads_to
+
+_GONE = (400, 404)
+"""How hosts answer to an uploaded file that is there no more; the next call uploads it again."""
+
+Phase: TypeAlias = Literal["send", "begin", "stream"]
+"""A whole answer, the beginning of a stream, or its course."""
+
+_LATE: dict[Phase, str] = {
+    "send": "did not answer in time; raise timeout=…, or stream",
+    "begin": "did not begin its answer in time; raise chunk_timeout=… (and timeout=…)",
+    "stream": "fell silent in the middle of a stream: what arrived is in `.partial`. Call again, or raise "
+    "chunk_timeout=… (and timeout=…)",
+}
+
+
+class Translation:
+    """A context in which errors of the SDK become ours, and ours lose what the host echoed of keys and headers."""
+
+    def __init__(self, settings: Settings, headers: Mapping[str, Any], profile: Profile, phase: Phase) -> None:
+        self._settings = settings
+        self._headers = headers
+        self._profile = profile
+        self._phase = phase
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, err.APIError):
+            Redactor(self._settings, self._headers).scrub(error)
+        elif isinstance(error, Exception) and not isinstance(error, err.KimiError):
+            translated = _translate(error, self._profile, self._phase)
+            if translated is not None:
+                if translated.status_code in _GONE:
+                    UPLOADED.drop(lambda id: id in f"{translated} {translated.body}")
+                _raise_alone(Redactor(self._settings, self._headers).error(translated, error))
+
+
+def _raise_alone(error: err.APIError) -> NoReturn:
+    """Raise without the SDK's error behind it: its text, request and response may hold the key."""
+    try:
+        raise error
+    finally:
+        error.__context__ = None
+
+
+def _translate(error: Exception, profile: Profile, phase: Phase) -> err.APIError | None:
+    openai = sys.modules["openai"]
+    if isinstance(error, openai.APIStatusError):
+        return _of_status(error, profile)
+    if isinstance(error, openai.APITimeoutError) or _is_http(error, "TimeoutException"):
+        late = broken(err.APITimeoutError, _LATE[phase], profile)
+        late.is_retryable = profile.host.retry_timeouts  # type: ignore[misc]
+        return late
+    if phase == "stream" and isinstance(error, ValueError):
+        return broken(err.StreamError, f"sent a frame that is not JSON: {in_short(error)}", profile)
+    if isinstance(error, openai.APIConnectionError) or _is_http(error, "RequestError"):
+        what = "broke off the stream" if phase == "stream" else "could not be reached"
+        return broken(err.APIConnectionError, f"{what}: {in_short(error.__cause__ or error, 500)}", profile)
+    return None
+
+
+def _of_status(error: Any, profile: Profile) -> err.APIError:
+    target = leads_to(error.response)
+    if target is not None:
+        return redirected(error.status_code, str(error.response.request.url), target, profile)
+    # The SDK unwraps {"error": …}; rows speak of the whole body.
+    address = str(error.request.url)
+    return error_from_status(error.status_code, _body(error), error.response.headers, profile, address=address)
+
+
+def broken(kind: type[err.APIError], what: str, profile: Profile) -> err.APIError:
+    """The error for an answer that did not come."""
+    text = f"{profile.where} {what}."
+    return err.make(kind, text, host=profile.host.name, model=profile.model_id)
+
+
+def _is_http(error: Exception, name: str) -> bool:
+    """Whether this is the HTTP library's own error of that name (openai 2.x lets it through mid-stream)."""
+    return any(c.__name__ == name and c.__module__.startswith("httpx") for c in type(error).__mro__)
+
+
+def _body(error: Any) -> Any:
+    try:
+        return from_json(error.response.content)
+    except ValueError:
+        return error.response.text

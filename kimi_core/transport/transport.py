@@ -1,0 +1,319 @@
+"""The only I/O: the openai SDK, used at the level of bytes and dicts.
+
+The SDK brings connection pools, authentication, timeouts, the SSE decoder and the error classes that users know.
+Its typed models are not used: they cost ten times what the rest of a chunk does. It is imported when the first
+call is made. Retrying is done here alone (the SDK's own is off), because only a host's row knows that a 429 is
+three different things.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json, to_json
+
+from kimi_core import errors as err
+from kimi_core.codecs import WireRequest
+from kimi_core.codecs.error_mapping import error_in_body
+from kimi_core.headers import hidden, merged
+from kimi_core.hosts.profile import Profile
+from kimi_core.quoting import in_short
+from kimi_core.settings import Settings, require_key
+from kimi_core.transport import retry, sdk
+from kimi_core.transport.redaction import Redactor
+from kimi_core.transport.redirects import Redirects
+from kimi_core.transport.sdk_call import Call, Upload, address, arguments
+from kimi_core.transport.sdk_errors import Translation, broken
+from kimi_core.types import Options
+
+DONE = "[DONE]"
+"""What ends a stream."""
+
+if TYPE_CHECKING:
+    from openai import AsyncStream, Stream
+
+    from kimi_core.budget import Budget
+
+
+class Transport:
+    """Sends requests for one `Settings`, synchronously."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def send(self, wire: WireRequest, profile: Profile, options: Options) -> tuple[Any, Mapping[str, str]]:
+        """Ask for a whole body.
+
+        Returns:
+            The parsed JSON and the response's headers.
+
+        Raises:
+            APIError: Whatever went wrong, after the retries that made sense.
+        """
+        found = self._json(_posted(wire, options), profile)
+        if wire.poll is None:
+            return found
+        again = _posted(replace(wire, body=wire.poll.body), options)
+        return retry.until(wire.poll, found, lambda: self._json(again, profile), lambda: _unfinished(wire, profile))
+
+    def open(self, wire: WireRequest, profile: Profile, options: Options) -> OpenStream:
+        """Open a stream. Retried as long as nothing was delivered; what breaks later is raised."""
+        call = _posted(wire, options, stream=True)
+        stream = retry.call(self.settings.max_retries, lambda: self._begun(call, profile))
+        return OpenStream(stream, call, self.settings, profile)
+
+    def get(self, path: str, profile: Profile) -> tuple[Any, Mapping[str, str]]:
+        """Ask for something that is not an answer."""
+        return self._json(Call(method="get", path=path), profile)
+
+    def read(self, path: str, profile: Profile) -> tuple[bytes, Mapping[str, str]]:
+        """Ask for something that need not be JSON."""
+        response = self._tried(Call(method="get", path=path), profile)
+        return response.content, response.headers
+
+    def delete(self, path: str, profile: Profile) -> tuple[Any, Mapping[str, str]]:
+        """Have something deleted."""
+        return self._json(Call(method="delete", path=path), profile)
+
+    def upload(self, path: str, upload: Upload, profile: Profile) -> tuple[Any, Mapping[str, str]]:
+        """Send a file in a form."""
+        return self._json(Call(method="post", path=path, upload=upload), profile)
+
+    def _json(self, call: Call, profile: Profile) -> tuple[Any, Mapping[str, str]]:
+        return retry.call(
+            self.settings.max_retries, lambda: _received(self._once(call, profile), call, profile, self.settings)
+        )
+
+    def _begun(self, call: Call, profile: Profile) -> Any:
+        stream = self._once(call, profile)
+        if whole := _whole(stream.response):
+            with Translation(self.settings, call.headers, profile, "begin"):
+                whole.read()
+            _received(whole, call, profile, self.settings)
+        return stream
+
+    def _tried(self, call: Call, profile: Profile) -> Any:
+        return retry.call(self.settings.max_retries, lambda: self._once(call, profile))
+
+    def _once(self, call: Call, profile: Profile) -> Any:
+        require_key(self.settings)
+        if self.settings.budget is not None:
+            _count(self.settings.budget, call, profile)
+        ask = getattr(sdk.client(self.settings), call.method)
+        way = Redirects(address(call, self.settings))
+        with Translation(self.settings, call.headers, profile, "begin" if call.stream else "send"):
+            while True:
+                try:
+                    return ask(way.address, **arguments(call, self.settings, profile, sync=True))
+                except Exception as error:
+                    way.follow(error)
+
+
+class AsyncTransport:
+    """Sends requests for one `Settings`, asynchronously; clients belong to the running event loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    async def send(self, wire: WireRequest, profile: Profile, options: Options) -> tuple[Any, Mapping[str, str]]:
+        """See `Transport.send`."""
+        found = await self._json(_posted(wire, options), profile)
+        if wire.poll is None:
+            return found
+        again = _posted(replace(wire, body=wire.poll.body), options)
+        return await retry.auntil(
+            wire.poll, found, lambda: self._json(again, profile), lambda: _unfinished(wire, profile)
+        )
+
+    async def open(self, wire: WireRequest, profile: Profile, options: Options) -> OpenAsyncStream:
+        """See `Transport.open`."""
+        call = _posted(wire, options, stream=True)
+        stream = await retry.acall(self.settings.max_retries, lambda: self._begun(call, profile))
+        return OpenAsyncStream(stream, call, self.settings, profile)
+
+    async def get(self, path: str, profile: Profile) -> tuple[Any, Mapping[str, str]]:
+        """See `Transport.get`."""
+        return await self._json(Call(method="get", path=path), profile)
+
+    async def read(self, path: str, profile: Profile) -> tuple[bytes, Mapping[str, str]]:
+        """See `Transport.read`."""
+        response = await self._tried(Call(method="get", path=path), profile)
+        return response.content, response.headers
+
+    async def delete(self, path: str, profile: Profile) -> tuple[Any, Mapping[str, str]]:
+        """See `Transport.delete`."""
+        return await self._json(Call(method="delete", path=path), profile)
+
+    async def upload(self, path: str, upload: Upload, profile: Profile) -> tuple[Any, Mapping[str, str]]:
+        """See `Transport.upload`."""
+        return await self._json(Call(method="post", path=path, upload=upload), profile)
+
+    async def _json(self, call: Call, profile: Profile) -> tuple[Any, Mapping[str, str]]:
+        async def attempt() -> tuple[Any, Mapping[str, str]]:
+            return _received(await self._once(call, profile), call, profile, self.settings)
+
+        return await retry.acall(self.settings.max_retries, attempt)
+
+    async def _begun(self, call: Call, profile: Profile) -> Any:
+        stream = await self._once(call, profile)
+        if whole := _whole(stream.response):
+            with Translation(self.settings, call.headers, profile, "begin"):
+                await whole.aread()
+            _received(whole, call, profile, self.settings)
+        return stream
+
+    async def _tried(self, call: Call, profile: Profile) -> Any:
+        return await retry.acall(self.settings.max_retries, lambda: self._once(call, profile))
+
+    async def _once(self, call: Call, profile: Profile) -> Any:
+        require_key(self.settings)
+        if self.settings.budget is not None:
+            _count(self.settings.budget, call, profile)
+        ask = getattr(await sdk.async_client(self.settings), call.method)
+        way = Redirects(address(call, self.settings))
+        with Translation(self.settings, call.headers, profile, "begin" if call.stream else "send"):
+            while True:
+                try:
+                    return await ask(way.address, **arguments(call, self.settings, profile, sync=False))
+                except Exception as error:
+                    way.follow(error)
+
+
+class OpenStream:
+    """The frames of an open stream, parsed. Close it, or use it as a context manager."""
+
+    def __init__(self, stream: Stream[object], call: Call, settings: Settings, profile: Profile) -> None:
+        self._stream = stream
+        self._call = call
+        self._settings = settings
+        self._profile = profile
+        self.headers: Mapping[str, str] = stream.response.headers
+
+    def __iter__(self) -> Iterator[Any]:
+        with err.short_traceback, Translation(self._settings, self._call.headers, self._profile, "stream"):
+            if whole := _whole(self._stream.response):  # read when it was opened
+                yield _parsed(whole, self._profile)
+                return
+            # The SDK's own iterator would parse with the slower stdlib, and hide what stands around an error.
+            for event in self._stream._iter_events():
+                data = event.data
+                if data.startswith(DONE):
+                    break
+                if data:
+                    yield _json(data)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._stream.close()
+
+
+class OpenAsyncStream:
+    """The frames of an open stream, parsed."""
+
+    def __init__(self, stream: AsyncStream[object], call: Call, settings: Settings, profile: Profile) -> None:
+        self._stream = stream
+        self._call = call
+        self._settings = settings
+        self._profile = profile
+        self.headers: Mapping[str, str] = stream.response.headers
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        with err.short_traceback, Translation(self._settings, self._call.headers, self._profile, "stream"):
+            if whole := _whole(self._stream.response):
+                yield _parsed(whole, self._profile)
+                return
+            async for event in self._stream._iter_events():
+                data = event.data
+                if data.startswith(DONE):
+                    break
+                if data:
+                    yield _json(data)
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        await self._stream.close()
+
+
+def _count(budget: Budget, call: Call, profile: Profile) -> None:
+    """Count an attempt to get an answer, if the budget allows it."""
+    if call.path == profile.host.path:
+        budget.step(profile)
+
+
+def _posted(wire: WireRequest, options: Options, *, stream: bool = False) -> Call:
+    headers = merged({"Content-Type": "application/json"}, wire.headers, options.extra_headers or {})
+    return Call(method="post", path=wire.path, content=_bytes(wire.body), headers=hidden(headers), stream=stream)
+
+
+def _whole(response: Any) -> Any:
+    """The response, if a host answered a request for a stream with a whole body or a page."""
+    kind = response.headers.get("content-type", "")
+    return response if kind.startswith(("application/json", "text/html")) else None
+
+
+def _json(text: str | bytes) -> Any:
+    with contextlib.suppress(ValueError):
+        return from_json(text)
+    try:
+        return json.loads(text)  # half of a surrogate pair is JSON to the stdlib
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _bytes(body: Any) -> bytes:
+    try:
+        return to_json(body)
+    except (ValueError, RecursionError):  # pydantic's own is the first of them
+        pass
+    try:
+        return json.dumps(body).encode()  # lone surrogates go as escapes
+    except (TypeError, ValueError, RecursionError) as error:
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else in_short(error)
+    raise err.MessageError(f"The request cannot be written as JSON: {why}. Look at what extra_body and the tools hold.")
+
+
+def _received(response: Any, call: Call, profile: Profile, settings: Settings) -> tuple[Any, Mapping[str, str]]:
+    """A whole body. A host that says its errors with HTTP 200 is understood here, where trying again is decided."""
+    with Translation(settings, call.headers, profile, "send"):
+        body = _parsed(response, profile)
+        if call.path != profile.host.path:  # no answer of a model, whose words would stay as they are
+            return Redactor(settings, call.headers).clean(body), response.headers
+        if isinstance(body, dict) and _failed(body):
+            raise error_in_body(body, response.headers, profile)
+        return body, response.headers
+
+
+def _failed(body: Mapping[str, Any]) -> bool:
+    """Whether a body is nothing but errors. Runware says them beside what went well."""
+    return bool(body.get("error") or body.get("errors")) and not (body.get("choices") or body.get("data"))
+
+
+def _unfinished(wire: WireRequest, profile: Profile) -> err.APIError:
+    """The error for an answer that is not waited for any longer."""
+    label, within = (wire.poll.label, wire.poll.within) if wire.poll else ("", 0.0)
+    late = broken(
+        err.APITimeoutError,
+        f"was still at work on {label} after {within:g} seconds. It goes on with it, and bills it",
+        profile,
+    )
+    late.is_retryable = False  # type: ignore[misc]
+    return late
+
+
+def _parsed(response: Any, profile: Profile) -> Any:
+    try:
+        return _json(response.content)
+    except ValueError:
+        kind = response.headers.get("content-type", "no content type")
+        raise err.make(
+            err.DecodeError,
+            f"{profile.where} answered HTTP {response.status_code} with {in_short(kind)} instead of JSON: "
+            f"{response.text[:200]!r}. Check base_url.",
+            host=profile.host.name,
+            model=profile.model_id,
+            status_code=response.status_code,
+        ) from None

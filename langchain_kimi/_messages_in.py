@@ -1,0 +1,283 @@
+"""LangChain's messages, those of other providers included, as the core's. Pure; no message is ever changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+
+from kimi_core.errors import MessageError
+from kimi_core.openai_shapes import details_of, refusal_of
+from kimi_core.quoting import quoted
+from kimi_core.server_tool_record import TURNS, kind_of
+from kimi_core.structured_output import dump
+from kimi_core.tool_arguments import parse_arguments
+from kimi_core.types import JsonObject, Message, Reasoning, Role, ToolCall
+from langchain_kimi._content import to_content, to_result, to_speech
+from langchain_kimi._strict import Escaper
+
+PROVIDER = "moonshot"
+"""`model_provider` and `ls_provider` of every message, whatever the host: who made the model."""
+
+DETAILS = "reasoning_details"
+"""Where a message keeps reasoning that came as an array: in `additional_kwargs`, or in a reasoning block's extras."""
+
+WRITTEN = "arguments"
+"""Where a message keeps the text of tool arguments, by the calls' ids, when another text would be made of them.
+
+A host finds its cached prefix only if a conversation comes back to the letter. Kimi nearly always writes JSON as
+Python does; then nothing is kept.
+"""
+
+
+def to_messages(messages: Iterable[BaseMessage], left_out: dict[str, None] | None = None) -> list[Message]:
+    """A conversation for the core.
+
+    Args:
+        messages: The conversation, oldest first.
+        left_out: Gets the types of blocks in assistant messages that could not be told.
+
+    Raises:
+        MessageError: A message or block that no Kimi host can be told.
+    """
+    left_out = {} if left_out is None else left_out
+    converted: list[Message] = []
+    for message in messages:
+        made = _CONVERTERS.get(message.type, _refuse)(message, left_out)
+        if type(made) is list:
+            converted.extend(made)
+        else:
+            converted.append(made)  # type: ignore[arg-type]
+    return converted
+
+
+def _refuse(message: BaseMessage, _: dict[str, None]) -> Message:
+    hint = " It changes the state of a graph; apply it before." if message.type == "remove" else ""
+    raise MessageError(f"A {type(message).__name__} cannot be sent to a model.{hint}")
+
+
+def _human(message: BaseMessage, _: dict[str, None]) -> Message | list[Message]:
+    content = message.content
+    if type(content) is list and any(type(block) is dict and block.get("type") == "tool_result" for block in content):
+        return list(_with_results(message))
+    return Message("user", to_content(content), name=message.name)
+
+
+def _with_results(message: BaseMessage) -> Iterator[Message]:
+    """Anthropic's user message: results of tools, and what else is said."""
+    said = []
+    for block in message.content:
+        if isinstance(block, dict) and block.get("type") == "tool_result":
+            yield Message("tool", to_result(block.get("content") or ""), tool_call_id=_id(block.get("tool_use_id")))
+        else:
+            said.append(block)
+    if said:
+        yield Message("user", to_content(said), name=message.name)
+
+
+def _id(given: Any) -> str | None:
+    return None if given is None else str(given)
+
+
+def _system(message: BaseMessage, _: dict[str, None]) -> Message:
+    return Message("system", to_content(message.content), name=message.name)
+
+
+_ROLES: dict[str, Role] = {
+    "developer": "system",
+    "system": "system",
+    "user": "user",
+    "human": "user",
+    "assistant": "assistant",
+    "ai": "assistant",
+    "model": "assistant",
+}
+
+
+def _chat(message: BaseMessage, _: dict[str, None]) -> Message:
+    given: str = message.role  # type: ignore[attr-defined]
+    role = _ROLES.get(given)
+    if role is None:
+        raise MessageError(
+            f"Kimi knows no role {quoted(given)}; use system, user or assistant (and a ToolMessage for tools)."
+        )
+    return Message(role, to_content(message.content), name=message.name)
+
+
+def _tool(message: ToolMessage, _: dict[str, None]) -> Message:
+    return Message("tool", to_result(message.content), tool_call_id=message.tool_call_id, name=message.name)
+
+
+def _function(message: BaseMessage, _: dict[str, None]) -> Message:
+    """OpenAI's form before tool calls, which had no ids."""
+    name = message.name or ""
+    return Message("tool", to_result(message.content), tool_call_id=_function_id(name), name=name)
+
+
+def _function_id(name: str) -> str:
+    return f"functions.{name}:0"
+
+
+def _ai(message: AIMessage, left_out: dict[str, None]) -> Message:
+    kwargs, content = message.additional_kwargs, message.content
+    if (kwargs and TURNS in kwargs) or (type(content) is list and _has_turns(message)):
+        return _with_steps(message, left_out)
+    calls = _calls(message) if message.tool_calls or message.invalid_tool_calls else ()
+    if type(content) is not str or (kwargs and "function_call" in kwargs):
+        calls = (*calls, *_foreign_calls(message, {call.id for call in calls}))
+    said = content if type(content) is str else to_speech(content, left_out)
+    return Message(
+        "assistant",
+        said or (_transcript(kwargs) if kwargs else ""),
+        reasoning=_reasoning(message) or (_unthought(message) if calls else None),
+        tool_calls=calls,
+        name=message.name,
+        partial=bool(kwargs.get("partial")) if kwargs else False,
+        refusal=refusal_of(kwargs) if kwargs else "",
+    )
+
+
+def _transcript(kwargs: Mapping[str, Any]) -> str:
+    """What an answer of OpenAI's says that is spoken."""
+    audio = kwargs.get("audio")
+    transcript = audio.get("transcript") if isinstance(audio, Mapping) else None
+    return transcript if isinstance(transcript, str) else ""
+
+
+def _has_turns(message: AIMessage) -> bool:
+    """Whether server tools of ours were called; those of other providers mean nothing here."""
+    for block in message.content:
+        if type(block) is dict and block.get("type") == "server_tool_call":
+            return bool(message.response_metadata.get("model_provider") == PROVIDER)
+    return False
+
+
+def _with_steps(message: AIMessage, left_out: dict[str, None]) -> Message:
+    from langchain_kimi._turns import told_apart  # with the first server tool
+
+    last, steps = told_apart(message)
+    return replace(_ai(last, left_out), steps=steps)
+
+
+_CONVERTERS: dict[str, Callable[[Any, dict[str, None]], Message | list[Message]]] = {
+    "human": _human,
+    "HumanMessageChunk": _human,
+    "system": _system,
+    "SystemMessageChunk": _system,
+    "ai": _ai,
+    "AIMessageChunk": _ai,
+    "tool": _tool,
+    "ToolMessageChunk": _tool,
+    "function": _function,
+    "FunctionMessageChunk": _function,
+    "chat": _chat,
+    "ChatMessageChunk": _chat,
+}
+
+# ------------------------------------------------------------------------------------------------------ calls
+
+
+def _calls(message: AIMessage) -> tuple[ToolCall, ...]:
+    written = message.additional_kwargs.get(WRITTEN)
+    texts = written if isinstance(written, Mapping) else {}
+    valid = [ToolCall(c["id"] or "", c["name"], _arguments(c, texts), kind_of(c["name"])) for c in message.tool_calls]
+    invalid = [ToolCall(c["id"] or "", c["name"] or "", _unsealed(c, texts)) for c in message.invalid_tool_calls]
+    return (*valid, *invalid)
+
+
+def _arguments(call: Mapping[str, Any], written: Mapping[str, Any]) -> str:
+    """The model's own text, as long as it still says what the call does."""
+    text = written.get(call["id"]) if written else None
+    return text if isinstance(text, str) and _says(text, call["args"]) else dump(call["args"])
+
+
+def _unsealed(call: Mapping[str, Any], written: Mapping[str, Any]) -> str:
+    args = call["args"] or ""
+    text = written.get(call["id"]) if written else None
+    return text if isinstance(text, str) and args.startswith((text, Escaper().feed(text))) else args
+
+
+def _says(text: str, args: Any) -> bool:
+    try:
+        return bool(parse_arguments(text) == args)
+    except ValueError:
+        return False
+
+
+def _foreign_calls(message: AIMessage, known: set[str]) -> Iterator[ToolCall]:
+    """Calls that stand in the content alone (Anthropic's, OpenAI's Responses), and OpenAI's `function_call`."""
+    blocks = message.content if type(message.content) is list else []
+    for block in blocks:
+        if isinstance(block, dict) and (found := _FOREIGN.get(block.get("type", ""))):
+            call = found(block)
+            if call.id not in known:
+                known.add(call.id)
+                yield call
+    legacy = message.additional_kwargs.get("function_call")
+    if isinstance(legacy, Mapping) and isinstance(name := legacy.get("name"), str) and name and not known:
+        yield ToolCall(_function_id(name), name, _text(legacy.get("arguments")))
+
+
+def _text(arguments: Any) -> str:
+    return arguments if isinstance(arguments, str) else dump(arguments or {})
+
+
+def _block_call(block: JsonObject) -> ToolCall:
+    arguments: Any = next((block[key] for key in ("args", "input", "arguments") if key in block), {})
+    name = str(block.get("name") or "")
+    return ToolCall(str(block.get("call_id") or block.get("id") or ""), name, _text(arguments), kind_of(name))
+
+
+_FOREIGN = dict.fromkeys(
+    ("tool_use", "tool_call", "invalid_tool_call", "function_call", "custom_tool_call"), _block_call
+)
+
+# -------------------------------------------------------------------------------------------------- reasoning
+
+
+def _reasoning(message: AIMessage) -> Reasoning | None:
+    """From `additional_kwargs`, or from reasoning blocks (v1 content, other providers, replayed caches)."""
+    kwargs = message.additional_kwargs
+    text = kwargs.get("reasoning_content") if kwargs else None
+    details = details_of(kwargs.get(DETAILS)) if kwargs else ()
+    if not text and type(message.content) is list:
+        thoughts = [_thought(block) for block in message.content if isinstance(block, dict)]
+        text = "".join(said for said, _ in thoughts)
+        details = details or next((more for _, more in thoughts if more), ())
+    if not text and kwargs:
+        text = _said(kwargs.get("reasoning")) or _said(kwargs.get("thinking"))
+    if not text and not details:
+        return None
+    return Reasoning(_said(text), message.response_metadata.get("reasoning_key"), details)
+
+
+def _unthought(message: AIMessage) -> Reasoning | None:
+    """A turn of ours without reasoning never had any, as with thinking switched off. It was not lost on the way."""
+    metadata = message.response_metadata
+    ours = metadata.get("model_provider") == PROVIDER and "reasoning_key" not in metadata
+    return Reasoning("") if ours else None
+
+
+def _thought(block: JsonObject) -> tuple[str, tuple[JsonObject, ...]]:
+    """A block's reasoning as text, and its details."""
+    match block.get("type"):
+        case "reasoning":
+            extras = block.get("extras")
+            details = details_of(extras.get(DETAILS)) if isinstance(extras, Mapping) else ()
+            return _said(block.get("reasoning") or block.get("summary") or block.get("content")), details
+        case "thinking":
+            return _said(block.get("thinking")), ()
+        case "reasoning_content":
+            return _said(block.get("reasoning_content")), ()
+    return "", ()
+
+
+def _said(thought: Any) -> str:
+    """Reasoning as text: Groq's and OpenRouter's is text, OpenAI's a summary in pieces, Bedrock's an object."""
+    if isinstance(thought, str):
+        return thought
+    if isinstance(thought, Mapping):
+        return _said(thought.get("text") or thought.get("summary"))
+    return "".join(map(_said, thought)) if isinstance(thought, list | tuple) else ""

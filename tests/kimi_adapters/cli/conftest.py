@@ -1,0 +1,146 @@
+"""Runs the command as a user does: in this process, or where that would tell less, in one that is guarded."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kimi_adapters.cli import main
+from kimi_core import HOSTS
+
+GUARD = """
+import os
+import socket
+
+LOCAL = {"127.0.0.1", "::1", "localhost", None, ""}
+
+
+def guarded(real, place):
+    def call(*args, **kwargs):
+        address = place(args)
+        if address not in LOCAL:
+            with open(os.environ["GUARD_LOG"], "a") as log:
+                log.write(f"{address}\\n")
+            raise OSError(f"{address} is not this machine")
+        return real(*args, **kwargs)
+
+    return call
+
+
+def host(args):
+    return args[1][0] if isinstance(args[1], tuple) else None
+
+
+socket.socket.connect = guarded(socket.socket.connect, host)
+socket.socket.connect_ex = guarded(socket.socket.connect_ex, host)
+socket.getaddrinfo = guarded(socket.getaddrinfo, lambda args: args[0])
+"""
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """Starts Python processes that reach nothing but this machine."""
+
+    folder: Path
+
+    @property
+    def contacted(self) -> str:
+        """The other machines that were to be contacted."""
+        log = self.folder / "contacted.txt"
+        return log.read_text() if log.exists() else ""
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """An environment with the guard and without keys."""
+        hidden = {name for row in HOSTS.values() for name in (*row.key_env, *row.base_url_env)}
+        kept = {name: value for name, value in os.environ.items() if name not in hidden | {"FORCE_COLOR"}}
+        guard = {"PYTHONPATH": str(self.folder), "GUARD_LOG": str(self.folder / "contacted.txt"), "COLUMNS": "80"}
+        return kept | guard | more
+
+    def python(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run Python to its end."""
+        return subprocess.run(
+            [sys.executable, *arguments], env=self.environment(**more), capture_output=True, text=True, timeout=100
+        )
+
+    def kimi(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run `kimi` to its end."""
+        return self.python("-m", "kimi_adapters", *arguments, **more)
+
+
+@pytest.fixture(scope="session")
+def guard(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Guarded]:
+    """Makes processes that reach nothing but this machine."""
+
+    def make() -> Guarded:
+        folder = tmp_path_factory.mktemp("guard")
+        (folder / "sitecustomize.py").write_text(GUARD)
+        return Guarded(folder)
+
+    return make
+
+
+@pytest.fixture
+def guarded(guard: Callable[[], Guarded]) -> Guarded:
+    """Processes that reach nothing but this machine."""
+    return guard()
+
+
+@dataclass(frozen=True)
+class Done:
+    """What is left of a command that ran in this process."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def _warn(message: Any, category: Any, filename: str, lineno: int, file: Any = None, line: str | None = None) -> None:
+    sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
+
+
+@contextlib.contextmanager
+def _warnings_of_a_program() -> Any:
+    """Show warnings as Python does where nobody asked for anything else: a program prints them and goes on."""
+    with warnings.catch_warnings():
+        warnings.resetwarnings()
+        for ignored in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", ignored)
+        warnings.showwarning = _warn
+        yield
+
+
+def _exit_code(run: Callable[[], None]) -> int:
+    try:
+        run()
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    return 0
+
+
+@pytest.fixture
+def kimi(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
+    """The command, with the arguments, environment and answers of its user; pytest-socket keeps it on this machine."""
+
+    def run(*arguments: str, answers: str = "", **environment: str) -> Done:
+        out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+        with monkeypatch.context() as patch:
+            patch.delenv("FORCE_COLOR", raising=False)
+            for name, value in {"COLUMNS": "80", **environment}.items():
+                patch.setenv(name, value)
+            for name, value in {"argv": ["kimi", *arguments], "stdin": io.StringIO(answers)}.items():
+                patch.setattr(sys, name, value)
+            with _warnings_of_a_program(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                code = _exit_code(main)
+        return Done(code, *(stream.buffer.getvalue().decode() for stream in (out, err)))  # type: ignore[attr-defined]
+
+    return run

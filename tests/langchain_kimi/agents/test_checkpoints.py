@@ -1,0 +1,114 @@
+"""Conversations in a database: what one process began, others go on with."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, BaseMessage
+from langgraph.checkpoint.sqlite import SqliteSaver
+
+from kimi_adapters.local_server import LocalKimi
+
+SCRIPT = Path(__file__).parent / "checkpointed.py"
+PLAIN = (str, int, float, bool, type(None))
+
+
+class Conversation:
+    """Steps of one conversation, each in a process of its own, in which every warning is an error."""
+
+    def __init__(self, kimi: LocalKimi, database: Path) -> None:
+        self.kimi = kimi
+        self.database = database
+        self.after: list[dict[str, Any]] = []
+
+    def step(self, way: str, model: str, **told: Any) -> None:
+        # LangGraph reads nothing but its own and LangChain's types back, when it is told to be strict.
+        where = {"MOONSHOT_BASE_URL": self.kimi.base_url, "MOONSHOT_API_KEY": self.kimi.api_key}
+        done = subprocess.run(
+            [sys.executable, "-W", "error", str(SCRIPT), way, str(self.database), model, json.dumps(told)],
+            env={**os.environ, **where, "LANGGRAPH_STRICT_MSGPACK": "true", "LANGSMITH_TRACING": "false"},
+            capture_output=True,
+            text=True,
+            timeout=100,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+        self.after.append(json.loads(done.stdout))
+
+    @property
+    def messages(self) -> list[BaseMessage]:
+        with SqliteSaver.from_conn_string(str(self.database)) as saver:
+            saved = saver.get_tuple({"configurable": {"thread_id": "order"}})
+            assert saved
+            return list(saved.checkpoint["channel_values"]["messages"])
+
+
+@pytest.fixture(scope="module")
+def conversation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Conversation]:
+    """Streamed up to an interrupt, answered asynchronously, continued by another model."""
+    with LocalKimi() as kimi:
+        talk = Conversation(kimi, tmp_path_factory.mktemp("talk") / "conversations.sqlite")
+        talk.step("stream", "kimi-k2.6", say="Call look_up for the order HC-2041, then call ship_to with the city.")
+        talk.step("ainvoke", "kimi-k2.6", resume={"decisions": [{"type": "approve"}]})
+        talk.step("astream", "kimi-k3", say="Call look_up for the order HC-9.")
+        yield talk
+
+
+@pytest.fixture
+def wire(conversation: Conversation, wire_of: Any) -> Any:
+    return wire_of(conversation.kimi)
+
+
+def test_an_interrupt_is_answered_in_another_process(conversation: Conversation) -> None:
+    paused, answered, _ = conversation.after
+    assert paused["waiting"] == ["ship_to"]
+    assert answered == {"last": "The result of ship_to: Shipped to Oslo.", "messages": 6, "waiting": []}
+
+
+def test_another_model_goes_on_with_the_conversation(conversation: Conversation, wire: Any) -> None:
+    assert conversation.after[2] == {
+        "last": "The result of look_up: Order HC-9 goes to Oslo.",
+        "messages": 10,
+        "waiting": [],
+    }
+    assert [body["model"] for body in wire.bodies] == ["kimi-k2.6"] * 3 + ["kimi-k3"] * 2
+
+
+def test_every_process_sends_what_the_ones_before_sent(wire: Any) -> None:
+    """Reasoning included; the host finds its cached prefix."""
+    sent = [body["messages"] for body in wire.bodies]
+    for before, after in zip(sent, sent[1:], strict=False):
+        assert after[: len(before)] == before
+    assert wire.called == ["look_up", "ship_to", "look_up"]
+    wire.check_loop()
+
+
+def test_what_is_stored_are_langchains_messages_of_plain_values(conversation: Conversation) -> None:
+    messages = conversation.messages
+    assert len(messages) == 10
+    for message in messages:
+        assert type(message).__module__.startswith("langchain_core.messages.")
+        assert strangers(message.model_dump()) == []
+    assert all(m.additional_kwargs["reasoning_content"] for m in messages if isinstance(m, AIMessage))
+
+
+def strangers(value: Any) -> list[Any]:
+    """What JSON has no words for, subclasses of its own types included."""
+    if type(value) is dict:
+        return [found for inner in value.values() for found in strangers(inner)]
+    if type(value) is list:
+        return [found for inner in value for found in strangers(inner)]
+    return [] if type(value) in PLAIN else [value]
+
+
+def test_no_key_is_stored(conversation: Conversation) -> None:
+    stored = b"".join(path.read_bytes() for path in conversation.database.parent.iterdir())
+    assert b"HC-2041" in stored
+    assert conversation.kimi.api_key.encode() not in stored

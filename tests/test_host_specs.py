@@ -1,0 +1,121 @@
+"""Hosts and models are rows: one row is enough for both frameworks."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from drivers import Driver
+
+from kimi_adapters.local_server import LocalKimi
+from kimi_core import HOSTS, MODELS, HostRow, KimiWarning, ModelRow, resolve
+
+
+def test_a_host_is_one_row(driver: Driver, kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = HostRow(
+        name="acme",
+        title="ACME Inference",
+        base_url=kimi.base_url,
+        key_env=("ACME_API_KEY",),
+        model_ids={"kimi-k2.6": "acme/kimi-26"},
+        thinking_off={"reasoning": {"enabled": False}},
+    )
+    monkeypatch.setitem(HOSTS, "acme", row)
+    monkeypatch.setenv("ACME_API_KEY", kimi.api_key)
+    kimi.enqueue(text="From ACME.", unchecked=True)
+    model = driver.make(host="acme", thinking=False, max_tokens=9)
+    assert driver.ask(model, "Hello").text == "From ACME."
+    body = kimi.requests[-1].body
+    assert (body["model"], body["reasoning"], body["max_tokens"]) == ("acme/kimi-26", {"enabled": False}, 9)
+
+
+def test_a_row_of_ones_own_needs_no_registration(driver: Driver, kimi: LocalKimi) -> None:
+    row = dataclasses.replace(HOSTS["moonshot"], name="proxy", base_url=kimi.base_url, domains=())
+    assert driver.ask(driver.make(host=row, api_key=kimi.api_key), "Hello").text
+
+
+def test_the_address_in_a_row_of_ones_own_holds(
+    driver: Driver, kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOONSHOT_BASE_URL", "https://elsewhere.example/v1")
+    row = dataclasses.replace(HOSTS["moonshot"], base_url=kimi.base_url)
+    assert driver.ask(driver.make(host=row, api_key=kimi.api_key), "Hello").text
+
+
+def test_a_model_is_one_row(driver: Driver, kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = ModelRow(
+        id="kimi-k9", spellings="kimi-k9", context=9_000_000, default_output=90_000, thinking="always", efforts=("low", "wild")
+    )  # fmt: skip
+    monkeypatch.setitem(MODELS, "kimi-k9", row)
+    kimi.enqueue(text="Nine.", unchecked=True)
+    model = driver.make(
+        model="kimi-k9",
+        base_url=kimi.base_url,
+        api_key=kimi.api_key,
+        reasoning_effort="wild",
+        overrides={"effort_field": "reasoning_effort"},
+    )
+    assert driver.ask(model, "Hello").text == "Nine."
+    assert kimi.requests[-1].body["reasoning_effort"] == "wild"
+    window = model.profile["max_input_tokens"] if driver.framework == "langchain" else model.metadata.context_window
+    assert window == 9_000_000
+
+
+def test_an_unknown_model_passes_through_with_one_warning(driver: Driver, kimi: LocalKimi) -> None:
+    kimi.enqueue(text="Yes.", unchecked=True)
+    with pytest.warns(KimiWarning, match=rf"No row knows the model 'new-{driver.name}'"):
+        model = driver.make(model=f"new-{driver.name}", base_url=kimi.base_url, api_key=kimi.api_key)
+        driver.ask(model, "Hello")
+    assert kimi.requests[-1].body["model"] == f"new-{driver.name}"
+
+
+@pytest.mark.parametrize("row", HOSTS.values(), ids=list(HOSTS))
+def test_a_host_row_says_where_its_facts_come_from(row: HostRow) -> None:
+    assert row.source
+    assert HOSTS[row.name] is row
+    assert set(row.per_model) <= set(MODELS)
+    assert set(row.model_ids) <= set(MODELS)
+    assert set(row.prices) <= set(MODELS)
+
+
+@pytest.mark.parametrize("row", HOSTS.values(), ids=list(HOSTS))
+def test_a_host_row_can_be_resolved_for_every_model(row: HostRow) -> None:
+    for model in MODELS:
+        profile = resolve(row, model)
+        assert profile.model.id == model
+        for patch in (profile.host.thinking_on, profile.host.thinking_off, profile.host.thinking_keep):
+            assert patch is None or all(isinstance(key, str) for key in patch)
+
+
+@pytest.mark.parametrize("row", MODELS.values(), ids=list(MODELS))
+def test_a_model_row_says_where_its_facts_come_from(row: ModelRow) -> None:
+    assert row.source
+    assert MODELS[row.id] is row
+
+
+SPELLINGS = {
+    "moonshot/kimi-k2-6": "kimi-k2.6",
+    "moonshotai/Kimi-K2.6": "kimi-k2.6",
+    "moonshotai-kimi-k2-6": "kimi-k2.6",
+    "moonshotai:kimi@k2.6": "kimi-k2.6",
+    "accounts/fireworks/models/kimi-k2p6": "kimi-k2.6",
+    "@cf/moonshotai/kimi-k2.7-code": "kimi-k2.7-code",
+    "moonshot/kimi-k2-7-code-highspeed": "kimi-k2.7-code-highspeed",
+    "moonshotai/Kimi-K3": "kimi-k3",
+    "kimi-k3.1-pro-highspeed": "kimi-k3.1-pro-highspeed",
+    "global.moonshotai.kimi-k3.1": "kimi-k3.1-pro",
+    "k3": "kimi-k3",
+    "k2p6": "kimi-k2.6",
+    "kimi-for-coding": "kimi-k3",
+    "kimi-for-coding-highspeed": "kimi-k2.7-code-highspeed",
+    "hf:moonshotai/Kimi-K2.6": "kimi-k2.6",
+    "moonshotai/chat-completion/models/Kimi-K2_6": "kimi-k2.6",
+    "FW-Kimi-K2.7-Code": "kimi-k2.7-code",
+}
+
+
+@pytest.mark.parametrize(("spelling", "family"), SPELLINGS.items())
+def test_every_hosts_spelling_finds_its_family(spelling: str, family: str) -> None:
+    from kimi_core.hosts.models import find
+
+    assert find(spelling) is MODELS[family]
