@@ -20,8 +20,8 @@ from docs import features
 from kimi_adapters.probe import QUESTIONS
 from kimi_core import HOSTS, MODELS, KimiClient, Message, Options, Profile, Request, errors, options, resolve
 from kimi_core.hosts import catalogue
-from kimi_core.hosts.models import NEAREST, ModelRow
-from kimi_core.hosts.registry import HostRow
+from kimi_core.hosts.models import NEAREST, ModelSpec
+from kimi_core.hosts.registry import HostSpec
 from langchain_kimi._errors import _BASES as LANGCHAIN_BASES
 from llama_index_kimi import KimiLLM
 
@@ -70,10 +70,10 @@ def yes(flag: object) -> str:
 
 # What README shows: the hosts that this began with, and one of each other kind.
 _SHORT = ("moonshot", "moonshot-cn", "aimlapi", "runware", "openrouter", "vllm", "generic")
-_LISTED = {row.name for row in catalogue.ROWS}
+_LISTED = {row.name for row in catalogue.SPECS}
 
 
-def _known() -> list[HostRow]:
+def _known() -> list[HostSpec]:
     """The hosts of which more is known than a catalogue says."""
     return [row for row in HOSTS.values() if row.name not in _LISTED]
 
@@ -84,11 +84,11 @@ def hosts_short() -> str:
     return table(("`host=`", "whose", "address", "key from", "facts"), rows)
 
 
-def _address(row: HostRow) -> str:
+def _address(row: HostSpec) -> str:
     return code(row.base_url) if row.base_url else "give `base_url`"
 
 
-def _first_key(row: HostRow) -> str:
+def _first_key(row: HostSpec) -> str:
     return code(row.key_env[0]) + ("" if row.key_required else " (not needed)")
 
 
@@ -174,7 +174,7 @@ def _patch(patch: Mapping[str, Any] | None) -> str:
     return code(json.dumps(patch)) if patch else "nothing"
 
 
-def _stops(row: HostRow) -> str:
+def _stops(row: HostSpec) -> str:
     if row.stop_limit is None:
         return "no limit known"
     return f"{row.stop_limit}" + (f", of {row.stop_bytes} bytes each" if row.stop_bytes else "")
@@ -185,7 +185,7 @@ def _choices(allowed: Iterable[str]) -> str:
     return ", ".join(word for word in order if word in set(allowed))
 
 
-def _cost(row: HostRow) -> str:
+def _cost(row: HostSpec) -> str:
     if row.cost_headers:
         return "the host's own"
     if row.cost_paths:
@@ -215,7 +215,7 @@ def models() -> str:
     return table(head, map(_model, MODELS.values()))
 
 
-def _model(row: ModelRow) -> tuple[object, ...]:
+def _model(row: ModelSpec) -> tuple[object, ...]:
     thinking = {"toggle": "on or off", "always": "always", "never": "never"}[row.thinking]
     efforts = codes(f"{e}*" if e == row.default_effort else e for e in row.efforts) if row.efforts else "-"
     media = ", ".join(sorted(row.media)) or "-"

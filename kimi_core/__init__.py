@@ -54,14 +54,14 @@ from kimi_core.events import (
     ResponseBuilder,
     ServerToolCall,
     ServerToolResult,
+    ServerToolTurnEnded,
     Started,
-    StepEnded,
     TextDelta,
     ToolCallDelta,
 )
-from kimi_core.hosts.models import MODELS, ModelRow
+from kimi_core.hosts.models import MODELS, ModelSpec
 from kimi_core.hosts.profile import Profile, resolve
-from kimi_core.hosts.registry import HOSTS, ErrorRule, HostRow, Price, Retirement
+from kimi_core.hosts.registry import HOSTS, ErrorRule, HostSpec, Price, Retirement
 from kimi_core.openai_shapes import formula, web_search
 from kimi_core.settings import Settings, make_settings
 from kimi_core.types import (
@@ -76,7 +76,7 @@ from kimi_core.types import (
     Request,
     Response,
     ServerCall,
-    Step,
+    ServerToolTurn,
     TextPart,
     Thinking,
     Tool,
@@ -113,7 +113,7 @@ __all__ = [
     "FilePart",
     "Finished",
     "FormulaError",
-    "HostRow",
+    "HostSpec",
     "ImagePart",
     "InternalServerError",
     "KimiClient",
@@ -122,7 +122,7 @@ __all__ = [
     "Message",
     "MessageError",
     "MissingKeyError",
-    "ModelRow",
+    "ModelSpec",
     "NotFoundError",
     "Options",
     "OutputError",
@@ -147,11 +147,11 @@ __all__ = [
     "ServerRoundsError",
     "ServerToolCall",
     "ServerToolResult",
+    "ServerToolTurn",
+    "ServerToolTurnEnded",
     "Settings",
     "Spent",
     "Started",
-    "Step",
-    "StepEnded",
     "StreamError",
     "StructuredOutputError",
     "TextDelta",

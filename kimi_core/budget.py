@@ -10,7 +10,7 @@ from typing import Any
 from kimi_core import errors as err
 from kimi_core.events import Event, ReasoningDelta, RefusalDelta, ResponseBuilder, TextDelta, ToolCallDelta
 from kimi_core.hosts.profile import Profile
-from kimi_core.hosts.registry import HostRow, Price
+from kimi_core.hosts.registry import HostSpec, Price
 from kimi_core.quoting import quoted
 from kimi_core.types import Request, Response, TextPart
 
@@ -127,7 +127,7 @@ class Budget:
         if self._unpriced or not (_price(profile) or reports_price(profile.host)):
             why = f"{self._unpriced} reported no price" if self._unpriced else "the host reports no price"
             raise err.ConfigError(
-                f"A budget in usd cannot be kept for {profile.where}: {why}, and its row has none. Give "
+                f"A budget in usd cannot be kept for {profile.where}: {why}, and its spec has none. Give "
                 "tokens=… instead, or overrides={'prices': {family: Price(…)}}."
             )
 
@@ -232,12 +232,12 @@ class Meter:
             self._budget.add(tokens, usd)
 
 
-def reports_price(row: HostRow) -> bool:
-    """Whether a host says what an answer cost: its row itself names the place. The default only looks there."""
-    return bool(row.cost_headers) or bool(row.cost_paths and row.cost_paths != _ANYWHERE)
+def reports_price(spec: HostSpec) -> bool:
+    """Whether a host says what an answer cost: its spec itself names the place. The default only looks there."""
+    return bool(spec.cost_headers) or bool(spec.cost_paths and spec.cost_paths != _ANYWHERE)
 
 
-_ANYWHERE = HostRow(name="", title="").cost_paths
+_ANYWHERE = HostSpec(name="", title="").cost_paths
 
 
 def _price(profile: Profile) -> Price | None:

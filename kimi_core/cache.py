@@ -16,7 +16,7 @@ def _one(value: object) -> int:
     return 1
 
 
-class Recent(Generic[T]):
+class Cache(Generic[T]):
     """A cache for one process, bounded, safe in threads.
 
     What was put in last is kept even when it alone is larger than the room: a loop that needs it must not get it
@@ -78,5 +78,5 @@ class Recent(Generic[T]):
             self._taken -= self._size(found[0])
 
 
-UPLOADED: Recent[str] = Recent(10_000)
+UPLOADED: Cache[str] = Cache(10_000)
 """Ids of uploaded files, by account, purpose and content."""

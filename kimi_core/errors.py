@@ -5,7 +5,7 @@ The tree::
     KimiError
     ├── ConfigError (ValueError)            found before any I/O: a setting is missing or wrong
     │   ├── MissingKeyError                 no API key for this host
-    │   ├── UnknownHostError                no such row
+    │   ├── UnknownHostError                no such spec
     │   ├── UnknownOptionError (TypeError)  no such option
     │   └── UnsupportedError                this host or model cannot do what was asked
     ├── MessageError (ValueError)           found before any I/O: a message or schema cannot be expressed
@@ -107,7 +107,7 @@ class MissingKeyError(ConfigError):
 
 
 class UnknownHostError(ConfigError):
-    """No row of that name."""
+    """No spec of that name."""
 
 
 class UnknownOptionError(ConfigError, TypeError):
@@ -173,7 +173,7 @@ class APIError(KimiError):
 
     Attributes:
         message: What happened, where, and what to do next.
-        host: The host row's name.
+        host: The host spec's name.
         model: The model id that was sent.
         status_code: HTTP status; None when there was no answer.
         type: The host's own error type (`engine_overloaded_error`), if any.

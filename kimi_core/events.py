@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
-from kimi_core.types import FinishReason, Reasoning, Response, ServerCall, Step, ToolCall, Usage
+from kimi_core.types import FinishReason, Reasoning, Response, ServerCall, ServerToolTurn, ToolCall, Usage
 
 
 @dataclass(slots=True)
@@ -84,7 +84,7 @@ class ServerToolResult:
 
 
 @dataclass(slots=True)
-class StepEnded:
+class ServerToolTurnEnded:
     """All that the model called for in its turn has been run; its next turn begins.
 
     Never sent in a turn that calls the user's own tools: there the answer ends. Usage and cost are of the whole
@@ -125,7 +125,7 @@ Event: TypeAlias = (
     | ToolCallDelta
     | ServerToolCall
     | ServerToolResult
-    | StepEnded
+    | ServerToolTurnEnded
     | Finished
 )
 
@@ -161,7 +161,7 @@ class ResponseBuilder:
         self._key: str | None = None
         self._calls: list[tuple[ToolCallDelta, list[str]]] = []
         self._served: list[ServerCall] = []
-        self._steps: list[Step] = []
+        self._steps: list[ServerToolTurn] = []
 
     def add(self, event: Event) -> None:
         """Take one event in."""
@@ -193,7 +193,7 @@ class ResponseBuilder:
                 self._served.append(ServerCall(event.call, position=event.position))
             case ServerToolResult():
                 self._serve(event)
-            case StepEnded():
+            case ServerToolTurnEnded():
                 self._end_step(event)
 
     def _serve(self, result: ServerToolResult) -> None:
@@ -202,9 +202,9 @@ class ResponseBuilder:
                 self._served[i] = replace(served, output=result.output, failed=result.failed)
                 return
 
-    def _end_step(self, end: StepEnded) -> None:
+    def _end_step(self, end: ServerToolTurnEnded) -> None:
         reasoning = self._thought(end.reasoning_details)
-        self._steps.append(Step("".join(self._text), reasoning, tuple(self._served)))
+        self._steps.append(ServerToolTurn("".join(self._text), reasoning, tuple(self._served)))
         # What is known at the end of an answer that breaks off in its next turn.
         self._finished = Finished(None, None, end.usage, end.cost_usd, end.cost_is_estimate)
         self._key = None
@@ -218,7 +218,7 @@ class ResponseBuilder:
     def response(self) -> Response:
         """The response as far as it has come; complete once `Finished` was added."""
         start, end = self._started, self._finished
-        open_step = (Step(calls=tuple(self._served), open=True),) if self._served else ()
+        open_step = (ServerToolTurn(calls=tuple(self._served), open=True),) if self._served else ()
         return Response(
             text="".join(self._text),
             reasoning=self._thought(end.reasoning_details),

@@ -52,7 +52,7 @@ def quoted(value: object, most: int = _VALUE) -> str:
 
 
 def listed(names: Iterable[object], between: str = ", ") -> str:
-    """Return names in a row, as they are; of many the first few, and how many more there are."""
+    """Return names in a spec, as they are; of many the first few, and how many more there are."""
     given = list(names)
     shown = [in_short(name, _VALUE) for name in islice(given, _SEVERAL)]
     if len(given) > _SEVERAL:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from kimi_core.errors import MessageError
 from kimi_core.quoting import in_short
-from kimi_core.types import JsonObject, Reasoning, ServerCall, Step, ToolCall
+from kimi_core.types import JsonObject, Reasoning, ServerCall, ServerToolTurn, ToolCall
 
 TURNS = "server_turns"
 """Where a message keeps the record, among its `additional_kwargs`."""
@@ -28,7 +28,7 @@ class Told(NamedTuple):
         thought: What was thought in it.
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[ServerToolTurn, ...]
     text: str
     thought: str
 
@@ -36,12 +36,12 @@ class Told(NamedTuple):
 # -------------------------------------------------------------------------------------------------- to record
 
 
-def to_text(steps: Iterable[Step], text: str) -> str:
+def to_text(steps: Iterable[ServerToolTurn], text: str) -> str:
     """What was said in all turns; `text` in the last."""
     return "".join([*(step.text for step in steps), text])
 
 
-def to_reasoning(steps: Sequence[Step], last: Reasoning | None) -> Reasoning | None:
+def to_reasoning(steps: Sequence[ServerToolTurn], last: Reasoning | None) -> Reasoning | None:
     """What was thought in all turns, with key and details of the last turn."""
     thought = "".join(step.reasoning.text for step in steps if step.reasoning)
     if not thought:
@@ -49,12 +49,12 @@ def to_reasoning(steps: Sequence[Step], last: Reasoning | None) -> Reasoning | N
     return replace(last, text=thought + last.text) if last else Reasoning(thought)
 
 
-def to_record(steps: Iterable[Step]) -> list[JsonObject]:
+def to_record(steps: Iterable[ServerToolTurn]) -> list[JsonObject]:
     """The record of an answer."""
     return [_turn(index, step) for index, step in enumerate(steps)]
 
 
-def _turn(index: int, step: Step) -> JsonObject:
+def _turn(index: int, step: ServerToolTurn) -> JsonObject:
     calls = [to_call(served.call, served.position, place) for place, served in enumerate(step.calls)]
     results = [
         to_result(served.call.id, served.output, failed=served.failed)
@@ -141,7 +141,7 @@ def _told(turns: Sequence[Mapping[str, Any]], text: str, thought: str) -> Told:
         reasoning = Reasoning(thought[:length], turn.get("reasoning_key"), tuple(turn.get("reasoning_details") or ()))
         said = turn.get("text") or ""
         known = reasoning if reasoning.text or reasoning.details else None
-        steps.append(Step(said, known, served(turn), open=turn is turns[-1] and _is_open(turn)))
+        steps.append(ServerToolTurn(said, known, served(turn), open=turn is turns[-1] and _is_open(turn)))
         text, thought = text[len(said) :], thought[length:]
     return Told(tuple(steps), text, thought)
 

@@ -18,8 +18,8 @@ from kimi_core.errors import ConfigError, MissingKeyError
 from kimi_core.header_rules import check_header, check_headers
 from kimi_core.headers import hidden
 from kimi_core.hosts import base_urls, profile, registry
-from kimi_core.hosts.models import ModelRow
-from kimi_core.hosts.registry import HostRow
+from kimi_core.hosts.models import ModelSpec
+from kimi_core.hosts.registry import HostSpec
 from kimi_core.quoting import in_short, quoted
 
 OnUnsupported: TypeAlias = Literal["warn", "error", "ignore"]
@@ -32,8 +32,8 @@ LocalFiles: TypeAlias = bool | Sequence[str | PathLike[str]]
 
 ApiKey: TypeAlias = str | SecretStr
 
-FallbackHost: TypeAlias = str | HostRow | Mapping[str, Any]
-"""A host to ask when another fails: its name, a row, or words about the connection to it (`host`, `base_url`,
+FallbackHost: TypeAlias = str | HostSpec | Mapping[str, Any]
+"""A host to ask when another fails: its name, a spec, or words about the connection to it (`host`, `base_url`,
 `api_key`, `timeout`, …, and `model` where its id there is one of its own)."""
 
 DEFAULT_HOST = "moonshot"
@@ -44,13 +44,13 @@ class Settings:
     """Everything about the connection.
 
     Attributes:
-        host: The host's row.
+        host: The host's spec.
         base_url: The address in use.
         api_key: The key; None where the host needs none.
         key_from_env: The key came from the environment (then it is not pickled, but read again).
-        timeout: Seconds, or an `openai.Timeout`; None takes the host row's (an hour on Moonshot).
+        timeout: Seconds, or an `openai.Timeout`; None takes the host spec's (an hour on Moonshot).
         chunk_timeout: Longest silence of a stream in seconds, before its beginning and between its chunks; None takes
-            the host row's (900 on Moonshot), or `timeout` where that is shorter.
+            the host spec's (900 on Moonshot), or `timeout` where that is shorter.
         max_retries: How often a call is repeated when waiting may help.
         default_headers: Sent with every request, after the host's own.
         http_client: A client to use instead of the SDK's own, for sync calls.
@@ -63,12 +63,12 @@ class Settings:
         upload_media: Whether inline media are uploaded, where a host keeps files: what makes a request too large
             (`auto`), everything (True), or nothing (False).
         documents: Whether a host that can is to `extract` the text of documents, or they are an `error`.
-        overrides: The user's own facts about model and host: fields of `HostRow` and `ModelRow`.
+        overrides: The user's own facts about model and host: fields of `HostSpec` and `ModelSpec`.
         fallback_hosts: Whom to ask next when the host fails, in order: what is otherwise there, settled.
         budget: What all calls may cost that are made with this one object.
     """
 
-    host: HostRow
+    host: HostSpec
     base_url: str
     api_key: SecretStr | None = None
     key_from_env: bool = False
@@ -93,7 +93,7 @@ class Settings:
         given = {name: getattr(self, name) for name in _GIVEN}
         key = self.api_key.get_secret_value() if self.api_key else ""
         given["api_key"] = None if self.key_from_env else key
-        # A row of the table travels by name, so that a newer table is used where it arrives.
+        # A spec of the table travels by name, so that a newer table is used where it arrives.
         given["host"] = _by_name(self.host)
         given["fallback_hosts"] = [{**place, "host": _by_name(place["host"])} for place in self.fallback_hosts]
         return _restore, (given,)
@@ -128,8 +128,8 @@ _GIVEN = (
 )
 
 
-def _by_name(row: HostRow) -> str | HostRow:
-    return row.name if registry.HOSTS.get(row.name) is row else row
+def _by_name(spec: HostSpec) -> str | HostSpec:
+    return spec.name if registry.HOSTS.get(spec.name) is spec else spec
 
 
 def _restore(given: dict[str, Any]) -> Settings:
@@ -138,7 +138,7 @@ def _restore(given: dict[str, Any]) -> Settings:
 
 def make_settings(
     *,
-    host: str | HostRow | None = None,
+    host: str | HostSpec | None = None,
     api_key: ApiKey | None = None,
     base_url: str | None = None,
     timeout: Any = None,
@@ -158,47 +158,47 @@ def make_settings(
 ) -> Settings:
     """Settle host, address and key, from arguments first and then from the environment.
 
-    A `base_url` that belongs to a known host picks that host's row unless `host` says otherwise. A missing key is no
+    A `base_url` that belongs to a known host picks that host's spec unless `host` says otherwise. A missing key is no
     error here: what is made of the settings asks for it (`require_key`).
 
     Raises:
-        UnknownHostError: No row has that name.
+        UnknownHostError: No spec has that name.
         ConfigError: A value is wrong, or the host's address must be given and was not.
         MissingKeyError: A fallback host lacks its key.
     """
     if not isinstance(base_url, str | None):
         raise ConfigError(f"base_url must be text, not {type(base_url).__name__}.")
-    if not isinstance(host, str | HostRow | None):
-        raise ConfigError(f"host must be a host's name or a HostRow, not {type(host).__name__}.")
+    if not isinstance(host, str | HostSpec | None):
+        raise ConfigError(f"host must be a host's name or a HostSpec, not {type(host).__name__}.")
     base_url = base_url.strip() if base_url else None
     if not isinstance(overrides, Mapping | None):
         raise ConfigError(
-            f"overrides must be a mapping of fields of HostRow and ModelRow, not {type(overrides).__name__}."
+            f"overrides must be a mapping of fields of HostSpec and ModelSpec, not {type(overrides).__name__}."
         )
     _check_timeout(timeout)
-    row = _row(host, base_url)
+    spec = _spec(host, base_url)
     _check(max_retries, on_unsupported, chunk_timeout)
     _check_choices(fetch_media=fetch_media, upload_media=upload_media, documents=documents)
     check_headers(default_headers)
-    check_headers(row.headers)
+    check_headers(spec.headers)
     check_budget(budget)
-    # An address in a row of the user's own is as good as an argument.
-    named = None if isinstance(host, HostRow) and host.base_url else _env(row.base_url_env)
+    # An address in a spec of the user's own is as good as an argument.
+    named = None if isinstance(host, HostSpec) and host.base_url else _env(spec.base_url_env)
     if host is None and not base_url and named:
-        row = _row_of_environment(row, named)
-    url = base_url or named or base_urls.filled(row)
+        spec = _host_of_environment(spec, named)
+    url = base_url or named or base_urls.filled(spec)
     if not url:
-        raise ConfigError(f"host={row.name!r} has no address of its own: give base_url=…")
+        raise ConfigError(f"host={spec.name!r} has no address of its own: give base_url=…")
     base_urls.check_url(url)
-    registry.check_path(row, url)
-    base_urls.check_owner(row, base_url, "base_url")
+    registry.check_path(spec, url)
+    base_urls.check_owner(spec, base_url, "base_url")
     if named and not base_url and host is not None:
-        base_urls.check_owner(row, named, next(name for name in row.base_url_env if _env((name,))))
+        base_urls.check_owner(spec, named, next(name for name in spec.base_url_env if _env((name,))))
     # A key of the environment goes to its own host's address, or where the user says that this is the host.
-    trusted = host is not None or not base_url or row.base_url == url.rstrip("/") or base_urls.is_trusted(url, row)
-    key, from_env = _key(row, api_key, trusted=trusted)
+    trusted = host is not None or not base_url or spec.base_url == url.rstrip("/") or base_urls.is_trusted(url, spec)
+    key, from_env = _key(spec, api_key, trusted=trusted)
     return Settings(
-        host=row,
+        host=spec,
         base_url=url.rstrip("/"),
         api_key=key,
         key_from_env=from_env,
@@ -226,22 +226,22 @@ def require_key(given: Settings) -> None:
         MissingKeyError: Names the argument and the environment variables.
         ConfigError: The key belongs elsewhere.
     """
-    row = given.host
+    spec = given.host
     if given.api_key is None:
-        if row.key_required:
-            names = " or ".join(row.key_env)
+        if spec.key_required:
+            names = " or ".join(spec.key_env)
             raise MissingKeyError(
-                f"No API key for {row.title}. Pass api_key=… or set {names}."
+                f"No API key for {spec.title}. Pass api_key=… or set {names}."
                 + (
                     ""
-                    if base_urls.is_trusted(given.base_url, row)
-                    else _ELSEWHERE.format(in_short(given.base_url), row.name)
+                    if base_urls.is_trusted(given.base_url, spec)
+                    else _ELSEWHERE.format(in_short(given.base_url), spec.name)
                 )
             )
         return
-    start = next((s for s in row.foreign_keys if given.api_key.get_secret_value().startswith(s)), None)
-    if start and given.base_url == row.base_url:
-        raise ConfigError(f"The API key begins with {start!r}: it is {row.foreign_keys[start]}.")
+    start = next((s for s in spec.foreign_keys if given.api_key.get_secret_value().startswith(s)), None)
+    if start and given.base_url == spec.base_url:
+        raise ConfigError(f"The API key begins with {start!r}: it is {spec.foreign_keys[start]}.")
 
 
 def notice_missing_key(made: Settings, given: ApiKey | None) -> None:
@@ -268,18 +268,18 @@ def _facts(given: Mapping[str, Any]) -> dict[str, Any]:
 _ELSEWHERE = " A key of the environment is sent to {0} only when you say whose address it is, for instance host={1!r}."
 
 
-def _row(host: str | HostRow | None, base_url: str | None) -> HostRow:
+def _spec(host: str | HostSpec | None, base_url: str | None) -> HostSpec:
     if host is not None:
         return profile.find_host(host)
     known = registry.guess_by_url(base_url) if base_url else None
     return known or registry.HOSTS[DEFAULT_HOST]
 
 
-def _row_of_environment(row: HostRow, base_url: str) -> HostRow:
-    """The row for an address of the environment: a variable that is a host's own names the host as well."""
-    variable = next(name for name in row.base_url_env if _env((name,)))
+def _host_of_environment(spec: HostSpec, base_url: str) -> HostSpec:
+    """The spec for an address of the environment: a variable that is a host's own names the host as well."""
+    variable = next(name for name in spec.base_url_env if _env((name,)))
     anybodys = variable in registry.HOSTS["generic"].base_url_env
-    return (registry.guess_by_url(base_url) if anybodys else registry.find_by_url(base_url)) or row
+    return (registry.guess_by_url(base_url) if anybodys else registry.find_by_url(base_url)) or spec
 
 
 def _check(max_retries: int, on_unsupported: str, chunk_timeout: float | None) -> None:
@@ -321,7 +321,7 @@ def _local_files(given: LocalFiles) -> bool | tuple[str, ...]:
     return tuple(os.path.abspath(os.path.expanduser(os.fspath(folder))) for folder in given)
 
 
-def _key(row: HostRow, given: ApiKey | None, *, trusted: bool) -> tuple[SecretStr | None, bool]:
+def _key(spec: HostSpec, given: ApiKey | None, *, trusted: bool) -> tuple[SecretStr | None, bool]:
     if given is not None:
         said = given.get_secret_value() if isinstance(given, SecretStr) else given
         if not isinstance(said, str):
@@ -329,7 +329,7 @@ def _key(row: HostRow, given: ApiKey | None, *, trusted: bool) -> tuple[SecretSt
         text = said.strip()
         _check_key("The API key", text)
         return (SecretStr(text), False) if text else (None, False)
-    found = _env(row.key_env) if trusted else None
+    found = _env(spec.key_env) if trusted else None
     _check_key("The API key of the environment", found or "")
     return (SecretStr(found), True) if found else (None, False)
 
@@ -361,15 +361,15 @@ _NOT_THERE = ("fallback_hosts", "budget")
 
 
 def _fallbacks(given: Sequence[FallbackHost]) -> tuple[Mapping[str, Any], ...]:
-    if isinstance(given, str | bytes | Mapping | HostRow) or not isinstance(given, Sequence):
+    if isinstance(given, str | bytes | Mapping | HostSpec) or not isinstance(given, Sequence):
         raise ConfigError(f"fallback_hosts must be a list of hosts, got {type(given).__name__}.")
     return tuple(_fallback(f"fallback_hosts[{i}]", host) for i, host in enumerate(given))
 
 
 def _fallback(place: str, given: FallbackHost) -> Mapping[str, Any]:
     """What is otherwise for calls to this host, with its address and key, so that nothing is looked up later."""
-    if not isinstance(given, str | HostRow | Mapping):
-        raise ConfigError(f"{place} must be a host's name, a HostRow or a mapping, not {type(given).__name__}.")
+    if not isinstance(given, str | HostSpec | Mapping):
+        raise ConfigError(f"{place} must be a host's name, a HostSpec or a mapping, not {type(given).__name__}.")
     words = dict(given) if isinstance(given, Mapping) else {"host": given}
     said: dict[str, Any] = {word: value for word, value in words.items() if value is not None}
     words = {word: value for word, value in said.items() if word != "model"}
@@ -398,7 +398,7 @@ def _check_model(model: object) -> None:
 
 _WORDS = frozenset(f.name for f in fields(Settings)) - {"key_from_env"}
 _INHERITED = tuple(_WORDS - {"host", "base_url", "api_key", "default_headers", "overrides", *_NOT_THERE})
-_OF_ANY_HOST = {f.name for f in fields(ModelRow)} | {"stream_options"}
+_OF_ANY_HOST = {f.name for f in fields(ModelSpec)} | {"stream_options"}
 """Facts that hold wherever the model is: those about it, and whether usage is asked for."""
 
 

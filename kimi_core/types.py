@@ -150,7 +150,7 @@ class ServerCall:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ServerToolTurn:
     """A turn of the model that called server tools; the client ran them and asked again by itself.
 
     Attributes:
@@ -192,7 +192,7 @@ class Message:
     tool_call_id: str | None = None
     name: str | None = None
     partial: bool = False
-    steps: tuple[Step, ...] = ()
+    steps: tuple[ServerToolTurn, ...] = ()
     refusal: str = ""
 
 
@@ -420,7 +420,7 @@ class Response:
     system_fingerprint: str | None = None
     logprobs: Any = None
     extra: Mapping[str, Any] = field(default_factory=dict)
-    steps: tuple[Step, ...] = ()
+    steps: tuple[ServerToolTurn, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     alternatives: tuple[Response, ...] = ()
     host: str | None = field(default=None, compare=False)

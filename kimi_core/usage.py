@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from kimi_core.events import Finished, StepEnded
+from kimi_core.events import Finished, ServerToolTurnEnded
 from kimi_core.types import Response, Usage
 
 _B = TypeVar("_B", Response, Finished)
@@ -38,7 +38,7 @@ class Bill:
         return Bill(usage, cost, self.cost_is_estimate or other.cost_is_estimate or lacks)
 
 
-def bill_of(answer: Response | Finished | StepEnded) -> Bill:
+def bill_of(answer: Response | Finished | ServerToolTurnEnded) -> Bill:
     """What an answer has cost."""
     return Bill(answer.usage, answer.cost_usd, answer.cost_is_estimate)
 

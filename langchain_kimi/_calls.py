@@ -26,7 +26,7 @@ from kimi_core.quoting import quoted
 from kimi_core.types import JsonObject, Message, OutputFormat, Request, TextPart
 from langchain_kimi._connection import revived
 from langchain_kimi._messages_in import to_messages
-from langchain_kimi._messages_out import Manner, combined, to_result
+from langchain_kimi._messages_out import MessageFormat, combined, to_result
 from langchain_kimi._serialization import Identified
 from langchain_kimi._streaming import chunk_maker
 from langchain_kimi._tools import to_tools
@@ -44,12 +44,12 @@ class Call(NamedTuple):
     Attributes:
         request: What is asked.
         connection: What is otherwise about the connection.
-        manner: Words of `Manner`.
+        manner: Words of `MessageFormat`.
     """
 
     request: Request
     connection: JsonObject
-    manner: JsonObject
+    message_format: JsonObject
 
 
 class Calling(Identified):
@@ -67,7 +67,7 @@ class Calling(Identified):
         with short_traceback:
             call = self._call(messages, stop, kwargs)
             client = self._clients[0].derived(**call.connection)
-            return to_result(client.complete(call.request, pace=self._pace), _manner(call, client))
+            return to_result(client.complete(call.request, pace=self._pace), _message_format(call, client))
 
     async def _agenerate(
         self,
@@ -79,7 +79,7 @@ class Calling(Identified):
         with short_traceback:
             call = self._call(messages, stop, kwargs)
             client = self._clients[1].derived(**call.connection)
-            return to_result(await client.complete(call.request, pace=self._apace), _manner(call, client))
+            return to_result(await client.complete(call.request, pace=self._apace), _message_format(call, client))
 
     # LangChain has waited for the first request of a call.
 
@@ -109,10 +109,10 @@ class Calling(Identified):
     ) -> Iterator[ChatGenerationChunk]:
         with short_traceback:
             call = self._call(messages, stop, kwargs, stream=True, events=run_manager is not None)
-            if run_manager and call.manner["costs"]:
+            if run_manager and call.message_format["costs"]:
                 run_manager.handlers = _with_prices(run_manager.handlers)
             client = self._clients[0].derived(**call.connection)
-            maker = chunk_maker(_manner(call, client))
+            maker = chunk_maker(_message_format(call, client))
             for event in client.stream(call.request):
                 for chunk in maker.feed(event):
                     if run_manager:
@@ -128,10 +128,10 @@ class Calling(Identified):
     ) -> AsyncIterator[ChatGenerationChunk]:
         with short_traceback:
             call = self._call(messages, stop, kwargs, stream=True, events=run_manager is not None)
-            if run_manager and call.manner["costs"]:
+            if run_manager and call.message_format["costs"]:
                 run_manager.handlers = _with_prices(run_manager.handlers)
             client = self._clients[1].derived(**call.connection)
-            maker = chunk_maker(_manner(call, client))
+            maker = chunk_maker(_message_format(call, client))
             async for event in await client.stream(call.request):
                 for chunk in maker.feed(event):
                     if run_manager:
@@ -152,7 +152,7 @@ class Calling(Identified):
             given["stop"] = stop
         mine = options.parse({name: getattr(self, name) for name in options.OPTIONS})
         connection = revived(connection)
-        if mine.extra_headers and self._clients[0].moves(connection):
+        if mine.extra_headers and self._clients[0].changes_host(connection):
             mine = replace(mine, extra_headers=None)
         left_out: dict[str, None] = {}
         request = Request(
@@ -168,7 +168,7 @@ class Calling(Identified):
         if stream and not asked["stream_usage"]:
             facts = connection.get("overrides") or self._settings.overrides
             connection["overrides"] = {**facts, "stream_options": False}
-        manner = {
+        message_format = {
             "v1": events or self.output_version == "v1",
             "events": events,
             "costs": asked["cost_in_usage"],
@@ -177,7 +177,7 @@ class Calling(Identified):
             "single_call": request.options.parallel_tool_calls is False,
             "served": any(tool.type != "function" for tool in request.tools),
         }
-        return Call(request, connection, manner)
+        return Call(request, connection, message_format)
 
     def _tell(self, left_out: Mapping[str, None]) -> None:
         for kind in left_out:
@@ -265,10 +265,10 @@ def _with_prices(handlers: list[Any]) -> list[Any]:
     return with_prices(handlers)
 
 
-def _manner(call: Call, client: KimiClient | AsyncKimiClient) -> Manner:
+def _message_format(call: Call, client: KimiClient | AsyncKimiClient) -> MessageFormat:
     profile = client.profile(call.request.model)
     price = profile.host.prices.get(profile.model.id)
-    return Manner(host=client.settings.host.name, price=price, **call.manner)
+    return MessageFormat(host=client.settings.host.name, price=price, **call.message_format)
 
 
 def _model(own: Mapping[str, Any]) -> str | None:

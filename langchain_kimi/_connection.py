@@ -8,13 +8,13 @@ from typing import Any, Self
 from langchain_core.language_models import ModelProfile
 from pydantic import ConfigDict, PrivateAttr, model_validator
 
-from kimi_core import HOSTS, HostRow, Settings, __version__, make_settings, options
+from kimi_core import HOSTS, HostSpec, Settings, __version__, make_settings, options
 from kimi_core.client.client import AsyncKimiClient, KimiClient
 from kimi_core.settings import notice_missing_key
 from kimi_core.types import JsonObject
 from langchain_kimi._fields import DEFAULT_MODEL, KimiFields
 from langchain_kimi._profile import model_profile
-from langchain_kimi._resolved import SettledKey, SettledProfile, SettledUrl, settled, without_strangers
+from langchain_kimi._resolved import SettledKey, SettledProfile, SettledUrl, settled, without_other_hosts
 
 _PARSED = ("thinking", "reasoning_effort", "agent", "extra_headers", "n")
 """Options that pydantic alone would take in other types as well."""
@@ -41,7 +41,7 @@ class Connected(KimiFields):
         if isinstance(given.get("agent"), Mapping):
             given["agent"] = options.parse_agent(given["agent"])
         model = given.get("model_name", DEFAULT_MODEL)
-        given = without_strangers(given, getattr(given.get("host"), "name", given.get("host")), model)
+        given = without_other_hosts(given, getattr(given.get("host"), "name", given.get("host")), model)
         connection = {w: given.pop(w) for w in options.CONNECTION if w in given}
         settings = make_settings(**revived(connection))
         notice_missing_key(settings, connection.get("api_key"))
@@ -109,7 +109,7 @@ class Connected(KimiFields):
         copied.__dict__.pop("_serialized", None)
         if connection:
             copied._connect(self._clients[0].changed(revived(connection)))
-            if "extra_headers" not in changes and self._clients[0].moves(connection):
+            if "extra_headers" not in changes and self._clients[0].changes_host(connection):
                 copied.__dict__["extra_headers"] = None
         elif "model_name" in changes and "profile" not in changes:
             copied._settle_profile()
@@ -151,7 +151,7 @@ def _named(cls: type[KimiFields], given: Mapping[str, Any]) -> JsonObject:
 
 
 def revived(connection: JsonObject) -> JsonObject:
-    """Rows and facts that came as plain data (`dumps`, a file of settings), as the core takes them."""
+    """Specs and facts that came as plain data (`dumps`, a file of settings), as the core takes them."""
     plain = any(isinstance(connection.get(word), Mapping) for word in ("host", "overrides", "timeout"))
     if not plain and not connection.get("fallback_hosts"):
         return connection
@@ -161,7 +161,7 @@ def revived(connection: JsonObject) -> JsonObject:
     return {word: convert[word](value) if word in convert else value for word, value in connection.items()}
 
 
-def _host(settings: Settings) -> str | HostRow:
-    """The row's name, or a row of the user's own as it is."""
-    row = settings.host
-    return row.name if HOSTS.get(row.name) is row else row
+def _host(settings: Settings) -> str | HostSpec:
+    """The spec's name, or a spec of the user's own as it is."""
+    spec = settings.host
+    return spec.name if HOSTS.get(spec.name) is spec else spec

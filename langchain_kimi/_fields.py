@@ -9,7 +9,7 @@ from langchain_core.language_models import BaseChatModel
 from pydantic import ConfigDict, Field, SecretStr, SkipValidation, field_serializer
 
 from kimi_core.budget import Budget
-from kimi_core.hosts.registry import HostRow
+from kimi_core.hosts.registry import HostSpec
 from kimi_core.options import ThinkingOption
 from kimi_core.settings import Documents, FetchMedia, LocalFiles, OnUnsupported, UploadMedia
 from kimi_core.types import AgentSwarm, EmptyAnswer
@@ -36,9 +36,9 @@ class KimiFields(BaseChatModel):
 
     # ------------------------------------------------------------------------------------ where calls go
 
-    host: str | HostRow | Mapping[str, Any] | None = Field(default=None, frozen=True)
-    """Whose endpoint: a name of `kimi_core.HOSTS`, or a row of your own (a `HostRow`, or a mapping with its fields, as
-    `dumps` writes it). Default: `moonshot`, or the host that a known `base_url` belongs to."""
+    host: str | HostSpec | Mapping[str, Any] | None = Field(default=None, frozen=True)
+    """Whose endpoint: a name of `kimi_core.HOSTS`, or a spec of your own (a `HostSpec`, or a mapping with its fields,
+    as `dumps` writes it). Default: `moonshot`, or the host that a known `base_url` belongs to."""
 
     api_key: SecretStr | None = Field(default=None, repr=False, frozen=True)
     """The key. Default: the host's environment variables (`MOONSHOT_API_KEY`, …)."""
@@ -48,10 +48,10 @@ class KimiFields(BaseChatModel):
 
     timeout: Any = Field(default=None, frozen=True)
     """Seconds, an `openai.Timeout`, or a mapping of what one takes (`{"connect": 5, "read": 600, …}`). Default: the
-    host row's (an hour on Moonshot)."""
+    host spec's (an hour on Moonshot)."""
 
     chunk_timeout: float | None = Field(default=None, frozen=True)
-    """Longest silence of a stream in seconds, before its beginning and between its chunks. Default: the host row's
+    """Longest silence of a stream in seconds, before its beginning and between its chunks. Default: the host spec's
     (900 on Moonshot), or `timeout` where that is shorter."""
 
     max_retries: int = Field(default=2, frozen=True)
@@ -86,10 +86,10 @@ class KimiFields(BaseChatModel):
     text; by default they are an `"error"`."""
 
     overrides: Mapping[str, Any] | None = Field(default=None, frozen=True)
-    """Your own facts about model and host: fields of `kimi_core.HostRow` and `kimi_core.ModelRow`."""
+    """Your own facts about model and host: fields of `kimi_core.HostSpec` and `kimi_core.ModelSpec`."""
 
     fallback_hosts: Any = Field(default=None, repr=False, exclude=True, frozen=True)
-    """Hosts to ask, in order, when the host is overloaded, down, or out of credit: names, rows, or mappings of words
+    """Hosts to ask, in order, when the host is overloaded, down, or out of credit: names, specs, or mappings of words
     about the connection (`{"host": "vllm", "base_url": …}`). A stream that has begun is continued where the next host
     can."""
 

@@ -22,7 +22,7 @@ from langchain_kimi._messages_in import DETAILS, PROVIDER, WRITTEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
+class MessageFormat:
     """How the messages of one call are made.
 
     Attributes:
@@ -50,42 +50,42 @@ class Manner:
     several: bool = False
 
 
-def to_result(response: Response, manner: Manner) -> ChatResult:
+def to_result(response: Response, message_format: MessageFormat) -> ChatResult:
     """A whole answer as LangChain's result."""
     if response.alternatives:
-        return _several(response, manner)
-    message = to_ai_message(response, manner)
+        return _several(response, message_format)
+    message = to_ai_message(response, message_format)
     known = ("token_usage", "model_name", "system_fingerprint", "cost_usd")
     output = {key: message.response_metadata[key] for key in known if key in message.response_metadata}
     return ChatResult(generations=[ChatGeneration(message=message)], llm_output=output)
 
 
-def _several(response: Response, manner: Manner) -> ChatResult:
+def _several(response: Response, message_format: MessageFormat) -> ChatResult:
     """Several answers as so many generations.
 
     The first has the tokens and the price of all, the others have none: some who count look at the first generation
     only, others add up all of them.
     """
-    first = to_result(replace(response, alternatives=()), replace(manner, several=True))
+    first = to_result(replace(response, alternatives=()), replace(message_format, several=True))
     others = [
-        ChatGeneration(message=to_ai_message(replace(other, usage=None, cost_usd=None), manner))
+        ChatGeneration(message=to_ai_message(replace(other, usage=None, cost_usd=None), message_format))
         for other in response.alternatives
     ]
     return ChatResult(generations=[*first.generations, *others], llm_output=first.llm_output)
 
 
-def to_ai_message(response: Response, manner: Manner) -> AIMessage:
+def to_ai_message(response: Response, message_format: MessageFormat) -> AIMessage:
     """A whole answer as LangChain's message."""
-    if manner.prefill:
-        response = _prefilled(response, manner.prefill)
-    tool_calls = response.tool_calls[:1] if manner.single_call else response.tool_calls
+    if message_format.prefill:
+        response = _prefilled(response, message_format.prefill)
+    tool_calls = response.tool_calls[:1] if message_format.single_call else response.tool_calls
     calls, invalid = parse_calls(tool_calls)
     text, reasoning = response.text, response.reasoning
-    kwargs = {**to_refusal(response.refusal), **to_written(tool_calls, calls)}
-    content: Any = to_blocks(text, reasoning, calls, invalid) if manner.v1 else text
+    kwargs = {**to_refusal(response.refusal), **original_arguments(tool_calls, calls)}
+    content: Any = to_blocks(text, reasoning, calls, invalid) if message_format.v1 else text
     if response.steps:
         content, kwargs = _with_steps(response, content, kwargs)
-    elif not manner.v1:
+    elif not message_format.v1:
         kwargs = {**to_kwargs(reasoning), **kwargs}
     return AIMessage(
         content=content,
@@ -93,7 +93,7 @@ def to_ai_message(response: Response, manner: Manner) -> AIMessage:
         tool_calls=calls,
         invalid_tool_calls=invalid,
         usage_metadata=to_usage(response.usage),
-        response_metadata=to_metadata(response, manner),
+        response_metadata=to_metadata(response, message_format),
     )
 
 
@@ -182,7 +182,7 @@ def parse_calls(calls: Iterable[ToolCall]) -> tuple[list[LangChainToolCall], lis
     return valid, invalid
 
 
-def to_written(
+def original_arguments(
     calls: Iterable[ToolCall], parsed: Iterable[LangChainToolCall], sealed: Iterable[str | None] = ()
 ) -> JsonObject:
     """The arguments that would not go back to the letter (see `WRITTEN`), for `additional_kwargs`.
@@ -199,7 +199,7 @@ def to_written(
     return {WRITTEN: differing} if differing else {}
 
 
-def seal(arguments: str, *, events: bool = False) -> str:
+def close_arguments(arguments: str, *, events: bool = False) -> str:
     """What makes a call that is invalid stay that way when LangChain adds up a stream; usually nothing.
 
     LangChain completes what looks cut: of `{"path": "/home` it would make a call that can be run. A bracket that
@@ -259,12 +259,12 @@ def read_bill(message: AIMessage) -> Bill:
     return Bill(tokens, told.get("cost_usd"), bool(told.get("cost_is_estimate")))
 
 
-def _costs(response: Response, manner: Manner) -> dict[str, float] | None:
+def _costs(response: Response, message_format: MessageFormat) -> dict[str, float] | None:
     """The price as LangSmith reads it; in parts when it comes from the table."""
     total = response.cost_usd
-    if not manner.costs or total is None:
+    if not message_format.costs or total is None:
         return None
-    price = manner.price if response.host in (None, manner.host) else None
+    price = message_format.price if response.host in (None, message_format.host) else None
     if not response.cost_is_estimate or price is None or response.usage is None:
         return {"total_cost": total}
     output = response.usage.output_tokens * price.output / 1_000_000
@@ -274,35 +274,35 @@ def _costs(response: Response, manner: Manner) -> dict[str, float] | None:
 # --------------------------------------------------------------------------------------------------- metadata
 
 
-def to_metadata(response: Response, manner: Manner) -> JsonObject:
+def to_metadata(response: Response, message_format: MessageFormat) -> JsonObject:
     """What belongs to an answer but is not said in it. On a stream it comes once, with the last chunk."""
     metadata: JsonObject = {
         **response.extra,
         "model_provider": PROVIDER,
         "model_name": response.model,
-        "host": response.host or manner.host,
+        "host": response.host or message_format.host,
         "fallbacks": [dict(failed) for failed in response.fallbacks] or None,
         "finish_reason": response.raw_finish_reason,
         "id": response.id,
         "created": response.created,
         "system_fingerprint": response.system_fingerprint,
         "logprobs": response.logprobs,
-        "token_usage": _token_usage(response.usage, manner) if response.usage else None,
+        "token_usage": _token_usage(response.usage, message_format) if response.usage else None,
         "cost_usd": response.cost_usd,
         "cost_is_estimate": response.cost_is_estimate if response.cost_usd is not None else None,
-        "costs": _costs(response, manner),
+        "costs": _costs(response, message_format),
         # Of a stream into which `extra_body` brought several; whole answers are generations.
         "alternatives": [other.text or other.refusal for other in response.alternatives] or None,
         "reasoning_key": response.reasoning.key if response.reasoning else None,
-        "output_version": "v1" if manner.v1 else None,
-        "headers": dict(response.headers) if manner.headers else None,
+        "output_version": "v1" if message_format.v1 else None,
+        "headers": dict(response.headers) if message_format.headers else None,
     }
     return {key: value for key, value in metadata.items() if value is not None}
 
 
-def _token_usage(usage: Usage, manner: Manner) -> JsonObject:
+def _token_usage(usage: Usage, message_format: MessageFormat) -> JsonObject:
     """The host's own object; where it was asked several times for one answer, with the sums."""
-    if not (manner.served or manner.several):
+    if not (message_format.served or message_format.several):
         return dict(usage.raw)
     sums = {
         "prompt_tokens": usage.input_tokens,

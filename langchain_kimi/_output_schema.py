@@ -29,7 +29,7 @@ _ADDED_UP = (str, bytes, int, float, list, tuple, set, frozenset, type(None))
 
 
 @dataclass(frozen=True)
-class Shape:
+class OutputSchema:
     """What an answer is to be.
 
     Attributes:
@@ -61,14 +61,14 @@ class Shape:
         return None if isinstance(made, _ADDED_UP) else made
 
 
-def shape_of(schema: Any) -> Shape:
+def output_schema_of(schema: Any) -> OutputSchema:
     """The shape of a schema in any of its forms.
 
     Raises:
         ConfigError: It is none.
     """
     if schema is None:
-        return Shape("output", "", None, _as_it_is, plain=True)
+        return OutputSchema("output", "", None, _as_it_is, plain=True)
     try:
         return _unwrapping(_shape_of(schema))
     except (ValueError, TypeError, AttributeError, NameError, PydanticUserError) as error:
@@ -79,7 +79,7 @@ def shape_of(schema: Any) -> Shape:
         ) from None
 
 
-def _shape_of(schema: Any) -> Shape:
+def _shape_of(schema: Any) -> OutputSchema:
     if isinstance(schema, type) and issubclass(schema, BaseModelV1):
         return _named(schema, schema.schema(), partial(_of_v1, schema))
     if is_typeddict(schema):
@@ -91,22 +91,22 @@ def _shape_of(schema: Any) -> Shape:
     return _named(schema, _adapter(schema).json_schema(), partial(_of_type, schema))
 
 
-def _unwrapping(shape: Shape) -> Shape:
+def _unwrapping(shape: OutputSchema) -> OutputSchema:
     if shape.schema is None or wrapped(shape.schema) is None:
         return shape
     return replace(shape, make=partial(_of_wrapped, shape.make), wrapped=True)
 
 
-def _named(schema: Any, described: JsonObject, make: Callable[[Any], Any], *, plain: bool = False) -> Shape:
+def _named(schema: Any, described: JsonObject, make: Callable[[Any], Any], *, plain: bool = False) -> OutputSchema:
     name = schema.__name__ if isinstance(schema, type) and get_origin(schema) is None else "output"
     # A recursive class only refers to itself there. Words that it inherits are not its own.
     words = vars(schema).get("__doc__") if "$ref" in described and isinstance(schema, type) else None
-    return Shape(name, described.get("description") or cleandoc(words or ""), described, make, plain)
+    return OutputSchema(name, described.get("description") or cleandoc(words or ""), described, make, plain)
 
 
-def _titled(schema: JsonObject) -> Shape:
+def _titled(schema: JsonObject) -> OutputSchema:
     name = re.sub(r"[^a-zA-Z0-9_-]+", "_", str(schema.get("title") or "output"))[:64]
-    return Shape(name, str(schema.get("description") or ""), schema, partial(_of_schema, schema), plain=True)
+    return OutputSchema(name, str(schema.get("description") or ""), schema, partial(_of_schema, schema), plain=True)
 
 
 def _is_function(schema: Any) -> TypeGuard[Callable[..., Any]]:
@@ -123,7 +123,7 @@ def _is_json_schema(schema: Mapping[str, Any]) -> bool:
     return not {"type", "properties", "anyOf", "oneOf", "allOf", "$ref", "enum"}.isdisjoint(schema)
 
 
-def traced_schema(schema: Any, shape: Shape) -> Any:
+def traced_schema(schema: Any, shape: OutputSchema) -> Any:
     """What LangChain shows in traces: its own conversion of what the user gave, where it has one."""
     try:
         return schema if schema is None else convert_to_json_schema(schema)

@@ -1,7 +1,7 @@
 """A model's settings as plain data, for LangChain's `dumps`, and back.
 
-What JSON has no word for is written so that the constructor takes it again: rows and facts of the user's own,
-timeouts, the thinking option. Nothing secret is: neither keys nor headers, those of a row included.
+What JSON has no word for is written so that the constructor takes it again: specs and facts of the user's own,
+timeouts, the thinking option. Nothing secret is: neither keys nor headers, those of a spec included.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from kimi_core import HOSTS, ErrorRule, HostRow, ModelRow, Price, Retirement, Thinking, errors
+from kimi_core import HOSTS, ErrorRule, HostSpec, ModelSpec, Price, Retirement, Thinking, errors
 from kimi_core.errors import ConfigError
 from kimi_core.quoting import in_short, quoted
 
 _SECRET = ("headers",)
 _PATIENCE = ("connect", "read", "write", "pool")
-_FIELDS = {f.name: str(f.type) for row in (ModelRow, HostRow) for f in fields(row)}
-"""The rows' fields, and their types as they are written there."""
+_FIELDS = {f.name: str(f.type) for spec in (ModelSpec, HostSpec) for f in fields(spec)}
+"""The specs' fields, and their types as they are written there."""
 
 
 # -------------------------------------------------------------------------------------------------- to plain
 
 
 def of_host(host: Any) -> Any:
-    """A host as plain data: the name of a row of the table, or the fields of another in which it differs."""
-    if not isinstance(host, HostRow):
+    """A host as plain data: the name of a spec of the table, or the fields of another in which it differs."""
+    if not isinstance(host, HostSpec):
         return host
     if HOSTS.get(host.name) is host:
         return host.name
-    blank = HostRow(name="", title="")
+    blank = HostSpec(name="", title="")
     said = {f.name: getattr(host, f.name) for f in fields(host) if f.name not in _SECRET}
     return {name: plain(value) for name, value in said.items() if value != getattr(blank, name)}
 
@@ -64,7 +64,7 @@ def of_thinking(thinking: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """A fact of a row as JSON has it."""
+    """A fact of a spec as JSON has it."""
     match value:
         case Mapping():
             return {str(key): plain(v) for key, v in value.items()}
@@ -90,22 +90,22 @@ _UNWRITTEN = ("api_key", "default_headers", "http_client", "http_async_client")
 
 
 def to_host(host: Any) -> Any:
-    """The row that a mapping describes; anything else as it is.
+    """The spec that a mapping describes; anything else as it is.
 
     Raises:
-        ConfigError: It has a field that no row has, or lacks a name.
+        ConfigError: It has a field that no spec has, or lacks a name.
     """
     if not isinstance(host, Mapping):
         return host
     facts = to_facts(host) or {}
     try:
-        return HostRow(**{"title": facts.get("name"), **facts})
+        return HostSpec(**{"title": facts.get("name"), **facts})
     except TypeError as error:
-        raise ConfigError(f"host is no row: {in_short(error)}. See kimi_core.HostRow.") from None
+        raise ConfigError(f"host is no spec: {in_short(error)}. See kimi_core.HostSpec.") from None
 
 
 def to_facts(facts: Any) -> Any:
-    """Overrides with lists where the rows have sets and tuples, as they are to be."""
+    """Overrides with lists where the specs have sets and tuples, as they are to be."""
     if not isinstance(facts, Mapping):
         return facts
     return {name: _fact(name, value) for name, value in facts.items()}
@@ -178,7 +178,9 @@ _FACTS: dict[tuple[str, type], Callable[[Any], Any]] = {
     ("tuple", list): tuple,
     ("Mapping[str, Retirement]", Mapping): lambda ends: {family: _retirement(end) for family, end in ends.items()},
     ("Mapping[str, Price]", Mapping): lambda prices: {family: _price(price) for family, price in prices.items()},
-    ("Mapping[str, Mapping[str, Any]]", Mapping): lambda rows: {family: to_facts(row) for family, row in rows.items()},
+    ("Mapping[str, Mapping[str, Any]]", Mapping): lambda specs: {
+        family: to_facts(spec) for family, spec in specs.items()
+    },
     ("dt.date", str): _day,
 }
 """How facts of a type are made of plain data: by the beginning of the type, and what the data is."""

@@ -24,7 +24,7 @@ def register() -> None:
     `valid_namespaces=["langchain_kimi"]`), and `langchain.chat_models.init_chat_model` knows the providers `moonshot`
     and `kimi` (`init_chat_model("moonshot:kimi-k2.6")`), if `langchain` is installed.
 
-    LangChain has no public way to do this: two of its tables get a row. Without it, name the class:
+    LangChain has no public way to do this: two of its tables get a spec. Without it, name the class:
     `load(…, allowed_objects=[ChatKimi], valid_namespaces=["langchain_kimi"])`, and make models by `ChatKimi(…)`.
 
     Raises:

@@ -37,12 +37,12 @@ def settled(value: T, belongs: str) -> T:
     return value
 
 
-def without_strangers(given: dict[str, Any], host: str | None, model: str | None) -> dict[str, Any]:
+def without_other_hosts(given: dict[str, Any], host: str | None, model: str | None) -> dict[str, Any]:
     """Arguments without what was settled for another host (key, address) or another model (profile)."""
     belongs = {"api_key": host, "base_url": host, "profile": f"{model} on {host}"}
-    return {word: value for word, value in given.items() if not _is_stranger(value, belongs.get(word))}
+    return {word: value for word, value in given.items() if not _is_other_hosts(value, belongs.get(word))}
 
 
-def _is_stranger(value: Any, belongs: str | None) -> bool:
+def _is_other_hosts(value: Any, belongs: str | None) -> bool:
     settled_for = getattr(value, "settled_for", None)
     return settled_for is not None and settled_for != belongs

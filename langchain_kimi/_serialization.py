@@ -44,8 +44,8 @@ class Identified(Connected):
     @property
     def lc_secrets(self) -> dict[str, str]:
         """Where the key comes from when a serialised model is loaded."""
-        row = self._settings.host
-        return {"api_key": row.key_env[0] if row.key_env else re.sub(r"\W", "_", row.name).upper() + "_API_KEY"}
+        spec = self._settings.host
+        return {"api_key": spec.key_env[0] if spec.key_env else re.sub(r"\W", "_", spec.name).upper() + "_API_KEY"}
 
     @property
     def lc_attributes(self) -> JsonObject:

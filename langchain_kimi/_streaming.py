@@ -13,15 +13,15 @@ from kimi_core.events import Event, Finished, ReasoningDelta, RefusalDelta, Resp
 from kimi_core.types import JsonObject, Reasoning, Response
 from langchain_kimi._messages_in import PROVIDER
 from langchain_kimi._messages_out import (
-    Manner,
+    MessageFormat,
+    close_arguments,
+    original_arguments,
     parse_calls,
     reasoning_block,
-    seal,
     to_kwargs,
     to_metadata,
     to_refusal,
     to_usage,
-    to_written,
 )
 from langchain_kimi._strict import Escaper, HalfEscapes
 
@@ -47,11 +47,11 @@ class ChunkMaker:
     Metadata and usage come on the last chunk alone: LangChain adds up what it finds on several.
     """
 
-    def __init__(self, manner: Manner) -> None:
-        self._manner = manner
-        self._mould: Mould = _moulds[manner.v1]
+    def __init__(self, message_format: MessageFormat) -> None:
+        self._message_format = message_format
+        self._template: ChunkTemplate = _templates[message_format.v1]
         self._builder = ResponseBuilder()
-        self._prefill = manner.prefill
+        self._prefill = message_format.prefill
         self._key: str | None = None
         self._call: ToolCallDelta | None = None
         self._pending: list[str] = []
@@ -65,24 +65,24 @@ class ChunkMaker:
             text = event.text
             if self._prefill:
                 text, self._prefill = self._prefill + text, ""
-            return [*self._flush(), self._mould.text(text)]
+            return [*self._flush(), self._template.text(text)]
         if type(event) is ReasoningDelta:
             self._key = event.key
-            return [*self._flush(), self._mould.reasoning(event.text)]
+            return [*self._flush(), self._template.reasoning(event.text)]
         if type(event) is ToolCallDelta:
             return self._tool_call(event)
         if type(event) is RefusalDelta:
-            return [*self._flush(), self._mould.refusal(event.text)]
+            return [*self._flush(), self._template.refusal(event.text)]
         self._builder.add(event)
         return [*self._flush(), *self._unsaid(), *self._ends()] if type(event) is Finished else []
 
     def _unsaid(self) -> list[ChatGenerationChunk]:
         """What is continued, when nothing else is said."""
         text, self._prefill = self._prefill, ""
-        return [self._mould.text(text)] if text else []
+        return [self._template.text(text)] if text else []
 
     def _tool_call(self, delta: ToolCallDelta) -> list[ChatGenerationChunk]:
-        if delta.index and self._manner.single_call:
+        if delta.index and self._message_format.single_call:
             return []
         self._builder.add(delta)
         ready = self._unsaid()
@@ -102,7 +102,7 @@ class ChunkMaker:
         self._pending.clear()
         if call.index in self._halves or "\\" in arguments:
             arguments = self._halves.setdefault(call.index, HalfEscapes()).feed(arguments)
-        if self._manner.events:
+        if self._message_format.events:
             arguments = self._escapers.setdefault(call.index, Escaper()).feed(arguments)
         return [self._call_chunk(call, arguments)]
 
@@ -110,11 +110,13 @@ class ChunkMaker:
         part = tool_call_chunk(name=call.name, args=arguments, id=call.id, index=call.index)
         block = {"type": "tool_call_chunk", "id": call.id, "name": call.name, "args": arguments}
         index = CALL_INDEX.format(call.index)
-        content = [{**{k: v for k, v in block.items() if v is not None}, "index": index}] if self._manner.v1 else ""
+        content = (
+            [{**{k: v for k, v in block.items() if v is not None}, "index": index}] if self._message_format.v1 else ""
+        )
         message = AIMessageChunk(
             content=content,
             tool_call_chunks=[part],
-            response_metadata=self._mould.metadata.copy(),
+            response_metadata=self._template.metadata.copy(),
         )
         return ChatGenerationChunk(message=message)
 
@@ -122,19 +124,22 @@ class ChunkMaker:
         """The last chunks."""
         response = self._builder.response()
         valid, invalid = parse_calls(response.tool_calls)
-        broken, events = {call["id"] for call in invalid}, self._manner.events
+        broken, events = {call["id"] for call in invalid}, self._message_format.events
         ends = {i: halves.rest() for i, halves in self._halves.items()}
         for i, call in enumerate(response.tool_calls):
             if call.id in broken:
-                ends[i] = ends.get(i, "") + seal(call.arguments, events=events)
+                ends[i] = ends.get(i, "") + close_arguments(call.arguments, events=events)
         seals = [self._call_chunk(ToolCallDelta(i, end), end) for i, end in ends.items() if end]
-        return [*seals, self._last(response, to_written(response.tool_calls, valid, broken if seals or events else ()))]
+        return [
+            *seals,
+            self._last(response, original_arguments(response.tool_calls, valid, broken if seals or events else ())),
+        ]
 
     def _last(self, response: Response, kwargs: JsonObject) -> ChatGenerationChunk:
-        content: Any = [] if self._manner.v1 else ""
+        content: Any = [] if self._message_format.v1 else ""
         details = response.reasoning.details if response.reasoning else ()
-        if details and self._manner.v1:
-            content = [{**reasoning_block("", details), "index": self._mould.reasoning_index}]
+        if details and self._message_format.v1:
+            content = [{**reasoning_block("", details), "index": self._template.reasoning_index}]
         elif details:
             kwargs = {**to_kwargs(Reasoning("", details=details)), **kwargs}
         if self._key is not None:  # the text went out with its chunks
@@ -143,13 +148,13 @@ class ChunkMaker:
             content=content,
             additional_kwargs=kwargs,
             usage_metadata=to_usage(response.usage),
-            response_metadata=to_metadata(response, self._manner),
+            response_metadata=to_metadata(response, self._message_format),
             chunk_position="last",
         )
         return ChatGenerationChunk(message=message)
 
 
-class Mould:
+class ChunkTemplate:
     """Makes light chunks: copies of one that was validated, each with its own lists and dicts.
 
     A stream makes thousands, and LangChain keeps them all until it ends. Validation costs twice what the rest of a
@@ -201,7 +206,7 @@ class Mould:
         return made
 
 
-class BlockMould(Mould):
+class BlockTemplate(ChunkTemplate):
     """The same with standard blocks as content: those of one turn of an answer, the first unless server tools run."""
 
     def __init__(self, turn: int = 0) -> None:
@@ -215,17 +220,17 @@ class BlockMould(Mould):
         return self._make("", [{"type": "reasoning", "reasoning": text, "index": self.reasoning_index}], {})
 
 
-def chunk_maker(manner: Manner) -> ChunkMaker:
+def chunk_maker(message_format: MessageFormat) -> ChunkMaker:
     """What makes the chunks of a stream."""
-    if not manner.served:
-        return ChunkMaker(manner)
+    if not message_format.served:
+        return ChunkMaker(message_format)
     from langchain_kimi._server_tools import ServedChunkMaker  # with the first server tool
 
-    return ServedChunkMaker(manner)
+    return ServedChunkMaker(message_format)
 
 
 _set = object.__setattr__
-_moulds = {
-    False: Mould({"model_provider": PROVIDER}),
-    True: BlockMould(),
+_templates = {
+    False: ChunkTemplate({"model_provider": PROVIDER}),
+    True: BlockTemplate(),
 }

@@ -14,7 +14,7 @@ from kimi_core import structured_output
 from kimi_core.errors import OutputError
 from kimi_core.openai_shapes import refusal_of
 from langchain_kimi._errors import as_parser_error
-from langchain_kimi._output_schema import Shape
+from langchain_kimi._output_schema import OutputSchema
 from langchain_kimi._turns import is_served, last_text
 
 
@@ -26,7 +26,7 @@ class AnswerParser(BaseTransformOutputParser[Any]):
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
-    shape: Shape
+    shape: OutputSchema
     """What the answer is to be."""
 
     @property

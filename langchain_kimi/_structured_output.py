@@ -17,7 +17,7 @@ from kimi_core.quoting import quoted
 from kimi_core.schema import SchemaError, tool_parameters
 from kimi_core.types import JsonObject
 from langchain_kimi._messages_out import read_bill, to_usage
-from langchain_kimi._output_schema import Shape, shape_of, traced_schema
+from langchain_kimi._output_schema import OutputSchema, output_schema_of, traced_schema
 from langchain_kimi._structured_answers import AnswerParser, Reader
 
 METHODS = {
@@ -40,7 +40,7 @@ def with_schema(
     words: JsonObject,
 ) -> Runnable[LanguageModelInput, Any]:
     """See `ChatKimi.with_structured_output`."""
-    shape = shape_of(schema)
+    shape = output_schema_of(schema)
     _check(method, shape)
     asked = {
         "name": shape.name,
@@ -61,7 +61,7 @@ def with_schema(
     return answering | parser
 
 
-def _check(method: str, shape: Shape) -> None:
+def _check(method: str, shape: OutputSchema) -> None:
     if method not in METHODS:
         hint = did_you_mean(method, METHODS)
         raise ConfigError(

@@ -16,7 +16,7 @@ from kimi_core import server_tool_record
 from kimi_core.server_tool_record import TURNS
 from kimi_core.structured_output import dump
 from kimi_core.tool_arguments import parse_arguments
-from kimi_core.types import JsonObject, Reasoning, ServerCall, Step, ToolCall
+from kimi_core.types import JsonObject, Reasoning, ServerCall, ServerToolTurn, ToolCall
 
 CALL, RESULT = "server_tool_call", "server_tool_result"
 """The types of LangChain's blocks."""
@@ -26,7 +26,7 @@ _OWN_CALLS = ("tool_call", "tool_call_chunk", "invalid_tool_call")
 # ----------------------------------------------------------------------------------------------------- blocks
 
 
-def before(steps: Iterable[Step]) -> Iterator[JsonObject]:
+def before(steps: Iterable[ServerToolTurn]) -> Iterator[JsonObject]:
     """Blocks of the turns before the last."""
     for step in steps:
         if not step.open:
@@ -37,7 +37,7 @@ def before(steps: Iterable[Step]) -> Iterator[JsonObject]:
             yield from _of_calls(step.calls)
 
 
-def within(steps: Iterable[Step]) -> Iterator[JsonObject]:
+def within(steps: Iterable[ServerToolTurn]) -> Iterator[JsonObject]:
     """Blocks of server tools that were called in the last turn."""
     for step in steps:
         if step.open:
@@ -93,7 +93,7 @@ def _object(arguments: str) -> JsonObject:
 # ------------------------------------------------------------------------------------------------------ steps
 
 
-def told_apart(message: AIMessage) -> tuple[AIMessage, tuple[Step, ...]]:
+def told_apart(message: AIMessage) -> tuple[AIMessage, tuple[ServerToolTurn, ...]]:
     """A message with what was said and thought in its last turn alone, and the turns before.
 
     Raises:
@@ -131,7 +131,7 @@ def _kind(block: Any) -> Any:
     return block.get("type") if isinstance(block, Mapping) else "text"
 
 
-def _of_blocks(content: Iterable[Any]) -> tuple[tuple[Step, ...], list[Any]]:
+def _of_blocks(content: Iterable[Any]) -> tuple[tuple[ServerToolTurn, ...], list[Any]]:
     """The turns of a message's blocks, and the blocks of its last turn.
 
     A turn ends with the results of its calls. The user's own calls stand before those of server tools when both were
@@ -143,7 +143,7 @@ def _of_blocks(content: Iterable[Any]) -> tuple[tuple[Step, ...], list[Any]]:
     if not calls:
         return tuple(steps), said
     if len(results) < len(calls) or any(_kind(block) in _OWN_CALLS for block in said):
-        return (*steps, Step(calls=_served(calls, results), open=True)), said
+        return (*steps, ServerToolTurn(calls=_served(calls, results), open=True)), said
     return (*steps, _step(*last)), []
 
 
@@ -164,7 +164,7 @@ def _grouped(content: Iterable[Any]) -> Iterator[_Group]:
     yield group
 
 
-def _step(said: list[Any], calls: list[Any], results: list[Any]) -> Step:
+def _step(said: list[Any], calls: list[Any], results: list[Any]) -> ServerToolTurn:
     text = "".join(block if isinstance(block, str) else block.get("text") or "" for block in said)
     thoughts = [block for block in said if _kind(block) == "reasoning"]
     reasoning = Reasoning("".join(block.get("reasoning") or "" for block in thoughts))
@@ -173,7 +173,7 @@ def _step(said: list[Any], calls: list[Any], results: list[Any]) -> Step:
         details = (*reasoning.details, *(known.get("reasoning_details") or ()))
         reasoning = replace(reasoning, key=known.get("reasoning_key") or reasoning.key, details=details)
     known_reasoning = reasoning if reasoning.text or reasoning.details else None
-    return Step(text, known_reasoning, _served(calls, results))
+    return ServerToolTurn(text, known_reasoning, _served(calls, results))
 
 
 def _served(calls: Iterable[JsonObject], results: Iterable[JsonObject]) -> tuple[ServerCall, ...]:

@@ -88,7 +88,7 @@ def register_provider() -> None:
     yourself is used as it is.
     """
     kept = ProviderProfile(init_kwargs={"thinking": {"keep": "all"}})
-    forgetful = [row.id for row in MODELS.values() if row.thinking == "toggle" and "all" in row.keep]
+    forgetful = [spec.id for spec in MODELS.values() if spec.thinking == "toggle" and "all" in spec.keep]
     for provider in PROVIDERS:
         # LangChain's `init_chat_model` knows no Kimi by itself. It is told when somebody asks for one.
         register_provider_profile(provider, ProviderProfile(pre_init=lambda _: _register_providers()))

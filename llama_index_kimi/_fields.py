@@ -28,7 +28,7 @@ class KimiFields(FunctionCallingLLM):
     host: str = Field(
         default="",
         frozen=True,
-        description="Whose endpoint: a name of `kimi_core.HOSTS`, or a `HostRow` of your own. Default: `moonshot`, "
+        description="Whose endpoint: a name of `kimi_core.HOSTS`, or a `HostSpec` of your own. Default: `moonshot`, "
         "or the host that a known `base_url` belongs to.",
     )
     api_key: SecretStr | None = Field(
@@ -124,12 +124,12 @@ class KimiFields(FunctionCallingLLM):
     timeout: Any = Field(
         default=None,
         frozen=True,
-        description="Seconds, or an `openai.Timeout`. Default: the host row's (an hour on Moonshot).",
+        description="Seconds, or an `openai.Timeout`. Default: the host spec's (an hour on Moonshot).",
     )
     chunk_timeout: float | None = Field(
         default=None,
         frozen=True,
-        description="Longest silence of a stream in seconds. Default: the host row's (900 on Moonshot).",
+        description="Longest silence of a stream in seconds. Default: the host spec's (900 on Moonshot).",
     )
     max_retries: int = Field(
         default=2,
@@ -171,13 +171,13 @@ class KimiFields(FunctionCallingLLM):
     overrides: dict[str, Any] | None = Field(
         default=None,
         frozen=True,
-        description="Your own facts about model and host: fields of `kimi_core.HostRow` and `kimi_core.ModelRow`.",
+        description="Your own facts about model and host: fields of `kimi_core.HostSpec` and `kimi_core.ModelSpec`.",
     )
     fallback_hosts: Any = Field(
         default=None,
         repr=False,
         frozen=True,
-        description="Hosts to ask, in order, when the host is overloaded, down, or out of credit: names, rows, or "
+        description="Hosts to ask, in order, when the host is overloaded, down, or out of credit: names, specs, or "
         'mappings of words about the connection (`{"host": "vllm", "base_url": …}`). A stream that has begun is '
         "continued where the next host can.",
     )
@@ -205,8 +205,8 @@ class KimiFields(FunctionCallingLLM):
     context_window: int | None = Field(
         default=None,
         gt=0,
-        description="What `metadata` says instead of the model's row: LlamaIndex cuts its prompts so that they and the "
-        "answer fit into it. What is left for the answer is `max_tokens`, or 3072 tokens and at most a quarter.",
+        description="What `metadata` says instead of the model's spec: LlamaIndex cuts its prompts so that they and "
+        "the answer fit into it. What is left for the answer is `max_tokens`, or 3072 tokens and at most a quarter.",
     )
     is_function_calling_model: bool = Field(
         default=True, description="What `metadata` says: False makes agents use prompts instead of tool calls."

@@ -21,8 +21,8 @@ from kimi_core.events import (
     ResponseBuilder,
     ServerToolCall,
     ServerToolResult,
+    ServerToolTurnEnded,
     Started,
-    StepEnded,
     TextDelta,
     ToolCallDelta,
 )
@@ -93,7 +93,7 @@ class ResponseMaker:
         self._builder.add(event)
         if isinstance(event, Finished):
             return self._last()
-        if isinstance(event, ServerToolCall | ServerToolResult | StepEnded):
+        if isinstance(event, ServerToolCall | ServerToolResult | ServerToolTurnEnded):
             return self._more_served(event)
         if isinstance(event, RefusalDelta):
             self._refusal += event.text
@@ -121,13 +121,13 @@ class ResponseMaker:
     def _more_call(self, delta: ToolCallDelta) -> ChatResponse | None:
         if delta.index == len(self._calls):
             if self._calls:
-                self._calls[-1].seal()
+                self._calls[-1].close_arguments()
             self._calls.append(_Call(delta))
         if not self._calls[delta.index].grow(delta.arguments):
             return None
         return ChatResponse(message=self._message(), delta="", raw=self._raw)
 
-    def _more_served(self, event: ServerToolCall | ServerToolResult | StepEnded) -> ChatResponse:
+    def _more_served(self, event: ServerToolCall | ServerToolResult | ServerToolTurnEnded) -> ChatResponse:
         if self._turns is None:
             from llama_index_kimi._turns import TurnsMaker  # with the first server tool
 
@@ -176,7 +176,7 @@ class _Call:
         self._show(self._all())
         return True
 
-    def seal(self) -> None:
+    def close_arguments(self) -> None:
         """Show all of it: agents read every call of every response, and need not parse this one again."""
         arguments = self._all()
         self._show(arguments, read_arguments(arguments))

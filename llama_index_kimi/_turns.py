@@ -13,9 +13,9 @@ from typing import Any
 from llama_index.core.base.llms.types import ChatMessage
 
 from kimi_core import server_tool_record
-from kimi_core.events import ServerToolCall, ServerToolResult, StepEnded
+from kimi_core.events import ServerToolCall, ServerToolResult, ServerToolTurnEnded
 from kimi_core.server_tool_record import TURNS
-from kimi_core.types import JsonObject, Message, Reasoning, Response, Step
+from kimi_core.types import JsonObject, Message, Reasoning, Response, ServerToolTurn
 
 
 def told_apart(message: Message, record: Any) -> Message:
@@ -47,7 +47,7 @@ def last_text(message: ChatMessage) -> str:
     return server_tool_record.read(record, content, "").text if record else content
 
 
-def to_raw(steps: Sequence[Step]) -> list[JsonObject]:
+def to_raw(steps: Sequence[ServerToolTurn]) -> list[JsonObject]:
     """The turns in full, for `raw`."""
     return [
         {**turn, "text": step.text, "reasoning": step.reasoning.text if step.reasoning else ""}
@@ -63,7 +63,7 @@ class TurnsMaker:
         self._turn = 0
         self._text = self._thought = 0
 
-    def add(self, event: ServerToolCall | ServerToolResult | StepEnded, text: str, thought: str) -> None:
+    def add(self, event: ServerToolCall | ServerToolResult | ServerToolTurnEnded, text: str, thought: str) -> None:
         """Take one event in.
 
         Args:
@@ -77,7 +77,7 @@ class TurnsMaker:
                 self._more("calls", server_tool_record.to_call(event.call, event.position, place))
             case ServerToolResult():
                 self._more("results", server_tool_record.to_result(event.id, event.output, failed=event.failed))
-            case StepEnded():
+            case ServerToolTurnEnded():
                 end = server_tool_record.to_end(text[self._text :], Reasoning(thought[self._thought :]))
                 self.record = [*self.record[:-1], {**self._now(), **end}]
                 self._turn, self._text, self._thought = self._turn + 1, len(text), len(thought)

@@ -191,7 +191,7 @@ class KimiLLM(StructuredAnswers, ToolCalling, KimiFields):
             settings = self._client.changed(connection)
             copied.__dict__.update(_settled(settings))
             copied._connect(settings)
-            if "extra_headers" not in chosen and self._client.moves(connection):
+            if "extra_headers" not in chosen and self._client.changes_host(connection):
                 copied.__dict__["extra_headers"] = None
         return copied
 
@@ -306,8 +306,8 @@ class KimiLLM(StructuredAnswers, ToolCalling, KimiFields):
 
     def _call(self, messages: Sequence[ChatMessage], kwargs: JsonObject) -> _Call:
         connection, chosen, own = options.split(kwargs, _OWN)
-        moves = self._client.moves(connection)
-        settled = options.parse(chosen, self._options(own.get("additional_kwargs"), headers=not moves))
+        changes_host = self._client.changes_host(connection)
+        settled = options.parse(chosen, self._options(own.get("additional_kwargs"), headers=not changes_host))
         tools = to_tools(own.get("tools"), self.strict if own.get("strict") is None else own["strict"])
         request = Request(
             messages=to_messages(messages),

@@ -16,9 +16,9 @@ from kimi_core import (
     ServerCall,
     ServerToolCall,
     ServerToolResult,
+    ServerToolTurn,
+    ServerToolTurnEnded,
     Started,
-    Step,
-    StepEnded,
     TextDelta,
     ToolCall,
     ToolCallDelta,
@@ -55,10 +55,10 @@ def served(draw: Any, owns: int = 0, *, ran: bool = True) -> tuple[ServerCall, .
 @st.composite
 def answers(draw: Any) -> Response:
     """Answers with turns of server tools, and in the last turn maybe the user's own tools."""
-    steps = draw(st.lists(st.builds(Step, texts, thoughts, served()), max_size=3))
+    steps = draw(st.lists(st.builds(ServerToolTurn, texts, thoughts, served()), max_size=3))
     own = tuple(ToolCall(f"own{i}", "ping", '{"x": "1"}') for i in range(draw(st.integers(0, 2))))
     if draw(st.booleans()):  # those of a turn that was cut are not run
-        steps.append(Step(calls=draw(served(len(own), ran=bool(own))), open=True))
+        steps.append(ServerToolTurn(calls=draw(served(len(own), ran=bool(own))), open=True))
     usage = Usage(1, 2, 3)
     return Response(
         text=draw(texts),
@@ -75,7 +75,9 @@ def answers(draw: Any) -> Response:
 def events(answer: Response) -> list[Event]:
     """The events in which an answer could have come."""
     told: list[Event] = [Started(model="kimi-k3")]
-    last = Step(answer.text, answer.reasoning, answer.steps[-1].calls if answer.steps and answer.steps[-1].open else ())
+    last = ServerToolTurn(
+        answer.text, answer.reasoning, answer.steps[-1].calls if answer.steps and answer.steps[-1].open else ()
+    )
     closed = [step for step in answer.steps if not step.open]
     for step in (*closed, last):
         details: tuple[Any, ...] = ()
@@ -92,6 +94,6 @@ def events(answer: Response) -> list[Event]:
         told.append(
             Finished("stop", "stop", answer.usage, reasoning_details=details)
             if step is last
-            else StepEnded(reasoning_details=details)
+            else ServerToolTurnEnded(reasoning_details=details)
         )
     return told

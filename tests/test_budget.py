@@ -20,7 +20,7 @@ from kimi_core import (
     Budget,
     BudgetExceededError,
     ConfigError,
-    HostRow,
+    HostSpec,
     KimiClient,
     Message,
     Request,
@@ -219,7 +219,7 @@ def test_a_turn_of_a_stream_with_server_tools_is_settled(kimi: LocalKimi) -> Non
 
 # ------------------------------------------------------------------------------------------------------- prices
 
-UNPRICED = HostRow(name="bare", title="Bare", key_required=False)
+UNPRICED = HostSpec(name="bare", title="Bare", key_required=False)
 
 
 def test_dollars_need_a_price(driver: Driver, kimi: LocalKimi) -> None:

@@ -88,12 +88,12 @@ def test_details_go_back_as_they_came_where_the_row_says_so(
 
 
 def test_without_details_their_host_gets_the_text(driver: Driver, kimi: LocalKimi) -> None:
-    row = dataclasses.replace(
+    spec = dataclasses.replace(
         HOSTS["generic"], name="router", reasoning_in=("reasoning", "reasoning_details"), reasoning_out="reasoning_details"
     )  # fmt: skip
     kimi.enqueue(reasoning=THOUGHT, reasoning_as="reasoning", tool_calls=[{"name": "look"}])
     kimi.enqueue(text="Done.", unchecked=True)
-    model = make(driver, kimi, row)
+    model = make(driver, kimi, spec)
     go_on(driver, model, driver.ask(model, "Look.", tools=[look]))
     assert kimi.requests[-1].body["messages"][1]["reasoning"] == THOUGHT
 

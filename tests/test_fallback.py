@@ -22,7 +22,7 @@ from kimi_core import (
     BadRequestError,
     Budget,
     ConfigError,
-    HostRow,
+    HostSpec,
     ImagePart,
     InternalServerError,
     KimiClient,
@@ -375,10 +375,10 @@ def test_a_name_alone_takes_the_hosts_own_key_and_address(
 
 
 def test_a_row_of_ones_own_will_do(driver: Driver, kimi: LocalKimi, spare: LocalKimi) -> None:
-    row = HostRow(name="mine", title="Mine", base_url=spare.base_url, key_required=False)
+    spec = HostSpec(name="mine", title="Mine", base_url=spare.base_url, key_required=False)
     spare.enqueue(text="Yes.", unchecked=True)
     kimi.fail(1)
-    keyed = {"host": row, "api_key": SPARE_KEY}
+    keyed = {"host": spec, "api_key": SPARE_KEY}
     answer = driver.ask(driver.make(**place(kimi), max_retries=0, fallback_hosts=[keyed]), "Hello")
     assert told(answer)["host"] == "mine"
 

@@ -8,11 +8,11 @@ import pytest
 from drivers import Driver
 
 from kimi_adapters.local_server import LocalKimi
-from kimi_core import HOSTS, MODELS, HostRow, KimiWarning, ModelRow, resolve
+from kimi_core import HOSTS, MODELS, HostSpec, KimiWarning, ModelSpec, resolve
 
 
 def test_a_host_is_one_row(driver: Driver, kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch) -> None:
-    row = HostRow(
+    spec = HostSpec(
         name="acme",
         title="ACME Inference",
         base_url=kimi.base_url,
@@ -20,7 +20,7 @@ def test_a_host_is_one_row(driver: Driver, kimi: LocalKimi, monkeypatch: pytest.
         model_ids={"kimi-k2.6": "acme/kimi-26"},
         thinking_off={"reasoning": {"enabled": False}},
     )
-    monkeypatch.setitem(HOSTS, "acme", row)
+    monkeypatch.setitem(HOSTS, "acme", spec)
     monkeypatch.setenv("ACME_API_KEY", kimi.api_key)
     kimi.enqueue(text="From ACME.", unchecked=True)
     model = driver.make(host="acme", thinking=False, max_tokens=9)
@@ -30,23 +30,23 @@ def test_a_host_is_one_row(driver: Driver, kimi: LocalKimi, monkeypatch: pytest.
 
 
 def test_a_row_of_ones_own_needs_no_registration(driver: Driver, kimi: LocalKimi) -> None:
-    row = dataclasses.replace(HOSTS["moonshot"], name="proxy", base_url=kimi.base_url, domains=())
-    assert driver.ask(driver.make(host=row, api_key=kimi.api_key), "Hello").text
+    spec = dataclasses.replace(HOSTS["moonshot"], name="proxy", base_url=kimi.base_url, domains=())
+    assert driver.ask(driver.make(host=spec, api_key=kimi.api_key), "Hello").text
 
 
 def test_the_address_in_a_row_of_ones_own_holds(
     driver: Driver, kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MOONSHOT_BASE_URL", "https://elsewhere.example/v1")
-    row = dataclasses.replace(HOSTS["moonshot"], base_url=kimi.base_url)
-    assert driver.ask(driver.make(host=row, api_key=kimi.api_key), "Hello").text
+    spec = dataclasses.replace(HOSTS["moonshot"], base_url=kimi.base_url)
+    assert driver.ask(driver.make(host=spec, api_key=kimi.api_key), "Hello").text
 
 
 def test_a_model_is_one_row(driver: Driver, kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch) -> None:
-    row = ModelRow(
+    spec = ModelSpec(
         id="kimi-k9", spellings="kimi-k9", context=9_000_000, default_output=90_000, thinking="always", efforts=("low", "wild")
     )  # fmt: skip
-    monkeypatch.setitem(MODELS, "kimi-k9", row)
+    monkeypatch.setitem(MODELS, "kimi-k9", spec)
     kimi.enqueue(text="Nine.", unchecked=True)
     model = driver.make(
         model="kimi-k9",
@@ -70,27 +70,27 @@ def test_an_unknown_model_passes_through_with_one_warning(driver: Driver, kimi: 
 
 
 @pytest.mark.parametrize("row", HOSTS.values(), ids=list(HOSTS))
-def test_a_host_row_says_where_its_facts_come_from(row: HostRow) -> None:
-    assert row.source
-    assert HOSTS[row.name] is row
-    assert set(row.per_model) <= set(MODELS)
-    assert set(row.model_ids) <= set(MODELS)
-    assert set(row.prices) <= set(MODELS)
+def test_a_host_row_says_where_its_facts_come_from(spec: HostSpec) -> None:
+    assert spec.source
+    assert HOSTS[spec.name] is spec
+    assert set(spec.per_model) <= set(MODELS)
+    assert set(spec.model_ids) <= set(MODELS)
+    assert set(spec.prices) <= set(MODELS)
 
 
 @pytest.mark.parametrize("row", HOSTS.values(), ids=list(HOSTS))
-def test_a_host_row_can_be_resolved_for_every_model(row: HostRow) -> None:
+def test_a_host_row_can_be_resolved_for_every_model(spec: HostSpec) -> None:
     for model in MODELS:
-        profile = resolve(row, model)
+        profile = resolve(spec, model)
         assert profile.model.id == model
         for patch in (profile.host.thinking_on, profile.host.thinking_off, profile.host.thinking_keep):
             assert patch is None or all(isinstance(key, str) for key in patch)
 
 
 @pytest.mark.parametrize("row", MODELS.values(), ids=list(MODELS))
-def test_a_model_row_says_where_its_facts_come_from(row: ModelRow) -> None:
-    assert row.source
-    assert MODELS[row.id] is row
+def test_a_model_row_says_where_its_facts_come_from(spec: ModelSpec) -> None:
+    assert spec.source
+    assert MODELS[spec.id] is spec
 
 
 SPELLINGS = {

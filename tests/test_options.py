@@ -13,7 +13,7 @@ from kimi_core import (
     HOSTS,
     AuthenticationError,
     ConfigError,
-    HostRow,
+    HostSpec,
     KimiWarning,
     MessageError,
     MissingKeyError,
@@ -23,7 +23,7 @@ from kimi_core import (
 
 INVOKED = [d for d in DRIVERS if d.mode == "invoke"]
 # A host that takes every option, so that each can be seen on the wire.
-OPEN = HostRow(name="open", title="Open", key_required=False, base_url="http://127.0.0.1:9/v1", pinned_sampling=False)
+OPEN = HostSpec(name="open", title="Open", key_required=False, base_url="http://127.0.0.1:9/v1", pinned_sampling=False)
 
 # word, at construction, per call, how it stands in the body for the constructor's and the call's value
 WORDS = [
@@ -156,12 +156,14 @@ def test_a_known_base_url_picks_the_row(framework: Driver, base_url: str, host: 
 
 
 @pytest.mark.parametrize("row", [r for r in HOSTS.values() if r.key_env], ids=lambda r: r.name)
-def test_keys_come_from_the_rows_environment(framework: Driver, row: HostRow, monkeypatch: pytest.MonkeyPatch) -> None:
-    url = {} if row.base_url and "{" not in row.base_url else {"base_url": "http://127.0.0.1:9/v1"}
-    for name in reversed(row.key_env):  # the first one set wins
+def test_keys_come_from_the_rows_environment(
+    framework: Driver, spec: HostSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = {} if spec.base_url and "{" not in spec.base_url else {"base_url": "http://127.0.0.1:9/v1"}
+    for name in reversed(spec.key_env):  # the first one set wins
         monkeypatch.setenv(name, f"key-of-{name}")
-        assert framework.make(host=row.name, **url).api_key.get_secret_value() == f"key-of-{name}"
-    assert framework.make(host=row.name, api_key="given", **url).api_key.get_secret_value() == "given"
+        assert framework.make(host=spec.name, **url).api_key.get_secret_value() == f"key-of-{name}"
+    assert framework.make(host=spec.name, api_key="given", **url).api_key.get_secret_value() == "given"
 
 
 def test_an_address_comes_from_the_environment(framework: Driver, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ from kimi_adapters.local_server import LocalKimi
 from kimi_core import (
     APIError,
     ConfigError,
-    HostRow,
+    HostSpec,
     KimiClient,
     Message,
     MissingKeyError,
@@ -483,9 +483,9 @@ def test_headers_that_are_set_later_are_hidden_and_sent(framework: Driver, kimi:
 
 
 def test_a_row_of_ones_own_hides_its_headers() -> None:
-    row = HostRow(name="mine", title="Mine", base_url="https://a.example/v1", headers={"X-Token": CANARY})
-    settings = make_settings(host=row, api_key=CANARY)
-    for text in (repr(row), repr(settings), repr(Options(extra_headers={"X-Token": CANARY}))):
+    spec = HostSpec(name="mine", title="Mine", base_url="https://a.example/v1", headers={"X-Token": CANARY})
+    settings = make_settings(host=spec, api_key=CANARY)
+    for text in (repr(spec), repr(settings), repr(Options(extra_headers={"X-Token": CANARY}))):
         assert CANARY not in text
 
 

@@ -29,7 +29,7 @@ WIRE: dict[str, dict[str, Any]] = {
     "kimi-k2.5": {"unset": None, "on": ENABLED, "off": DISABLED, "keep": "it cannot be said there"},
     "kimi-k2-thinking": {"unset": None, "on": ENABLED, "off": "always thinks", "keep": "it cannot be said there"},
 }
-CELLS = [(model, option, wire) for model, row in WIRE.items() for option, wire in row.items()]
+CELLS = [(model, option, wire) for model, spec in WIRE.items() for option, wire in spec.items()]
 LIVE = [cell for cell in CELLS if cell[0] not in ("kimi-k2.5", "kimi-k2-thinking")]
 
 

@@ -107,13 +107,13 @@ def probe(
         str, typer.Argument(metavar="HOST|URL", help="A name that `kimi-adapters hosts` lists, or an address.")
     ],
     model: Annotated[str, typer.Option(help="Which Kimi: a family, or an id as the host writes it.")] = "kimi-k2.6",
-    host: Annotated[str | None, typer.Option(help="Whose row to compare an address with.")] = None,
+    host: Annotated[str | None, typer.Option(help="Whose spec to compare an address with.")] = None,
     api_key_env: Annotated[str | None, typer.Option(help="The environment variable that holds the key.")] = None,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait for each answer.")] = 120.0,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before making calls that cost money.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Find out what an endpoint really does, and write the row for it. It takes some cents."""
+    """Find out what an endpoint really does, and write the spec for it. It takes some cents."""
     with needs("cli"):
         from kimi_adapters.cli import probe as asking
 

@@ -130,14 +130,14 @@ class Demo:
 
 def _opening(where: Target) -> tuple[str, Text]:
     """The title and the text of the first panel."""
-    row = where.settings.host
+    spec = where.settings.host
     if where.local is None:
-        return row.title, Text.assemble((where.model, "bold"), f" at {where.settings.base_url}")
-    key = row.key_env[0]
-    again = "kimi-adapters demo" if row.name == DEFAULT_HOST else f"kimi-adapters demo --host {row.name}"
+        return spec.title, Text.assemble((where.model, "bold"), f" at {where.settings.base_url}")
+    key = spec.key_env[0]
+    again = "kimi-adapters demo" if spec.name == DEFAULT_HOST else f"kimi-adapters demo --host {spec.name}"
     return "a local Kimi server", Text.assemble(
         (f"{key} is not set", "bold"),
-        f", so a local Kimi server was started at {where.settings.base_url}. It refuses what {row.title} refuses, but "
+        f", so a local Kimi server was started at {where.settings.base_url}. It refuses what {spec.title} refuses, but "
         "it is an emulator: ",
         ("its replies come from rules, not from a model.", "bold"),
         "\n\nThe same code on the real host:\n\n    ",

@@ -71,11 +71,11 @@ def target(host: str, model: str, base_url: str | None = None) -> Iterator[Targe
         MissingKeyError: There is no key, and no local server speaks the host's dialect.
     """
     settings = make_settings(host=host, base_url=base_url)
-    row = settings.host
-    if settings.api_key is not None or not row.key_required:
+    spec = settings.host
+    if settings.api_key is not None or not spec.key_required:
         yield Target(settings, model)
         return
-    if base_url is not None or row.name not in _STAND_INS:
-        raise MissingKeyError(f"No API key for {row.title}: set {' or '.join(row.key_env)}.")
-    with LocalKimi(_STAND_INS[row.name]) as local:
-        yield Target(make_settings(host=row, base_url=local.base_url, api_key=local.api_key), model, local)
+    if base_url is not None or spec.name not in _STAND_INS:
+        raise MissingKeyError(f"No API key for {spec.title}: set {' or '.join(spec.key_env)}.")
+    with LocalKimi(_STAND_INS[spec.name]) as local:
+        yield Target(make_settings(host=spec, base_url=local.base_url, api_key=local.api_key), model, local)

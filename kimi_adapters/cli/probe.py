@@ -1,4 +1,4 @@
-"""`kimi-adapters probe`: what an endpoint really does, as a table, and the row for it."""
+"""`kimi-adapters probe`: what an endpoint really does, as a table, and the spec for it."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Wish:
     Attributes:
         where: A host's name, or an address.
         model: The model.
-        host: Whose row an address is compared with; None for the one that knows the address.
-        key_env: Environment variable that holds the key; None for the row's own.
+        host: Whose spec an address is compared with; None for the one that knows the address.
+        key_env: Environment variable that holds the key; None for the spec's own.
         timeout: Seconds to wait for each answer.
         yes: Do not ask before the calls are made.
         as_json: Print JSON.
@@ -156,8 +156,8 @@ def _show(report: Report, *, as_json: bool) -> None:
     console = Console()
     console.print(_table(report))
     console.print(_summary(report), highlight=False, soft_wrap=True)
-    console.print("\nThe row:\n", style="bold")
-    source = f"import datetime as dt\n\nfrom kimi_core import HostRow\n\nrow = {report.source()}"
+    console.print("\nThe spec:\n", style="bold")
+    source = f"import datetime as dt\n\nfrom kimi_core import HostSpec\n\nrow = {report.source()}"
     code = Syntax(source, "python", theme="ansi_dark", background_color="default")
     console.print(code.highlight(source), soft_wrap=True)
 
@@ -178,14 +178,14 @@ def _table(report: Report) -> Table:
 
 
 def _words(one: Finding) -> str:
-    known = f" [red]The row says {escape(repr(one.known))}.[/]" if one.verdict == "differs" else ""
+    known = f" [red]The spec says {escape(repr(one.known))}.[/]" if one.verdict == "differs" else ""
     return f"{escape(one.says)}{known}"
 
 
 def _summary(report: Report) -> str:
-    row = report.known
+    spec = report.known
     compared = (
-        f"=/≠ as in / otherwise than in the row of {row.name!r}" if row else "+ for a row: no row knows this host"
+        f"=/≠ as in / otherwise than in the spec of {spec.name!r}" if spec else "+ for a spec: no spec knows this host"
     )
     used = f"{report.calls} calls, {report.input_tokens:,} tokens in, {report.output_tokens:,} out"
-    return f"\n{compared}; · a note; ? not settled, so not in the row. It took {used}."
+    return f"\n{compared}; · a note; ? not settled, so not in the spec. It took {used}."

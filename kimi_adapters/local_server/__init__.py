@@ -4,7 +4,7 @@ It needs the extra ``kimi-adapters[local-server]``.
 """
 
 from kimi_adapters.local_server.log import RecordedRequest
-from kimi_adapters.local_server.server import Emulator
+from kimi_adapters.local_server.server import KimiServer
 
 try:
     from kimi_adapters.local_server.app import create_app
@@ -14,4 +14,4 @@ except ModuleNotFoundError as missing:
         f"the local Kimi server needs {missing.name}: pip install 'kimi-adapters[local-server]'", name=missing.name
     ) from missing
 
-__all__ = ["Emulator", "LocalKimi", "RecordedRequest", "create_app", "serve"]
+__all__ = ["KimiServer", "LocalKimi", "RecordedRequest", "create_app", "serve"]

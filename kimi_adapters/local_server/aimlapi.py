@@ -10,7 +10,7 @@ from typing import Any
 from kimi_adapters.local_server.completion import Completion
 from kimi_adapters.local_server.dialect import Dialect
 from kimi_adapters.local_server.exchange import HttpCall
-from kimi_adapters.local_server.models import AIMLAPI_MODELS, ModelRow
+from kimi_adapters.local_server.models import AIMLAPI_MODELS, ModelSpec
 from kimi_adapters.local_server.refusal import Refusal
 
 JsonObject = dict[str, Any]
@@ -118,12 +118,12 @@ def _error(refusal: Refusal, call: HttpCall) -> tuple[JsonObject, str]:
     return {"error": upstream}, "application/json"
 
 
-def _model_row(row: ModelRow) -> JsonObject:
-    info = {"name": row.display_name, "developer": "Moonshot", "contextLength": row.context}
+def _model_entry(spec: ModelSpec) -> JsonObject:
+    info = {"name": spec.display_name, "developer": "Moonshot", "contextLength": spec.context}
     return {
-        "id": row.id,
+        "id": spec.id,
         "type": "chat-completion",
-        "info": {**info, "maxTokens": row.output},
+        "info": {**info, "maxTokens": spec.output},
         "features": ["openai/chat-completion", "openai/chat-completion.function"],
         "endpoints": ["/v1/chat/completions"],
     }
@@ -171,7 +171,7 @@ AIMLAPI = Dialect(
     no_key=own(401, "UnauthorizedException", "No API key provided"),
     wrong_key=own(401, "UnauthorizedException", "Invalid API key provided"),
     error=_error,
-    model_row=_model_row,
+    model_entry=_model_entry,
     open_paths=("/v1/models",),
     body=_body,
     chunks=_chunks,

@@ -20,7 +20,7 @@ from kimi_adapters.local_server.exchange import Answer, HttpCall
 from kimi_adapters.local_server.gate import Gate
 from kimi_adapters.local_server.log import closed
 from kimi_adapters.local_server.refusal import Refusal
-from kimi_adapters.local_server.server import Emulator
+from kimi_adapters.local_server.server import KimiServer
 
 _LOGGER = logging.getLogger(__name__)
 #: Moonshot docs, errors: 413 above 100 MB.
@@ -29,12 +29,12 @@ _LARGEST_BODY = 100 * 1024 * 1024
 _TURN = 64
 
 
-def create_app(emulator: Emulator | None = None) -> Starlette:
+def create_app(kimi: KimiServer | None = None) -> Starlette:
     """The ASGI application of an emulator; without one, of a fresh emulator of Moonshot.
 
     It answers to loopback names and the `allowed_hosts` of the emulator alone (see `gate`).
     """
-    running = emulator if emulator is not None else Emulator()
+    running = kimi if kimi is not None else KimiServer()
     routes = [Route(path, _endpoint(running, endpoint), methods=[method]) for method, path, endpoint in ENDPOINTS]
     every_method = ["GET", "POST", "PUT", "PATCH", "DELETE"]
     elsewhere = Route("/{path:path}", _endpoint(running, nowhere), methods=every_method)
@@ -69,19 +69,19 @@ class _Pieces(Response):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def _endpoint(emulator: Emulator, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(kimi: KimiServer, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
     async def respond(request: Request) -> Response:
         try:
-            call, oversized = await _read(request, emulator.dialect.name)
+            call, oversized = await _read(request, kimi.dialect.name)
         except ClientDisconnect:
             return Response(status_code=499)
-        entry = emulator.log.opened(call)
-        answer = _answer(emulator, endpoint, call, oversized=oversized)
-        answer.headers = {"x-kimi-emulator": "local", **emulator.dialect.headers(call), **answer.headers}
+        entry = kimi.log.opened(call)
+        answer = _answer(kimi, endpoint, call, oversized=oversized)
+        answer.headers = {"x-kimi-emulator": "local", **kimi.dialect.headers(call), **answer.headers}
         closed(entry, answer)
-        if emulator.delay:
-            await asyncio.sleep(emulator.delay)
-        return _Pieces(answer, emulator.chunk_delay if answer.streamed else 0.0)
+        if kimi.delay:
+            await asyncio.sleep(kimi.delay)
+        return _Pieces(answer, kimi.chunk_delay if answer.streamed else 0.0)
 
     return respond
 
@@ -104,27 +104,27 @@ async def _read(request: Request, dialect: str) -> tuple[HttpCall, bool]:
     return call, oversized
 
 
-def _answer(emulator: Emulator, endpoint: Endpoint, call: HttpCall, *, oversized: bool) -> Answer:
+def _answer(kimi: KimiServer, endpoint: Endpoint, call: HttpCall, *, oversized: bool) -> Answer:
     try:
-        _authenticate(emulator, call)
+        _authenticate(kimi, call)
         if oversized:
             raise Refusal(413, "invalid_request_error", "Request exceeds the maximum size")
-        if faults := emulator.script.elsewhere.get(call.path):
-            return failed(emulator, call, faults)
-        return endpoint(emulator, call)
+        if faults := kimi.script.elsewhere.get(call.path):
+            return failed(kimi, call, faults)
+        return endpoint(kimi, call)
     except Refusal as refusal:
-        return refused(emulator, refusal, call)
+        return refused(kimi, refusal, call)
     except Exception as error:
         _LOGGER.exception("the local Kimi server failed on %s %s", call.method, call.path)
         broken = Refusal(500, "server_error", f"the local Kimi server failed: {error!r}")
-        return refused(emulator, broken, call)
+        return refused(kimi, broken, call)
 
 
-def _authenticate(emulator: Emulator, call: HttpCall) -> None:
-    if call.path == "/" or call.path in emulator.dialect.open_paths:
+def _authenticate(kimi: KimiServer, call: HttpCall) -> None:
+    if call.path == "/" or call.path in kimi.dialect.open_paths:
         return
     scheme, _, key = call.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
-        raise emulator.dialect.no_key
-    if key.strip() != emulator.api_key:
-        raise emulator.dialect.wrong_key
+        raise kimi.dialect.no_key
+    if key.strip() != kimi.api_key:
+        raise kimi.dialect.wrong_key

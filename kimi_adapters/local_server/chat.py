@@ -12,132 +12,132 @@ from kimi_adapters.local_server import exchange, rules
 from kimi_adapters.local_server.checks import check
 from kimi_adapters.local_server.completion import Completion
 from kimi_adapters.local_server.exchange import Answer, Frame, HttpCall
-from kimi_adapters.local_server.models import ModelRow
+from kimi_adapters.local_server.models import ModelSpec
 from kimi_adapters.local_server.refusal import Refusal, invalid
 from kimi_adapters.local_server.reply import Reply, limited, with_ids
 from kimi_adapters.local_server.request import ChatRequest, JsonObject
 from kimi_adapters.local_server.script import Canned, Fault
-from kimi_adapters.local_server.server import Emulator
+from kimi_adapters.local_server.server import KimiServer
 
 
-def chat(emulator: Emulator, call: HttpCall) -> Answer:
+def chat(kimi: KimiServer, call: HttpCall) -> Answer:
     """Answer a chat request: a fault that is armed, else a refusal, else a canned answer, else the rules."""
-    emulator.dialect.admit(call, emulator.admits)
+    kimi.dialect.admit(call, kimi.admits)
     body = call.json()
-    if emulator.script.faults:
-        return failed(emulator, call, emulator.script.faults)
-    canned = emulator.script.canned[0] if emulator.script.canned else None
-    request = _unchecked(emulator, body) if canned and canned.unchecked else _checked(emulator, body)
+    if kimi.script.faults:
+        return failed(kimi, call, kimi.script.faults)
+    canned = kimi.script.canned[0] if kimi.script.canned else None
+    request = _unchecked(kimi, body) if canned and canned.unchecked else _checked(kimi, body)
     if canned is not None:
-        emulator.script.canned.popleft()
-        return _canned(emulator, request, canned)
-    return _ruled(emulator, request)
+        kimi.script.canned.popleft()
+        return _canned(kimi, request, canned)
+    return _ruled(kimi, request)
 
 
-def refused(emulator: Emulator, refusal: Refusal, call: HttpCall) -> Answer:
+def refused(kimi: KimiServer, refusal: Refusal, call: HttpCall) -> Answer:
     """The error answer of a refusal, in the host's shape."""
-    body, content_type = emulator.dialect.error(refusal, call)
+    body, content_type = kimi.dialect.error(refusal, call)
     answer = Answer([], refusal.status) if body is None else exchange.whole(body, refusal.status)
     answer.content_type = content_type
     answer.error = refusal.message
     return answer
 
 
-def failed(emulator: Emulator, call: HttpCall, faults: deque[Fault]) -> Answer:
+def failed(kimi: KimiServer, call: HttpCall, faults: deque[Fault]) -> Answer:
     """The answer of the next fault that is armed."""
     fault = faults.popleft()
-    answer = refused(emulator, fault.refusal, call)
-    says_when = emulator.dialect.retry_after and fault.refusal.status in (429, 503)
+    answer = refused(kimi, fault.refusal, call)
+    says_when = kimi.dialect.retry_after and fault.refusal.status in (429, 503)
     answer.headers.update(fault.headers if fault.headers is not None else {"retry-after": "0"} if says_when else {})
     return answer
 
 
-def _checked(emulator: Emulator, body: JsonObject) -> ChatRequest:
-    row = _model(emulator, body)
-    request = _request(emulator, emulator.dialect.adopt(body), row)
-    check(request, emulator.dialect.checks)
+def _checked(kimi: KimiServer, body: JsonObject) -> ChatRequest:
+    spec = _model(kimi, body)
+    request = _request(kimi, kimi.dialect.adopt(body), spec)
+    check(request, kimi.dialect.checks)
     return request
 
 
-def _model(emulator: Emulator, body: JsonObject) -> ModelRow:
+def _model(kimi: KimiServer, body: JsonObject) -> ModelSpec:
     id = body.get("model")
     if not isinstance(id, str) or not id:
         raise invalid("Invalid request: model is required")
-    if id not in emulator.dialect.models:
-        raise emulator.dialect.unknown_model(id)
-    return emulator.dialect.models[id]
+    if id not in kimi.dialect.models:
+        raise kimi.dialect.unknown_model(id)
+    return kimi.dialect.models[id]
 
 
-def _unchecked(emulator: Emulator, body: JsonObject) -> ChatRequest:
-    models = emulator.dialect.models
-    row = models.get(str(body.get("model"))) or next(iter(models.values()))
-    return _request(emulator, body, row)
+def _unchecked(kimi: KimiServer, body: JsonObject) -> ChatRequest:
+    models = kimi.dialect.models
+    spec = models.get(str(body.get("model"))) or next(iter(models.values()))
+    return _request(kimi, body, spec)
 
 
-def _request(emulator: Emulator, body: JsonObject, row: ModelRow) -> ChatRequest:
-    return ChatRequest(body, row, emulator.think and emulator.dialect.thinks(body, row), emulator.files)
+def _request(kimi: KimiServer, body: JsonObject, spec: ModelSpec) -> ChatRequest:
+    return ChatRequest(body, spec, kimi.think and kimi.dialect.thinks(body, spec), kimi.files)
 
 
-def _canned(emulator: Emulator, request: ChatRequest, canned: Canned) -> Answer:
+def _canned(kimi: KimiServer, request: ChatRequest, canned: Canned) -> Answer:
     if canned.reply is None:
-        if canned.frames is not None and emulator.script.stream_faults:
-            return spoiled(emulator, canned.frames)
+        if canned.frames is not None and kimi.script.stream_faults:
+            return spoiled(kimi, canned.frames)
         return canned.answer()
-    answer = _rendered(emulator, request, canned.reply, *_further(emulator, request))
+    answer = _rendered(kimi, request, canned.reply, *_further(kimi, request))
     answer.status, answer.cut = canned.status, answer.cut or canned.cut
     answer.headers.update(canned.headers)
     return answer
 
 
-def _further(emulator: Emulator, request: ChatRequest) -> list[Reply]:
+def _further(kimi: KimiServer, request: ChatRequest) -> list[Reply]:
     """The canned replies for the other choices, as far as there are any."""
-    queue, found = emulator.script.canned, list[Reply]()
-    while queue and (reply := queue[0].reply) is not None and len(found) + 1 < _count(emulator, request):
+    queue, found = kimi.script.canned, list[Reply]()
+    while queue and (reply := queue[0].reply) is not None and len(found) + 1 < _count(kimi, request):
         found.append(reply)
         queue.popleft()
     return found
 
 
-def _count(emulator: Emulator, request: ChatRequest) -> int:
+def _count(kimi: KimiServer, request: ChatRequest) -> int:
     """How many choices the answer has."""
-    return max(1, min(request.answers, emulator.dialect.most_answers))
+    return max(1, min(request.answers, kimi.dialect.most_answers))
 
 
-def _ruled(emulator: Emulator, request: ChatRequest) -> Answer:
-    reply = limited(rules.answer(request, text_before_tools=emulator.text_before_tools), request)
-    refusal = emulator.dialect.empty_length
+def _ruled(kimi: KimiServer, request: ChatRequest) -> Answer:
+    reply = limited(rules.answer(request, text_before_tools=kimi.text_before_tools), request)
+    refusal = kimi.dialect.empty_length
     if refusal and not request.stream and reply.finish == "length" and not reply.text:
         raise invalid(refusal)
-    return _rendered(emulator, request, *[reply] * _count(emulator, request))
+    return _rendered(kimi, request, *[reply] * _count(kimi, request))
 
 
-def _rendered(emulator: Emulator, request: ChatRequest, *replies: Reply) -> Answer:
-    reply, *others = (_finished(emulator, request, reply) for reply in replies)
-    completion = replace(completed(emulator, request, reply), others=tuple(others))
+def _rendered(kimi: KimiServer, request: ChatRequest, *replies: Reply) -> Answer:
+    reply, *others = (_finished(kimi, request, reply) for reply in replies)
+    completion = replace(completed(kimi, request, reply), others=tuple(others))
     if not request.stream:
-        body = emulator.dialect.body(completion.body(), completion)
-        return exchange.whole(body, headers=emulator.dialect.cost_headers(completion))
-    chunks = completion.chunks(usage_in_choice=emulator.usage_in_choice, include_usage=request.include_usage)
-    frames: list[Frame] = list(emulator.dialect.chunks(chunks, completion))
-    if emulator.script.stream_faults:
-        return spoiled(emulator, frames)
-    return exchange.events(frames, coalesce=emulator.coalesce)
+        body = kimi.dialect.body(completion.body(), completion)
+        return exchange.whole(body, headers=kimi.dialect.cost_headers(completion))
+    chunks = completion.chunks(usage_in_choice=kimi.usage_in_choice, include_usage=request.include_usage)
+    frames: list[Frame] = list(kimi.dialect.chunks(chunks, completion))
+    if kimi.script.stream_faults:
+        return spoiled(kimi, frames)
+    return exchange.events(frames, coalesce=kimi.coalesce)
 
 
-def _finished(emulator: Emulator, request: ChatRequest, reply: Reply) -> Reply:
-    reply = emulator.dialect.finish(with_ids(reply, request), request)
-    return reply if reply.reasoning_as is not None else replace(reply, reasoning_as=emulator.reasoning_as)
+def _finished(kimi: KimiServer, request: ChatRequest, reply: Reply) -> Reply:
+    reply = kimi.dialect.finish(with_ids(reply, request), request)
+    return reply if reply.reasoning_as is not None else replace(reply, reasoning_as=kimi.reasoning_as)
 
 
-def spoiled(emulator: Emulator, frames: Sequence[Frame]) -> Answer:
+def spoiled(kimi: KimiServer, frames: Sequence[Frame]) -> Answer:
     """The next stream fault that is armed, in a stream."""
-    fault = emulator.script.stream_faults.popleft()
-    return fault.spoil(frames, emulator.coalesce, emulator.dialect.stream_error)
+    fault = kimi.script.stream_faults.popleft()
+    return fault.spoil(frames, kimi.coalesce, kimi.dialect.stream_error)
 
 
-def completed(emulator: Emulator, request: ChatRequest, reply: Reply) -> Completion:
+def completed(kimi: KimiServer, request: ChatRequest, reply: Reply) -> Completion:
     """A reply with its tokens and its price."""
-    cached = emulator.cache.hit(request)
+    cached = kimi.cache.hit(request)
     hit, miss, output = request.model.price
     spent = cached * hit + (request.prompt_tokens - cached) * miss + reply.tokens * output
     return Completion(

@@ -1,4 +1,4 @@
-"""What one host does differently from another: a row of functions."""
+"""What one host does differently from another: a spec of functions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from kimi_adapters.local_server.checks import CHECKS, Check
 from kimi_adapters.local_server.completion import Completion
 from kimi_adapters.local_server.exchange import Frame, HttpCall
-from kimi_adapters.local_server.models import ModelRow
+from kimi_adapters.local_server.models import ModelSpec
 from kimi_adapters.local_server.refusal import Refusal
 from kimi_adapters.local_server.reply import ReasoningAs, Reply
 from kimi_adapters.local_server.request import ChatRequest
@@ -17,7 +17,7 @@ from kimi_adapters.local_server.request import ChatRequest
 JsonObject = dict[str, Any]
 
 
-def _typed(body: JsonObject, row: ModelRow) -> bool:
+def _typed(body: JsonObject, spec: ModelSpec) -> bool:
     """Whether a request thinks where `thinking.type` says it."""
     option = body.get("thinking")
     return not (isinstance(option, dict) and option.get("type") == "disabled")
@@ -66,13 +66,13 @@ class Dialect:
 
     name: str
     host: str
-    models: Mapping[str, ModelRow]
+    models: Mapping[str, ModelSpec]
     adopt: Callable[[JsonObject], JsonObject]
     unknown_model: Callable[[str], Refusal]
     no_key: Refusal
     wrong_key: Refusal
     error: Callable[[Refusal, HttpCall], tuple[JsonObject | None, str]]
-    model_row: Callable[[ModelRow], JsonObject]
+    model_entry: Callable[[ModelSpec], JsonObject]
     open_paths: tuple[str, ...]
     body: Callable[[JsonObject, Completion], JsonObject]
     chunks: Callable[[list[JsonObject], Completion], Sequence[Frame]]
@@ -81,7 +81,7 @@ class Dialect:
     retry_after: bool
     empty_length: str | None = None
     checks: tuple[Check, ...] = CHECKS
-    thinks: Callable[[JsonObject, ModelRow], bool] = _typed
+    thinks: Callable[[JsonObject, ModelSpec], bool] = _typed
     reasoning_as: ReasoningAs = "reasoning_content"
     usage_in_choice: bool = True
     admit: Callable[[HttpCall, Collection[str]], None] = _anybody

@@ -11,81 +11,81 @@ from kimi_adapters.local_server.exchange import Answer, HttpCall
 from kimi_adapters.local_server.files import read_form
 from kimi_adapters.local_server.refusal import Refusal, invalid, no_such_path
 from kimi_adapters.local_server.runware_tasks import tasks
-from kimi_adapters.local_server.server import Emulator
+from kimi_adapters.local_server.server import KimiServer
 from kimi_adapters.local_server.tool_endpoints import formula_fibers, formula_tools, search
 
-Endpoint = Callable[[Emulator, HttpCall], Answer]
+Endpoint = Callable[[KimiServer, HttpCall], Answer]
 
 
-def about(emulator: Emulator, call: HttpCall) -> Answer:
+def about(kimi: KimiServer, call: HttpCall) -> Answer:
     """Say what this is."""
     return exchange.whole(
         {
             "name": "local Kimi emulator",
             "emulator": True,
-            "stands_for": emulator.dialect.host,
+            "stands_for": kimi.dialect.host,
             "note": "A rule-based emulator for tests and demonstrations. No language model runs here.",
             "base_url": f"http://{call.headers.get('host', '127.0.0.1')}/v1",
-            "models": list(emulator.dialect.models),
+            "models": list(kimi.dialect.models),
         }
     )
 
 
-def list_models(emulator: Emulator, call: HttpCall) -> Answer:
+def list_models(kimi: KimiServer, call: HttpCall) -> Answer:
     """``GET /v1/models``."""
-    rows = [emulator.dialect.model_row(row) for row in emulator.dialect.models.values()]
-    return exchange.whole({"object": "list", "data": rows})
+    specs = [kimi.dialect.model_entry(spec) for spec in kimi.dialect.models.values()]
+    return exchange.whole({"object": "list", "data": specs})
 
 
-def show_model(emulator: Emulator, call: HttpCall) -> Answer:
+def show_model(kimi: KimiServer, call: HttpCall) -> Answer:
     """``GET /v1/models/{id}``."""
     id = call.path.removeprefix("/v1/models/")
-    if id not in emulator.dialect.models:
-        raise emulator.dialect.unknown_model(id)
-    return exchange.whole(emulator.dialect.model_row(emulator.dialect.models[id]))
+    if id not in kimi.dialect.models:
+        raise kimi.dialect.unknown_model(id)
+    return exchange.whole(kimi.dialect.model_entry(kimi.dialect.models[id]))
 
 
-def estimate_tokens(emulator: Emulator, call: HttpCall) -> Answer:
+def estimate_tokens(kimi: KimiServer, call: HttpCall) -> Answer:
     """``POST /v1/tokenizers/estimate-token-count``."""
     body = call.json()
     id = body.get("model")
-    if id not in emulator.dialect.models:
-        raise emulator.dialect.unknown_model(str(id))
+    if id not in kimi.dialect.models:
+        raise kimi.dialect.unknown_model(str(id))
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise invalid("Invalid request: messages must not be empty")
     return exchange.whole({"data": {"total_tokens": tokens.of_prompt(messages)}})
 
 
-def balance(emulator: Emulator, call: HttpCall) -> Answer:
+def balance(kimi: KimiServer, call: HttpCall) -> Answer:
     """``GET /v1/users/me/balance``."""
     data = {"available_balance": 49.58894, "voucher_balance": 46.58893, "cash_balance": 3.00001}
     return exchange.whole({"code": 0, "data": data, "scode": "0x0", "status": True})
 
 
-def upload(emulator: Emulator, call: HttpCall) -> Answer:
+def upload(kimi: KimiServer, call: HttpCall) -> Answer:
     """``POST /v1/files``."""
     form = read_form(call.headers.get("content-type", ""), call.data)
     filename, data = form.get("file", (None, b""))
     if "file" not in form:
         raise invalid("Invalid request: file is required")
     purpose = form.get("purpose", (None, b""))[1].decode("utf-8", "replace").strip()
-    return exchange.whole(emulator.files.add(filename or "upload", purpose, data).as_json())
+    return exchange.whole(kimi.files.add(filename or "upload", purpose, data).as_json())
 
 
-def list_files(emulator: Emulator, call: HttpCall) -> Answer:
+def list_files(kimi: KimiServer, call: HttpCall) -> Answer:
     """``GET /v1/files``."""
-    return exchange.whole({"object": "list", "data": [file.as_json() for file in emulator.files.all()]})
+    return exchange.whole({"object": "list", "data": [file.as_json() for file in kimi.files.all()]})
 
 
-def show_file(emulator: Emulator, call: HttpCall) -> Answer:
+def show_file(kimi: KimiServer, call: HttpCall) -> Answer:
     """``GET /v1/files/{id}``."""
-    return exchange.whole(emulator.files.get(_file_id(call)).as_json())
+    return exchange.whole(kimi.files.get(_file_id(call)).as_json())
 
 
-def file_content(emulator: Emulator, call: HttpCall) -> Answer:
+def file_content(kimi: KimiServer, call: HttpCall) -> Answer:
     """``GET /v1/files/{id}/content``: for ``file-extract`` the text in JSON, else the bytes."""
-    file = emulator.files.get(_file_id(call))
+    file = kimi.files.get(_file_id(call))
     kind = mimetypes.guess_type(file.filename)[0] or "application/octet-stream"
     if file.purpose != "file-extract":
         return Answer([file.data], content_type=kind)
@@ -93,10 +93,10 @@ def file_content(emulator: Emulator, call: HttpCall) -> Answer:
     return exchange.whole({"content": file.text, **about})
 
 
-def delete_file(emulator: Emulator, call: HttpCall) -> Answer:
+def delete_file(kimi: KimiServer, call: HttpCall) -> Answer:
     """``DELETE /v1/files/{id}``."""
     id = _file_id(call)
-    emulator.files.remove(id)
+    kimi.files.remove(id)
     return exchange.whole({"deleted": True, "id": id, "object": "file"})
 
 
@@ -104,12 +104,12 @@ def _file_id(call: HttpCall) -> str:
     return call.path.removeprefix("/v1/files/").removesuffix("/content")
 
 
-def not_open(emulator: Emulator, call: HttpCall) -> Answer:
+def not_open(kimi: KimiServer, call: HttpCall) -> Answer:
     """An endpoint that Moonshot does not open (``/v1/completions``, ``/v1/embeddings``)."""
     raise Refusal(403, "permission_denied_error", "no open api access")
 
 
-def nowhere(emulator: Emulator, call: HttpCall) -> Answer:
+def nowhere(kimi: KimiServer, call: HttpCall) -> Answer:
     """A path that does not exist."""
     raise no_such_path(call.method, call.path)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from kimi_adapters.local_server.checks.output import stream_options_have_a_stream
 from kimi_adapters.local_server.exchange import HttpCall
-from kimi_adapters.local_server.models import FIREWORKS_MODELS, ModelRow
+from kimi_adapters.local_server.models import FIREWORKS_MODELS, ModelSpec
 from kimi_adapters.local_server.refusal import Refusal
 from kimi_adapters.local_server.request import ChatRequest
 from kimi_adapters.local_server.vllm import (
@@ -59,10 +59,10 @@ def _unknown(body: JsonObject) -> Iterator[tuple[str, Any]]:
             yield from ((f"messages[{at}].{key}", value) for key, value in message.items() if key not in _MESSAGE)
 
 
-def _thinks(body: JsonObject, row: ModelRow) -> bool:
+def _thinks(body: JsonObject, spec: ModelSpec) -> bool:
     option = body.get("thinking")
     disabled = isinstance(option, dict) and option.get("type") == "disabled"
-    return row.thinking == "always" or not (disabled or body.get("reasoning_effort") == "none")
+    return spec.thinking == "always" or not (disabled or body.get("reasoning_effort") == "none")
 
 
 def _error(refusal: Refusal, call: HttpCall) -> tuple[JsonObject, str]:

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 if TYPE_CHECKING:
-    from kimi_adapters.local_server.server import Emulator
+    from kimi_adapters.local_server.server import KimiServer
 
 _FOREIGN_SITES = ("cross-site", "same-site")
 
@@ -24,9 +24,9 @@ _FOREIGN_SITES = ("cross-site", "same-site")
 class Gate:
     """Answers 403, and nothing else, to requests that a program of this machine would not make."""
 
-    def __init__(self, app: ASGIApp, emulator: Emulator) -> None:
+    def __init__(self, app: ASGIApp, kimi: KimiServer) -> None:
         self._app = app
-        self._emulator = emulator
+        self._emulator = kimi
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand a request on, or refuse it unread."""

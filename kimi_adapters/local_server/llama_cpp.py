@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from kimi_adapters.local_server.exchange import HttpCall
-from kimi_adapters.local_server.models import WEIGHTS, ModelRow
+from kimi_adapters.local_server.models import WEIGHTS, ModelSpec
 from kimi_adapters.local_server.refusal import Refusal
 from kimi_adapters.local_server.reply import Reply
 from kimi_adapters.local_server.request import ChatRequest
@@ -18,14 +18,14 @@ _SLOTS = 4
 _TYPES = {400: "invalid_request_error", 401: "authentication_error", 404: "not_found_error", 500: "server_error"}
 
 
-class _AnyId(dict[str, ModelRow]):
+class _AnyId(dict[str, ModelSpec]):
     """One model is loaded, and answers whatever it is called."""
 
     def __contains__(self, id: object) -> bool:
         return isinstance(id, str)
 
-    def __missing__(self, id: str) -> ModelRow:
-        known = next((row for name, row in self.items() if name.rpartition("/")[2].lower() == id.lower()), None)
+    def __missing__(self, id: str) -> ModelSpec:
+        known = next((spec for name, spec in self.items() if name.rpartition("/")[2].lower() == id.lower()), None)
         return replace(known or next(iter(self.values())), id=id, answers_as=id)
 
 

@@ -12,7 +12,7 @@ import uvicorn
 
 from kimi_adapters.local_server.app import create_app
 from kimi_adapters.local_server.gate import check_address
-from kimi_adapters.local_server.server import DialectName, Emulator
+from kimi_adapters.local_server.server import DialectName, KimiServer
 
 _STARTING = 10.0
 
@@ -55,7 +55,7 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-class LocalKimi(Emulator):
+class LocalKimi(KimiServer):
     """A Kimi host on 127.0.0.1, for tests and demonstrations.
 
     It answers from rules, not from a model, and refuses what the real host refuses.
@@ -71,7 +71,7 @@ class LocalKimi(Emulator):
         host: The address to listen on. Another than loopback needs `open_to_network=True`: whoever reaches it can use
             the server.
         port: The port; 0 takes a free one.
-        **behaviour: The switches of `Emulator`.
+        **behaviour: The switches of `KimiServer`.
 
     Raises:
         ValueError: The address can be reached from other machines, or the dialect does not exist.
@@ -138,6 +138,6 @@ class LocalKimi(Emulator):
 
 def serve(host: str = "127.0.0.1", port: int = 8765, dialect: DialectName = "moonshot", **behaviour: Any) -> None:
     """Run an emulator in the foreground until interrupted; see `LocalKimi`."""
-    emulator = Emulator(dialect=dialect, **behaviour)
-    check_address(host, open_to_network=emulator.open_to_network)
-    uvicorn.run(create_app(emulator), host=host, port=port, lifespan="off", ws="none", server_header=False)
+    kimi = KimiServer(dialect=dialect, **behaviour)
+    check_address(host, open_to_network=kimi.open_to_network)
+    uvicorn.run(create_app(kimi), host=host, port=port, lifespan="off", ws="none", server_header=False)

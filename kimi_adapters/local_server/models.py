@@ -1,4 +1,4 @@
-"""The models of the emulated hosts: one row each."""
+"""The models of the emulated hosts: one spec each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
-class ModelRow:
+class ModelSpec:
     """What the server knows about one model id.
 
     Attributes:
@@ -46,7 +46,7 @@ class ModelRow:
     display_name: str
 
 
-_K2_6 = ModelRow(
+_K2_6 = ModelSpec(
     id="kimi-k2.6",
     answers_as="kimi-k2.6",
     context=262_144,
@@ -121,8 +121,8 @@ _K3_1_FAST = replace(
 )
 
 
-def _table(*rows: ModelRow) -> dict[str, ModelRow]:
-    return {row.id: row for row in rows}
+def _table(*specs: ModelSpec) -> dict[str, ModelSpec]:
+    return {spec.id: spec for spec in specs}
 
 
 #: Live ids of Moonshot's own API. Every other id, also a discontinued one, is answered with 404.

@@ -6,7 +6,7 @@ from typing import Any
 
 from kimi_adapters.local_server.dialect import Dialect
 from kimi_adapters.local_server.exchange import HttpCall
-from kimi_adapters.local_server.models import MOONSHOT_MODELS, ModelRow
+from kimi_adapters.local_server.models import MOONSHOT_MODELS, ModelSpec
 from kimi_adapters.local_server.refusal import Refusal, not_found
 
 JsonObject = dict[str, Any]
@@ -26,22 +26,22 @@ def _unknown_model(id: str) -> Refusal:
     return not_found(f"Not found the model {id} or Permission denied")
 
 
-def _model_row(row: ModelRow) -> JsonObject:
+def _model_entry(spec: ModelSpec) -> JsonObject:
     """The fields of Moonshot's OpenAPI file and those that kimi-code reads."""
     listed: JsonObject = {
-        "id": row.id,
+        "id": spec.id,
         "object": "model",
-        "created": row.created,
+        "created": spec.created,
         "owned_by": "moonshot",
-        "display_name": row.display_name,
-        "context_length": row.context,
+        "display_name": spec.display_name,
+        "context_length": spec.context,
         "supports_image_in": True,
         "supports_video_in": True,
         "supports_reasoning": True,
         "supports_tool_use": True,
-        "supports_thinking_type": "both" if row.thinking == "toggle" else "only",
+        "supports_thinking_type": "both" if spec.thinking == "toggle" else "only",
     }
-    if row.effort:
+    if spec.effort:
         efforts = {"support": True, "valid_efforts": ["low", "high", "max"], "default_effort": "max"}
         listed["think_efforts"] = efforts
     return listed
@@ -62,7 +62,7 @@ MOONSHOT = Dialect(
     no_key=Refusal(401, "incorrect_api_key_error", "Incorrect API key provided"),
     wrong_key=Refusal(401, "invalid_authentication_error", "Invalid Authentication"),
     error=_error,
-    model_row=_model_row,
+    model_entry=_model_entry,
     open_paths=(),
     body=lambda body, completion: body,
     chunks=lambda chunks, completion: chunks,

@@ -12,7 +12,7 @@ from typing import Any
 from kimi_adapters.local_server.completion import Completion
 from kimi_adapters.local_server.dialect import Dialect
 from kimi_adapters.local_server.exchange import Frame, HttpCall
-from kimi_adapters.local_server.models import OPENROUTER_MODELS, ModelRow
+from kimi_adapters.local_server.models import OPENROUTER_MODELS, ModelSpec
 from kimi_adapters.local_server.refusal import Refusal
 
 JsonObject = dict[str, Any]
@@ -110,14 +110,14 @@ def _error(refusal: Refusal, call: HttpCall) -> tuple[JsonObject, str]:
     return {"error": error, "user_id": "user_local"}, "application/json"
 
 
-def _model_row(row: ModelRow) -> JsonObject:
-    prompt, completion = (f"{price / 1_000_000:.8f}" for price in row.price[1:])
+def _model_entry(spec: ModelSpec) -> JsonObject:
+    prompt, completion = (f"{price / 1_000_000:.8f}" for price in spec.price[1:])
     return {
-        "id": row.id,
-        "canonical_slug": row.answers_as,
-        "name": f"MoonshotAI: {row.display_name}",
-        "created": row.created,
-        "context_length": row.context,
+        "id": spec.id,
+        "canonical_slug": spec.answers_as,
+        "name": f"MoonshotAI: {spec.display_name}",
+        "created": spec.created,
+        "context_length": spec.context,
         "architecture": {"input_modalities": ["text", "image"], "output_modalities": ["text"]},
         "pricing": {"prompt": prompt, "completion": completion},
     }
@@ -168,7 +168,7 @@ OPENROUTER = Dialect(
     no_key=own(401, "No auth credentials found"),
     wrong_key=own(401, "User not found."),
     error=_error,
-    model_row=_model_row,
+    model_entry=_model_entry,
     open_paths=("/v1/models",),
     body=_body,
     chunks=_chunks,

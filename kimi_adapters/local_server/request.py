@@ -8,7 +8,7 @@ from typing import Any
 
 from kimi_adapters.local_server import tokens
 from kimi_adapters.local_server.files import FileStore
-from kimi_adapters.local_server.models import ModelRow
+from kimi_adapters.local_server.models import ModelSpec
 
 JsonObject = dict[str, Any]
 
@@ -19,13 +19,13 @@ class ChatRequest:
 
     Attributes:
         body: The parsed body.
-        model: The row of the model that it names.
+        model: The spec of the model that it names.
         thinking: Whether the model thinks in this request.
         files: The uploaded files, for ``ms://<id>``.
     """
 
     body: JsonObject
-    model: ModelRow
+    model: ModelSpec
     thinking: bool
     files: FileStore
 

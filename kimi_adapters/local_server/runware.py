@@ -13,7 +13,7 @@ from kimi_adapters.local_server.checks import conversation, history, output, par
 from kimi_adapters.local_server.completion import Completion
 from kimi_adapters.local_server.dialect import Dialect
 from kimi_adapters.local_server.exchange import HttpCall
-from kimi_adapters.local_server.models import RUNWARE_MODELS, ModelRow
+from kimi_adapters.local_server.models import RUNWARE_MODELS, ModelSpec
 from kimi_adapters.local_server.refusal import Refusal
 from kimi_adapters.local_server.request import ChatRequest
 
@@ -169,16 +169,16 @@ def _chunk(chunk: JsonObject, completion: Completion) -> JsonObject:
     return {**chunk, "choices": choices, **usage}
 
 
-def _model_row(row: ModelRow) -> JsonObject:
+def _model_entry(spec: ModelSpec) -> JsonObject:
     """The slug, sizes, modalities and prices per token."""
-    _, fresh, output_price = row.price
+    _, fresh, output_price = spec.price
     return {
-        "id": row.id,
+        "id": spec.id,
         "object": "model",
-        "created": row.created,
+        "created": spec.created,
         "owned_by": "moonshotai",
-        "context_length": row.context,
-        "max_output_tokens": row.output,
+        "context_length": spec.context,
+        "max_output_tokens": spec.output,
         "input_modalities": ["text", "image", "video"],
         "pricing": {"prompt": f"{fresh / 1_000_000:.9f}", "completion": f"{output_price / 1_000_000:.9f}"},
     }
@@ -193,7 +193,7 @@ RUNWARE = Dialect(
     no_key=NO_KEY,
     wrong_key=NO_KEY,
     error=_error,
-    model_row=_model_row,
+    model_entry=_model_entry,
     # There the key may stand in the first task instead.
     open_paths=(TASKS,),
     body=_body,

@@ -21,7 +21,7 @@ from kimi_adapters.local_server.request import ChatRequest
 from kimi_adapters.local_server.runware import NO_KEY, TaskRefusal, error_object, invalid_parameter
 from kimi_adapters.local_server.runware_fields import check_task
 from kimi_adapters.local_server.script import Canned
-from kimi_adapters.local_server.server import Emulator
+from kimi_adapters.local_server.server import KimiServer
 from kimi_adapters.local_server.work import Work, deliver
 
 JsonObject = dict[str, Any]
@@ -31,18 +31,18 @@ _PING = ": ping\n\n"
 UUID_HERE = "{taskUUID}"
 
 
-def tasks(emulator: Emulator, call: HttpCall) -> Answer:
+def tasks(kimi: KimiServer, call: HttpCall) -> Answer:
     """Do every task of the array; one that fails leaves the others alone."""
-    if not emulator.dialect.tasks:
+    if not kimi.dialect.tasks:
         raise no_such_path(call.method, call.path)
-    asked = _authenticated(emulator, call, _read(call))
-    if emulator.script.faults:
-        return failed(emulator, call, emulator.script.faults)
-    if (canned := _whole(emulator)) is not None:
+    asked = _authenticated(kimi, call, _read(call))
+    if kimi.script.faults:
+        return failed(kimi, call, kimi.script.faults)
+    if (canned := _whole(kimi)) is not None:
         return _filled(canned, asked)
     if any(task.get("deliveryMethod") == "stream" for task in asked):
-        return _streamed(emulator, asked)
-    return _answered([outcome for task in asked for outcome in _outcomes(emulator, task, asked)])
+        return _streamed(kimi, asked)
+    return _answered([outcome for task in asked for outcome in _outcomes(kimi, task, asked)])
 
 
 def _read(call: HttpCall) -> list[JsonObject]:
@@ -52,12 +52,12 @@ def _read(call: HttpCall) -> list[JsonObject]:
     return body
 
 
-def _authenticated(emulator: Emulator, call: HttpCall, asked: list[JsonObject]) -> list[JsonObject]:
+def _authenticated(kimi: KimiServer, call: HttpCall, asked: list[JsonObject]) -> list[JsonObject]:
     """The tasks without that of the authentication: the key comes in the header, or in the first task."""
     first = asked[0] if asked[0].get("taskType") == "authentication" else {}
     scheme, _, key = call.headers.get("authorization", "").partition(" ")
     given = first.get("apiKey") or (key.strip() if scheme.lower() == "bearer" else None)
-    if given != emulator.api_key:
+    if given != kimi.api_key:
         raise NO_KEY
     return asked[1:] if first else asked
 
@@ -78,14 +78,14 @@ def _answered(outcomes: list[JsonObject]) -> Answer:
     return answer
 
 
-def _outcomes(emulator: Emulator, task: JsonObject, asked: list[JsonObject]) -> list[JsonObject]:
+def _outcomes(kimi: KimiServer, task: JsonObject, asked: list[JsonObject]) -> list[JsonObject]:
     """What comes of one task: items, and error objects (they have a code)."""
     try:
         if task.get("taskType") == "getResponse":
-            return _asked_for(emulator, task)
+            return _asked_for(kimi, task)
         if sum(other.get("taskUUID") == task.get("taskUUID") for other in asked) > 1:
             raise TaskRefusal("conflictTaskUUID", "The taskUUID must be unique per task.", parameter="taskUUID")
-        return _inferred(emulator, task)
+        return _inferred(kimi, task)
     except Refusal as refusal:
         return [_error(refusal, task)]
 
@@ -95,24 +95,24 @@ def _error(refusal: Refusal, task: JsonObject) -> JsonObject:
     return {**named, **error_object(refusal), "_status": refusal.status}
 
 
-def _asked_for(emulator: Emulator, task: JsonObject) -> list[JsonObject]:
-    work = emulator.work.get(str(task.get("taskUUID")))
+def _asked_for(kimi: KimiServer, task: JsonObject) -> list[JsonObject]:
+    work = kimi.work.get(str(task.get("taskUUID")))
     if work is None:
         raise TaskRefusal("taskNotFound", "There is no task with this taskUUID.", status=404, parameter="taskUUID")
     return [dict(item) for item in work.so_far()]
 
 
-def _inferred(emulator: Emulator, task: JsonObject) -> list[JsonObject]:
-    request = _request(emulator, task)
+def _inferred(kimi: KimiServer, task: JsonObject) -> list[JsonObject]:
+    request = _request(kimi, task)
     queued = task.get("deliveryMethod") == "async"
-    if queued and task["taskUUID"] in emulator.work:  # asking again is "how a dropped result is recovered"
+    if queued and task["taskUUID"] in kimi.work:  # asking again is "how a dropped result is recovered"
         return [_named(task)]
-    results = [_result(emulator, task, request, at) for at in range(task.get("numberResults", 1))]
+    results = [_result(kimi, task, request, at) for at in range(task.get("numberResults", 1))]
     if "webhookURL" in task:
         deliver(task["webhookURL"], [_sent(result) for result in results])
     if not queued:
         return results
-    emulator.work[task["taskUUID"]] = Work(results, emulator.polls)
+    kimi.work[task["taskUUID"]] = Work(results, kimi.polls)
     return [_named(task)]
 
 
@@ -126,11 +126,11 @@ def _named(task: JsonObject) -> JsonObject:
     return {"taskType": "textInference", "taskUUID": task["taskUUID"]}
 
 
-def _result(emulator: Emulator, task: JsonObject, request: ChatRequest, at: int) -> JsonObject:
-    canned = emulator.script.canned.popleft() if emulator.script.canned else None
+def _result(kimi: KimiServer, task: JsonObject, request: ChatRequest, at: int) -> JsonObject:
+    canned = kimi.script.canned.popleft() if kimi.script.canned else None
     if canned is not None and canned.status >= 400:
         return _failure(canned, task)
-    completion = completed(emulator, request, _reply(emulator, request, canned))
+    completion = completed(kimi, request, _reply(kimi, request, canned))
     item = {**_named(task), "text": completion.reply.text, **_spoken(completion.reply)}
     seed = task.get("seed", zlib.crc32(task["taskUUID"].encode()))  # "the unsigned 32-bit range"
     return {**item, "seed": seed + at, **_price(task, completion), "status": "success"}
@@ -189,12 +189,12 @@ def _usage(completion: Completion) -> JsonObject:
 # ------------------------------------------------------------------------------------------------ canned answers
 
 
-def _whole(emulator: Emulator) -> Canned | None:
+def _whole(kimi: KimiServer) -> Canned | None:
     """The next canned answer, when it is a whole one and not a result."""
-    canned = emulator.script.canned[0] if emulator.script.canned else None
+    canned = kimi.script.canned[0] if kimi.script.canned else None
     if canned is None or canned.reply is not None or (canned.status >= 400 and canned.frames is None):
         return None
-    return emulator.script.canned.popleft()
+    return kimi.script.canned.popleft()
 
 
 def _filled(canned: Canned, asked: list[JsonObject]) -> Answer:
@@ -207,22 +207,22 @@ def _filled(canned: Canned, asked: list[JsonObject]) -> Answer:
 # --------------------------------------------------------------------------------------------------- streaming
 
 
-def _streamed(emulator: Emulator, asked: list[JsonObject]) -> Answer:
+def _streamed(kimi: KimiServer, asked: list[JsonObject]) -> Answer:
     task, *more = asked
     try:
         if more:
             raise invalid_parameter("deliveryMethod", "sync or async when there are several tasks")
-        request = _request(emulator, task)
+        request = _request(kimi, task)
     except Refusal as refusal:
         return _answered([_error(refusal, task)])  # "an HTTP 4xx answers JSON, not SSE"
-    canned = emulator.script.canned.popleft() if emulator.script.canned else None
+    canned = kimi.script.canned.popleft() if kimi.script.canned else None
     if canned is not None and canned.status >= 400:
         return _answered([_failure(canned, task)])
-    completion = completed(emulator, request, _reply(emulator, request, canned))
+    completion = completed(kimi, request, _reply(kimi, request, canned))
     frames = list(_frames(task, completion))
-    if emulator.script.stream_faults:
-        return spoiled(emulator, frames)
-    return exchange.events(frames, coalesce=emulator.coalesce)
+    if kimi.script.stream_faults:
+        return spoiled(kimi, frames)
+    return exchange.events(frames, coalesce=kimi.coalesce)
 
 
 def _frames(task: JsonObject, completion: Completion) -> Iterator[Frame]:
@@ -241,25 +241,25 @@ def _frames(task: JsonObject, completion: Completion) -> Iterator[Frame]:
 # --------------------------------------------------------------------------------------------- asking the mind
 
 
-def _request(emulator: Emulator, task: JsonObject) -> ChatRequest:
+def _request(kimi: KimiServer, task: JsonObject) -> ChatRequest:
     """A task as the chat request that it would be elsewhere, or its refusal."""
     if task.get("taskType") != "textInference":
         raise invalid_parameter("taskType", "one of: authentication, textInference, getResponse", type="string")
     check_task(task)
-    row = emulator.dialect.models.get(task["model"])
-    if row is None:
-        raise emulator.dialect.unknown_model(task["model"])
-    if row.thinking == "always":
+    spec = kimi.dialect.models.get(task["model"])
+    if spec is None:
+        raise kimi.dialect.unknown_model(task["model"])
+    if spec.thinking == "always":
         # Its page says that it has the compatible endpoints only.
         raise invalid_parameter("model", "a model of this protocol: this one is served by the compatible endpoints")
-    thinks = emulator.think and task.get("settings", {}).get("thinkingLevel", "none") != "none"
-    return ChatRequest(_chat_body(task), row, thinks, emulator.files)
+    thinks = kimi.think and task.get("settings", {}).get("thinkingLevel", "none") != "none"
+    return ChatRequest(_chat_body(task), spec, thinks, kimi.files)
 
 
-def _reply(emulator: Emulator, request: ChatRequest, canned: Canned | None) -> Reply:
+def _reply(kimi: KimiServer, request: ChatRequest, canned: Canned | None) -> Reply:
     if canned is not None and canned.reply is not None:
         return with_ids(canned.reply, request)
-    reply = rules.answer(request, text_before_tools=emulator.text_before_tools)
+    reply = rules.answer(request, text_before_tools=kimi.text_before_tools)
     return with_ids(limited(reply, request), request)
 
 

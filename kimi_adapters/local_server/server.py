@@ -31,7 +31,7 @@ _DIALECTS = (MOONSHOT, AIMLAPI, KIMI_CODE, OPENROUTER, FIREWORKS, VLLM, SGLANG, 
 DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in _DIALECTS}
 
 
-class Emulator:
+class KimiServer:
     """Everything a local Kimi is, apart from the socket that it listens on.
 
     Attributes:

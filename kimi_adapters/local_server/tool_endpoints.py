@@ -7,19 +7,19 @@ from kimi_adapters.local_server.exchange import Answer, HttpCall
 from kimi_adapters.local_server.moonshot import MOONSHOT
 from kimi_adapters.local_server.refusal import Refusal, invalid, no_such_path
 from kimi_adapters.local_server.request import JsonObject
-from kimi_adapters.local_server.server import Emulator
+from kimi_adapters.local_server.server import KimiServer
 
 _LIMIT, _SECONDS = (1, 20), (1, 60)
 
 
-def formula_tools(emulator: Emulator, call: HttpCall) -> Answer:
+def formula_tools(kimi: KimiServer, call: HttpCall) -> Answer:
     """``GET /v1/formulas/{uri}/tools``."""
-    return exchange.whole(formulas.tools(_uri(emulator, call, "/tools")))
+    return exchange.whole(formulas.tools(_uri(kimi, call, "/tools")))
 
 
-def formula_fibers(emulator: Emulator, call: HttpCall) -> Answer:
+def formula_fibers(kimi: KimiServer, call: HttpCall) -> Answer:
     """``POST /v1/formulas/{uri}/fibers``."""
-    uri = _uri(emulator, call, "/fibers")
+    uri = _uri(kimi, call, "/fibers")
     body = call.json()
     for key in ("name", "arguments"):
         if not isinstance(body.get(key), str):
@@ -27,9 +27,9 @@ def formula_fibers(emulator: Emulator, call: HttpCall) -> Answer:
     return exchange.whole(formulas.fiber(uri, body))
 
 
-def search(emulator: Emulator, call: HttpCall) -> Answer:
+def search(kimi: KimiServer, call: HttpCall) -> Answer:
     """``POST /v1/tools/search``."""
-    _only_moonshot(emulator, call)
+    _only_moonshot(kimi, call)
     body = call.json()
     query = body.get("text_query")
     if not isinstance(query, str) or not query.strip():
@@ -57,11 +57,11 @@ def _bad(message: str) -> Refusal:
     return Refusal(400, "invalid_request", message)
 
 
-def _uri(emulator: Emulator, call: HttpCall, ending: str) -> str:
-    _only_moonshot(emulator, call)
+def _uri(kimi: KimiServer, call: HttpCall, ending: str) -> str:
+    _only_moonshot(kimi, call)
     return call.path.removeprefix("/v1/formulas/").removesuffix(ending)
 
 
-def _only_moonshot(emulator: Emulator, call: HttpCall) -> None:
-    if emulator.dialect.name != MOONSHOT.name:
+def _only_moonshot(kimi: KimiServer, call: HttpCall) -> None:
+    if kimi.dialect.name != MOONSHOT.name:
         raise no_such_path(call.method, call.path)

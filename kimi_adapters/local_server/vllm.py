@@ -12,7 +12,7 @@ from kimi_adapters.local_server.checks import Check, history, output
 from kimi_adapters.local_server.completion import Completion
 from kimi_adapters.local_server.dialect import Dialect
 from kimi_adapters.local_server.exchange import HttpCall
-from kimi_adapters.local_server.models import WEIGHTS, ModelRow
+from kimi_adapters.local_server.models import WEIGHTS, ModelSpec
 from kimi_adapters.local_server.refusal import Refusal
 from kimi_adapters.local_server.reply import Reply
 from kimi_adapters.local_server.request import ChatRequest
@@ -173,9 +173,9 @@ BOTH: tuple[Check, ...] = (
 # --------------------------------------------------------------------------------------------------- thinking
 
 
-def _template(body: JsonObject, row: ModelRow) -> bool:
+def _template(body: JsonObject, spec: ModelSpec) -> bool:
     """The template's variables; a parser of 2026 reads both names, and takes either for yes."""
-    if row.thinking == "always":
+    if spec.thinking == "always":
         return True
     said = body.get("chat_template_kwargs")
     known = [said[key] for key in ("thinking", "enable_thinking") if key in said] if isinstance(said, dict) else []
@@ -240,9 +240,9 @@ def _flat(refusal: Refusal, call: HttpCall) -> tuple[JsonObject, str]:
     return {"object": "error", **said}, "application/json"
 
 
-def _model_row(row: ModelRow) -> JsonObject:
-    listed = {"id": row.id, "object": "model", "created": row.created, "owned_by": "vllm", "root": row.id}
-    return {**listed, "parent": None, "max_model_len": row.context, "permission": []}
+def _model_entry(spec: ModelSpec) -> JsonObject:
+    listed = {"id": spec.id, "object": "model", "created": spec.created, "owned_by": "vllm", "root": spec.id}
+    return {**listed, "parent": None, "max_model_len": spec.context, "permission": []}
 
 
 def _body(body: JsonObject, completion: Completion) -> JsonObject:
@@ -287,7 +287,7 @@ VLLM = Dialect(
     no_key=Refusal(401, "", "Unauthorized"),
     wrong_key=Refusal(401, "", "Unauthorized"),
     error=_error,
-    model_row=_model_row,
+    model_entry=_model_entry,
     open_paths=(),
     body=_body,
     chunks=_chunks,

@@ -1,4 +1,4 @@
-"""Finds out what an endpoint that serves Kimi really does, and writes the row for it.
+"""Finds out what an endpoint that serves Kimi really does, and writes the spec for it.
 
 ```python
 from kimi_adapters.probe import probe

@@ -1,4 +1,4 @@
-"""What a probe found, how that compares with a known row, and the row that it makes."""
+"""What a probe found, how that compares with a known spec, and the spec that it makes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from kimi_core.hosts.profile import Profile
-from kimi_core.hosts.spec import HostRow
+from kimi_core.hosts.spec import HostSpec
 from kimi_core.types import JsonObject
 
 Verdict: TypeAlias = Literal["same", "differs", "new", "note", "unknown"]
-"""As in the known row, otherwise than there, without a row to compare with, nothing for a row, or not settled."""
+"""As in the known spec, otherwise than there, without a spec to compare with, nothing for a spec, or not settled."""
 
 SOURCE = "kimi-adapters probe"
 
@@ -25,12 +25,12 @@ class Finding:
     Attributes:
         question: Which question it answers.
         says: What was found, in a sentence; for `unknown`, why it was not.
-        field: The field of `HostRow` that it settles; None when it settles none.
+        field: The field of `HostSpec` that it settles; None when it settles none.
         value: What belongs into that field.
-        fits: Whether a row's value says the same, where that is not equality.
-        keep: Whether the value is whole, so that it can stand in a row.
-        verdict: How it compares with the known row.
-        known: What the known row says.
+        fits: Whether a spec's value says the same, where that is not equality.
+        keep: Whether the value is whole, so that it can stand in a spec.
+        verdict: How it compares with the known spec.
+        known: What the known spec says.
     """
 
     question: str
@@ -47,7 +47,7 @@ class Finding:
         said = {"question": self.question, "verdict": self.verdict, "says": self.says}
         if self.field is None:
             return said
-        return {**said, "field": self.field, "found": _plain(self.value), "row": _plain(self.known)}
+        return {**said, "field": self.field, "found": _plain(self.value), "spec": _plain(self.known)}
 
 
 def unknown(question: str, why: str, field: str | None = None) -> Finding:
@@ -55,13 +55,13 @@ def unknown(question: str, why: str, field: str | None = None) -> Finding:
     return Finding(question=question, says=why, field=field, verdict="unknown")
 
 
-def compared(found: Finding, row: HostRow | None) -> Finding:
-    """The same finding with what the known row says to it."""
+def compared(found: Finding, spec: HostSpec | None) -> Finding:
+    """The same finding with what the known spec says to it."""
     if found.field is None or found.verdict == "unknown":
         return found
-    if row is None:
+    if spec is None:
         return replace(found, verdict="new")
-    known = getattr(row, found.field)
+    known = getattr(spec, found.field)
     same = found.fits(known) if found.fits else known == found.value
     return replace(found, verdict="same" if same else "differs", known=known)
 
@@ -71,7 +71,7 @@ class Report:
     """What a probe came to.
 
     Attributes:
-        profile: The row and the model that it was asked as; the generic row where the host is not known.
+        profile: The spec and the model that it was asked as; the generic spec where the host is not known.
         base_url: The address.
         key_env: Environment variable that held the key, if it was named.
         findings: In the order of the questions.
@@ -91,13 +91,13 @@ class Report:
     day: dt.date = field(default_factory=dt.date.today)
 
     @property
-    def known(self) -> HostRow | None:
-        """The row that was compared with; None for a host that no row knows."""
-        return known_row(self.profile)
+    def known(self) -> HostSpec | None:
+        """The spec that was compared with; None for a host that no spec knows."""
+        return known_spec(self.profile)
 
     @property
     def differences(self) -> dict[str, Any]:
-        """What is otherwise than in the known row: field and what was found."""
+        """What is otherwise than in the known spec: field and what was found."""
         return {one.field: one.value for one in self.findings if one.verdict == "differs" and one.field}
 
     @property
@@ -107,21 +107,21 @@ class Report:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What the row is made of: the fields that were settled."""
+        """What the spec is made of: the fields that were settled."""
         made = {}
         for one in self.findings:
             if one.field and one.keep and one.verdict != "unknown":
                 made[one.field] = one.value
         return made
 
-    def row(self) -> HostRow:
-        """The row that was found."""
-        return HostRow(**self._words())
+    def spec(self) -> HostSpec:
+        """The spec that was found."""
+        return HostSpec(**self._words())
 
     def source(self) -> str:
-        """The row as Python source."""
+        """The spec as Python source."""
         lines = [f"    {name}={_literal(value)}," for name, value in self._words().items()]
-        return "\n".join(["HostRow(", *lines, ")"])
+        return "\n".join(["HostSpec(", *lines, ")"])
 
     def as_json(self) -> JsonObject:
         """As plain JSON."""
@@ -134,30 +134,30 @@ class Report:
             "input_tokens": self.input_tokens,
             "output_tokens": self.output_tokens,
             "findings": [one.as_json() for one in self.findings],
-            "row": self.source(),
+            "spec": self.source(),
         }
 
     def _words(self) -> dict[str, Any]:
-        row, place = self.known, urlsplit(self.base_url).hostname or "host"
+        spec, place = self.known, urlsplit(self.base_url).hostname or "host"
         words: dict[str, Any] = {
-            "name": row.name if row else place.replace(".", "-"),
-            "title": row.title if row else place,
+            "name": spec.name if spec else place.replace(".", "-"),
+            "title": spec.title if spec else place,
             "base_url": self.base_url,
         }
-        if keys := (self.key_env,) if self.key_env else row.key_env if row else ():
+        if keys := (self.key_env,) if self.key_env else spec.key_env if spec else ():
             words["key_env"] = keys
         if self.profile.model.id != self.profile.model_id:
             words["model_ids"] = {self.profile.model.id: self.profile.model_id}
         return {**words, **self.fields, "tier": "verified", "as_of": self.day, "source": SOURCE}
 
 
-def known_row(profile: Profile) -> HostRow | None:
-    """The row of a host that is known, None for the generic one."""
+def known_spec(profile: Profile) -> HostSpec | None:
+    """The spec of a host that is known, None for the generic one."""
     return None if profile.host.name == "generic" else profile.host
 
 
 def within(found: Collection[str]) -> Callable[[Any], bool]:
-    """A row says the same as what was seen when it names all of it; and when both name nothing."""
+    """A spec says the same as what was seen when it names all of it; and when both name nothing."""
     return lambda known: set(found) <= set(known) and bool(found) == bool(known)
 
 

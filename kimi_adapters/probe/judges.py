@@ -48,9 +48,9 @@ SWITCHES: tuple[dict[str, Any], ...] = (TYPED, ENABLED, TEMPLATE, QWEN, BY_EFFOR
 
 
 def switches(seen: Seen) -> list[tuple[Patch, Patch]]:
-    """The ways to try, as on and off; the known row's own first."""
-    row = seen.profile.host
-    own = [(row.thinking_on or {}, row.thinking_off)] if row.thinking_off is not None else []
+    """The ways to try, as on and off; the known spec's own first."""
+    spec = seen.profile.host
+    own = [(spec.thinking_on or {}, spec.thinking_off)] if spec.thinking_off is not None else []
     others = [(way["thinking_on"], way["thinking_off"]) for way in SWITCHES]
     return [*own, *(way for way in others if way[1] not in [off for _, off in own])]
 
@@ -277,7 +277,7 @@ def structured(answers: Answers, seen: Seen) -> Found:
     order = seen.profile.host.structured
     value = tuple(name for name in order if works[name]) + tuple(n for n in works if works[n] and n not in order)
     says = "; ".join([", ".join(value) or "none of them", *refused, *ignored])
-    if not value:  # a row without any way would make every structured call an error
+    if not value:  # a spec without any way would make every structured call an error
         yield unknown("structured", f"{says}.", "structured")
         return
     yield Finding(question="structured", says=f"{says}.", field="structured", value=value)

@@ -69,8 +69,8 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 def _square(side: int, colour: bytes) -> str:
     header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    rows = zlib.compress((b"\0" + colour * side) * side)
-    data = b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", rows) + _chunk(b"IEND", b"")
+    specs = zlib.compress((b"\0" + colour * side) * side)
+    data = b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", specs) + _chunk(b"IEND", b"")
     return f"data:image/png;base64,{base64.b64encode(data).decode()}"
 
 

@@ -16,8 +16,8 @@ from kimi_core.hosts.registry import HOSTS
 _USAGE = ("usage", "choices.0.usage", "x_groq.usage")
 _PRICE = re.compile(r"(^|[_.-])(cost|usd)([_.-]|$)", re.IGNORECASE)
 _ID = re.compile(r"(^|-)(request|trace|inference|generation|correlation)-id$", re.IGNORECASE)
-_CACHED = tuple(dict.fromkeys(path for row in HOSTS.values() for path in row.cached_paths))
-_REASONING = tuple(dict.fromkeys(path for row in HOSTS.values() for path in row.reasoning_paths))
+_CACHED = tuple(dict.fromkeys(path for spec in HOSTS.values() for path in spec.cached_paths))
+_REASONING = tuple(dict.fromkeys(path for spec in HOSTS.values() for path in spec.reasoning_paths))
 
 
 def reasoning(answers: Answers, seen: Seen) -> Found:
@@ -92,7 +92,7 @@ def _is_price_header(name: str, answer: Answer) -> bool:
 
 
 def _prices(paths: tuple[str, ...], seen: Seen) -> Any:
-    """A row that only has the default places says nothing of the cost."""
+    """A spec that only has the default places says nothing of the cost."""
     default = type(seen.profile.host).__dataclass_fields__["cost_paths"].default
     return lambda known: within(paths)(known) or (not paths and known == default)
 

@@ -1,4 +1,4 @@
-"""The questions of a probe, as a table: what is asked, how it is judged, and which fields of a row it settles."""
+"""The questions of a probe, as a table: what is asked, how it is judged, and which fields of a spec it settles."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Question:
     Attributes:
         name: Its name in findings.
         asks: The question, for people.
-        fields: The fields of `HostRow` that it can settle.
+        fields: The fields of `HostSpec` that it can settle.
         most: Most calls that it takes.
         tries: The calls, given what is known so far.
         judge: What the answers say.
@@ -75,7 +75,7 @@ def _back(seen: Seen) -> Sequence[Try]:
     default = seen.facts["thinking_default"]
     at, honoured = (0, seen.facts["thinking_off"]) if default else (1, seen.facts["thinking_on"])
     if honoured is None:  # it always thinks; a word for it may be taken all the same
-        own = seen.row.thinking_on if seen.row else None
+        own = seen.spec.thinking_on if seen.spec else None
         return [Try("own", said.THINK, own)] if own else []
     ways = enumerate(judges.switches(seen))
     return [Try(str(n), said.THINK, way[at]) for n, way in ways if way[1 - at] == honoured and way[at]]

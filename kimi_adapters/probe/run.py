@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from kimi_adapters.probe import answers, messages
 from kimi_adapters.probe.answers import Answer
-from kimi_adapters.probe.findings import Finding, Report, compared, known_row, unknown
+from kimi_adapters.probe.findings import Finding, Report, compared, known_spec, unknown
 from kimi_adapters.probe.questions import QUESTIONS, Question
 from kimi_adapters.probe.seen import Seen, Try
 from kimi_core import errors as err
@@ -59,14 +59,14 @@ def estimate(settings: Settings, model: str = NEAREST) -> Estimate:
     profile = _profile(settings, model)
     calls = sum(question.most for question in QUESTIONS)
     taken, given = (calls * each for each in _PER_CALL)
-    prices = (row.prices.get(profile.model.id) for row in (profile.host, HOSTS["moonshot"]))
+    prices = (spec.prices.get(profile.model.id) for spec in (profile.host, HOSTS["moonshot"]))
     price = next(filter(None, prices), None)
     usd = (taken * price.input + given * price.output) / 1e6 if price else None
     return Estimate(calls, taken, given, usd)
 
 
 def _profile(settings: Settings, model: str) -> Profile:
-    # The row is only what the server is compared with: the server itself says which ids it has.
+    # The spec is only what the server is compared with: the server itself says which ids it has.
     profile = resolve(settings.host, model, {"model_id_form": None, **settings.overrides})
     if profile.host.codec != "chat":
         other = next((r for r in HOSTS.values() if r.codec == "chat" and r.base_url == profile.host.base_url), None)
@@ -81,9 +81,9 @@ def probe(
     """Find out what an endpoint does. It takes some dozens of small calls, which cost money.
 
     Args:
-        settings: Where and with what key. The row in it is what is compared with; `generic` compares with none.
+        settings: Where and with what key. The spec in it is what is compared with; `generic` compares with none.
         model: A family id, or an id as the host writes it.
-        key_env: Environment variable of the key, for the row.
+        key_env: Environment variable of the key, for the spec.
         progress: Told before each call.
 
     Returns:
@@ -114,7 +114,7 @@ def probe(
 
 def _listed(profile: Profile, transport: Transport) -> Profile:
     """The model by the name that a host nobody knows lists it under, if it lists it at all."""
-    if known_row(profile) is not None:
+    if known_spec(profile) is not None:
         return profile
     try:
         body, _ = transport.get("/models", profile)
@@ -123,7 +123,7 @@ def _listed(profile: Profile, transport: Transport) -> Profile:
     except err.APIError:  # few servers lack the list; the first call will tell what is wrong
         return profile
     ids = [one["id"] for one in dig(body, "data") or () if isinstance(one, dict) and isinstance(one.get("id"), str)]
-    same = [id for id in ids if (row := models.find(id)) and row.id == profile.model.id]
+    same = [id for id in ids if (spec := models.find(id)) and spec.id == profile.model.id]
     if profile.model_id in ids or not same:
         return profile
     return replace(profile, model_id=min(same, key=len))
@@ -180,8 +180,8 @@ class _Run:
                 given[one.name] = self._answer(one, question.name)
                 if question.enough(given[one.name], self.seen):
                     break
-        row = self.seen.row
-        found = [compared(one, row) for one in question.judge(self.seen.answers[question.name], self.seen)]
+        spec = self.seen.spec
+        found = [compared(one, spec) for one in question.judge(self.seen.answers[question.name], self.seen)]
         self.seen.facts |= {one.field: one.value for one in found if one.field and one.verdict != "unknown"}
         return found or self._silences(question)
 

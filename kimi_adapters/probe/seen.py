@@ -1,4 +1,4 @@
-"""What a probe knows so far: the answers, the row they are compared with, and what they have settled."""
+"""What a probe knows so far: the answers, the spec they are compared with, and what they have settled."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kimi_adapters.probe.answers import Answer
-from kimi_adapters.probe.findings import known_row
+from kimi_adapters.probe.findings import known_spec
 from kimi_adapters.probe.messages import ASK_WEATHER, THOUGHT, Messages, answered, called
 from kimi_core.hosts.profile import Profile
-from kimi_core.hosts.spec import DETAILS, HostRow, Patch
+from kimi_core.hosts.spec import DETAILS, HostSpec, Patch
 from kimi_core.types import JsonObject
 
 
@@ -40,10 +40,10 @@ class Seen:
     """What is known so far.
 
     Attributes:
-        profile: The row and the model that is asked for.
+        profile: The spec and the model that is asked for.
         keyed: Whether a key is sent.
         answers: By question and try.
-        facts: By field of `HostRow`, what was settled. A field that is not in here was not.
+        facts: By field of `HostSpec`, what was settled. A field that is not in here was not.
         taken_keys: The keys under which reasoning is read when it goes back.
     """
 
@@ -54,9 +54,9 @@ class Seen:
     taken_keys: tuple[str, ...] = ()
 
     @property
-    def row(self) -> HostRow | None:
-        """The known row; None where there is none."""
-        return known_row(self.profile)
+    def spec(self) -> HostSpec | None:
+        """The known spec; None where there is none."""
+        return known_spec(self.profile)
 
     def given(self, question: str, name: str = "") -> Answer | None:
         """An answer that was given, None when there is none."""

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from kimi_core.attachments import fetch
 from kimi_core.attachments.fetch import What
-from kimi_core.cache import UPLOADED, Recent
+from kimi_core.cache import UPLOADED, Cache
 from kimi_core.endpoints.files import AsyncFiles, Files
 from kimi_core.errors import BadRequestError, KimiError, MessageError, RequestTooLargeError
 from kimi_core.hosts import addresses
@@ -43,9 +43,9 @@ AT_ONCE: Final = 8
 """How many things an async client does at a time for one request."""
 
 _log = logging.getLogger("kimi_core")
-_extracted: Recent[str] = Recent(64 * 1024 * 1024, len)
+_extracted: Cache[str] = Cache(64 * 1024 * 1024, len)
 # A dead address in a tool's result would be waited for in every turn, and might be there in one and not in the next.
-_given_up: Recent[bool] = Recent(1000, fresh=3600)
+_given_up: Cache[bool] = Cache(1000, fresh=3600)
 
 Do: TypeAlias = Literal["read", "fetch", "upload", "extract"]
 
@@ -84,7 +84,7 @@ def steps(request: Request, profile: Profile, settings: Settings) -> Steps:
     return request
 
 
-def rehearsed(request: Request, profile: Profile, settings: Settings) -> Request:
+def dry_run(request: Request, profile: Profile, settings: Settings) -> Request:
     """The request as it will be, with stand-ins for what is yet to be done; itself when that is nothing. No I/O."""
     return _driven(steps(request, profile, settings), lambda jobs: [_STAND_INS[job.do] for job in jobs])
 

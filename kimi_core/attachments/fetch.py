@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from kimi_core.cache import Recent
+from kimi_core.cache import Cache
 from kimi_core.hosts.addresses import is_public, shown
 from kimi_core.media import data_urls, documents
 from kimi_core.media.data_urls import Kind, MediaError
@@ -39,7 +39,7 @@ _PASSING: Final = (408, 425, 429)
 
 _log = logging.getLogger("kimi_core")
 # Every turn of a loop gets the same bytes (the host's cache goes by them); after an hour a changed file is seen.
-_fetched: Recent[str] = Recent(128 * 1024 * 1024, len, fresh=3600)
+_fetched: Cache[str] = Cache(128 * 1024 * 1024, len, fresh=3600)
 
 
 class FetchError(MediaError):

@@ -15,7 +15,7 @@ from kimi_core.events import Event, Finished, ResponseBuilder, TextDelta, reduce
 from kimi_core.header_rules import check_headers
 from kimi_core.hosts.addresses import is_local
 from kimi_core.hosts.profile import Profile, find_host, model_there, resolve
-from kimi_core.hosts.registry import HostRow, guess_by_url, named_by_url
+from kimi_core.hosts.registry import HostSpec, guess_by_url, named_by_url
 from kimi_core.media import left_out
 from kimi_core.quoting import in_short, listed
 from kimi_core.request import endpoint_choice, history, policy
@@ -64,7 +64,7 @@ class BaseClient:
         if not changes:
             return self
         kept = self.settings.arguments()
-        if self.moves(changes):
+        if self.changes_host(changes):
             for word in ("host", "api_key", "base_url", "default_headers"):  # all that may hold credentials
                 kept.pop(word)
         made = type(self)(make_settings(**{**kept, **changes}))
@@ -73,15 +73,15 @@ class BaseClient:
             made._formulas = self._formulas
         return made
 
-    def moves(self, changes: Mapping[str, Any]) -> bool:
+    def changes_host(self, changes: Mapping[str, Any]) -> bool:
         """Whether calls with these settings go to another host, which the headers of this one are no business of."""
         host, base_url = changes.get("host"), changes.get("base_url")
         if host is None and not isinstance(base_url, str):
             return False
-        row = self._row_there(base_url or "") if host is None else find_host(host)
-        return row is not None and row is not self.settings.host
+        spec = self._spec_there(base_url or "") if host is None else find_host(host)
+        return spec is not None and spec is not self.settings.host
 
-    def _row_there(self, base_url: str) -> HostRow | None:
+    def _spec_there(self, base_url: str) -> HostSpec | None:
         """Whose an address is. A server of one's own that has moved within one's network is still the same."""
         return (named_by_url if is_local(self.settings.base_url) else guess_by_url)(base_url)
 
@@ -183,14 +183,14 @@ class BaseClient:
         profile = self._route(request)
         messages = parts.settled(request.messages)
         settled = request if messages is request.messages else replace(request, messages=messages)
-        rehearsed = attachments.rehearsed(settled, profile, self.settings)
-        if rehearsed is request:
+        dry_run = attachments.dry_run(settled, profile, self.settings)
+        if dry_run is request:
             return None
-        if rehearsed is not settled:
-            self.prepare(rehearsed)
+        if dry_run is not settled:
+            self.prepare(dry_run)
         return attachments.steps(settled, profile, self.settings)
 
-    def _rehearse(self, request: Request) -> None:
+    def _dry_run(self, request: Request) -> None:
         """Find mistakes before a host is asked what its formulas offer."""
         from kimi_core.endpoints import server_tools  # with the first tool of a host's own
 

@@ -16,7 +16,7 @@ from kimi_core.request.plan import Plan
 from kimi_core.types import Options, Request, Response, ToolCall
 
 if TYPE_CHECKING:
-    from kimi_core.client.tool_loop import Rounds
+    from kimi_core.client.tool_loop import ToolLoop
     from kimi_core.transport.transport import OpenAsyncStream, OpenStream
 
 T = TypeVar("T")
@@ -76,7 +76,7 @@ class KimiClient(Services):
     def _shared(self, request: Request) -> Request:
         """The request after what its parts have in common: what is wrong with it, what is uploaded, what is offered."""
         if is_hosted(request):
-            self._rounds(request)  # what the host's formulas offer is known from then on
+            self._tool_loop(request)  # what the host's formulas offer is known from then on
         elif not self.settings.fallback_hosts:
             request = self.attached(request)
             self.prepare(request)
@@ -87,14 +87,14 @@ class KimiClient(Services):
             return self._complete(request)
         from kimi_core.client.tool_loop import serve, told
 
-        rounds = self._rounds(request)
+        loop = self._tool_loop(request)
 
         def ask(request: Request) -> Generator[Event]:
-            return told(self._complete(request, rounds.owners))
+            return told(self._complete(request, loop.owners))
 
-        for _ in serve(rounds, ask, self._serve, ask(rounds.request)):
+        for _ in serve(loop, ask, self._serve, ask(loop.request)):
             pass
-        return rounds.response
+        return loop.response
 
     def _complete(self, request: Request, served: Container[str] = ()) -> Response:
         """One answer of the model; `served` are the tools that the client runs."""
@@ -129,8 +129,8 @@ class KimiClient(Services):
             return self._stream(request)
         from kimi_core.client.tool_loop import serve
 
-        rounds = self._rounds(request)
-        events = serve(rounds, self._stream, self._serve, self._stream(rounds.request))
+        loop = self._tool_loop(request)
+        events = serve(loop, self._stream, self._serve, self._stream(loop.request))
         next(events)
         return events
 
@@ -148,16 +148,16 @@ class KimiClient(Services):
         next(events)  # a generator that was begun closes its connection even when nobody iterates it
         return events
 
-    def _rounds(self, request: Request) -> Rounds:
+    def _tool_loop(self, request: Request) -> ToolLoop:
         """The beginning of an answer for which the host's own tools may be run."""
         from kimi_core.client import tool_loop
         from kimi_core.endpoints import server_tools
 
-        self._rehearse(request)
+        self._dry_run(request)
         offered = {uri: self.formula_tools(uri) for uri in server_tools.formulas(request)}
         known, owners = server_tools.resolved(request, offered)
         # A file that is uploaded here is not there at a fallback host, so each attaches what it is sent.
-        return tool_loop.Rounds(known if self.settings.fallback_hosts else self.attached(known), owners)
+        return tool_loop.ToolLoop(known if self.settings.fallback_hosts else self.attached(known), owners)
 
     def _serve(self, uri: str, call: ToolCall) -> str:
         return self.run_formula(uri, call.name, call.arguments).output
@@ -230,7 +230,7 @@ class AsyncKimiClient(AsyncServices):
     async def _shared(self, request: Request) -> Request:
         """See `KimiClient._shared`."""
         if is_hosted(request):
-            await self._rounds(request)
+            await self._tool_loop(request)
         elif not self.settings.fallback_hosts:
             request = await self.attached(request)
             self.prepare(request)
@@ -241,14 +241,14 @@ class AsyncKimiClient(AsyncServices):
             return await self._complete(request)
         from kimi_core.client.tool_loop import aserve, atold
 
-        rounds = await self._rounds(request)
+        loop = await self._tool_loop(request)
 
         async def ask(request: Request) -> AsyncGenerator[Event]:
-            return atold(await self._complete(request, rounds.owners))
+            return atold(await self._complete(request, loop.owners))
 
-        async for _ in aserve(rounds, ask, self._serve, await ask(rounds.request)):
+        async for _ in aserve(loop, ask, self._serve, await ask(loop.request)):
             pass
-        return rounds.response
+        return loop.response
 
     async def _complete(self, request: Request, served: Container[str] = ()) -> Response:
         """See `KimiClient._complete`."""
@@ -276,8 +276,8 @@ class AsyncKimiClient(AsyncServices):
             return await self._stream(request)
         from kimi_core.client.tool_loop import aserve
 
-        rounds = await self._rounds(request)
-        events = aserve(rounds, self._stream, self._serve, await self._stream(rounds.request))
+        loop = await self._tool_loop(request)
+        events = aserve(loop, self._stream, self._serve, await self._stream(loop.request))
         await anext(events)
         return events
 
@@ -295,15 +295,15 @@ class AsyncKimiClient(AsyncServices):
         await anext(events)
         return events
 
-    async def _rounds(self, request: Request) -> Rounds:
+    async def _tool_loop(self, request: Request) -> ToolLoop:
         """See `KimiClient._rounds`."""
         from kimi_core.client import tool_loop
         from kimi_core.endpoints import server_tools
 
-        self._rehearse(request)
+        self._dry_run(request)
         offered = {uri: await self.formula_tools(uri) for uri in server_tools.formulas(request)}
         known, owners = server_tools.resolved(request, offered)
-        return tool_loop.Rounds(known if self.settings.fallback_hosts else await self.attached(known), owners)
+        return tool_loop.ToolLoop(known if self.settings.fallback_hosts else await self.attached(known), owners)
 
     async def _serve(self, uri: str, call: ToolCall) -> str:
         return (await self.run_formula(uri, call.name, call.arguments)).output

@@ -1,7 +1,7 @@
 """Answers that another host gives when the first one fails.
 
-`Hops` decides and does no I/O. What a host said before it failed is not said again: the next one is asked to continue
-it, where it can.
+`FallbackRun` decides and does no I/O. What a host said before it failed is not said again: the next one is asked to
+continue it, where it can.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _UNFIT = (err.ConfigError, err.MessageError)
 """What a host cannot be asked at all."""
 
 
-class Hops(Generic[C]):
+class FallbackRun(Generic[C]):
     """One answer, from the first of several hosts that gives it.
 
     Attributes:
@@ -151,81 +151,81 @@ def _said(message: Message) -> str:
 
 def complete(client: KimiClient, request: Request, served: Container[str]) -> Response:
     """A whole answer, of the first host that gives one."""
-    hops = Hops(client, request)
+    run = FallbackRun(client, request)
     while True:
         try:
-            return hops.whole(hops.client._complete_here(hops.request, served))
+            return run.whole(run.client._complete_here(run.request, served))
         except (err.APIError, *_UNFIT) as error:
-            hops.next(error)
+            run.next(error)
 
 
 async def acomplete(client: AsyncKimiClient, request: Request, served: Container[str]) -> Response:
     """See `complete`."""
-    hops = Hops(client, request)
+    run = FallbackRun(client, request)
     while True:
         try:
-            return hops.whole(await hops.client._complete_here(hops.request, served))
+            return run.whole(await run.client._complete_here(run.request, served))
         except (err.APIError, *_UNFIT) as error:
-            hops.next(error)
+            run.next(error)
 
 
 def stream(client: KimiClient, request: Request) -> Generator[Event]:
     """An answer in events; begun by the first host that can, and ended by the first that does."""
-    hops = Hops(client, request)
-    events = _told(hops, _opened(hops))
+    run = FallbackRun(client, request)
+    events = _told(run, _opened(run))
     next(events)
     return events
 
 
-def _opened(hops: Hops[KimiClient]) -> Generator[Event]:
+def _opened(run: FallbackRun[KimiClient]) -> Generator[Event]:
     while True:
         try:
-            return hops.client._stream_here(hops.request)
+            return run.client._stream_here(run.request)
         except (err.APIError, *_UNFIT) as error:
-            hops.next(error)
+            run.next(error)
 
 
-def _told(hops: Hops[KimiClient], turn: Generator[Event]) -> Generator[Event]:
+def _told(run: FallbackRun[KimiClient], turn: Generator[Event]) -> Generator[Event]:
     try:
         yield Started()
         while True:
             try:
                 for event in turn:
-                    yield hops.feed(event)
+                    yield run.feed(event)
                 return
             except err.APIError as error:
-                hops.next(error)
-            turn = _opened(hops)
+                run.next(error)
+            turn = _opened(run)
     finally:
         turn.close()
 
 
 async def astream(client: AsyncKimiClient, request: Request) -> AsyncGenerator[Event]:
     """See `stream`."""
-    hops = Hops(client, request)
-    events = _atold(hops, await _aopened(hops))
+    run = FallbackRun(client, request)
+    events = _atold(run, await _aopened(run))
     await anext(events)
     return events
 
 
-async def _aopened(hops: Hops[AsyncKimiClient]) -> AsyncGenerator[Event]:
+async def _aopened(run: FallbackRun[AsyncKimiClient]) -> AsyncGenerator[Event]:
     while True:
         try:
-            return await hops.client._stream_here(hops.request)
+            return await run.client._stream_here(run.request)
         except (err.APIError, *_UNFIT) as error:
-            hops.next(error)
+            run.next(error)
 
 
-async def _atold(hops: Hops[AsyncKimiClient], turn: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
+async def _atold(run: FallbackRun[AsyncKimiClient], turn: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
     try:
         yield Started()
         while True:
             try:
                 async for event in turn:
-                    yield hops.feed(event)
+                    yield run.feed(event)
                 return
             except err.APIError as error:
-                hops.next(error)
-            turn = await _aopened(hops)
+                run.next(error)
+            turn = await _aopened(run)
     finally:
         await turn.aclose()

@@ -1,8 +1,8 @@
 """Answers for which the client runs the host's own tools: several calls of the model, told as one answer.
 
-`Rounds` decides and does no I/O; `serve` and `aserve` are the same loop around it, sync and async. What a turn of the
-model led to is kept as a `Step` and sent again in the same form as in a conversation that is continued later, so that
-the host's cache finds the same prefix.
+`ToolLoop` decides and does no I/O; `serve` and `aserve` are the same loop around it, sync and async. What a turn of the
+model led to is kept as a `ServerToolTurn` and sent again in the same form as in a conversation that is continued later,
+so that the host's cache finds the same prefix.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from kimi_core.events import (
     ResponseBuilder,
     ServerToolCall,
     ServerToolResult,
+    ServerToolTurnEnded,
     Started,
-    StepEnded,
     TextDelta,
     ToolCallDelta,
 )
 from kimi_core.quoting import in_short, listed
-from kimi_core.types import Message, Request, Response, ServerCall, Step, TextPart, ToolCall, ToolChoice
+from kimi_core.types import Message, Request, Response, ServerCall, ServerToolTurn, TextPart, ToolCall, ToolChoice
 from kimi_core.usage import bill_of, billed
 
 _CUT = frozenset({"length", "content_filter"})
@@ -37,7 +37,7 @@ _FINAL = (err.AuthenticationError, err.PermissionDeniedError, err.QuotaExceededE
 """Refusals that have nothing to do with the one tool: asking the model again would fail alike."""
 
 
-class Rounds:
+class ToolLoop:
     """One answer in the making.
 
     Attributes:
@@ -80,7 +80,7 @@ class Rounds:
         came, spent = self._builder.response(), self._spent
         if self._served and not self._announced:  # the turn broke off within its calls
             unfinished = tuple(ServerCall(call.call, position=call.position) for call in self._calls())
-            came = replace(came, steps=(*came.steps, Step(calls=unfinished, open=True)))
+            came = replace(came, steps=(*came.steps, ServerToolTurn(calls=unfinished, open=True)))
         if spent is None or came.finish_reason is not None:
             return came
         return billed(came, bill_of(spent))
@@ -147,13 +147,13 @@ class Rounds:
         """A server tool was run."""
         return self._seen(ServerToolResult(call.id, call.name, output, failed))
 
-    def close(self) -> StepEnded | Finished:
-        """What ends the turn: `StepEnded` when `request` is to be asked next, `Finished` when this is the answer."""
+    def close(self) -> ServerToolTurnEnded | Finished:
+        """End the turn: `ServerToolTurnEnded` if `request` is to be asked next, `Finished` if this is the answer."""
         total = self._spent or Finished(None, None)
         if not self.due or len(self._places) > len(self._served):
             self._seen(total)
             return total
-        ended = StepEnded(total.usage, total.cost_usd, total.cost_is_estimate, total.reasoning_details)
+        ended = ServerToolTurnEnded(total.usage, total.cost_usd, total.cost_is_estimate, total.reasoning_details)
         self._seen(ended)
         messages = _continued(self._asked.messages, self.response.steps)
         choice = _settled(self.request.tool_choice, self.owners)
@@ -162,7 +162,7 @@ class Rounds:
         return ended
 
 
-def _continued(messages: Sequence[Message], steps: tuple[Step, ...]) -> tuple[Message, ...]:
+def _continued(messages: Sequence[Message], steps: tuple[ServerToolTurn, ...]) -> tuple[Message, ...]:
     """The conversation with what the model has done since."""
     *before, last = messages
     if not last.partial:
@@ -235,7 +235,7 @@ async def atold(response: Response) -> AsyncGenerator[Event]:
 
 
 def serve(
-    rounds: Rounds,
+    loop: ToolLoop,
     ask: Callable[[Request], Generator[Event]],
     run: Callable[[str, ToolCall], str],
     first: Generator[Event],
@@ -243,7 +243,7 @@ def serve(
     """Ask the model and run the host's tools, until there is an answer.
 
     Args:
-        rounds: The answer.
+        loop: The answer.
         ask: Asks the model.
         run: Runs a formula's function and gives what the model is to read.
         first: The first turn, asked for already.
@@ -254,33 +254,33 @@ def serve(
         while True:
             for event in turn:
                 if type(event) is not Finished:
-                    if (shown := rounds.feed(event)) is not None:
+                    if (shown := loop.feed(event)) is not None:
                         yield shown
                     continue
-                yield from rounds.end(event)
-                for call in rounds.due:
-                    yield _answer(rounds, call, run)
-                closed = rounds.close()
+                yield from loop.end(event)
+                for call in loop.due:
+                    yield _answer(loop, call, run)
+                closed = loop.close()
                 yield closed
-                if type(closed) is StepEnded:
+                if type(closed) is ServerToolTurnEnded:
                     break  # what the turn's own end would complain of is not due before the last one
             else:
                 return
             turn.close()
-            turn = ask(rounds.request)
+            turn = ask(loop.request)
     except err.APIError as error:
-        error.partial = rounds.partial
+        error.partial = loop.partial
         raise
     finally:
         turn.close()
 
 
-def _answer(rounds: Rounds, call: ToolCall, run: Callable[[str, ToolCall], str]) -> Event:
-    owner = rounds.owners[call.name]
+def _answer(loop: ToolLoop, call: ToolCall, run: Callable[[str, ToolCall], str]) -> Event:
+    owner = loop.owners[call.name]
     try:
-        return _outcome(rounds, call, call.arguments if owner == BUILTIN else run(owner, call))
+        return _outcome(loop, call, call.arguments if owner == BUILTIN else run(owner, call))
     except err.APIError as error:
-        return _outcome(rounds, call, error)
+        return _outcome(loop, call, error)
 
 
 def _reason(error: err.APIError) -> str:
@@ -295,7 +295,7 @@ def _reason(error: err.APIError) -> str:
 
 
 async def aserve(
-    rounds: Rounds,
+    loop: ToolLoop,
     ask: Callable[[Request], Awaitable[AsyncGenerator[Event]]],
     run: Callable[[str, ToolCall], Awaitable[str]],
     first: AsyncGenerator[Event],
@@ -307,41 +307,41 @@ async def aserve(
         while True:
             async for event in turn:
                 if type(event) is not Finished:
-                    if (shown := rounds.feed(event)) is not None:
+                    if (shown := loop.feed(event)) is not None:
                         yield shown
                     continue
-                for announced in rounds.end(event):
+                for announced in loop.end(event):
                     yield announced
-                for result in await _answers(rounds, run):
+                for result in await _answers(loop, run):
                     yield result
-                closed = rounds.close()
+                closed = loop.close()
                 yield closed
-                if type(closed) is StepEnded:
+                if type(closed) is ServerToolTurnEnded:
                     break
             else:
                 return
             await turn.aclose()
-            turn = await ask(rounds.request)
+            turn = await ask(loop.request)
     except err.APIError as error:
-        error.partial = rounds.partial
+        error.partial = loop.partial
         raise
     finally:
         await turn.aclose()
 
 
-async def _answers(rounds: Rounds, run: Callable[[str, ToolCall], Awaitable[str]]) -> list[Event]:
+async def _answers(loop: ToolLoop, run: Callable[[str, ToolCall], Awaitable[str]]) -> list[Event]:
     async def ran(call: ToolCall) -> str:
-        owner = rounds.owners[call.name]
+        owner = loop.owners[call.name]
         return call.arguments if owner == BUILTIN else await run(owner, call)
 
     # Errors are gathered, not raised: else the other runs would go on with nobody to wait for them.
-    outcomes = await asyncio.gather(*map(ran, rounds.due), return_exceptions=True)
-    return [_outcome(rounds, call, outcome) for call, outcome in zip(rounds.due, outcomes, strict=True)]
+    outcomes = await asyncio.gather(*map(ran, loop.due), return_exceptions=True)
+    return [_outcome(loop, call, outcome) for call, outcome in zip(loop.due, outcomes, strict=True)]
 
 
-def _outcome(rounds: Rounds, call: ToolCall, outcome: str | BaseException) -> Event:
+def _outcome(loop: ToolLoop, call: ToolCall, outcome: str | BaseException) -> Event:
     if isinstance(outcome, err.APIError):
-        return rounds.answered(call, _reason(outcome), failed=True)
+        return loop.answered(call, _reason(outcome), failed=True)
     if isinstance(outcome, BaseException):
         raise outcome
-    return rounds.answered(call, outcome, failed=False)
+    return loop.answered(call, outcome, failed=False)

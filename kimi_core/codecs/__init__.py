@@ -1,7 +1,7 @@
 """The shapes that hosts speak: pure functions between neutral types and what goes over the wire.
 
-A codec is chosen by the host's row (`HostRow.codec`). Everything that differs between hosts of one shape is in
-their rows; only another shape is another codec. A request body is any JSON value and a stream's frames are the
+A codec is chosen by the host's spec (`HostSpec.codec`). Everything that differs between hosts of one shape is in
+their specs; only another shape is another codec. A request body is any JSON value and a stream's frames are the
 codec's own, so that a shape whose body is an array (Runware's tasks) fits in.
 """
 

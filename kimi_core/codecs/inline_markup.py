@@ -20,7 +20,7 @@ class MarkupReader:
     """Reads the text and the reasoning of one answer.
 
     Args:
-        think_tags: The row's word for where tags count.
+        think_tags: The spec's word for where tags count.
         calls: Takes the sections of leaked calls; None leaves them alone.
     """
 

@@ -1,4 +1,4 @@
-"""Looking things up in JSON by the dotted paths that rows use (`choices.0.usage`)."""
+"""Looking things up in JSON by the dotted paths that specs use (`choices.0.usage`)."""
 
 from __future__ import annotations
 

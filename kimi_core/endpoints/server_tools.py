@@ -198,9 +198,9 @@ def read_results(body: Any, profile: Profile) -> list[SearchResult]:
         DecodeError: The host answered something else.
     """
     found = body.get("search_results") if isinstance(body, dict) else None
-    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+    if not isinstance(found, list) or not all(isinstance(spec, dict) for spec in found):
         raise _strange(body, "search results", profile)
-    return [SearchResult(**{name: _text(row.get(name)) for name in _RESULT}) for row in found]
+    return [SearchResult(**{name: _text(spec.get(name)) for name in _RESULT}) for spec in found]
 
 
 def _strange(body: Any, wanted: str, profile: Profile) -> err.DecodeError:

@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 LOCALHOST = "localhost"
-"""The one spelling of this machine that rows use."""
+"""The one spelling of this machine that specs use."""
 
 # Names that no public resolver knows: reserved for it (RFC 6761, RFC 8375, ICANN's `.internal`), or used so everywhere
 # (Docker's `host.docker.internal`, a cluster's `name.space.svc`).

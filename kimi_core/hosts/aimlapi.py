@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from kimi_core import errors as err
 from kimi_core.hosts.common import EMPTY_RESULT, K3_CHOICES, K3_EFFORTS, K26, THINKING_CHOICES
-from kimi_core.hosts.spec import MOONSHOT_NAMES, ErrorRule, HostRow
+from kimi_core.hosts.spec import MOONSHOT_NAMES, ErrorRule, HostSpec
 
-ROWS = (
-    HostRow(
+SPECS = (
+    HostSpec(
         name="aimlapi",
         title="AI/ML API",
         aliases=("aiml",),

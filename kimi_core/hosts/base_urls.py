@@ -1,4 +1,4 @@
-"""Addresses of hosts as users and rows give them: whether they are one, whose they are, and what stands in braces."""
+"""Addresses of hosts as users and specs give them: whether they are one, whose they are, and what stands in braces."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from urllib.parse import urlsplit
 
 from kimi_core.errors import ConfigError
 from kimi_core.hosts import addresses, registry
-from kimi_core.hosts.registry import HostRow
+from kimi_core.hosts.registry import HostSpec
 from kimi_core.quoting import in_short, quoted
 
 
-def is_trusted(url: str, row: HostRow) -> bool:
+def is_trusted(url: str, spec: HostSpec) -> bool:
     """Return whether an address is known as the host's, and no less safe: no key goes over plain http."""
-    plain = url.lower().startswith("http:") and not (row.base_url or "").startswith("http:")
-    return not plain and registry.find_by_url(url) is row
+    plain = url.lower().startswith("http:") and not (spec.base_url or "").startswith("http:")
+    return not plain and registry.find_by_url(url) is spec
 
 
 def check_url(url: str) -> None:
@@ -50,34 +50,34 @@ def _is_address(url: str) -> bool:
         return False
 
 
-def check_owner(row: HostRow, base_url: str | None, word: str) -> None:
+def check_owner(spec: HostSpec, base_url: str | None, word: str) -> None:
     """Check that an address is not another known host's, where the key would go astray.
 
-    It may come from the environment, or be at the same address (Runware has two rows there). Not where a server needs
+    It may come from the environment, or be at the same address (Runware has two specs there). Not where a server needs
     no key: anybody's server may listen on a local port.
 
     Raises:
         ConfigError: It is another host's.
     """
     owner = registry.find_by_url(base_url) if base_url else None
-    if owner and owner.key_required and owner.name != row.name and owner.base_url != row.base_url:
+    if owner and owner.key_required and owner.name != spec.name and owner.base_url != spec.base_url:
         raise ConfigError(
             f"{word} {in_short(base_url)} is {owner.title}'s: use host={owner.name!r}, or leave {word} out."
         )
 
 
-def filled(row: HostRow) -> str | None:
-    """Return the row's address, with the environment's values for the names in braces.
+def filled(spec: HostSpec) -> str | None:
+    """Return the spec's address, with the environment's values for the names in braces.
 
     Raises:
         ConfigError: One of these variables is not set.
     """
-    if not row.base_url or "{" not in row.base_url:
-        return row.base_url
-    names = re.findall(r"\{(\w+)\}", row.base_url)
+    if not spec.base_url or "{" not in spec.base_url:
+        return spec.base_url
+    names = re.findall(r"\{(\w+)\}", spec.base_url)
     values = {name: os.environ.get(name, "").strip() for name in names}
     if missing := [name for name in names if not values[name]]:
         raise ConfigError(
-            f"The address of host={row.name!r} is {row.base_url}: set {' and '.join(missing)}, or give base_url=…"
+            f"The address of host={spec.name!r} is {spec.base_url}: set {' and '.join(missing)}, or give base_url=…"
         )
-    return row.base_url.format(**values)
+    return spec.base_url.format(**values)

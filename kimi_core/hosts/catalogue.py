@@ -10,7 +10,7 @@ import datetime as dt
 from typing import Any
 
 from kimi_core.hosts.common import BY_EFFORT, FIXED, QWEN, TYPED, levels
-from kimi_core.hosts.spec import HostRow
+from kimi_core.hosts.spec import HostSpec
 
 _AS_OF = dt.date(2026, 7, 2)
 _IMAGES: dict[str, Any] = {"media": frozenset({"image"})}
@@ -23,13 +23,13 @@ _ALL_LEVELS: dict[str, Any] = {"per_model": levels("minimal", "low", "medium", "
 _ECHO: dict[str, Any] = {"reasoning_required": True, "blank_reasoning": " ", "reasoning_out": "reasoning_content"}
 
 
-def _row(name: str, title: str, base_url: str, key: str, id: str, *facts: dict[str, Any]) -> HostRow:
-    """A row of the catalogue: who, where, the key's variable, its id of K2.6, and what else is known."""
+def _spec(name: str, title: str, base_url: str, key: str, id: str, *facts: dict[str, Any]) -> HostSpec:
+    """A spec of the catalogue: who, where, the key's variable, its id of K2.6, and what else is known."""
     known: dict[str, Any] = {"model_ids": {"kimi-k2.6": id}}
     for more in facts:
         known |= more
     place = base_url.removeprefix("https://")
-    return HostRow(
+    return HostSpec(
         name=name,
         title=title,
         base_url=base_url,
@@ -42,8 +42,8 @@ def _row(name: str, title: str, base_url: str, key: str, id: str, *facts: dict[s
 
 
 # Two of them share a host name: opencode.ai/zen and opencode.ai/zen/go.
-ROWS = (
-    _row(
+SPECS = (
+    _spec(
         "alibaba-token-plan",
         "Alibaba Cloud token plan, international",
         "https://token-plan.ap-southeast-1.maas.aliyuncs.com/compatible-mode/v1",
@@ -51,7 +51,7 @@ ROWS = (
         "kimi-k2.6",
         QWEN,
     ),
-    _row(
+    _spec(
         "alibaba-token-plan-cn",
         "Alibaba Cloud token plan, China",
         "https://token-plan.cn-beijing.maas.aliyuncs.com/compatible-mode/v1",
@@ -59,11 +59,13 @@ ROWS = (
         "kimi-k2.6",
         QWEN,
     ),
-    _row("ambient", "Ambient", "https://api.ambient.xyz/v1", "AMBIENT_API_KEY", "moonshotai/kimi-k2.6", FIXED, _IMAGES),
-    _row("auriko", "Auriko", "https://api.auriko.ai/v1", "AURIKO_API_KEY", "kimi-k2.6", _LOW_TO_MAX),
-    _row("berget", "Berget AI", "https://api.berget.ai/v1", "BERGET_API_KEY", "moonshotai/Kimi-K2.6"),
-    _row("chutes", "Chutes", "https://llm.chutes.ai/v1", "CHUTES_API_KEY", "moonshotai/Kimi-K2.6-TEE", FIXED),
-    _row(
+    _spec(
+        "ambient", "Ambient", "https://api.ambient.xyz/v1", "AMBIENT_API_KEY", "moonshotai/kimi-k2.6", FIXED, _IMAGES
+    ),
+    _spec("auriko", "Auriko", "https://api.auriko.ai/v1", "AURIKO_API_KEY", "kimi-k2.6", _LOW_TO_MAX),
+    _spec("berget", "Berget AI", "https://api.berget.ai/v1", "BERGET_API_KEY", "moonshotai/Kimi-K2.6"),
+    _spec("chutes", "Chutes", "https://llm.chutes.ai/v1", "CHUTES_API_KEY", "moonshotai/Kimi-K2.6-TEE", FIXED),
+    _spec(
         "clarifai",
         "Clarifai",
         "https://api.clarifai.com/v2/ext/openai/v1",
@@ -72,9 +74,9 @@ ROWS = (
         FIXED,
         _IMAGES,
     ),
-    _row("cortecs", "Cortecs", "https://api.cortecs.ai/v1", "CORTECS_API_KEY", "kimi-k2.6", TYPED, _IMAGES),
-    _row("crof", "CrofAI", "https://crof.ai/v1", "CROF_API_KEY", "kimi-k2.6", _EFFORT, _LOW_TO_HIGH),
-    _row(
+    _spec("cortecs", "Cortecs", "https://api.cortecs.ai/v1", "CORTECS_API_KEY", "kimi-k2.6", TYPED, _IMAGES),
+    _spec("crof", "CrofAI", "https://crof.ai/v1", "CROF_API_KEY", "kimi-k2.6", _EFFORT, _LOW_TO_HIGH),
+    _spec(
         "digitalocean",
         "DigitalOcean",
         "https://inference.do-ai.run/v1",
@@ -84,10 +86,10 @@ ROWS = (
         _LOW_TO_HIGH,
         _IMAGES,
     ),
-    _row("evroc", "Evroc Think", "https://models.think.evroc.com/v1", "EVROC_API_KEY", "moonshotai/Kimi-K2.6", FIXED),
-    _row("fastrouter", "FastRouter", "https://go.fastrouter.ai/api/v1", "FASTROUTER_API_KEY", "moonshotai/kimi-k2.6"),
-    _row("frogbot", "FrogBot", "https://app.frogbot.ai/api/v1", "FROGBOT_API_KEY", "kimi-k2-6", FIXED, _IMAGES),
-    _row(
+    _spec("evroc", "Evroc Think", "https://models.think.evroc.com/v1", "EVROC_API_KEY", "moonshotai/Kimi-K2.6", FIXED),
+    _spec("fastrouter", "FastRouter", "https://go.fastrouter.ai/api/v1", "FASTROUTER_API_KEY", "moonshotai/kimi-k2.6"),
+    _spec("frogbot", "FrogBot", "https://app.frogbot.ai/api/v1", "FROGBOT_API_KEY", "kimi-k2-6", FIXED, _IMAGES),
+    _spec(
         "gmicloud",
         "GMI Cloud",
         "https://api.gmi-serving.com/v1",
@@ -97,7 +99,7 @@ ROWS = (
         _TEXT,
         {"per_model": {"kimi-k2.6": {"context": 65_536}}},
     ),
-    _row(
+    _spec(
         "inceptron",
         "Inceptron",
         "https://api.inceptron.io/v1",
@@ -106,11 +108,11 @@ ROWS = (
         FIXED,
         _IMAGES,
     ),
-    _row("kilo", "Kilo gateway", "https://api.kilo.ai/api/gateway", "KILO_API_KEY", "moonshotai/kimi-k2.6", _IMAGES),
-    _row("lilac", "Lilac", "https://api.getlilac.com/v1", "LILAC_API_KEY", "moonshotai/kimi-k2.6", _IMAGES),
-    _row("llmgateway", "LLM Gateway", "https://api.llmgateway.io/v1", "LLMGATEWAY_API_KEY", "kimi-k2.6", FIXED),
-    _row("nano-gpt", "NanoGPT", "https://nano-gpt.com/api/v1", "NANO_GPT_API_KEY", "TEE/kimi-k2.6", FIXED, _IMAGES),
-    _row(
+    _spec("kilo", "Kilo gateway", "https://api.kilo.ai/api/gateway", "KILO_API_KEY", "moonshotai/kimi-k2.6", _IMAGES),
+    _spec("lilac", "Lilac", "https://api.getlilac.com/v1", "LILAC_API_KEY", "moonshotai/kimi-k2.6", _IMAGES),
+    _spec("llmgateway", "LLM Gateway", "https://api.llmgateway.io/v1", "LLMGATEWAY_API_KEY", "kimi-k2.6", FIXED),
+    _spec("nano-gpt", "NanoGPT", "https://nano-gpt.com/api/v1", "NANO_GPT_API_KEY", "TEE/kimi-k2.6", FIXED, _IMAGES),
+    _spec(
         "neuralwatt",
         "Neuralwatt",
         "https://api.neuralwatt.com/v1",
@@ -119,14 +121,14 @@ ROWS = (
         FIXED,
         _IMAGES,
     ),
-    _row("opencode", "OpenCode Zen", "https://opencode.ai/zen/v1", "OPENCODE_API_KEY", "kimi-k2.6", _ECHO),
-    _row("opencode-go", "OpenCode Go", "https://opencode.ai/zen/go/v1", "OPENCODE_API_KEY", "kimi-k2.6", FIXED, _ECHO),
-    _row("orcarouter", "OrcaRouter", "https://api.orcarouter.ai/v1", "ORCAROUTER_API_KEY", "kimi/kimi-k2.6", FIXED),
-    _row("poe", "Poe", "https://api.poe.com/v1", "POE_API_KEY", "novita/kimi-k2.6"),
-    _row(
+    _spec("opencode", "OpenCode Zen", "https://opencode.ai/zen/v1", "OPENCODE_API_KEY", "kimi-k2.6", _ECHO),
+    _spec("opencode-go", "OpenCode Go", "https://opencode.ai/zen/go/v1", "OPENCODE_API_KEY", "kimi-k2.6", FIXED, _ECHO),
+    _spec("orcarouter", "OrcaRouter", "https://api.orcarouter.ai/v1", "ORCAROUTER_API_KEY", "kimi/kimi-k2.6", FIXED),
+    _spec("poe", "Poe", "https://api.poe.com/v1", "POE_API_KEY", "novita/kimi-k2.6"),
+    _spec(
         "routing-run", "routing.run", "https://ai.routing.sh/v1", "ROUTING_RUN_API_KEY", "route/kimi-k2.6-6bit", FIXED
     ),
-    _row(
+    _spec(
         "synthetic",
         "Synthetic",
         "https://api.synthetic.new/openai/v1",
@@ -137,8 +139,10 @@ ROWS = (
         {"thinking_off": None},
         _IMAGES,
     ),
-    _row("tinfoil", "Tinfoil", "https://inference.tinfoil.sh/v1", "TINFOIL_API_KEY", "kimi-k2-6", _EFFORT, _ALL_LEVELS),
-    _row(
+    _spec(
+        "tinfoil", "Tinfoil", "https://inference.tinfoil.sh/v1", "TINFOIL_API_KEY", "kimi-k2-6", _EFFORT, _ALL_LEVELS
+    ),
+    _spec(
         "vultr",
         "Vultr",
         "https://api.vultrinference.com/v1",
@@ -148,6 +152,6 @@ ROWS = (
         _TEXT,
         {"reasoning_in": ("reasoning", "reasoning_content")},
     ),
-    _row("wafer", "Wafer", "https://pass.wafer.ai/v1", "WAFER_API_KEY", "Kimi-K2.6", {"thinking_default": False}),
-    _row("zenmux", "ZenMux", "https://zenmux.ai/api/v1", "ZENMUX_API_KEY", "moonshotai/kimi-k2.6"),
+    _spec("wafer", "Wafer", "https://pass.wafer.ai/v1", "WAFER_API_KEY", "Kimi-K2.6", {"thinking_default": False}),
+    _spec("zenmux", "ZenMux", "https://zenmux.ai/api/v1", "ZENMUX_API_KEY", "moonshotai/kimi-k2.6"),
 )

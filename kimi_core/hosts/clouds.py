@@ -22,7 +22,7 @@ from kimi_core.hosts.common import (
     WEIGHTS,
     levels,
 )
-from kimi_core.hosts.spec import MOONSHOT_NAMES, HostRow, Retirement
+from kimi_core.hosts.spec import MOONSHOT_NAMES, HostSpec, Retirement
 
 _CONTENT: dict[str, Any] = {"reasoning_in": ("reasoning_content", "reasoning"), "reasoning_out": "reasoning_content"}
 _IMAGES: frozenset[Literal["image", "video"]] = frozenset({"image"})
@@ -37,8 +37,8 @@ _NVIDIA = {"kimi-k2.6": Retirement(day=dt.date(2026, 7, 7), source="its model ca
 # Calls after that day are answered by K3.
 _DEEPINFRA = {"kimi-k2.5": Retirement(day=dt.date(2026, 9, 7), instead="kimi-k3", source="theopenco/llmgateway#3874")}
 
-ROWS = (
-    HostRow(
+SPECS = (
+    HostSpec(
         name="together",
         title="Together AI",
         aliases=("together-ai",),
@@ -56,7 +56,7 @@ ROWS = (
         source="docs.together.ai, Kimi quickstart; models.dev, 2026-07; retirements as they say",
         note="What is retired is the serverless API; on a dedicated endpoint say overrides={'retired': {}}.",
     ),
-    HostRow(
+    HostSpec(
         name="fireworks",
         title="Fireworks AI",
         aliases=("fireworks-ai",),
@@ -80,7 +80,7 @@ ROWS = (
         tier="documented",
         source="docs.fireworks.ai; litellm's table; models.dev, 2026-07",
     ),
-    HostRow(
+    HostSpec(
         name="deepinfra",
         title="DeepInfra",
         base_url="https://api.deepinfra.com/v1/openai",
@@ -96,7 +96,7 @@ ROWS = (
         source="deepinfra.com; models.dev, 2026-07; retirements as they say",
         note="Answers end after 16384 tokens unless max_tokens says otherwise.",
     ),
-    HostRow(
+    HostSpec(
         name="baseten",
         title="Baseten Model APIs",
         base_url="https://inference.baseten.co/v1",
@@ -114,7 +114,7 @@ ROWS = (
         tier="documented",
         source="docs.baseten.co, reasoning",
     ),
-    HostRow(
+    HostSpec(
         name="novita",
         title="Novita AI",
         base_url="https://api.novita.ai/openai",
@@ -127,7 +127,7 @@ ROWS = (
         per_model=_K3,
         source="novita.ai; models.dev, 2026-07",
     ),
-    HostRow(
+    HostSpec(
         name="siliconflow",
         title="SiliconFlow, international",
         base_url="https://api.siliconflow.com/v1",
@@ -140,7 +140,7 @@ ROWS = (
         media=_IMAGES,
         source="docs.siliconflow.com; models.dev, 2026-07",
     ),
-    HostRow(
+    HostSpec(
         name="siliconflow-cn",
         title="SiliconFlow, China",
         base_url="https://api.siliconflow.cn/v1",
@@ -153,7 +153,7 @@ ROWS = (
         media=_IMAGES,
         source="docs.siliconflow.cn; models.dev, 2026-07",
     ),
-    HostRow(
+    HostSpec(
         name="nvidia",
         title="NVIDIA API catalog",
         aliases=("nvidia-nim",),
@@ -170,7 +170,7 @@ ROWS = (
         source="build.nvidia.com; models.dev, 2026-07; retirements as they say",
         note="Answers end after 16384 tokens. A container of one's own (NIM) is host='vllm' with base_url=….",
     ),
-    HostRow(
+    HostSpec(
         name="cloudflare",
         title="Cloudflare Workers AI",
         aliases=("workers-ai", "cloudflare-workers-ai"),
@@ -191,7 +191,7 @@ ROWS = (
         tier="documented",
         source="developers.cloudflare.com; workers-ai-provider 3.1.12; models.dev, 2026-07",
     ),
-    HostRow(
+    HostSpec(
         name="azure",
         title="Azure AI Foundry",
         aliases=("azure-ai", "azure-foundry"),
@@ -208,7 +208,7 @@ ROWS = (
         note="The model is the name of your deployment. For a token of Entra give "
         "default_headers={'Authorization': 'Bearer …'}.",
     ),
-    HostRow(
+    HostSpec(
         name="alibaba",
         title="Alibaba Cloud Model Studio",
         aliases=("dashscope", "alibaba-cn"),
@@ -223,7 +223,7 @@ ROWS = (
         source="alibabacloud.com, Model Studio, Kimi API; models.dev, 2026-07",
         note="Only in the region Beijing. thinking_budget goes into extra_body.",
     ),
-    HostRow(
+    HostSpec(
         name="tencent",
         title="Tencent Cloud TokenHub",
         base_url="https://tokenhub-intl.tencentcloudmaas.com/v1",
@@ -253,7 +253,7 @@ ROWS = (
         source="intl.cloud.tencent.com, product 1300, document 80635",
         note="It asks for max_tokens of at least 16000.",
     ),
-    HostRow(
+    HostSpec(
         name="parasail",
         title="Parasail",
         base_url="https://api.parasail.io/v1",

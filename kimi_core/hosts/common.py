@@ -1,4 +1,4 @@
-"""What several hosts' rows have in common: Moonshot's own models behave alike wherever Moonshot serves them."""
+"""What several hosts' specs have in common: Moonshot's own models behave alike wherever Moonshot serves them."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from kimi_core.hosts.common import (
     THINKING_CHOICES,
     WEIGHTS,
 )
-from kimi_core.hosts.spec import DETAILS, MOONSHOT_NAMES, ErrorRule, HostRow
+from kimi_core.hosts.spec import DETAILS, MOONSHOT_NAMES, ErrorRule, HostSpec
 
 _EFFORTS = {"efforts": ("minimal", "low", "medium", "high", "xhigh"), "effort_words": {"max": "xhigh"}}
 
@@ -64,8 +64,8 @@ def _upstream(name: str, **facts: Any) -> dict[str, Any]:
     return {f":{name}": facts}
 
 
-ROWS = (
-    HostRow(
+SPECS = (
+    HostSpec(
         name="openrouter",
         title="OpenRouter",
         base_url="https://openrouter.ai/api/v1",
@@ -88,7 +88,7 @@ ROWS = (
         "Moonshot's refusals in metadata.raw",
         note="Upstreams differ. Pin one with extra_body={'provider': {'only': [...]}}.",
     ),
-    HostRow(
+    HostSpec(
         name="vercel",
         title="Vercel AI Gateway",
         base_url="https://ai-gateway.vercel.sh/v1",
@@ -105,7 +105,7 @@ ROWS = (
         note="Upstreams for K2.6: Moonshot, Fireworks, Novita, Baseten. Pin one with "
         "extra_body={'providerOptions': {'gateway': {'only': [...]}}}.",
     ),
-    HostRow(
+    HostSpec(
         name="huggingface",
         title="Hugging Face router",
         aliases=("hf",),
@@ -126,7 +126,7 @@ ROWS = (
         source="Hugging Face inference providers; models.dev, 2026-07",
         note="Name the upstream behind the model: kimi-k2.6:together.",
     ),
-    HostRow(
+    HostSpec(
         name="litellm",
         title="LiteLLM proxy",
         base_url="http://localhost:4000/v1",

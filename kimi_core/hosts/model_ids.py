@@ -6,16 +6,16 @@ import re
 
 from kimi_core.errors import ConfigError
 from kimi_core.hosts import models
-from kimi_core.hosts.spec import HostRow
+from kimi_core.hosts.spec import HostSpec
 
 _SHOWN = 80
 
 
-def check(host: HostRow, model: str, form: str | None) -> None:
+def check(host: HostSpec, model: str, form: str | None) -> None:
     """Raise for an id that no model of the host can have.
 
     Args:
-        host: The host's row.
+        host: The host's spec.
         model: The id as the user wrote it.
         form: What the whole of an id must be like; None where anything may be an id.
 

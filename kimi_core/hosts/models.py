@@ -1,7 +1,7 @@
-"""The Kimi models: one row per family, facts that hold on every host.
+"""The Kimi models: one spec per family, facts that hold on every host.
 
-A new model is one row. Ids die every few weeks, so an unknown id passes through on the nearest family's row.
-What only one host does with a model stands in that host's row (`HostRow.per_model`).
+A new model is one spec. Ids die every few weeks, so an unknown id passes through on the nearest family's spec.
+What only one host does with a model stands in that host's spec (`HostSpec.per_model`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ModelRow:
+class ModelSpec:
     """What is known about a model family.
 
     Attributes:
@@ -30,7 +30,7 @@ class ModelRow:
         media: What it reads beside text.
         open_weights: Whether it can be run on one's own machines.
         recommended: Sampling values by mode (`thinking`, `instant`). Hosts that pin sampling take no others.
-        as_of: When the row was last checked.
+        as_of: When the spec was last checked.
         source: Where its facts come from.
         note: What a user should know before choosing it.
     """
@@ -64,7 +64,7 @@ SECONDARY = (
     "Novita list it; no official page found: unconfirmed"
 )
 
-_K3 = ModelRow(
+_K3 = ModelSpec(
     id="kimi-k3",
     # Kimi Code's names: `k3`, and `kimi-for-coding` for whatever it serves, which has K3's switches since 2026-09-11.
     spellings=r"kimi[-_@:/.]*k3(?![.p]1|-1-pro)|^k3(-256k)?$|^kimi-for-coding$",
@@ -89,7 +89,7 @@ _K31 = replace(
     source=SECONDARY,
     note="",
 )
-_K27 = ModelRow(
+_K27 = ModelSpec(
     id="kimi-k2.7-code",
     spellings=r"kimi[-_@:/.]*k2[.\-p_]?7(-code)?(?!.*highspeed)|^k2p7$",
     context=262_144,
@@ -100,7 +100,7 @@ _K27 = ModelRow(
     recommended=_THINKING,
     source=_OFFICIAL,
 )
-_K26 = ModelRow(
+_K26 = ModelSpec(
     id="kimi-k2.6",
     spellings=r"kimi[-_@:/.]*k2[.\-p_]?6|^k2p6$",
     context=262_144,
@@ -123,7 +123,7 @@ _ROWS = (
     _K26,
     # 400 for `keep`
     replace(_K26, id="kimi-k2.5", spellings=r"kimi[-_@:/.]*k2[.\-p_]?5|^k2p5$", keep=()),
-    ModelRow(
+    ModelSpec(
         id="kimi-k2-thinking",
         spellings=r"kimi[-_@:/.]*k2-thinking",
         context=262_144,
@@ -135,21 +135,21 @@ _ROWS = (
     ),
 )
 
-MODELS: dict[str, ModelRow] = {row.id: row for row in _ROWS}
+MODELS: dict[str, ModelSpec] = {spec.id: spec for spec in _ROWS}
 """Every known model by its family id, newest first."""
 
 NEAREST = "kimi-k2.6"
-"""The row that an id nobody knows is put on."""
+"""The spec that an id nobody knows is put on."""
 
 
-def find(model: str, table: Mapping[str, ModelRow] | None = None) -> ModelRow | None:
-    """The row of a model id as any host writes it, or None when no family recognises it.
+def find(model: str, table: Mapping[str, ModelSpec] | None = None) -> ModelSpec | None:
+    """The spec of a model id as any host writes it, or None when no family recognises it.
 
     Args:
         model: `kimi-k2.6`, `moonshot/kimi-k2-6`, `moonshotai/Kimi-K2.6`, `accounts/…/kimi-k2p6`, …
-        table: Rows to look in; `MODELS` by default.
+        table: Specs to look in; `MODELS` by default.
     """
-    rows = MODELS if table is None else table
-    if row := rows.get(model):
-        return row
-    return next((row for row in rows.values() if re.search(row.spellings, model, re.IGNORECASE)), None)
+    specs = MODELS if table is None else table
+    if spec := specs.get(model):
+        return spec
+    return next((spec for spec in specs.values() if re.search(spec.spellings, model, re.IGNORECASE)), None)

@@ -8,7 +8,7 @@ from typing import Any
 from kimi_core import errors as err
 from kimi_core.hosts.common import EMPTY_RESULT, K3_CHOICES, K3_EFFORTS, K26, THINKING_CHOICES
 from kimi_core.hosts.models import SECONDARY
-from kimi_core.hosts.spec import MOONSHOT_NAMES, ErrorRule, HostRow, Price, Retirement
+from kimi_core.hosts.spec import MOONSHOT_NAMES, ErrorRule, HostSpec, Price, Retirement
 
 _KEEP = {"thinking": {"type": "enabled", "keep": "all"}}
 _ON = {"thinking": {"type": "enabled"}}
@@ -81,7 +81,7 @@ _MOONSHOT_ERRORS = (
     ),
 )
 
-_MOONSHOT: dict[str, Any] = dict(  # noqa: C408 - reads like the rows below
+_MOONSHOT: dict[str, Any] = dict(  # noqa: C408 - reads like the specs below
     retired=_RETIRED,
     # 404 `Not found the model moonshotai/kimi-k2.6 or Permission denied`; all ids that it lists are like this.
     model_id_form=r"[^\s/A-Z]+",
@@ -187,8 +187,8 @@ _KIMI_CODE: dict[str, Any] = {
     "calls for k2p5 and k2p6 are answered by K2.7 Code (models.dev#3307).",
 }
 
-ROWS = (
-    HostRow(
+SPECS = (
+    HostSpec(
         name="moonshot",
         title="Moonshot AI, international",
         aliases=("moonshotai", "kimi"),
@@ -214,7 +214,7 @@ ROWS = (
         },
         **_MOONSHOT,
     ),
-    HostRow(
+    HostSpec(
         name="moonshot-cn",
         title="Moonshot AI, China",
         aliases=("moonshotai-cn", "moonshot-china"),
@@ -226,7 +226,7 @@ ROWS = (
         thinking_ids=_GUIDES,
         **_MOONSHOT,
     ),
-    HostRow(
+    HostSpec(
         name="kimi-code",
         title="Kimi Code (a subscription)",
         aliases=("kimi-for-coding",),

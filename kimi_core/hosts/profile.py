@@ -10,8 +10,8 @@ from typing import Any
 
 from kimi_core.errors import ConfigError, UnknownHostError, warn
 from kimi_core.hosts import model_ids, models, registry
-from kimi_core.hosts.models import ModelRow
-from kimi_core.hosts.registry import HostRow
+from kimi_core.hosts.models import ModelSpec
+from kimi_core.hosts.registry import HostSpec
 from kimi_core.quoting import in_short, quoted
 
 
@@ -20,14 +20,14 @@ class Profile:
     """What steers the encoding and decoding of a call.
 
     Attributes:
-        host: The host's row with its patches for this model and the user's.
-        model: The model's row with the same.
+        host: The host's spec with its patches for this model and the user's.
+        model: The model's spec with the same.
         model_id: What is sent as `model`.
         thinking: Whether the user's name for the model asks for thinking; None when it says nothing of it.
     """
 
-    host: HostRow
-    model: ModelRow
+    host: HostSpec
+    model: ModelSpec
     model_id: str
     thinking: bool | None = None
 
@@ -50,8 +50,8 @@ class Profile:
         return f"{in_short(self.model_id)} on {self.host.name}" if self.model_id else self.host.name
 
 
-_HOST_FIELDS = {f.name for f in fields(HostRow)}
-_MODEL_FIELDS = {f.name for f in fields(ModelRow)}
+_HOST_FIELDS = {f.name for f in fields(HostSpec)}
+_MODEL_FIELDS = {f.name for f in fields(ModelSpec)}
 
 
 def nearest(model: str) -> str:
@@ -66,34 +66,34 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f" Did you mean {quoted(near[0])}?" if near else ""
 
 
-def find_host(host: str | HostRow) -> HostRow:
-    """The row of a host, by name (in any case, with any signs between) or as it is.
+def find_host(host: str | HostSpec) -> HostSpec:
+    """The spec of a host, by name (in any case, with any signs between) or as it is.
 
     Raises:
-        UnknownHostError: No row has that name.
+        UnknownHostError: No spec has that name.
     """
-    if isinstance(host, HostRow):
+    if isinstance(host, HostSpec):
         return host
-    if row := registry.find_by_name(host):
-        return row
+    if spec := registry.find_by_name(host):
+        return spec
     hint = did_you_mean(host, registry.HOSTS)
     raise UnknownHostError(
         f"There is no host {quoted(host)}.{hint} Known: {', '.join(registry.HOSTS)}. For any other OpenAI-compatible "
-        "server use host='generic' with base_url=…, or pass a HostRow of your own."
+        "server use host='generic' with base_url=…, or pass a HostSpec of your own."
     )
 
 
-def resolve(host: HostRow, model: str, patch: Mapping[str, Any] | None = None) -> Profile:
+def resolve(host: HostSpec, model: str, patch: Mapping[str, Any] | None = None) -> Profile:
     """Merge what is known about a model on a host.
 
     Args:
-        host: The host's row.
+        host: The host's spec.
         model: A family id, or an id as the host writes it. An unknown one is passed through on the nearest
-            family's row, with one warning.
-        patch: The user's own facts: fields of `HostRow` or `ModelRow`.
+            family's spec, with one warning.
+        patch: The user's own facts: fields of `HostSpec` or `ModelSpec`.
 
     Raises:
-        ConfigError: The patch has a field that no row has, or no model of the host can have that id.
+        ConfigError: The patch has a field that no spec has, or no model of the host can have that id.
     """
     model_ids.check(host, model, (patch or {}).get("model_id_form", host.model_id_form))
     meant = host.thinking_ids.get(model)
@@ -101,26 +101,26 @@ def resolve(host: HostRow, model: str, patch: Mapping[str, Any] | None = None) -
         _warn_thinking_id(host.name, model, meant)
         model = meant
     suffix = next((end for end in host.per_suffix if model.endswith(end)), "")
-    row = models.find(model)
-    if row is None:
+    spec = models.find(model)
+    if spec is None:
         _warn_unknown(host.name, model)
-        row = models.MODELS[nearest(model)]
-    merged = {**host.per_model.get(row.id, {}), **host.per_suffix.get(suffix, {}), **(patch or {})}
+        spec = models.MODELS[nearest(model)]
+    merged = {**host.per_model.get(spec.id, {}), **host.per_suffix.get(suffix, {}), **(patch or {})}
     for name in merged:
         if name not in _HOST_FIELDS | _MODEL_FIELDS:
             hint = did_you_mean(name, _HOST_FIELDS | _MODEL_FIELDS)
             raise ConfigError(
-                f"A profile has no field {quoted(name)}.{hint} See kimi_core.hosts.registry.HostRow and ModelRow."
+                f"A profile has no field {quoted(name)}.{hint} See kimi_core.hosts.registry.HostSpec and ModelSpec."
             )
     return Profile(
         host=replace(host, **{k: v for k, v in merged.items() if k in _HOST_FIELDS}),
-        model=replace(row, **{k: v for k, v in merged.items() if k in _MODEL_FIELDS}),
+        model=replace(spec, **{k: v for k, v in merged.items() if k in _MODEL_FIELDS}),
         model_id=_written(host, model, suffix),
         thinking=True if meant else None,
     )
 
 
-def _written(host: HostRow, model: str, suffix: str) -> str:
+def _written(host: HostSpec, model: str, suffix: str) -> str:
     """A model's id as the host writes it."""
     bare = model.removesuffix(suffix)
     return f"{host.model_ids[bare]}{suffix}" if bare in host.model_ids else model
@@ -135,7 +135,7 @@ def _warn_thinking_id(host: str, model: str, meant: str) -> None:
 
 
 def model_there(profile: Profile, said: Mapping[str, Any]) -> str:
-    """How a model is asked for at a fallback host: by its family, which each host's row spells in its own way."""
+    """How a model is asked for at a fallback host: by its family, which each host's spec spells in its own way."""
     if there := said.get("model"):
         return str(there)
     id_ = profile.model_id
@@ -148,6 +148,6 @@ def model_there(profile: Profile, said: Mapping[str, Any]) -> str:
 def _warn_unknown(host: str, model: str) -> None:
     hint = did_you_mean(model, models.MODELS)
     warn(
-        f"No row knows the model {quoted(model)}.{hint} It is sent to {host} as it is, with the facts of "
-        f"{nearest(model)}; add a ModelRow to kimi_core.hosts.models.MODELS, or give overrides={{…}}, to say otherwise."
+        f"No spec knows the model {quoted(model)}.{hint} It is sent to {host} as it is, with the facts of "
+        f"{nearest(model)}. To say otherwise, add a ModelSpec to kimi_core.hosts.models.MODELS or give overrides={{…}}."
     )

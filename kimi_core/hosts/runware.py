@@ -1,7 +1,7 @@
 """Runware: its own task protocol, and its endpoint that is compatible with Chat Completions.
 
-They are two systems at one address, so there is a row for each. Calls that the task protocol cannot say for certain go
-by the other one (`HostRow.compatible`).
+They are two systems at one address, so there is a spec for each. Calls that the task protocol cannot say for certain go
+by the other one (`HostSpec.compatible`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 from kimi_core import errors as err
 from kimi_core.hosts.common import K3_EFFORTS
-from kimi_core.hosts.spec import OPENAI_NAMES, ErrorRule, HostRow
+from kimi_core.hosts.spec import OPENAI_NAMES, ErrorRule, HostSpec
 
 _LEVELS = ("low", "medium", "high")
 # "5 values", of which four are known; the fifth (minimal, xhigh or max) is not, and never sent.
@@ -70,7 +70,7 @@ _ARGUMENTS = {
     "model": "model",
     "apiKey": "api_key",
 }
-_BOTH: dict[str, Any] = dict(  # noqa: C408 - reads like the rows below
+_BOTH: dict[str, Any] = dict(  # noqa: C408 - reads like the specs below
     base_url="https://api.runware.ai/v1",
     key_env=("RUNWARE_API_KEY",),
     base_url_env=("RUNWARE_BASE_URL",),
@@ -117,8 +117,8 @@ _COMPATIBLE: dict[str, Any] = dict(  # noqa: C408
     "reasoning is unconfirmed",
 )
 
-ROWS = (
-    HostRow(
+SPECS = (
+    HostSpec(
         name="runware",
         title="Runware",
         domains=("api.runware.ai",),
@@ -161,5 +161,5 @@ ROWS = (
         source="runware.ai reference of kimi-k2.6; its docs of errors, polling, webhooks, streaming; types of its SDKs",
         **_BOTH,
     ),
-    HostRow(name="runware-compatible", title="Runware, its compatible endpoint", **_COMPATIBLE, **_BOTH),
+    HostSpec(name="runware-compatible", title="Runware, its compatible endpoint", **_COMPATIBLE, **_BOTH),
 )

@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any
 
 from kimi_core.hosts.common import BY_EFFORT, K3_EFFORTS, WEIGHTS
-from kimi_core.hosts.spec import ChoiceMode, HostRow
+from kimi_core.hosts.spec import ChoiceMode, HostSpec
 
 _OBSERVED = dt.date(2026, 11, 28)
 _UNNAMED: frozenset[ChoiceMode] = frozenset({"auto", "none", "required"})
@@ -44,8 +44,8 @@ _OLLAMA: dict[str, Any] = {
     "source": "docs.ollama.com, OpenAI compatibility",
 }
 
-ROWS = (
-    HostRow(
+SPECS = (
+    HostSpec(
         name="vllm",
         title="vLLM",
         aliases=("hosted-vllm",),
@@ -89,7 +89,7 @@ ROWS = (
         as_of=_OBSERVED,
         source="vLLM recipes for Kimi-K2.6; kimi_k2 parser sources; observed on vLLM 0.32.0, 2026-11-28",
     ),
-    HostRow(
+    HostSpec(
         name="sglang",
         title="SGLang",
         base_url="http://localhost:30000/v1",
@@ -97,7 +97,7 @@ ROWS = (
         **_SGLANG,
         source="docs.sglang.ai; its request models and kimi_k2 parser",
     ),
-    HostRow(
+    HostSpec(
         name="ktransformers",
         title="KTransformers",
         base_url="http://localhost:60000/v1",
@@ -106,7 +106,7 @@ ROWS = (
         source="kvcache-ai/ktransformers, doc/en/Kimi-K2*.md",
         note="The older server on port 10002 has no reasoning parser: overrides={'think_tags': 'anywhere'}.",
     ),
-    HostRow(
+    HostSpec(
         name="llama-cpp",
         title="llama.cpp server",
         base_url="http://localhost:9931/v1",
@@ -134,7 +134,7 @@ ROWS = (
         note="Older builds and the containers listen on port 8080. The model id is ignored. Of several "
         "answers (`n`) it counts the tokens of one.",
     ),
-    HostRow(
+    HostSpec(
         name="ollama",
         title="Ollama",
         base_url="http://localhost:11434/v1",
@@ -145,7 +145,7 @@ ROWS = (
         **_OLLAMA,
         note="The local server hands Kimi on to Ollama's cloud. Its default context may cut long prompts.",
     ),
-    HostRow(
+    HostSpec(
         name="ollama-cloud",
         title="Ollama's cloud",
         base_url="https://ollama.com/v1",
@@ -153,7 +153,7 @@ ROWS = (
         key_env=("OLLAMA_API_KEY",),
         **_OLLAMA,
     ),
-    HostRow(
+    HostSpec(
         name="lm-studio",
         title="LM Studio",
         base_url="http://localhost:1234/v1",
@@ -167,7 +167,7 @@ ROWS = (
         cost_paths=(),
         source="lmstudio.ai: blog v0.3.29, API reference",
     ),
-    HostRow(
+    HostSpec(
         name="generic",
         title="any OpenAI-compatible server",
         aliases=("openai-compatible", "openai-like"),

@@ -1,6 +1,6 @@
-"""What a row of the table of hosts holds.
+"""What a spec of the table of hosts holds.
 
-The defaults are the generic row: what an unknown OpenAI-compatible server can be expected to take. Toggles are JSON
+The defaults are the generic spec: what an unknown OpenAI-compatible server can be expected to take. Toggles are JSON
 merge patches on the request body, so a new way to switch thinking needs no code.
 """
 
@@ -89,7 +89,7 @@ class ErrorRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class HostRow:
+class HostSpec:
     """What is known about a host.
 
     Attributes:
@@ -110,7 +110,7 @@ class HostRow:
         path: Where answers are asked for, below `base_url`; empty for `base_url` itself.
         endpoint: What this endpoint is called, where the host has several. It is told with every answer (`extra`).
         compatible: What is otherwise at the host's other endpoint, to which calls go that its own protocol cannot say
-            for certain (see `kimi_core.request.endpoint_choice`): fields of this row. None: all calls go to this one.
+            for certain (see `kimi_core.request.endpoint_choice`): fields of this spec. None: all calls go to this one.
         count_path: Where prompt tokens are counted; None when it has no such endpoint.
         timeout: Seconds to wait for an answer when the user does not say.
         chunk_timeout: Longest silence of a stream in seconds when the user does not say; None leaves it to `timeout`.
@@ -195,7 +195,7 @@ class HostRow:
         cached_paths: Where the cached tokens stand, inside the usage object.
         cache_write_paths: Where the tokens stand that were put into the cache, inside the usage object.
         reasoning_paths: Where the reasoning tokens stand, inside the usage object.
-        cost_paths: Where the price in US dollars stands. A row that names it says that the host reports one, which
+        cost_paths: Where the price in US dollars stands. A spec that names it says that the host reports one, which
             budgets in dollars rely on; the default only looks there.
         cost_headers: Response headers that hold the price.
         id_headers: Response headers that hold the request's id.
@@ -204,10 +204,10 @@ class HostRow:
         cache_ttls: Lifetimes that `prompt_cache_options` may ask for, its default first; empty when it has no such
             option.
         errors: Its error rules, looked at before the general ones.
-        per_model: What is otherwise for one family here: fields of this row or of the model's.
+        per_model: What is otherwise for one family here: fields of this spec or of the model's.
         per_suffix: The same for ids that end so (`:together`), which may stand behind a family id as well.
         tier: `verified` by calls of our own, `documented` by the host, or `community` knowledge.
-        as_of: When the row was last checked.
+        as_of: When the spec was last checked.
         source: Where its facts come from.
         note: What a user should know before choosing it.
     """
@@ -345,5 +345,5 @@ class HostRow:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: object, handler: object) -> core_schema.CoreSchema:
-        """As a field of a framework's model, a row is taken as it is."""
+        """As a field of a framework's model, a spec is taken as it is."""
         return core_schema.is_instance_schema(cls)

@@ -1,4 +1,4 @@
-"""Which of a host's endpoints a call goes to, where it has several (`HostRow.compatible`). Pure."""
+"""Which of a host's endpoints a call goes to, where it has several (`HostSpec.compatible`). Pure."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def goes_elsewhere(request: Request) -> bool:
 def said(profile: Profile) -> str:
     """What is told once, when a call goes there."""
     host = profile.host
-    row = HOSTS.get(f"{host.name}-compatible")
-    always = f"To go there always say host={row.name!r}. " if row else ""
+    spec = HOSTS.get(f"{host.name}-compatible")
+    always = f"To go there always say host={spec.name!r}. " if spec else ""
     return (
         f"Calls of {profile.where} with tools, and some others, go by {host.title}'s compatible endpoint: for those "
         "its own protocol has no form that is known for certain. The metadata of an answer say which `endpoint` it is "

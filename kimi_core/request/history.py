@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from kimi_core.hosts.profile import Profile
-from kimi_core.hosts.registry import HostRow
-from kimi_core.types import DocumentPart, Message, Part, Reasoning, Step, TextPart, ToolCall
+from kimi_core.hosts.registry import HostSpec
+from kimi_core.types import DocumentPart, Message, Part, Reasoning, ServerToolTurn, TextPart, ToolCall
 
 NO_RESULT = "[no result was recorded for this call]"
 """Stands where a call was never answered: `tool_call_id … is not found` otherwise."""
@@ -108,7 +108,7 @@ def _has_last_turn(message: Message) -> bool:
     return bool(said or (message.reasoning and message.reasoning.text))
 
 
-def _together(own: tuple[ToolCall, ...], step: Step) -> tuple[ToolCall, ...]:
+def _together(own: tuple[ToolCall, ...], step: ServerToolTurn) -> tuple[ToolCall, ...]:
     """All calls of a turn in the model's order."""
     calls = list(own)
     for i, served in enumerate(sorted(step.calls, key=lambda served: served.position)):
@@ -116,13 +116,13 @@ def _together(own: tuple[ToolCall, ...], step: Step) -> tuple[ToolCall, ...]:
     return tuple(calls)
 
 
-def _served(step: Step) -> Iterator[Message]:
+def _served(step: ServerToolTurn) -> Iterator[Message]:
     for served in step.calls:
         if served.output is not None:
             yield Message("tool", served.output, tool_call_id=served.call.id, name=served.call.name)
 
 
-def _needs_repair(messages: Sequence[Message], blank: str | None, host: HostRow) -> bool:
+def _needs_repair(messages: Sequence[Message], blank: str | None, host: HostSpec) -> bool:
     """Whether any rule is broken. This is what every ordinary call pays, so it is one flat loop."""
     open_ids: set[str | None] = set()
     for message in messages:
@@ -141,14 +141,14 @@ def _needs_repair(messages: Sequence[Message], blank: str | None, host: HostRow)
     return bool(open_ids)
 
 
-def _says_nothing(message: Message, host: HostRow) -> bool:
+def _says_nothing(message: Message, host: HostSpec) -> bool:
     """Whether a message without content is to be left out."""
     if message.role == "assistant":
         return not (message.tool_calls or message.partial or message.refusal)
     return message.role != "tool" and not host.takes_empty
 
 
-def _is_unfit(result: Message, host: HostRow) -> bool:
+def _is_unfit(result: Message, host: HostSpec) -> bool:
     if not result.content:
         return host.empty_result is not None
     return not host.tool_media and bool(_shown(result))
@@ -263,7 +263,7 @@ def _unique(calls: tuple[ToolCall, ...], repairs: dict[str, None]) -> tuple[Tool
 # ---------------------------------------------------------------------------------------------- empty messages
 
 
-def _filled(messages: Iterable[Message], host: HostRow, repairs: dict[str, None]) -> Iterator[Message]:
+def _filled(messages: Iterable[Message], host: HostSpec, repairs: dict[str, None]) -> Iterator[Message]:
     """The messages without those that say nothing, and with something in results that are empty."""
     for message in messages:
         if not message.content and _says_nothing(message, host):

@@ -107,7 +107,7 @@ def _best_method(draft: _Draft, output: OutputFormat) -> Any:
 
 
 def _note_schema_wins(draft: _Draft) -> None:
-    """Tools that will not be called are sent all the same: another server under this row may do better."""
+    """Tools that will not be called are sent all the same: another server under this spec may do better."""
     why = (
         f"{draft.profile.where} is sent tools and a response format together, where the schema wins: no tool is "
         "likely to be called. Let a tool give the answer (LangChain's ToolStrategy, method='function_calling'), or ask "
@@ -153,7 +153,7 @@ def _tools(draft: _Draft) -> None:
 
 
 def _builtin(draft: _Draft) -> None:
-    """Builtin functions beside thinking, where the row says that they do not go together."""
+    """Builtin functions beside thinking, where the spec says that they do not go together."""
     name = next((tool.name for tool in draft.tools if tool.type == "builtin_function"), None)
     if name is None or draft.profile.host.builtin_thinking or draft.thinks is False:
         return
@@ -394,7 +394,7 @@ def _cache(draft: _Draft) -> None:
 
 
 def _agent(draft: _Draft) -> None:
-    """The agent swarm: sent as asked where the row says yes, or that nobody knows."""
+    """The agent swarm: sent as asked where the spec says yes, or that nobody knows."""
     swarm, known = draft.options.agent, draft.profile.host.agent_swarm
     if swarm is None:
         return

@@ -22,7 +22,7 @@ _LIMITS: Final = (
     ("maximum", "exclusiveMaximum", "at most {}", "less than {}"),
 )
 _NOTED: Final = frozenset(_TEMPLATES) | frozenset(_FLAGS).union(
-    *(row[:2] for row in _LIMITS), ("default", "propertyNames", "patternProperties")
+    *(spec[:2] for spec in _LIMITS), ("default", "propertyNames", "patternProperties")
 )
 _LONGEST: Final = 200
 

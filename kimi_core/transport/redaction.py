@@ -42,7 +42,7 @@ class Redactor:
         """Know what is secret.
 
         Args:
-            settings: Their key and headers, those of the host's row and of the user's HTTP client included.
+            settings: Their key and headers, those of the host's spec and of the user's HTTP client included.
             headers: Those of one call.
         """
         self._settings = settings

@@ -82,7 +82,7 @@ def _of_status(error: Any, profile: Profile) -> err.APIError:
     target = leads_to(error.response)
     if target is not None:
         return redirected(error.status_code, str(error.response.request.url), target, profile)
-    # The SDK unwraps {"error": …}; rows speak of the whole body.
+    # The SDK unwraps {"error": …}; specs speak of the whole body.
     address = str(error.request.url)
     return error_from_status(error.status_code, _body(error), error.response.headers, profile, address=address)
 

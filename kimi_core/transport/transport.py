@@ -2,7 +2,7 @@
 
 The SDK brings connection pools, authentication, timeouts, the SSE decoder and the error classes that users know.
 Its typed models are not used: they cost ten times what the rest of a chunk does. It is imported when the first
-call is made. Retrying is done here alone (the SDK's own is off), because only a host's row knows that a 429 is
+call is made. Retrying is done here alone (the SDK's own is off), because only a host's spec knows that a 429 is
 three different things.
 """
 

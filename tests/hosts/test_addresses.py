@@ -12,7 +12,7 @@ from kimi_core import (
     AuthenticationError,
     ConfigError,
     ContextOverflowError,
-    HostRow,
+    HostSpec,
     ImagePart,
     KimiWarning,
     Message,
@@ -85,9 +85,9 @@ def test_an_address_alone_picks_the_row(base_url: str, host: str) -> None:
 
 
 @pytest.mark.parametrize("row", [r for r in HOSTS.values() if r.base_url], ids=lambda r: r.name)
-def test_every_rows_own_address_picks_it(row: HostRow) -> None:
+def test_every_rows_own_address_picks_it(spec: HostSpec) -> None:
     """Of two systems at one address (Runware), it picks the first."""
-    assert find_by_url(str(row.base_url)) is next(r for r in HOSTS.values() if r.base_url == row.base_url)
+    assert find_by_url(str(spec.base_url)) is next(r for r in HOSTS.values() if r.base_url == spec.base_url)
 
 
 @pytest.mark.parametrize(
@@ -199,8 +199,8 @@ def test_a_hosts_name_is_understood_as_people_write_it(framework: Driver, said: 
 
 
 def test_no_two_hosts_are_called_alike() -> None:
-    spelt = [("".join(filter(str.isalnum, word.casefold())), row.name) for row in HOSTS.values()
-             for word in {row.name, *row.aliases}]  # fmt: skip
+    spelt = [("".join(filter(str.isalnum, word.casefold())), spec.name) for spec in HOSTS.values()
+             for word in {spec.name, *spec.aliases}]  # fmt: skip
     assert len({word for word, _ in spelt}) == len({*spelt})
 
 
@@ -243,17 +243,17 @@ def test_a_key_of_the_environment_goes_to_its_hosts_address_alone(
 
 
 def test_a_key_can_stand_in_a_header_of_its_own(driver: Driver, kimi: LocalKimi) -> None:
-    row = HostRow(name="own-header", title="Own header", base_url=kimi.base_url, key_header="api-key")
+    spec = HostSpec(name="own-header", title="Own header", base_url=kimi.base_url, key_header="api-key")
     kimi.enqueue(text="Yes.", unchecked=True)
     bearer = {"Authorization": f"Bearer {kimi.api_key}"}  # so that the local server lets it in
-    driver.ask(driver.make(host=row, api_key="sk-azure", default_headers=bearer), "Hello")
+    driver.ask(driver.make(host=spec, api_key="sk-azure", default_headers=bearer), "Hello")
     assert kimi.requests[-1].headers["api-key"] == "[redacted]"
 
 
 def test_a_key_in_a_header_of_its_own_is_not_sent_as_a_bearer_token(driver: Driver, kimi: LocalKimi) -> None:
-    row = HostRow(name="own-header", title="Own header", base_url=kimi.base_url, key_header="api-key")
+    spec = HostSpec(name="own-header", title="Own header", base_url=kimi.base_url, key_header="api-key")
     with pytest.raises(Exception, match="Incorrect API key provided"):
-        driver.ask(driver.make(host=row, api_key=kimi.api_key), "Hello")
+        driver.ask(driver.make(host=spec, api_key=kimi.api_key), "Hello")
     assert "authorization" not in kimi.requests[-1].headers
 
 
@@ -261,9 +261,9 @@ def test_a_key_in_a_header_of_its_own_does_not_follow_a_redirect(driver: Driver)
     with FileServer() as elsewhere, FileServer() as host:
         there = elsewhere.add("/there", b"{}")
         host.add("/v1/chat/completions", status=307, headers={"Location": there})
-        row = HostRow(name="own-header", title="Own header", base_url=host.url("/v1"), key_header="api-key")
+        spec = HostSpec(name="own-header", title="Own header", base_url=host.url("/v1"), key_header="api-key")
         with pytest.raises(Exception, match="HTTP 307"):
-            driver.ask(driver.make(host=row, api_key="sk-azure", max_retries=0), "Hello")
+            driver.ask(driver.make(host=spec, api_key="sk-azure", max_retries=0), "Hello")
         assert elsewhere.requests == []
 
 
@@ -271,7 +271,7 @@ def test_a_key_in_a_header_of_its_own_does_not_follow_a_redirect(driver: Driver)
 
 
 def test_a_name_that_guides_give_means_the_model_with_thinking_on(driver: Driver, kimi: LocalKimi) -> None:
-    row = HostRow(
+    spec = HostSpec(
         name=f"guided-{driver.name}",
         title="Guided",
         base_url=kimi.base_url,
@@ -279,7 +279,7 @@ def test_a_name_that_guides_give_means_the_model_with_thinking_on(driver: Driver
         thinking_ids={"kimi-k2.6-thinking": "kimi-k2.6"},
     )
     with pytest.warns(KimiWarning, match=r"has no model 'kimi-k2\.6-thinking'.*thinking=True") as caught:
-        model = driver.make(host=row, api_key=kimi.api_key, model="kimi-k2.6-thinking")
+        model = driver.make(host=spec, api_key=kimi.api_key, model="kimi-k2.6-thinking")
         driver.ask(model, "Hello")
         driver.ask(model, "Hello")
     assert len(caught) == 1

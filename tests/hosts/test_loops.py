@@ -9,7 +9,7 @@ from llama_index.core import PromptTemplate
 from pydantic import BaseModel
 
 from kimi_adapters.local_server import LocalKimi
-from kimi_core import HOSTS, HostRow
+from kimi_core import HOSTS, HostSpec
 
 
 def get_weather(city: str) -> str:
@@ -118,7 +118,7 @@ def test_a_conversation_hops_from_host_to_host(driver: Driver, running: dict[str
 
 # -------------------------------------------------------------------------------------------- a host of one's own
 
-ACME = HostRow(
+ACME = HostSpec(
     name="acme",
     title="ACME Inference",
     domains=("api.acme.example",),

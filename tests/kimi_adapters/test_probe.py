@@ -16,7 +16,7 @@ from kimi_adapters.probe import QUESTIONS, Report, estimate, probe
 from kimi_adapters.probe.answers import Answer
 from kimi_adapters.probe.judges import solved
 from kimi_adapters.probe.messages import TASKS
-from kimi_core import HOSTS, HostRow, errors
+from kimi_core import HOSTS, HostSpec, errors
 from kimi_core.settings import Settings, make_settings
 
 KEY = "sk-local-kimi"
@@ -130,7 +130,7 @@ def test_the_row_of_moonshot_is_found_by_asking(kimi):
 
     day = f"dt.date({report.day.year}, {report.day.month}, {report.day.day})"
     assert report.source().replace(kimi.base_url, "http://localhost/v1").replace(day, "TODAY") == snapshot("""\
-HostRow(
+HostSpec(
     name="moonshot",
     title="Moonshot AI, international",
     base_url="http://localhost/v1",
@@ -170,12 +170,12 @@ HostRow(
 def test_the_source_of_a_row_is_that_row(aimlapi):
     report = probe(settings(aimlapi))
 
-    made = eval(report.source(), {"HostRow": HostRow, "dt": dt})
+    made = eval(report.source(), {"HostSpec": HostSpec, "dt": dt})
 
     assert {name: getattr(made, name) for name in report.fields} == report.fields
     assert (made.tier, made.as_of, made.source) == ("verified", report.day, "kimi-adapters probe")
     assert made.thinking_off is None
-    assert report.row().cost_paths == ("meta.usage.usd_spent",)
+    assert report.spec().cost_paths == ("meta.usage.usd_spent",)
 
 
 # ----------------------------------------------------------------------------------------------- altered hosts
@@ -322,7 +322,7 @@ def test_no_row_is_printed_without_a_way_to_structured_output(monkeypatch):
         report = probe(settings(kimi))
     assert report.unknowns["structured"] == "none of them; json_schema not enforced; json_object not enforced."
     assert "structured=" not in report.source()
-    assert report.row().structured
+    assert report.spec().structured
 
 
 @pytest.mark.parametrize("what", ALTERATIONS)
@@ -536,12 +536,12 @@ def test_a_host_that_nobody_knows_gets_a_row_from_nothing():
     with LocalKimi("fireworks") as kimi:
         report = probe(settings(kimi, "generic"), key_env="ACME_KEY")
 
-    row = report.row()
+    spec = report.spec()
     assert report.differences == {}
-    assert (row.name, row.key_env) == ("127-0-0-1", ("ACME_KEY",))
-    assert row.model_ids == {"kimi-k2.6": "accounts/fireworks/models/kimi-k2p6"}
-    assert row.tools_with_output is False
-    assert row.reasoning_out == "reasoning_content"
+    assert (spec.name, spec.key_env) == ("127-0-0-1", ("ACME_KEY",))
+    assert spec.model_ids == {"kimi-k2.6": "accounts/fireworks/models/kimi-k2p6"}
+    assert spec.tools_with_output is False
+    assert spec.reasoning_out == "reasoning_content"
 
 
 def test_a_host_without_keys_is_known_to_need_none(monkeypatch):

@@ -33,7 +33,7 @@ from kimi_core import (
     VideoPart,
 )
 from kimi_core.attachments import attachments, fetch
-from kimi_core.cache import UPLOADED, Recent
+from kimi_core.cache import UPLOADED, Cache
 from kimi_core.endpoints import files
 from kimi_core.endpoints.balance import Balance
 from kimi_core.media import data_urls, documents
@@ -571,7 +571,7 @@ def test_a_document_by_http_is_fetched_and_read(make: Any, kimi: LocalKimi, serv
 
 
 def test_memory_lets_go_of_what_was_used_longest_ago() -> None:
-    memory: Recent[str] = Recent(6, len)
+    memory: Cache[str] = Cache(6, len)
     for key, value in (("a", "aa"), ("b", "bb"), ("c", "cc")):
         memory.put(key, value)
     assert memory.get("a") == "aa"
@@ -580,7 +580,7 @@ def test_memory_lets_go_of_what_was_used_longest_ago() -> None:
 
 
 def test_memory_keeps_the_last_whatever_its_size() -> None:
-    memory: Recent[str] = Recent(6, len)
+    memory: Cache[str] = Cache(6, len)
     memory.put("a", "a")
     memory.put("large", "x" * 100)
     assert (memory.get("a"), memory.get("large")) == (None, "x" * 100)

@@ -30,9 +30,9 @@ from kimi_core import (
     ServerCall,
     ServerToolCall,
     ServerToolResult,
+    ServerToolTurn,
+    ServerToolTurnEnded,
     Started,
-    Step,
-    StepEnded,
     TextDelta,
     Thinking,
     Tool,
@@ -181,7 +181,7 @@ def test_the_events_come_in_order_with_one_beginning_and_one_end(kimi: LocalKimi
         ServerToolCall,
         ServerToolResult,
         ServerToolResult,
-        StepEnded,
+        ServerToolTurnEnded,
         TextDelta,
         Finished,
     ]
@@ -393,7 +393,9 @@ def test_the_rounds_are_limited(kimi: LocalKimi, way: Way) -> None:
     partial = caught.value.partial
     assert partial is not None
     assert [step.text for step in partial.steps] == ["Turn 1.", "Turn 2.", ""]
-    assert partial.steps[-1] == Step(calls=(ServerCall(partial.steps[-1].calls[0].call, position=0),), open=True)
+    assert partial.steps[-1] == ServerToolTurn(
+        calls=(ServerCall(partial.steps[-1].calls[0].call, position=0),), open=True
+    )
     assert (partial.text, caught.value.text) == ("Turn 3.", "Turn 3.")
     assert partial.usage is not None
     assert len([r for r in kimi.requests if r.path == FIBERS]) == 2
@@ -531,7 +533,7 @@ def test_a_stream_that_breaks_off_keeps_all_that_came(kimi: LocalKimi) -> None:
     def read() -> None:
         for event in KimiClient(**given_to(kimi)).stream(ask("Go.", DATE)):
             builder.add(event)
-            if isinstance(event, StepEnded):
+            if isinstance(event, ServerToolTurnEnded):
                 kimi.cut_stream_after(3)
 
     with pytest.raises(core.APIConnectionError) as caught:

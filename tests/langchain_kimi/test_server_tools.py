@@ -28,7 +28,7 @@ from kimi_adapters.local_server import LocalKimi
 from kimi_core import Reasoning, Response
 from langchain_kimi import ChatKimi, prefill
 from langchain_kimi._messages_in import to_messages
-from langchain_kimi._messages_out import Manner, to_ai_message
+from langchain_kimi._messages_out import MessageFormat, to_ai_message
 from langchain_kimi._streaming import chunk_maker
 
 pytestmark = [
@@ -327,16 +327,16 @@ def test_server_tools_are_part_of_what_identifies_a_model(kimi: LocalKimi) -> No
 # --------------------------------------------------------------------------------------- whatever an answer is
 
 
-def streamed(answer: Response, manner: Manner) -> AIMessageChunk:
-    maker = chunk_maker(manner)
+def streamed(answer: Response, message_format: MessageFormat) -> AIMessageChunk:
+    maker = chunk_maker(message_format)
     return reduce(operator.add, [chunk.message for event in events(answer) for chunk in maker.feed(event)])
 
 
 @pytest.mark.parametrize("v1", [False, True], ids=VERSIONS)
 @given(answers())
 def test_the_steps_of_a_message_are_those_of_the_answer(v1: bool, answer: Response) -> None:
-    manner = Manner(host="moonshot", v1=v1, served=True)
-    for message in (to_ai_message(answer, manner), streamed(answer, manner)):
+    message_format = MessageFormat(host="moonshot", v1=v1, served=True)
+    for message in (to_ai_message(answer, message_format), streamed(answer, message_format)):
         (said,) = to_messages([message])
         assert said.steps == answer.steps
         assert said.content == answer.text
@@ -347,8 +347,8 @@ def test_the_steps_of_a_message_are_those_of_the_answer(v1: bool, answer: Respon
 @pytest.mark.parametrize("v1", [False, True], ids=VERSIONS)
 @given(answers())
 def test_a_streamed_message_is_the_whole_one(v1: bool, answer: Response) -> None:
-    manner = Manner(host="moonshot", v1=v1, served=True)
-    whole, merged = to_ai_message(answer, manner), streamed(answer, manner)
+    message_format = MessageFormat(host="moonshot", v1=v1, served=True)
+    whole, merged = to_ai_message(answer, message_format), streamed(answer, message_format)
     assert plain(merged.content_blocks) == plain(whole.content_blocks)
     assert merged.additional_kwargs == whole.additional_kwargs
     assert merged.text == whole.text

@@ -14,7 +14,7 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.prompts import PromptTemplate
 
 from kimi_adapters.local_server import LocalKimi
-from kimi_core import HOSTS, MODELS, ConfigError, HostRow, KimiWarning, UnknownHostError, UnknownOptionError
+from kimi_core import HOSTS, MODELS, ConfigError, HostSpec, KimiWarning, UnknownHostError, UnknownOptionError
 from kimi_core.options import CONNECTION, OPTIONS
 from llama_index_kimi import KimiLLM
 
@@ -152,8 +152,8 @@ def test_an_address_has_two_names() -> None:
 
 
 def test_a_row_of_ones_own_is_a_host(kimi: LocalKimi) -> None:
-    row = HostRow(name="mine", title="Mine", base_url=kimi.base_url)
-    llm = KimiLLM(host=row, api_key=kimi.api_key)
+    spec = HostSpec(name="mine", title="Mine", base_url=kimi.base_url)
+    llm = KimiLLM(host=spec, api_key=kimi.api_key)
     assert llm.host == "mine"
     assert llm.chat(ASKED).message.content
 
@@ -241,11 +241,11 @@ def test_it_is_a_function_calling_llm() -> None:
 
 
 @pytest.mark.parametrize("row", MODELS.values(), ids=list(MODELS))
-def test_metadata_is_that_of_the_models_row(row: Any) -> None:
-    metadata = KimiLLM(model=row.id, api_key="k").metadata
-    assert (metadata.context_window, metadata.num_output) == (row.context, 3072)
+def test_metadata_is_that_of_the_models_row(spec: Any) -> None:
+    metadata = KimiLLM(model=spec.id, api_key="k").metadata
+    assert (metadata.context_window, metadata.num_output) == (spec.context, 3072)
     assert (metadata.is_chat_model, metadata.is_function_calling_model) == (True, True)
-    assert (metadata.model_name, metadata.system_role) == (row.id, MessageRole.SYSTEM)
+    assert (metadata.model_name, metadata.system_role) == (spec.id, MessageRole.SYSTEM)
 
 
 def test_metadata_follows_what_was_set() -> None:

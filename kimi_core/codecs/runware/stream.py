@@ -130,7 +130,7 @@ class RunwareStreamDecoder:
         return err.make(
             err.DecodeError,
             f"{where} ended its answer with calls of tools, in a form that is not known: {in_short(self._last, 500)}. "
-            "Its compatible endpoint has them in OpenAI's form: leave `compatible` as the row has it.",
+            "Its compatible endpoint has them in OpenAI's form: leave `compatible` as the spec has it.",
             host=self._profile.host.name,
             model=self._profile.model_id,
             body=self._last,

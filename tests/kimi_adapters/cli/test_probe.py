@@ -56,7 +56,7 @@ def test_json_is_all_that_is_printed_when_it_is_asked_for(kimi, vllm):
     assert said["host"] is None
     assert said["calls"] == len([one for one in vllm.requests if one.method == "POST"])
     assert found["tool_choices_thinking"] == ["auto", "named", "none", "required"]
-    assert said["row"].startswith("HostRow(")
+    assert said["row"].startswith("HostSpec(")
 
 
 @pytest.mark.parametrize("format", [[], ["--json"]])

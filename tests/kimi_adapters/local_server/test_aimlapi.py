@@ -140,7 +140,7 @@ def test_the_model_list_needs_no_key_and_has_its_own_shape(aimlapi):
     reply = aimlapi.send("GET", "/v1/models", headers={"authorization": ""})
     assert reply.status == 200
     assert {"id", "type", "info", "features", "endpoints"} == set(reply.json["data"][0])
-    assert "moonshot/kimi-k2-6" in [row["id"] for row in reply.json["data"]]
+    assert "moonshot/kimi-k2-6" in [spec["id"] for spec in reply.json["data"]]
 
 
 def test_every_answer_has_an_inference_id_and_no_rate_limit_headers(aimlapi):

@@ -44,7 +44,7 @@ def turn(**reasoning: object) -> list[dict[str, object]]:
 @pytest.mark.parametrize("name", NEW)
 def test_models_are_listed(ask, name):
     client = ask(name)
-    assert client.model in [row["id"] for row in client.send("GET", "/v1/models").json["data"]]
+    assert client.model in [spec["id"] for spec in client.send("GET", "/v1/models").json["data"]]
 
 
 # ---------------------------------------------------------------------------------------------------- OpenRouter

@@ -38,15 +38,15 @@ def test_every_response_has_a_trace_id_and_the_rate_limits(moonshot):
 
 
 def test_the_models_are_listed_with_their_abilities(moonshot):
-    rows = {row["id"]: row for row in moonshot.send("GET", "/v1/models").json["data"]}
-    assert set(rows) == {
+    specs = {spec["id"]: spec for spec in moonshot.send("GET", "/v1/models").json["data"]}
+    assert set(specs) == {
         "kimi-k3.1-pro", "kimi-k3.1-pro-highspeed", "kimi-k3",
         "kimi-k2.7-code", "kimi-k2.7-code-highspeed", "kimi-k2.6",
     }  # fmt: skip
-    assert rows["kimi-k2.6"]["context_length"] == 262_144
-    assert [rows[id]["supports_thinking_type"] for id in ("kimi-k2.6", "kimi-k3")] == ["both", "only"]
-    assert rows["kimi-k3"]["think_efforts"]["valid_efforts"] == ["low", "high", "max"]
-    assert "think_efforts" not in rows["kimi-k2.6"]
+    assert specs["kimi-k2.6"]["context_length"] == 262_144
+    assert [specs[id]["supports_thinking_type"] for id in ("kimi-k2.6", "kimi-k3")] == ["both", "only"]
+    assert specs["kimi-k3"]["think_efforts"]["valid_efforts"] == ["low", "high", "max"]
+    assert "think_efforts" not in specs["kimi-k2.6"]
 
 
 def test_one_model_is_shown(moonshot):

@@ -69,18 +69,18 @@ def test_every_row_filter_is_undone(filter_type):
     width, height = 5, 4
     pixels = [[(10 * x, 20 * y, 7) for x in range(width)] for y in range(height)]
     pixels[1] = pixels[2] = [(200, 30, 30)] * width
-    rows, above = [], bytes(3 * width)
-    for row in pixels:
-        plain = bytes(value for pixel in row for value in pixel)
-        rows.append(bytes([filter_type]) + filtered(plain, above, filter_type))
+    specs, above = [], bytes(3 * width)
+    for spec in pixels:
+        plain = bytes(value for pixel in spec for value in pixel)
+        specs.append(bytes([filter_type]) + filtered(plain, above, filter_type))
         above = plain
-    assert media.picture(png(width, height, b"".join(rows))).hex == "#c81e1e"
+    assert media.picture(png(width, height, b"".join(specs))).hex == "#c81e1e"
 
 
-def filtered(row, above, kind):
+def filtered(spec, above, kind):
     out = bytearray()
-    for at, value in enumerate(row):
-        left = row[at - 3] if at >= 3 else 0
+    for at, value in enumerate(spec):
+        left = spec[at - 3] if at >= 3 else 0
         corner = above[at - 3] if at >= 3 else 0
         guess = left + above[at] - corner
         nearest = min((left, above[at], corner), key=lambda one: abs(guess - one))
