@@ -87,7 +87,8 @@ from kimi_core.types import (
 )
 
 if TYPE_CHECKING:
-    from kimi_core.client.client import AsyncKimiClient, KimiClient
+    from kimi_core.client.async_client import AsyncKimiClient
+    from kimi_core.client.client import KimiClient
 
 __all__ = [
     "HOSTS",
@@ -178,7 +179,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in ("KimiClient", "AsyncKimiClient"):
-        from kimi_core.client import client
+        from kimi_core.client import async_client, client
 
-        return getattr(client, name)
+        return {"KimiClient": client.KimiClient, "AsyncKimiClient": async_client.AsyncKimiClient}[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

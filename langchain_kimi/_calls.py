@@ -20,7 +20,8 @@ from langchain_core.runnables import RunnableConfig, ensure_config
 from pydantic import ConfigDict
 
 from kimi_core import openai_shapes, options
-from kimi_core.client.client import AsyncKimiClient, KimiClient
+from kimi_core.client.async_client import AsyncKimiClient
+from kimi_core.client.client import KimiClient
 from kimi_core.errors import ConfigError, short_traceback
 from kimi_core.quoting import quoted
 from kimi_core.types import JsonObject, Message, OutputFormat, Request, TextPart
@@ -181,7 +182,7 @@ class Calling(Identified):
 
     def _tell(self, left_out: Mapping[str, None]) -> None:
         for kind in left_out:
-            self._clients[0]._warn(
+            self._clients[0].pipeline.warn(
                 f"block {kind}",
                 f"A block of the type {quoted(kind)} in an assistant message was left out: it means something "
                 "only to the provider that it is from.",

@@ -9,7 +9,8 @@ from langchain_core.language_models import ModelProfile
 from pydantic import ConfigDict, PrivateAttr, model_validator
 
 from kimi_core import HOSTS, HostSpec, Settings, __version__, make_settings, options
-from kimi_core.client.client import AsyncKimiClient, KimiClient
+from kimi_core.client.async_client import AsyncKimiClient
+from kimi_core.client.client import KimiClient
 from kimi_core.settings import notice_missing_key
 from kimi_core.types import JsonObject
 from langchain_kimi._fields import DEFAULT_MODEL, KimiFields

@@ -22,7 +22,8 @@ from llama_index.core.base.llms.types import (
 from pydantic import PrivateAttr, SecretStr
 
 from kimi_core import options
-from kimi_core.client.client import AsyncKimiClient, KimiClient
+from kimi_core.client.async_client import AsyncKimiClient
+from kimi_core.client.client import KimiClient
 from kimi_core.events import Event
 from kimi_core.hosts.registry import HOSTS
 from kimi_core.settings import Settings, make_settings, notice_missing_key

@@ -438,7 +438,7 @@ def test_a_key_of_the_environment_is_not_pickled(
     monkeypatch.setenv("AIMLAPI_API_KEY", "sk-another-key")
     again = pickle.loads(pickled)
     client = again._client if cls is KimiLLM else again._clients[0]
-    assert client.spare(0).settings.api_key.get_secret_value() == "sk-another-key"
+    assert client._calls._fallback(0).settings.api_key.get_secret_value() == "sk-another-key"
 
 
 @pytest.mark.parametrize("cls", [ChatKimi, KimiLLM])

@@ -20,8 +20,10 @@ from kimi_core.hosts.models import NEAREST
 from kimi_core.hosts.profile import Profile, resolve
 from kimi_core.hosts.registry import HOSTS
 from kimi_core.settings import Settings, require_key
+from kimi_core.transport.drivers import BLOCKING
 from kimi_core.transport.redaction import Redactor
 from kimi_core.transport.transport import Transport
+from kimi_core.transport.waiting import wait
 from kimi_core.types import JsonObject, Options
 
 Progress: TypeAlias = Callable[[str, int], None]
@@ -95,7 +97,7 @@ def probe(
         APIError: The first call was not answered: the host cannot be reached, or refuses the key or the model.
     """
     require_key(settings)
-    profile = _listed(_profile(settings, model), Transport(replace(settings, max_retries=0)))
+    profile = _listed(_profile(settings, model), Transport(replace(settings, max_retries=0), BLOCKING))
     run = _Run(settings, profile, progress or (lambda name, done: None))
     run.begin()
     findings = tuple(one for question in QUESTIONS for one in run.ask(question))
@@ -117,7 +119,7 @@ def _listed(profile: Profile, transport: Transport) -> Profile:
     if known_spec(profile) is not None:
         return profile
     try:
-        body, _ = transport.get("/models", profile)
+        body, _ = wait(transport.get("/models", profile))
     except err.APIConnectionError:
         raise
     except err.APIError:  # few servers lack the list; the first call will tell what is wrong
@@ -136,7 +138,7 @@ class _Run:
         self.seen = Seen(profile, keyed=settings.api_key is not None)
         self.calls = 0
         self._settings = settings
-        self._transport = Transport(settings)
+        self._transport = Transport(settings, BLOCKING)
         self._progress = progress
         self._base: JsonObject = {}
         self._lost: Answer | None = None
@@ -160,7 +162,7 @@ class _Run:
 
     def _first(self, one: Try, question: str) -> Answer:
         """A host that cannot be reached is said so at once; one that is busy is waited for."""
-        patient, self._transport = self._transport, Transport(replace(self._settings, max_retries=0))
+        patient, self._transport = self._transport, Transport(replace(self._settings, max_retries=0), BLOCKING)
         try:
             return self._called(one, question)
         except (err.RateLimitError, err.InternalServerError) as error:
@@ -209,11 +211,11 @@ class _Run:
         body = merge_patch({**self._base, "messages": one.messages}, one.patch)
         wire = WireRequest(path=profile.host.path, body=body)
         if not one.stream:
-            given, headers = transport.send(wire, profile, _PLAIN)
+            given, headers = wait(transport.send(wire, profile, _PLAIN))
             return answers.whole(Redactor(self._settings).clean(given), headers)
-        opened = transport.open(wire, profile, _PLAIN)
+        opened = wait(transport.open(wire, profile, _PLAIN))
         try:
             frames = Redactor(self._settings).clean([*opened])
         finally:
-            opened.close()
+            wait(opened.close())
         return answers.streamed(frames, opened.headers)

@@ -1,29 +1,29 @@
 """Making a request's media and documents what its host takes: read, fetched, uploaded, or extracted.
 
-What is to be done is worked out without I/O, in steps that both clients run (`run`, `arun`), and is the same in every
+What is to be done is worked out without I/O, in steps that `run` follows, and is the same in every
 turn of a conversation: what was sent inline stays inline, and the same content becomes the same bytes, id or text.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hashlib
 import logging
-from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
 
 from kimi_core.attachments import fetch
 from kimi_core.attachments.fetch import What
 from kimi_core.cache import UPLOADED, Cache
-from kimi_core.endpoints.files import AsyncFiles, Files
+from kimi_core.endpoints.files import AsyncFiles
 from kimi_core.errors import BadRequestError, KimiError, MessageError, RequestTooLargeError
 from kimi_core.hosts import addresses
 from kimi_core.hosts.profile import Profile
 from kimi_core.media import data_urls, documents, left_out, local_files
 from kimi_core.quoting import listed
 from kimi_core.settings import Settings
+from kimi_core.transport.drivers import Driver
 from kimi_core.types import (
     DocumentPart,
     FilePart,
@@ -222,40 +222,19 @@ def _judged(part: Part) -> Part:
 # ------------------------------------------------------------------------------------------------ doing it
 
 
-def run(todo: Steps, files: Files, profile: Profile, settings: Settings) -> Request:
-    """Do everything, one thing after the other.
+async def run(todo: Steps, files: AsyncFiles, profile: Profile, settings: Settings, driver: Driver) -> Request:
+    """Do everything; several things at a time, where the driver can.
 
     Raises:
-        MediaError: Something could not be read or fetched, or is nothing that Kimi takes.
-        APIError: The host refused an upload, or failed.
+        MediaError: If something could not be read or fetched, or is nothing that Kimi takes.
+        APIError: If the host refused an upload, or failed.
     """
-    doer = _Doer(files, profile, settings)
-
-    def do(job: Job) -> Done:
-        try:
-            return left_out.of_part(job.part) if doer.gave_up(job) else doer.do(job)
-        except _REFUSALS as error:
-            return doer.left_out(job, error)
-
-    return _driven(todo, lambda jobs: list(map(do, jobs)))
-
-
-async def arun(todo: Steps, files: AsyncFiles, profile: Profile, settings: Settings) -> Request:
-    """See `run`; several things at a time."""
-    doer, gate = _AsyncDoer(files, profile, settings), asyncio.Semaphore(AT_ONCE)
-
-    async def gated(job: Job) -> Done:
-        try:
-            async with gate:
-                return left_out.of_part(job.part) if doer.gave_up(job) else await doer.do(job)
-        except _REFUSALS as error:
-            return doer.left_out(job, error)
-
+    doer = _Doer(files, profile, settings, driver)
     try:
         jobs = next(todo)
         while True:
-            results = await asyncio.gather(*map(gated, jobs), return_exceptions=True)
-            jobs = todo.send([_or_raised(result) for result in results])
+            results = [_or_raised(outcome) async for outcome in driver.outcomes(doer.done, jobs, AT_ONCE)]
+            jobs = todo.send(results)
     except StopIteration as end:
         made: Request = end.value
         return made
@@ -281,122 +260,70 @@ def _or_raised(result: Done | BaseException) -> Done:
     return result
 
 
-class _Doing:
-    """What both kinds of doing share."""
-
-    def __init__(self, profile: Profile, settings: Settings) -> None:
-        self.profile, self.settings = profile, settings
+class _Doer:
+    def __init__(self, files: AsyncFiles, profile: Profile, settings: Settings, driver: Driver) -> None:
+        self._files, self._profile, self._settings, self._driver = files, profile, settings, driver
         key = settings.api_key.get_secret_value() if settings.api_key else ""
-        self.account = hashlib.sha256(f"{settings.base_url}\n{key}".encode()).digest()
+        self._account = hashlib.sha256(f"{settings.base_url}\n{key}".encode()).digest()
 
-    def key(self, purpose: str, part: Any) -> tuple[bytes, str, bytes]:
-        return self.account, purpose, hashlib.sha256(part.url.encode()).digest()
-
-    def rules(self, what: What) -> fetch.Rules:
-        host = self.profile.host
-        uploads = host.files_path is not None and (what == "document" or self.settings.upload_media is not False)
-        inline = host.inline_limit * 3 // 4 if host.inline_limit else None  # base64 takes four bytes for three
-        limit = host.file_limit if uploads else inline
-        return fetch.Rules(self.settings.fetch_media is True, limit or LIMIT, self.settings.max_retries)
-
-    def read(self, part: FilePart) -> str:
-        return local_files.load(part, self.settings.local_files, self.rules(part.kind).limit)
-
-    def gave_up(self, job: Job) -> bool:
-        return job.lenient and _given_up.get(self._attempt(job)) is not None
-
-    def left_out(self, job: Job, error: KimiError) -> LeftOutPart:
+    async def done(self, job: Job) -> Done:
+        """Do one thing. What no user wrote and cannot be had is left out, and not tried again."""
         if not job.lenient:
-            raise error
-        _log.debug("left out: %s", error)
-        _given_up.put(self._attempt(job), True)
-        return left_out.of_part(job.part)
-
-    def _attempt(self, job: Job) -> Hashable:
-        return self.settings.fetch_media, *self.key(job.do, job.part)
-
-    def uploaded(self, key: Any, purpose: str, id: str) -> str:
-        UPLOADED.put(key, id)
-        _log.debug("uploaded the %s as ms://%s to %s", purpose, id, self.profile.host.name)
-        return id
-
-    def extracted(self, key: Any, part: DocumentPart, text: str) -> str:
-        _log.debug("%s extracted %d characters of %s", self.profile.host.name, len(text), documents.shown(part))
-        _extracted.put(key, text)
-        return text
-
-
-class _Doer(_Doing):
-    def __init__(self, files: Files, profile: Profile, settings: Settings) -> None:
-        super().__init__(profile, settings)
-        self.files = files
-
-    def do(self, job: Job) -> str:
-        what = _what(job.part)
-        match job:
-            case Job("read", FilePart() as part):
-                return self.read(part)
-            case Job("fetch", (ImagePart() | VideoPart() | DocumentPart()) as part):
-                return fetch.fetch(part.url, what, self.rules(what))
-            case Job("upload", part):
-                return self._upload(part, what)
-        return self._extract(job.part)
-
-    def _upload(self, part: Any, what: Any) -> str:
-        key = self.key(what, part)
-        known = UPLOADED.get(key)
-        if known is not None:
-            return known
-        _, data = data_urls.from_data_url(part.url)
-        return self.uploaded(key, what, self.files.upload(data, purpose=what).id)
-
-    def _extract(self, part: Any) -> str:
-        key = self.key("file-extract", part)
-        known = _extracted.get(key)
-        if known is not None:
-            return known
-        _, data = data_urls.from_data_url(part.url)
-        file = self.files.upload(data, purpose="file-extract", filename=documents.name_of(part))
+            return await self._do(job)
+        attempt = self._settings.fetch_media, *self._key(job.do, job.part)
+        if _given_up.get(attempt) is not None:
+            return left_out.of_part(job.part)
         try:
-            return self.extracted(key, part, self.files.content(file.id))
-        finally:
-            with contextlib.suppress(KimiError):  # an account keeps 1000 files at most, and this one has served
-                self.files.delete(file.id)
+            return await self._do(job)
+        except _REFUSALS as error:
+            _log.debug("left out: %s", error)
+            _given_up.put(attempt, True)
+            return left_out.of_part(job.part)
 
-
-class _AsyncDoer(_Doing):
-    def __init__(self, files: AsyncFiles, profile: Profile, settings: Settings) -> None:
-        super().__init__(profile, settings)
-        self.files = files
-
-    async def do(self, job: Job) -> str:
-        what = _what(job.part)
+    async def _do(self, job: Job) -> str:
+        what, compute = _what(job.part), self._driver.compute
         match job:
             case Job("read", FilePart() as part):
-                return await asyncio.to_thread(self.read, part)
+                return await compute(local_files.load, part, self._settings.local_files, self._rules(part.kind).limit)
             case Job("fetch", (ImagePart() | VideoPart() | DocumentPart()) as part):
-                return await fetch.afetch(part.url, what, self.rules(what))
+                return await fetch.fetch(part.url, what, self._rules(what), self._driver)
             case Job("upload", part):
                 return await self._upload(part, what)
         return await self._extract(job.part)
 
+    def _key(self, purpose: str, part: Any) -> tuple[bytes, str, bytes]:
+        return self._account, purpose, hashlib.sha256(part.url.encode()).digest()
+
+    def _rules(self, what: What) -> fetch.Rules:
+        host = self._profile.host
+        uploads = host.files_path is not None and (what == "document" or self._settings.upload_media is not False)
+        inline = host.inline_limit * 3 // 4 if host.inline_limit else None  # base64 takes four bytes for three
+        limit = host.file_limit if uploads else inline
+        return fetch.Rules(self._settings.fetch_media is True, limit or LIMIT, self._settings.max_retries)
+
     async def _upload(self, part: Any, what: Any) -> str:
-        key = await asyncio.to_thread(self.key, what, part)
+        key = await self._driver.compute(self._key, what, part)
         known = UPLOADED.get(key)
         if known is not None:
             return known
-        _, data = await asyncio.to_thread(data_urls.from_data_url, part.url)
-        return self.uploaded(key, what, (await self.files.upload(data, purpose=what)).id)
+        _, data = await self._driver.compute(data_urls.from_data_url, part.url)
+        id = (await self._files.upload(data, purpose=what)).id
+        UPLOADED.put(key, id)
+        _log.debug("uploaded the %s as ms://%s to %s", what, id, self._profile.host.name)
+        return id
 
     async def _extract(self, part: Any) -> str:
-        key = await asyncio.to_thread(self.key, "file-extract", part)
+        key = await self._driver.compute(self._key, "file-extract", part)
         known = _extracted.get(key)
         if known is not None:
             return known
-        _, data = await asyncio.to_thread(data_urls.from_data_url, part.url)
-        file = await self.files.upload(data, purpose="file-extract", filename=documents.name_of(part))
+        _, data = await self._driver.compute(data_urls.from_data_url, part.url)
+        file = await self._files.upload(data, purpose="file-extract", filename=documents.name_of(part))
         try:
-            return self.extracted(key, part, await self.files.content(file.id))
+            text = await self._files.content(file.id)
         finally:
-            with contextlib.suppress(KimiError):
-                await self.files.delete(file.id)
+            with contextlib.suppress(KimiError):  # an account keeps 1000 files at most, and this one has served
+                await self._files.delete(file.id)
+        _log.debug("%s extracted %d characters of %s", self._profile.host.name, len(text), documents.shown(part))
+        _extracted.put(key, text)
+        return text

@@ -7,13 +7,12 @@ nothing of the user's or of the model's host: no key, no headers, no cookies.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import re
 import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -24,6 +23,7 @@ from kimi_core.media import data_urls, documents
 from kimi_core.media.data_urls import Kind, MediaError
 from kimi_core.quoting import in_short
 from kimi_core.transport import retry, sdk
+from kimi_core.transport.drivers import Address, Driver
 
 What: TypeAlias = Kind | Literal["document"]
 
@@ -69,28 +69,18 @@ class Rules:
     retries: int = 2
 
 
-def fetch(url: str, what: What, rules: Rules) -> str:
-    """The file of an address as a `data:` URL.
+async def fetch(url: str, what: What, rules: Rules, driver: Driver) -> str:
+    """Fetch the file of an address, as a `data:` URL.
 
     Raises:
-        FetchError: It could not be had, or is larger than allowed.
-        MediaError: It is nothing that Kimi takes.
+        FetchError: If it could not be had, or is larger than allowed.
+        MediaError: If it is nothing that Kimi takes.
     """
     key = (url, what, rules.anywhere, rules.limit)
     found = _fetched.get(key)
     if found is None:
-        found = _packed(*retry.call(rules.retries, lambda: _download(url, rules)), what, url)
-        _fetched.put(key, found)
-    return found
-
-
-async def afetch(url: str, what: What, rules: Rules) -> str:
-    """See `fetch`."""
-    key = (url, what, rules.anywhere, rules.limit)
-    found = _fetched.get(key)
-    if found is None:
-        data, mime = await retry.acall(rules.retries, lambda: _adownload(url, rules))
-        found = await asyncio.to_thread(_packed, data, mime, what, url)
+        data, mime = await retry.call(driver, rules.retries, lambda: _download(url, rules, driver))
+        found = await driver.compute(_packed, data, mime, what, url)
         _fetched.put(key, found)
     return found
 
@@ -115,62 +105,44 @@ def _media_type(header: str) -> str:
 # ---------------------------------------------------------------------------------------------------- the way
 
 
-def _download(url: str, rules: Rules) -> tuple[bytes, str]:
-    with _explained(url), sdk.plain_client(sync=True, proxies=rules.anywhere) as http:
-        for _ in range(HOPS + 1):
-            target = _target(url)
-            requests = _requests(http, target, None if rules.anywhere else _public(target, _resolve(target)))
-            response = _first_that_connects(http, requests)
-            with contextlib.closing(response):
-                onward = _onward(response, url)
-                if onward is None:
-                    body = _Body(response, url, rules.limit)
-                    for piece in response.iter_bytes():
-                        body.add(piece)
-                    return body.whole()
-            url = onward
-        raise _too_many(url)
-
-
-async def _adownload(url: str, rules: Rules) -> tuple[bytes, str]:
+async def _download(url: str, rules: Rules, driver: Driver) -> tuple[bytes, str]:
     with _explained(url):
-        async with sdk.plain_client(sync=False, proxies=rules.anywhere) as http:
+        http = sdk.plain_client(sync=driver.sync, proxies=rules.anywhere)
+        async with _closing(http, driver):
             for _ in range(HOPS + 1):
                 target = _target(url)
-                requests = _requests(http, target, None if rules.anywhere else _public(target, await _aresolve(target)))
-                response = await _afirst_that_connects(http, requests)
-                async with contextlib.aclosing(response):
+                place = target.hostname or "", _port(target)
+                addresses = None if rules.anywhere else _public(target, await _resolve(place, driver))
+                response = await _first_that_connects(http, _requests(http, target, addresses), driver)
+                async with _closing(response, driver):
                     onward = _onward(response, url)
                     if onward is None:
                         body = _Body(response, url, rules.limit)
-                        async for piece in response.aiter_bytes():
+                        async for piece in driver.pieces(response):
                             body.add(piece)
                         return body.whole()
                 url = onward
-            raise _too_many(url)
+            raise FetchError(f"{shown(url)} is one redirect too many: no more than {HOPS} are followed.")
 
 
-def _first_that_connects(http: Any, requests: list[Any]) -> Any:
+@contextlib.asynccontextmanager
+async def _closing(thing: Any, driver: Driver) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        await driver.close(thing)
+
+
+async def _first_that_connects(http: Any, requests: list[Any], driver: Driver) -> Any:
     for request in requests[:-1]:
         with contextlib.suppress(*_unconnected()):
-            return http.send(request, stream=True)
-    return http.send(requests[-1], stream=True)
-
-
-async def _afirst_that_connects(http: Any, requests: list[Any]) -> Any:
-    for request in requests[:-1]:
-        with contextlib.suppress(*_unconnected()):
-            return await http.send(request, stream=True)
-    return await http.send(requests[-1], stream=True)
+            return await driver.result(http.send(request, stream=True))
+    return await driver.result(http.send(requests[-1], stream=True))
 
 
 def _unconnected() -> tuple[type[Exception], ...]:
     library = sdk.library()
     return library.ConnectError, library.ConnectTimeout
-
-
-def _too_many(url: str) -> FetchError:
-    return FetchError(f"{shown(url)} is one redirect too many: no more than {HOPS} are followed.")
 
 
 # ---------------------------------------------------------------------------------------------- where it leads
@@ -192,12 +164,8 @@ def _port(target: SplitResult) -> int:
     return target.port or (443 if target.scheme == "https" else 80)
 
 
-def _resolve(target: SplitResult) -> Iterable[Any]:
-    return socket.getaddrinfo(target.hostname, _port(target), type=socket.SOCK_STREAM)
-
-
-async def _aresolve(target: SplitResult) -> Iterable[Any]:
-    return await asyncio.get_running_loop().getaddrinfo(target.hostname, _port(target), type=socket.SOCK_STREAM)
+async def _resolve(place: Address, driver: Driver) -> Iterable[Any]:
+    return await driver.addresses(place)
 
 
 def _public(target: SplitResult, found: Iterable[Any]) -> list[str]:

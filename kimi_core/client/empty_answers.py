@@ -1,6 +1,6 @@
-"""Answers that are none (the model only thought, or the host refused an option by its name), and those that are odd.
+"""Answers that are none: the model only thought, did not call its tool, or the host refused an option by its name.
 
-Pure; what is done about it is the client's to say.
+What is done about it is the client's to say. No I/O.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from dataclasses import replace
 from typing import Any
 
 from kimi_core.codecs.call_sections import WITHHELD
-from kimi_core.errors import APIError
+from kimi_core.errors import APIError, ToolNotCalledError
+from kimi_core.quoting import listed
 from kimi_core.request.plan import Plan
-from kimi_core.types import EmptyAnswer, Response
+from kimi_core.types import EmptyAnswer, Request, Response, ToolChoice
 
 PROMOTED = "promoted_reasoning"
 """Marks in `Response.extra` a text that was the reasoning of an answer without text."""
@@ -76,3 +77,42 @@ def without_refused(plan: Plan, error: APIError) -> tuple[Plan, str] | None:
         return None
     nothing: dict[str, Any] = {named["option"]: None}
     return replace(plan, request=replace(plan.request, options=replace(options, **nothing))), named["option"]
+
+
+def left_empty(plan: Plan, response: Response) -> Iterator[tuple[str, str]]:
+    """Yield the warning about an answer that stays nothing but reasoning, unless that was asked for."""
+    if is_only_thought(response) and empty_answer(plan) == "retry" and plan.request.output is None:
+        yield (
+            "only thought",
+            f"The answer of {plan.profile.where} is empty: the model stopped after thinking. Call again, or set "
+            "empty_answer='promote' to take the reasoning for the answer.",
+        )
+
+
+def lacks_call(plan: Plan, response: Response) -> bool:
+    """Whether a tool that had to be called was not."""
+    if not plan.must_call or response.refusal:  # a refusal is an answer, and stays one when it is asked for again
+        return False
+    return plan.must_call.isdisjoint(call.name for call in response.tool_calls)
+
+
+def narrowed(plan: Plan) -> Request:
+    """Return the same call with only those tools on offer of which one was to be called."""
+    tools = tuple(tool for tool in plan.request.tools if tool.name in plan.must_call)
+    return replace(plan.request, tools=tools, tool_choice=ToolChoice("auto"))
+
+
+def demand_call(plan: Plan, response: Response) -> None:
+    """Insist on the call of a tool that had to be called.
+
+    Raises:
+        ToolNotCalledError: If it was not called.
+    """
+    if lacks_call(plan, response):
+        names = listed(sorted(plan.must_call), " or ")
+        raise ToolNotCalledError(
+            f"{plan.profile.where} was to call {names} and did not; it cannot be forced to while it thinks. "
+            f"It answered: {response.text[:200]!r}",
+            text=response.text,
+            finish_reason=response.finish_reason,
+        )

@@ -7,9 +7,9 @@ continue it, where it can.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Container, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Container, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from kimi_core import errors as err
 from kimi_core.budget import CHARACTERS
@@ -20,7 +20,6 @@ from kimi_core.events import (
     ReasoningDelta,
     RefusalDelta,
     ResponseBuilder,
-    Started,
     TextDelta,
     ToolCallDelta,
 )
@@ -29,10 +28,7 @@ from kimi_core.types import Message, Request, Response, TextPart
 from kimi_core.usage import bill_of, billed
 
 if TYPE_CHECKING:
-    from kimi_core.client.base_client import BaseClient
-    from kimi_core.client.client import AsyncKimiClient, KimiClient
-
-C = TypeVar("C", bound="BaseClient")
+    from kimi_core.client.async_client import AsyncKimiClient
 
 _log = logging.getLogger("kimi_core.client.fallback")
 
@@ -44,7 +40,7 @@ _UNFIT = (err.ConfigError, err.MessageError)
 """What a host cannot be asked at all."""
 
 
-class FallbackRun(Generic[C]):
+class FallbackRun:
     """One answer, from the first of several hosts that gives it.
 
     Attributes:
@@ -52,10 +48,10 @@ class FallbackRun(Generic[C]):
         request: What to ask.
     """
 
-    def __init__(self, client: C, request: Request) -> None:
+    def __init__(self, client: AsyncKimiClient, request: Request) -> None:
         self.client = client
         self.request = request
-        self._first: C = client
+        self._first = client
         self._asked = request
         self._index = 0
         self._failed: list[dict[str, str]] = []
@@ -117,7 +113,7 @@ class FallbackRun(Generic[C]):
 
     def _hop(self, hosts: Sequence[Mapping[str, Any]]) -> None:
         model = model_there(self._first.profile(self._asked.model), hosts[self._index])
-        self.client = self._first.spare(self._index)
+        self.client = self._first._fallback(self._index)
         options = self._asked.options
         if self.client.settings.base_url != self._first.settings.base_url:  # headers may hold what is not its business
             options = replace(options, extra_headers=None)
@@ -149,18 +145,8 @@ def _said(message: Message) -> str:
 # ------------------------------------------------------------------------------------------------ the loops
 
 
-def complete(client: KimiClient, request: Request, served: Container[str]) -> Response:
-    """A whole answer, of the first host that gives one."""
-    run = FallbackRun(client, request)
-    while True:
-        try:
-            return run.whole(run.client._complete_here(run.request, served))
-        except (err.APIError, *_UNFIT) as error:
-            run.next(error)
-
-
-async def acomplete(client: AsyncKimiClient, request: Request, served: Container[str]) -> Response:
-    """See `complete`."""
+async def complete(client: AsyncKimiClient, request: Request, served: Container[str]) -> Response:
+    """Return a whole answer, of the first host that gives one."""
     run = FallbackRun(client, request)
     while True:
         try:
@@ -169,56 +155,22 @@ async def acomplete(client: AsyncKimiClient, request: Request, served: Container
             run.next(error)
 
 
-def stream(client: KimiClient, request: Request) -> Generator[Event]:
-    """An answer in events; begun by the first host that can, and ended by the first that does."""
+async def stream(client: AsyncKimiClient, request: Request) -> AsyncGenerator[Event]:
+    """Return an answer in events, begun by the first host that can, and ended by the first that does."""
     run = FallbackRun(client, request)
-    events = _told(run, _opened(run))
-    next(events)
-    return events
+    return _events(run, await _opened(run))
 
 
-def _opened(run: FallbackRun[KimiClient]) -> Generator[Event]:
+async def _opened(run: FallbackRun) -> AsyncGenerator[Event]:
     while True:
         try:
-            return run.client._stream_here(run.request)
+            return run.client._events(*await run.client._open(run.request))
         except (err.APIError, *_UNFIT) as error:
             run.next(error)
 
 
-def _told(run: FallbackRun[KimiClient], turn: Generator[Event]) -> Generator[Event]:
+async def _events(run: FallbackRun, turn: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
     try:
-        yield Started()
-        while True:
-            try:
-                for event in turn:
-                    yield run.feed(event)
-                return
-            except err.APIError as error:
-                run.next(error)
-            turn = _opened(run)
-    finally:
-        turn.close()
-
-
-async def astream(client: AsyncKimiClient, request: Request) -> AsyncGenerator[Event]:
-    """See `stream`."""
-    run = FallbackRun(client, request)
-    events = _atold(run, await _aopened(run))
-    await anext(events)
-    return events
-
-
-async def _aopened(run: FallbackRun[AsyncKimiClient]) -> AsyncGenerator[Event]:
-    while True:
-        try:
-            return await run.client._stream_here(run.request)
-        except (err.APIError, *_UNFIT) as error:
-            run.next(error)
-
-
-async def _atold(run: FallbackRun[AsyncKimiClient], turn: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
-    try:
-        yield Started()
         while True:
             try:
                 async for event in turn:
@@ -226,6 +178,6 @@ async def _atold(run: FallbackRun[AsyncKimiClient], turn: AsyncGenerator[Event])
                 return
             except err.APIError as error:
                 run.next(error)
-            turn = await _aopened(run)
+            turn = await _opened(run)
     finally:
         await turn.aclose()

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextvars import copy_context
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from kimi_core.errors import ConfigError
 from kimi_core.quoting import quoted
 from kimi_core.types import Request, Response
 from kimi_core.usage import Bill, bill_of, billed
+
+if TYPE_CHECKING:
+    from kimi_core.transport.drivers import Driver
 
 MOST_AT_ONCE = 16
 """Requests for one call that are under way at the same time."""
@@ -73,67 +74,27 @@ def _alone(answer: Response) -> Response:
     return replace(answer, alternatives=(), usage=None, cost_usd=None) if answer.alternatives else answer
 
 
-# ------------------------------------------------------------------------------------------------- side by side
-
-
-def ask(
-    answer: Callable[[Request], Response],
+async def ask(
+    driver: Driver,
+    answer: Callable[[Request], Awaitable[Response]],
     parts: Sequence[Request],
-    pace: Callable[[], object] | None,
+    pace: Callable[[], Any] | None,
     *,
     begun: bool = False,
 ) -> list[Response]:
-    """Ask all, in threads.
-
-    When one fails, those not yet begun are not made, those under way are waited for, since a thread cannot be stopped,
-    and the error is raised.
+    """Ask all side by side. When one fails, the others are given up, and its error is raised.
 
     Args:
+        driver: Makes them at the same time.
         answer: Asks one.
         parts: The requests.
         pace: Called before each but the first of a call, which the caller has waited for.
         begun: Whether the first was made before.
     """
 
-    def paced(part: Request) -> Response:
-        if pace is not None and (begun or part is not parts[0]):
-            pace()
-        return answer(part)
-
-    if len(parts) == 1:
-        return [paced(parts[0])]
-
-    pool = ThreadPoolExecutor(min(len(parts), MOST_AT_ONCE), thread_name_prefix="kimi-answer")
-    try:
-        futures: list[Future[Response]] = [pool.submit(copy_context().run, paced, part) for part in parts]
-        wait(futures, return_when=FIRST_EXCEPTION)
-        pool.shutdown(cancel_futures=True)
-    except BaseException:  # an interrupt waits for nobody
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
-    return [one.result() for one in futures if not one.cancelled()]
-
-
-async def aask(
-    answer: Callable[[Request], Awaitable[Response]],
-    parts: Sequence[Request],
-    pace: Callable[[], Awaitable[object]] | None,
-    *,
-    begun: bool = False,
-) -> list[Response]:
-    """Ask all, in tasks. When one fails, or the call is cancelled, the others are cancelled and their end awaited."""
-    gate = asyncio.Semaphore(MOST_AT_ONCE)
-
     async def paced(part: Request) -> Response:
-        async with gate:
-            if pace is not None and (begun or part is not parts[0]):
-                await pace()
-            return await answer(part)
+        if pace is not None and (begun or part is not parts[0]):
+            await driver.result(pace())
+        return await answer(part)
 
-    tasks = [asyncio.ensure_future(paced(part)) for part in parts]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    return await driver.side_by_side(paced, parts, MOST_AT_ONCE)

@@ -1,15 +1,15 @@
 """Answers for which the client runs the host's own tools: several calls of the model, told as one answer.
 
-`ToolLoop` decides and does no I/O; `serve` and `aserve` are the same loop around it, sync and async. What a turn of the
-model led to is kept as a `ServerToolTurn` and sent again in the same form as in a conversation that is continued later,
-so that the host's cache finds the same prefix.
+`ToolLoop` decides and does no I/O; `run` is the loop around it. What a turn of the model led to is kept as a
+`ServerToolTurn` and sent again in the same form as in a conversation that is continued later, so that the host's cache
+finds the same prefix.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from kimi_core import errors as err
 from kimi_core.endpoints.server_tools import BUILTIN
@@ -29,6 +29,9 @@ from kimi_core.events import (
 from kimi_core.quoting import in_short, listed
 from kimi_core.types import Message, Request, Response, ServerCall, ServerToolTurn, TextPart, ToolCall, ToolChoice
 from kimi_core.usage import bill_of, billed
+
+if TYPE_CHECKING:
+    from kimi_core.transport.drivers import Driver
 
 _CUT = frozenset({"length", "content_filter"})
 """Ends of a turn after which its calls may be incomplete."""
@@ -196,8 +199,8 @@ def summed_ends(before: Finished | None, last: Finished) -> Finished:
     )
 
 
-def told(response: Response) -> Generator[Event]:
-    """A whole answer as the events it could have come in."""
+async def events_of(response: Response) -> AsyncGenerator[Event]:
+    """Yield a whole answer as the events it could have come in."""
     yield Started(response.id, response.model, response.created, response.system_fingerprint)
     details: tuple[object, ...] = ()
     if reasoning := response.reasoning:
@@ -225,85 +228,29 @@ def told(response: Response) -> Generator[Event]:
     )
 
 
-async def atold(response: Response) -> AsyncGenerator[Event]:
-    """See `told`."""
-    for event in told(response):
-        yield event
-
-
-# ------------------------------------------------------------------------------------------------ the loop
-
-
-def serve(
+async def run(
     loop: ToolLoop,
-    ask: Callable[[Request], Generator[Event]],
-    run: Callable[[str, ToolCall], str],
-    first: Generator[Event],
-) -> Generator[Event]:
+    ask: Callable[[Request], Awaitable[AsyncGenerator[Event]]],
+    run_tool: Callable[[str, ToolCall], Awaitable[str]],
+    first: AsyncGenerator[Event],
+    driver: Driver,
+) -> AsyncGenerator[Event]:
     """Ask the model and run the host's tools, until there is an answer.
 
     Args:
         loop: The answer.
         ask: Asks the model.
-        run: Runs a formula's function and gives what the model is to read.
+        run_tool: Runs a formula's function and returns what the model is to read.
         first: The first turn, asked for already.
+        driver: Runs tools together that were called together, where it can.
     """
+
+    async def ran(call: ToolCall) -> str:
+        owner = loop.owners[call.name]
+        return call.arguments if owner == BUILTIN else await run_tool(owner, call)
+
     turn = first
     try:
-        yield Started()
-        while True:
-            for event in turn:
-                if type(event) is not Finished:
-                    if (shown := loop.feed(event)) is not None:
-                        yield shown
-                    continue
-                yield from loop.end(event)
-                for call in loop.due:
-                    yield _answer(loop, call, run)
-                closed = loop.close()
-                yield closed
-                if type(closed) is ServerToolTurnEnded:
-                    break  # what the turn's own end would complain of is not due before the last one
-            else:
-                return
-            turn.close()
-            turn = ask(loop.request)
-    except err.APIError as error:
-        error.partial = loop.partial
-        raise
-    finally:
-        turn.close()
-
-
-def _answer(loop: ToolLoop, call: ToolCall, run: Callable[[str, ToolCall], str]) -> Event:
-    owner = loop.owners[call.name]
-    try:
-        return _outcome(loop, call, call.arguments if owner == BUILTIN else run(owner, call))
-    except err.APIError as error:
-        return _outcome(loop, call, error)
-
-
-def _reason(error: err.APIError) -> str:
-    """What the model is told about a tool that failed.
-
-    Raises:
-        APIError: The error itself, when it is not the tool's own.
-    """
-    if isinstance(error, _FINAL):
-        raise error
-    return error.reason if isinstance(error, err.FormulaError) else str(error)
-
-
-async def aserve(
-    loop: ToolLoop,
-    ask: Callable[[Request], Awaitable[AsyncGenerator[Event]]],
-    run: Callable[[str, ToolCall], Awaitable[str]],
-    first: AsyncGenerator[Event],
-) -> AsyncGenerator[Event]:
-    """See `serve`. Tools that were called together run together."""
-    turn = first
-    try:
-        yield Started()
         while True:
             async for event in turn:
                 if type(event) is not Finished:
@@ -312,12 +259,15 @@ async def aserve(
                     continue
                 for announced in loop.end(event):
                     yield announced
-                for result in await _answers(loop, run):
-                    yield result
+                due = loop.due
+                at = 0
+                async for outcome in driver.outcomes(ran, due):
+                    yield _outcome(loop, due[at], outcome)
+                    at += 1
                 closed = loop.close()
                 yield closed
                 if type(closed) is ServerToolTurnEnded:
-                    break
+                    break  # what the turn's own end would complain of is not due before the last one
             else:
                 return
             await turn.aclose()
@@ -329,14 +279,15 @@ async def aserve(
         await turn.aclose()
 
 
-async def _answers(loop: ToolLoop, run: Callable[[str, ToolCall], Awaitable[str]]) -> list[Event]:
-    async def ran(call: ToolCall) -> str:
-        owner = loop.owners[call.name]
-        return call.arguments if owner == BUILTIN else await run(owner, call)
+def _reason(error: err.APIError) -> str:
+    """What the model is told about a tool that failed.
 
-    # Errors are gathered, not raised: else the other runs would go on with nobody to wait for them.
-    outcomes = await asyncio.gather(*map(ran, loop.due), return_exceptions=True)
-    return [_outcome(loop, call, outcome) for call, outcome in zip(loop.due, outcomes, strict=True)]
+    Raises:
+        APIError: The error itself, when it is not the tool's own.
+    """
+    if isinstance(error, _FINAL):
+        raise error
+    return error.reason if isinstance(error, err.FormulaError) else str(error)
 
 
 def _outcome(loop: ToolLoop, call: ToolCall, outcome: str | BaseException) -> Event:

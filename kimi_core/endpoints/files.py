@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import mimetypes
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,10 +18,11 @@ from kimi_core.hosts.profile import Profile, did_you_mean
 from kimi_core.media import data_urls, local_files
 from kimi_core.quoting import in_short, quoted
 from kimi_core.transport.sdk_call import Upload
+from kimi_core.transport.waiting import wait
 from kimi_core.types import JsonObject
 
 if TYPE_CHECKING:
-    from kimi_core.transport.transport import AsyncTransport, Transport
+    from kimi_core.transport.transport import Transport
 
 Source: TypeAlias = str | PathLike[str] | bytes | IO[bytes]
 """The path of a file, its bytes, or a file opened in binary mode."""
@@ -59,66 +59,17 @@ class FileObject:
         return f"ms://{self.id}"
 
 
-class Files:
-    """The files of an account: `KimiClient.files`."""
-
-    def __init__(self, transport: Transport, profile: Profile) -> None:
-        self._transport = transport
-        self._profile = profile
-
-    def upload(self, file: Source, *, purpose: Purpose, filename: str | None = None) -> FileObject:
-        """Upload a file. It stays until it is deleted, and hosts limit how many an account may keep (Moonshot: 1000).
-
-        Args:
-            file: A path, bytes, or a file opened in binary mode. It is read whole.
-            purpose: What it is for: `file-extract`, `image`, `video` or `batch`.
-            filename: Its name; by default that of the file.
-
-        Raises:
-            UnsupportedError: The host keeps no files, or none for this purpose.
-            MessageError: There is no such file, it is empty, or larger than the host takes.
-            APIError: The host refused or failed.
-        """
-        path = _for(purpose, self._profile)
-        body, _ = self._transport.upload(path, form(file, purpose, filename, self._profile), self._profile)
-        return _file(body, self._profile)
-
-    def list(self) -> list[FileObject]:
-        """Every file of the account."""
-        body, _ = self._transport.get(_path(self._profile), self._profile)
-        return _files(body, self._profile)
-
-    def retrieve(self, id: str) -> FileObject:
-        """What the host knows about a file."""
-        body, _ = self._transport.get(_path(self._profile, id), self._profile)
-        return _file(body, self._profile)
-
-    def content(self, id: str) -> str:
-        """The text of a file: extracted, for `file-extract`; the file itself, for files of text (batches).
-
-        Raises:
-            UnsupportedError: It is a picture, a video or another file without text.
-        """
-        data, headers = self._transport.read(f"{_path(self._profile, id)}/content", self._profile)
-        return _text(data, headers, id)
-
-    def delete(self, id: str) -> None:
-        """Delete a file. Messages that refer to it are refused from then on."""
-        self._transport.delete(_path(self._profile, id), self._profile)
-        _forget(id)
-
-
 class AsyncFiles:
     """The files of an account: `AsyncKimiClient.files`."""
 
-    def __init__(self, transport: AsyncTransport, profile: Profile) -> None:
+    def __init__(self, transport: Transport, profile: Profile) -> None:
         self._transport = transport
         self._profile = profile
 
     async def upload(self, file: Source, *, purpose: Purpose, filename: str | None = None) -> FileObject:
         """See `Files.upload`."""
         path = _for(purpose, self._profile)
-        made = await asyncio.to_thread(form, file, purpose, filename, self._profile)
+        made = await self._transport.driver.compute(form, file, purpose, filename, self._profile)
         body, _ = await self._transport.upload(path, made, self._profile)
         return _file(body, self._profile)
 
@@ -141,6 +92,49 @@ class AsyncFiles:
         """See `Files.delete`."""
         await self._transport.delete(_path(self._profile, id), self._profile)
         _forget(id)
+
+
+class Files:
+    """The files of an account: `KimiClient.files`."""
+
+    def __init__(self, files: AsyncFiles) -> None:
+        """Wrap files whose transport blocks."""
+        self._files = files
+
+    def upload(self, file: Source, *, purpose: Purpose, filename: str | None = None) -> FileObject:
+        """Upload a file. It stays until it is deleted, and hosts limit how many an account may keep (Moonshot: 1000).
+
+        Args:
+            file: A path, bytes, or a file opened in binary mode. It is read whole.
+            purpose: What it is for: `file-extract`, `image`, `video` or `batch`.
+            filename: Its name; by default that of the file.
+
+        Raises:
+            UnsupportedError: If the host keeps no files, or none for this purpose.
+            MessageError: If there is no such file, or it is empty or larger than the host takes.
+            APIError: If the host refused or failed.
+        """
+        return wait(self._files.upload(file, purpose=purpose, filename=filename))
+
+    def list(self) -> list[FileObject]:
+        """Return every file of the account."""
+        return wait(self._files.list())
+
+    def retrieve(self, id: str) -> FileObject:
+        """Return what the host knows about a file."""
+        return wait(self._files.retrieve(id))
+
+    def content(self, id: str) -> str:
+        """Return the text of a file: extracted, for `file-extract`; the file itself, for files of text (batches).
+
+        Raises:
+            UnsupportedError: If it is a picture, a video or another file without text.
+        """
+        return wait(self._files.content(id))
+
+    def delete(self, id: str) -> None:
+        """Delete a file. Messages that refer to it are refused from then on."""
+        wait(self._files.delete(id))
 
 
 # ------------------------------------------------------------------------------------------------ what is sent

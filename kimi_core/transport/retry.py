@@ -7,7 +7,7 @@ host's `Retry-After` is honoured up to a cap; otherwise the pause doubles, with 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import tenacity
@@ -24,6 +24,7 @@ from kimi_core.errors import KimiError, short_traceback
 
 if TYPE_CHECKING:
     from kimi_core.codecs import Poll
+    from kimi_core.transport.drivers import Driver
 
 T = TypeVar("T")
 
@@ -46,27 +47,24 @@ def _pause(state: RetryCallState) -> float:
     return _backoff(state) if asked is None else float(asked)
 
 
-def until(poll: Poll, found: T, ask: Callable[[], T], late: Callable[[], Exception]) -> T:
+async def until(
+    driver: Driver, poll: Poll, found: T, ask: Callable[[], Awaitable[T]], late: Callable[[], Exception]
+) -> T:
     """Ask until the answer is there.
 
     Args:
+        driver: How time passes.
         poll: How often, how long, and what says that it is not.
         found: What came first: body and headers.
         ask: Asks once more.
         late: The error when it took too long.
     """
-    answers = itertools.chain([lambda: found], itertools.repeat(ask))
-    return tenacity.Retrying(**_polling(poll, late))(lambda: next(answers)())
-
-
-async def auntil(poll: Poll, found: T, ask: Callable[[], Awaitable[T]], late: Callable[[], Exception]) -> T:
-    """The same for coroutines."""
     asked = itertools.count()
 
     async def attempt() -> T:
         return await ask() if next(asked) else found
 
-    return await tenacity.AsyncRetrying(**_polling(poll, late))(attempt)
+    return await tenacity.AsyncRetrying(sleep=driver.sleep, **_polling(poll, late))(attempt)
 
 
 def _polling(poll: Poll, late: Callable[[], Exception]) -> dict[str, Any]:
@@ -81,21 +79,14 @@ def _polling(poll: Poll, late: Callable[[], Exception]) -> dict[str, Any]:
     }
 
 
-def _options(max_retries: int) -> dict[str, Any]:
-    return {"stop": stop_after_attempt(max_retries + 1), "retry": _worth_it, "wait": _pause, "reraise": True}
-
-
-def call(max_retries: int, attempt: Callable[[], T]) -> T:
+async def call(driver: Driver, max_retries: int, attempt: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Call until it works, an error is final, or the attempts are used up; then raise the last error."""
-    with short_traceback:
-        return tenacity.Retrying(**_options(max_retries))(attempt)
-
-
-async def acall(max_retries: int, attempt: Callable[[], Awaitable[T]]) -> T:
-    """The same for coroutines."""
 
     async def awaited() -> T:  # tenacity awaits coroutine functions only
         return await attempt()
 
+    retrying = tenacity.AsyncRetrying(
+        sleep=driver.sleep, stop=stop_after_attempt(max_retries + 1), retry=_worth_it, wait=_pause, reraise=True
+    )
     with short_traceback:
-        return await tenacity.AsyncRetrying(**_options(max_retries))(awaited)
+        return await retrying(awaited)

@@ -43,11 +43,6 @@ class Call:
     stream: bool = False
 
 
-def address(call: Call, settings: Settings) -> str:
-    """The path, or `base_url` itself: the SDK would put a slash behind it."""
-    return call.path or settings.base_url
-
-
 def arguments(call: Call, settings: Settings, profile: Profile, *, sync: bool) -> dict[str, Any]:
     """Arguments of the SDK's method."""
     patience = _patience(settings, profile, stream=call.stream)

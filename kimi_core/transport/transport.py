@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +23,11 @@ from kimi_core.headers import hidden, merged
 from kimi_core.hosts.profile import Profile
 from kimi_core.quoting import in_short
 from kimi_core.settings import Settings, require_key
-from kimi_core.transport import retry, sdk
+from kimi_core.transport import retry
+from kimi_core.transport.drivers import Driver
 from kimi_core.transport.redaction import Redactor
 from kimi_core.transport.redirects import Redirects
-from kimi_core.transport.sdk_call import Call, Upload, address, arguments
+from kimi_core.transport.sdk_call import Call, Upload, arguments
 from kimi_core.transport.sdk_errors import Translation, broken
 from kimi_core.types import Options
 
@@ -40,12 +41,13 @@ if TYPE_CHECKING:
 
 
 class Transport:
-    """Sends requests for one `Settings`, synchronously."""
+    """Sends requests for one `Settings`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, driver: Driver) -> None:
         self.settings = settings
+        self.driver = driver
 
-    def send(self, wire: WireRequest, profile: Profile, options: Options) -> tuple[Any, Mapping[str, str]]:
+    async def send(self, wire: WireRequest, profile: Profile, options: Options) -> tuple[Any, Mapping[str, str]]:
         """Ask for a whole body.
 
         Returns:
@@ -54,147 +56,90 @@ class Transport:
         Raises:
             APIError: Whatever went wrong, after the retries that made sense.
         """
-        found = self._json(_posted(wire, options), profile)
-        if wire.poll is None:
-            return found
-        again = _posted(replace(wire, body=wire.poll.body), options)
-        return retry.until(wire.poll, found, lambda: self._json(again, profile), lambda: _unfinished(wire, profile))
-
-    def open(self, wire: WireRequest, profile: Profile, options: Options) -> OpenStream:
-        """Open a stream. Retried as long as nothing was delivered; what breaks later is raised."""
-        call = _posted(wire, options, stream=True)
-        stream = retry.call(self.settings.max_retries, lambda: self._begun(call, profile))
-        return OpenStream(stream, call, self.settings, profile)
-
-    def get(self, path: str, profile: Profile) -> tuple[Any, Mapping[str, str]]:
-        """Ask for something that is not an answer."""
-        return self._json(Call(method="get", path=path), profile)
-
-    def read(self, path: str, profile: Profile) -> tuple[bytes, Mapping[str, str]]:
-        """Ask for something that need not be JSON."""
-        response = self._tried(Call(method="get", path=path), profile)
-        return response.content, response.headers
-
-    def delete(self, path: str, profile: Profile) -> tuple[Any, Mapping[str, str]]:
-        """Have something deleted."""
-        return self._json(Call(method="delete", path=path), profile)
-
-    def upload(self, path: str, upload: Upload, profile: Profile) -> tuple[Any, Mapping[str, str]]:
-        """Send a file in a form."""
-        return self._json(Call(method="post", path=path, upload=upload), profile)
-
-    def _json(self, call: Call, profile: Profile) -> tuple[Any, Mapping[str, str]]:
-        return retry.call(
-            self.settings.max_retries, lambda: _received(self._once(call, profile), call, profile, self.settings)
-        )
-
-    def _begun(self, call: Call, profile: Profile) -> Any:
-        stream = self._once(call, profile)
-        if whole := _whole(stream.response):
-            with Translation(self.settings, call.headers, profile, "begin"):
-                whole.read()
-            _received(whole, call, profile, self.settings)
-        return stream
-
-    def _tried(self, call: Call, profile: Profile) -> Any:
-        return retry.call(self.settings.max_retries, lambda: self._once(call, profile))
-
-    def _once(self, call: Call, profile: Profile) -> Any:
-        require_key(self.settings)
-        if self.settings.budget is not None:
-            _count(self.settings.budget, call, profile)
-        ask = getattr(sdk.client(self.settings), call.method)
-        way = Redirects(address(call, self.settings))
-        with Translation(self.settings, call.headers, profile, "begin" if call.stream else "send"):
-            while True:
-                try:
-                    return ask(way.address, **arguments(call, self.settings, profile, sync=True))
-                except Exception as error:
-                    way.follow(error)
-
-
-class AsyncTransport:
-    """Sends requests for one `Settings`, asynchronously; clients belong to the running event loop."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-
-    async def send(self, wire: WireRequest, profile: Profile, options: Options) -> tuple[Any, Mapping[str, str]]:
-        """See `Transport.send`."""
         found = await self._json(_posted(wire, options), profile)
         if wire.poll is None:
             return found
         again = _posted(replace(wire, body=wire.poll.body), options)
-        return await retry.auntil(
-            wire.poll, found, lambda: self._json(again, profile), lambda: _unfinished(wire, profile)
+        return await retry.until(
+            self.driver, wire.poll, found, lambda: self._json(again, profile), lambda: _unfinished(wire, profile)
         )
 
-    async def open(self, wire: WireRequest, profile: Profile, options: Options) -> OpenAsyncStream:
-        """See `Transport.open`."""
+    async def open(self, wire: WireRequest, profile: Profile, options: Options) -> OpenStream:
+        """Open a stream. Retried as long as nothing was delivered; what breaks later is raised."""
         call = _posted(wire, options, stream=True)
-        stream = await retry.acall(self.settings.max_retries, lambda: self._begun(call, profile))
-        return OpenAsyncStream(stream, call, self.settings, profile)
+
+        async def attempt() -> Any:
+            stream = await self._once(call, profile)
+            if whole := _whole(stream.response):
+                with Translation(self.settings, call.headers, profile, "begin"):
+                    await self.driver.read(whole)
+                _received(whole, call, profile, self.settings)
+            return stream
+
+        stream = await retry.call(self.driver, self.settings.max_retries, attempt)
+        return OpenStream(stream, call, self.settings, profile, self.driver)
 
     async def get(self, path: str, profile: Profile) -> tuple[Any, Mapping[str, str]]:
-        """See `Transport.get`."""
+        """Ask for something that is not an answer."""
         return await self._json(Call(method="get", path=path), profile)
 
     async def read(self, path: str, profile: Profile) -> tuple[bytes, Mapping[str, str]]:
-        """See `Transport.read`."""
-        response = await self._tried(Call(method="get", path=path), profile)
+        """Ask for something that need not be JSON."""
+        call = Call(method="get", path=path)
+        response = await retry.call(self.driver, self.settings.max_retries, lambda: self._once(call, profile))
         return response.content, response.headers
 
     async def delete(self, path: str, profile: Profile) -> tuple[Any, Mapping[str, str]]:
-        """See `Transport.delete`."""
+        """Have something deleted."""
         return await self._json(Call(method="delete", path=path), profile)
 
     async def upload(self, path: str, upload: Upload, profile: Profile) -> tuple[Any, Mapping[str, str]]:
-        """See `Transport.upload`."""
+        """Send a file in a form."""
         return await self._json(Call(method="post", path=path, upload=upload), profile)
 
     async def _json(self, call: Call, profile: Profile) -> tuple[Any, Mapping[str, str]]:
         async def attempt() -> tuple[Any, Mapping[str, str]]:
             return _received(await self._once(call, profile), call, profile, self.settings)
 
-        return await retry.acall(self.settings.max_retries, attempt)
-
-    async def _begun(self, call: Call, profile: Profile) -> Any:
-        stream = await self._once(call, profile)
-        if whole := _whole(stream.response):
-            with Translation(self.settings, call.headers, profile, "begin"):
-                await whole.aread()
-            _received(whole, call, profile, self.settings)
-        return stream
-
-    async def _tried(self, call: Call, profile: Profile) -> Any:
-        return await retry.acall(self.settings.max_retries, lambda: self._once(call, profile))
+        return await retry.call(self.driver, self.settings.max_retries, attempt)
 
     async def _once(self, call: Call, profile: Profile) -> Any:
         require_key(self.settings)
         if self.settings.budget is not None:
             _count(self.settings.budget, call, profile)
-        ask = getattr(await sdk.async_client(self.settings), call.method)
-        way = Redirects(address(call, self.settings))
+        driver = self.driver
+        ask = getattr(await driver.client(self.settings), call.method)
+        way = Redirects(call.path or self.settings.base_url)  # the SDK would put a slash behind a base_url of its own
         with Translation(self.settings, call.headers, profile, "begin" if call.stream else "send"):
             while True:
                 try:
-                    return await ask(way.address, **arguments(call, self.settings, profile, sync=False))
+                    return await driver.result(
+                        ask(way.address, **arguments(call, self.settings, profile, sync=driver.sync))
+                    )
                 except Exception as error:
                     way.follow(error)
 
 
 class OpenStream:
-    """The frames of an open stream, parsed. Close it, or use it as a context manager."""
+    """The frames of an open stream, parsed. Close it; it closes itself when nobody holds it any more."""
 
-    def __init__(self, stream: Stream[object], call: Call, settings: Settings, profile: Profile) -> None:
-        self._stream = stream
-        self._call = call
-        self._settings = settings
+    def __init__(
+        self,
+        stream: Stream[object] | AsyncStream[object],
+        call: Call,
+        settings: Settings,
+        profile: Profile,
+        driver: Driver,
+    ) -> None:
+        self._stream: Any = stream
         self._profile = profile
+        self._driver = driver
+        self._translation = Translation(settings, call.headers, profile, "stream")
+        self._abandon: Callable[[], None] | None = driver.closer(stream)
         self.headers: Mapping[str, str] = stream.response.headers
 
     def __iter__(self) -> Iterator[Any]:
-        with err.short_traceback, Translation(self._settings, self._call.headers, self._profile, "stream"):
+        with err.short_traceback, self._translation:
             if whole := _whole(self._stream.response):  # read when it was opened
                 yield _parsed(whole, self._profile)
                 return
@@ -206,23 +151,12 @@ class OpenStream:
                 if data:
                     yield _json(data)
 
-    def close(self) -> None:
-        """Give the connection back."""
-        self._stream.close()
-
-
-class OpenAsyncStream:
-    """The frames of an open stream, parsed."""
-
-    def __init__(self, stream: AsyncStream[object], call: Call, settings: Settings, profile: Profile) -> None:
-        self._stream = stream
-        self._call = call
-        self._settings = settings
-        self._profile = profile
-        self.headers: Mapping[str, str] = stream.response.headers
-
     async def __aiter__(self) -> AsyncIterator[Any]:
-        with err.short_traceback, Translation(self._settings, self._call.headers, self._profile, "stream"):
+        if self._driver.sync:
+            for frame in self:
+                yield frame
+            return
+        with err.short_traceback, self._translation:
             if whole := _whole(self._stream.response):
                 yield _parsed(whole, self._profile)
                 return
@@ -235,7 +169,13 @@ class OpenAsyncStream:
 
     async def close(self) -> None:
         """Give the connection back."""
-        await self._stream.close()
+        self._abandon = None
+        await self._driver.close(self._stream)
+
+    def __del__(self) -> None:
+        abandon = getattr(self, "_abandon", None)  # not there when making this failed
+        if abandon is not None:
+            abandon()
 
 
 def _count(budget: Budget, call: Call, profile: Profile) -> None:

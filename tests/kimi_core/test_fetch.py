@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import inspect
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -17,6 +16,8 @@ from file_server import FileServer
 from kimi_core.attachments import fetch
 from kimi_core.attachments.fetch import FetchError, Rules
 from kimi_core.media.data_urls import MediaError
+from kimi_core.transport.drivers import ASYNCIO, BLOCKING
+from kimi_core.transport.waiting import wait
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
@@ -39,11 +40,15 @@ def files() -> Iterator[FileServer]:
         yield server
 
 
+def blocking(url: str, *more: Any) -> str:
+    return wait(fetch.fetch(url, *more, BLOCKING))
+
+
 def in_a_loop(url: str, *more: Any) -> str:
-    return asyncio.run(fetch.afetch(url, *more))
+    return asyncio.run(fetch.fetch(url, *more, ASYNCIO))
 
 
-@pytest.fixture(params=[fetch.fetch, in_a_loop], ids=["sync", "async"])
+@pytest.fixture(params=[blocking, in_a_loop], ids=["sync", "async"])
 def get(request: pytest.FixtureRequest) -> Fetch:
     return request.param
 
@@ -115,12 +120,11 @@ def test_what_was_judged_is_what_is_connected_to(
     """A name that is resolved twice may be another address the second time (DNS rebinding)."""
     files.add("/a.png", PNG)
     found = [(2, 1, 6, "", ("127.0.0.1", files.port))]
-    monkeypatch.setattr(fetch, "_resolve", lambda target: found)
 
-    async def resolved(target: Any) -> Any:
+    async def resolved(place: Any, driver: Any) -> Any:
         return found
 
-    monkeypatch.setattr(fetch, "_aresolve", resolved)
+    monkeypatch.setattr(fetch, "_resolve", resolved)
     assert get(files.url("/a.png", "cdn.example"), "image", PUBLIC) == PNG_URL
     assert files.requests[0][1]["host"] == f"cdn.example:{files.port}"
 
@@ -288,10 +292,6 @@ def test_fetching_does_not_block_the_loop(files: FileServer) -> None:
     urls = [files.add(f"/{name}.png", PNG, before=lambda: both.wait(20)) for name in "ab"]
 
     async def at_once() -> list[str]:
-        return await asyncio.gather(*(fetch.afetch(url, "image", ANYWHERE) for url in urls))
+        return await asyncio.gather(*(fetch.fetch(url, "image", ANYWHERE, ASYNCIO) for url in urls))
 
     assert asyncio.run(at_once()) == [PNG_URL, PNG_URL]
-
-
-def test_both_ways_have_the_same_face() -> None:
-    assert inspect.signature(fetch.fetch) == inspect.signature(fetch.afetch)

@@ -1,0 +1,98 @@
+"""One streamed answer: frames in, events out, and a judgement at its end. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from kimi_core import errors as err
+from kimi_core.client import empty_answers
+from kimi_core.client.accounting import Accounting
+from kimi_core.client.warn_once import WarnOnce
+from kimi_core.codecs import WireRequest, codec
+from kimi_core.events import Event, Finished, ResponseBuilder, TextDelta
+from kimi_core.hosts.profile import Profile
+from kimi_core.request.plan import Plan
+from kimi_core.transport.redaction import Redactor
+
+
+class AnswerStream:
+    """A streamed answer in the making.
+
+    Attributes:
+        feed: Takes a frame and returns its events.
+        add: Takes an event in. It is called with each event before that is handed on.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        wire: WireRequest,
+        headers: Mapping[str, str],
+        redactor: Redactor,
+        accounting: Accounting,
+        warn: WarnOnce,
+    ) -> None:
+        self._plan = plan
+        self._decoder = codec(plan.profile.host.codec).decoder(wire, plan.profile, headers)
+        self._builder = ResponseBuilder(redactor.event)
+        self._meter = accounting.meter(plan)
+        self._redactor, self._accounting, self._warn = redactor, accounting, warn
+        self.feed: Callable[[Any], Iterable[Event]] = self._decoder.feed
+        self.add = self._builder.add if self._meter is None else self._meter.through(self._builder)
+
+    def ending(self) -> Iterator[Event]:
+        """Yield the last events, the reasoning among them where it is to be the answer; then judge the answer.
+
+        Raises:
+            StreamError: If the host ended the stream before the answer was finished.
+            ToolNotCalledError: If a tool that had to be called was not.
+        """
+        plan, builder = self._plan, self._builder
+        for event in signed(self._decoder.end(), plan.profile):
+            builder.add(event)
+            if type(event) is Finished:
+                if self._accounting.is_on:  # here, since nobody need wait for what comes after it
+                    self._accounting.count(plan, builder.response(), self._meter)
+                if empty_answers.empty_answer(plan) == "promote" and empty_answers.is_only_thought(builder.response()):
+                    yield self._promoted(event)
+            yield event
+        self._judge()
+
+    def _promoted(self, finished: Finished) -> Event:
+        response = self._builder.response()
+        delta = TextDelta(response.reasoning.text if response.reasoning else "")
+        finished.extra = empty_answers.promoted(response).extra
+        self._builder.add(delta)
+        return delta
+
+    def _judge(self) -> None:
+        plan, response = self._plan, self._builder.response()
+        if response.finish_reason is None:
+            raise err.make(
+                err.StreamError,
+                f"{plan.profile.where} ended the stream before it was finished (no finish reason came). "
+                "What arrived is in `.partial`; call again.",
+                host=plan.profile.host.name,
+                model=plan.profile.model_id,
+            )
+        self._warn.all(empty_answers.oddities(plan, response))
+        empty_answers.demand_call(plan, response)
+        self._warn.all(empty_answers.left_empty(plan, response))
+
+    def broken(self, error: err.APIError) -> err.APIError:
+        """Return the error of a stream that broke, with what came and what that has cost, if the host said it."""
+        builder = self._builder
+        if builder.response().finish_reason is None and (known := self._decoder.so_far()) is not None:
+            builder.add(known)
+        error.partial = builder.response()
+        self._accounting.count(self._plan, error.partial, self._meter)
+        return self._redactor.scrub(error)
+
+
+def signed(events: Iterable[Event], profile: Profile) -> Iterator[Event]:
+    """Yield the events, with who answered in the last one."""
+    for event in events:
+        if type(event) is Finished:
+            event.host = profile.host.name
+        yield event

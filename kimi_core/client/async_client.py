@@ -1,0 +1,331 @@
+"""`AsyncKimiClient`: all that calls do, written once. `KimiClient` runs the same coroutines with blocking I/O."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Container, Mapping
+from dataclasses import replace
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from kimi_core import errors as err
+from kimi_core.client.answer_stream import AnswerStream
+from kimi_core.client.base_client import BaseClient
+from kimi_core.codecs import WireRequest
+from kimi_core.events import Event
+from kimi_core.hosts.profile import Profile, model_there
+from kimi_core.request.plan import Plan
+from kimi_core.settings import Settings, fallback_settings
+from kimi_core.types import JsonObject, Options, Request, Response, Tool, ToolCall
+from kimi_core.usage import bill_of, billed
+
+if TYPE_CHECKING:
+    from kimi_core.attachments.attachments import Steps
+    from kimi_core.client.tool_loop import ToolLoop
+    from kimi_core.endpoints.balance import Balance
+    from kimi_core.endpoints.files import AsyncFiles
+    from kimi_core.endpoints.server_tools import FormulaResult, SearchResult
+    from kimi_core.transport.drivers import Driver
+    from kimi_core.transport.transport import OpenStream, Transport
+else:
+    Balance = FormulaResult = SearchResult = AsyncFiles = Any  # annotations resolve without the imports
+
+T = TypeVar("T")
+_NO_OPTIONS = Options()
+
+
+class AsyncKimiClient(BaseClient):
+    """Calls Kimi on any host, asynchronously. One object serves any number of event loops."""
+
+    def __init__(self, settings: Settings | None = None, **given: Any) -> None:
+        """See `BaseClient`."""
+        super().__init__(settings, **given)
+        self._fallbacks: dict[int, AsyncKimiClient] = {}
+
+    @cached_property
+    def _driver(self) -> Driver:
+        from kimi_core.transport.drivers import ASYNCIO  # with the first call: it brings the SDK
+
+        return ASYNCIO
+
+    @cached_property
+    def _transport(self) -> Transport:
+        from kimi_core.transport.transport import Transport
+
+        return Transport(self.settings, self._driver)
+
+    # --------------------------------------------------------------------------------------------------- answers
+
+    async def complete(self, request: Request, *, pace: Callable[[], Any] | None = None) -> Response:
+        """See `KimiClient.complete`. Requests for several answers are tasks; when one fails, the rest is cancelled."""
+        self._admit(request.model)
+        return await self._several(request, self._complete_one, pace)
+
+    async def _several(
+        self,
+        request: Request,
+        answer: Callable[[Request], Awaitable[Response]],
+        pace: Callable[[], Any] | None = None,
+    ) -> Response:
+        """All answers that are wanted. What a host owes that has given fewer than it was asked for is asked for too."""
+        if request.options.n is None or request.options.n < 2:
+            return await answer(request)
+        from kimi_core.client import several_answers
+
+        parts = self._parts(request)
+        if len(parts) > 1:
+            parts = self._parts(await self._shared(request))
+        came = await several_answers.ask(self._driver, answer, parts, pace)
+        if owed := several_answers.missing(request, came):
+            came += await several_answers.ask(self._driver, answer, owed, pace, begun=True)
+        return several_answers.together(came)
+
+    def _parts(self, request: Request) -> list[Request]:
+        """What is asked, one by one, for all answers that are wanted; itself, where one request gives them all."""
+        if request.options.n is None or request.options.n < 2:
+            return [request]
+        from kimi_core.client import several_answers
+
+        most = 1 if is_hosted(request) else self.pipeline.route(request).host.most_answers
+        return several_answers.requests(request, most)
+
+    async def _shared(self, request: Request) -> Request:
+        """The request after what its parts have in common: what is wrong with it, what is uploaded, what is offered."""
+        if is_hosted(request):
+            await self._tool_loop(request)  # what the host's formulas offer is known from then on
+        elif not self.settings.fallback_hosts:
+            request = await self.attached(request)
+            self.prepare(request)
+        return request
+
+    async def _complete_one(self, request: Request) -> Response:
+        if not is_hosted(request):
+            return await self._complete(request)
+        from kimi_core.client.tool_loop import events_of, run
+
+        loop = await self._tool_loop(request)
+
+        async def ask(request: Request) -> AsyncGenerator[Event]:
+            return events_of(await self._complete(request, loop.owners))
+
+        async for _ in run(loop, ask, self._run_tool, await ask(loop.request), self._driver):
+            pass
+        return loop.response
+
+    async def _complete(self, request: Request, served: Container[str] = ()) -> Response:
+        """One answer of the model, of a fallback host where this one fails; `served` are the tools that we run."""
+        if not self.settings.fallback_hosts:
+            return await self._complete_here(request, served)
+        from kimi_core.client.fallback import complete
+
+        return await complete(self, request, served)
+
+    async def _complete_here(self, request: Request, served: Container[str]) -> Response:
+        """Ask this host alone for an answer; again where what comes is none."""
+        if len(self._parts(request)) > 1:  # this is a fallback host, which gives fewer answers in one call
+            return await self._several(request, partial(self._complete_here, served=served))
+        plan, wire = self.prepare(await self.attached(request))
+        plan, wire, (body, headers) = await self._sent(self._transport.send, plan, wire)
+        response = self.pipeline.decode(plan, wire, body, headers)
+        if served and _is_all_served(response, served):
+            return response
+        if again := self.pipeline.again(plan, response):
+            plan_again, wire, (body, headers) = await self._sent(self._transport.send, *again)
+            second = self.pipeline.decode(plan_again, wire, body, headers)
+            response = billed(second, bill_of(response) + bill_of(second))
+        return self.pipeline.final(plan, response)
+
+    async def stream(self, request: Request) -> AsyncGenerator[Event]:
+        """See `KimiClient.stream`. Awaiting it sends the request, so that a refusal is raised right here."""
+        self._admit(request.model)
+        if not is_hosted(request):
+            return await self._stream(request)
+        from kimi_core.client.tool_loop import run
+
+        loop = await self._tool_loop(request)
+        return run(loop, self._stream, self._run_tool, await self._stream(loop.request), self._driver)
+
+    async def _stream(self, request: Request) -> AsyncGenerator[Event]:
+        if not self.settings.fallback_hosts:
+            return self._events(*await self._open(request))
+        from kimi_core.client.fallback import stream
+
+        return await stream(self, request)
+
+    async def _open(self, request: Request) -> tuple[OpenStream, AnswerStream]:
+        """Send a request for a stream to this host alone."""
+        prepared = self.prepare(await self.attached(request), stream=True)
+        plan, wire, opened = await self._sent(self._transport.open, *prepared, stream=True)
+        return opened, self.pipeline.stream(plan, wire, opened.headers)
+
+    @staticmethod
+    async def _events(opened: OpenStream, answer: AnswerStream) -> AsyncGenerator[Event]:
+        """Yield the events of a stream; `KimiClient._events` is the same loop without `async`, for its speed."""
+        feed, add = answer.feed, answer.add
+        try:
+            async for frame in opened:
+                for event in feed(frame):
+                    add(event)
+                    yield event
+            for event in answer.ending():
+                yield event
+        except err.APIError as error:
+            raise answer.broken(error) from None
+        finally:
+            await opened.close()
+
+    async def _sent(
+        self,
+        send: Callable[[WireRequest, Profile, Options], Awaitable[T]],
+        plan: Plan,
+        wire: WireRequest,
+        *,
+        stream: bool = False,
+    ) -> tuple[Plan, WireRequest, T]:
+        """Send; again without an option that is refused by name. Each turn has one option less, so it ends."""
+        while True:
+            try:
+                return plan, wire, await send(wire, plan.profile, plan.request.options)
+            except err.BadRequestError as error:
+                plan, wire = self.pipeline.relented(plan, error, stream=stream)
+
+    def _admit(self, model: str) -> None:
+        """See that the budget allows a call, here and at the fallback hosts.
+
+        Raises:
+            BudgetExceededError: If it is used up.
+            ConfigError: If it is in dollars, and nobody knows a price.
+        """
+        if (budget := self.settings.budget) is None:
+            return
+        profile = self.profile(model)
+        budget.admit(profile)
+        for index, there in enumerate(self.settings.fallback_hosts):
+            budget.admit(self._fallback(index).profile(model_there(profile, there)))
+
+    def _fallback(self, index: int) -> AsyncKimiClient:
+        """Return the client for one of the fallback hosts."""
+        if index not in self._fallbacks:
+            self._fallbacks[index] = self._sibling(fallback_settings(self.settings, index))
+        return self._fallbacks[index]
+
+    # ------------------------------------------------------------------------- what is done before a request is sent
+
+    async def attached(self, request: Request) -> Request:
+        """See `KimiClient.attached`."""
+        todo = self._steps(request)
+        if todo is None:
+            return request
+        from kimi_core.attachments import attachments
+
+        return await attachments.run(todo, self.files, self.profile(request.model), self.settings, self._driver)
+
+    def _steps(self, request: Request) -> Steps | None:
+        """What is to be done with media and documents first; None for nothing. Mistakes are found before that."""
+        if all(type(message.content) is str for message in request.messages):
+            return None
+        from kimi_core.attachments import attachments
+        from kimi_core.media import parts  # with the first picture
+
+        profile = self.pipeline.route(request)
+        messages = parts.settled(request.messages)
+        settled = request if messages is request.messages else replace(request, messages=messages)
+        dry_run = attachments.dry_run(settled, profile, self.settings)
+        if dry_run is request:
+            return None
+        if dry_run is not settled:
+            self.prepare(dry_run)
+        return attachments.steps(settled, profile, self.settings)
+
+    async def _tool_loop(self, request: Request) -> ToolLoop:
+        """The beginning of an answer for which the host's own tools may be run."""
+        from kimi_core.client import tool_loop
+        from kimi_core.endpoints import server_tools
+
+        formulas = server_tools.formulas(request)
+        if any(uri not in self._formulas for uri in formulas):  # mistakes are found before the host is asked for these
+            known = server_tools.without_formulas(request)
+            if self._steps(known) is None:
+                self.prepare(known)
+        offered = {uri: await self.formula_tools(uri) for uri in formulas}
+        known, owners = server_tools.resolved(request, offered)
+        # A file that is uploaded here is not there at a fallback host, so each attaches what it is sent.
+        return tool_loop.ToolLoop(known if self.settings.fallback_hosts else await self.attached(known), owners)
+
+    async def _run_tool(self, uri: str, call: ToolCall) -> str:
+        return (await self.run_formula(uri, call.name, call.arguments)).output
+
+    # ---------------------------------------------------------------------------------------- beside chat completions
+
+    @property
+    def account(self) -> Profile:
+        """The facts for calls that are about no model."""
+        return replace(self.profile("kimi-k2.6"), model_id="")
+
+    @cached_property
+    def files(self) -> AsyncFiles:
+        """See `KimiClient.files`."""
+        from kimi_core.endpoints.files import AsyncFiles
+
+        return AsyncFiles(self._transport, self.account)
+
+    async def search(
+        self, query: str, *, limit: int = 5, include_content: bool = False, timeout_seconds: int | None = None
+    ) -> list[SearchResult]:
+        """See `KimiClient.search`."""
+        from kimi_core.endpoints import server_tools
+
+        profile = self.account
+        wire = server_tools.search(query, limit, timeout_seconds, profile, include_content=include_content)
+        body, _ = await self._transport.send(wire, profile, _NO_OPTIONS)
+        return server_tools.read_results(body, profile)
+
+    async def formula_tools(self, uri: str) -> tuple[Tool, ...]:
+        """See `KimiClient.formula_tools`."""
+        from kimi_core.endpoints import server_tools
+
+        if uri not in self._formulas:
+            profile = self.account
+            body, _ = await self._transport.get(server_tools.tools_path(uri, profile), profile)
+            self._formulas[uri] = server_tools.read_tools(body, uri, profile)
+        return self._formulas[uri]
+
+    async def run_formula(self, uri: str, name: str, arguments: str | Mapping[str, Any]) -> FormulaResult:
+        """See `KimiClient.run_formula`."""
+        from kimi_core.endpoints import server_tools
+
+        profile = self.account
+        body, _ = await self._transport.send(server_tools.fiber(uri, name, arguments, profile), profile, _NO_OPTIONS)
+        return server_tools.read_fiber(body, uri, name, profile)
+
+    async def balance(self) -> Balance:
+        """See `KimiClient.balance`."""
+        from kimi_core.endpoints import balance
+
+        profile = self.account
+        body, _ = await self._transport.get(balance.balance_path(profile), profile)
+        return balance.balance(body, profile)
+
+    async def models(self) -> list[JsonObject]:
+        """See `KimiClient.models`."""
+        body, _ = await self._transport.get("/models", self.profile("kimi-k2.6"))
+        return list(body.get("data", []))
+
+    async def count_tokens(self, request: Request) -> int:
+        """See `KimiClient.count_tokens`."""
+        from kimi_core.endpoints import token_count
+
+        if is_hosted(request):  # it takes no tools: what a formula offers need not be known for it
+            request = replace(request, tools=(), tool_choice=None)
+        plan, wire = self.prepare(await self.attached(request))
+        body, _ = await self._transport.send(token_count.request(plan.profile, wire), plan.profile, _NO_OPTIONS)
+        return token_count.read(body, plan.profile)
+
+
+def is_hosted(request: Request) -> bool:
+    """Whether any tool is the host's own and run by the client."""
+    return bool(request.tools) and any(tool.type in ("builtin_function", "formula") for tool in request.tools)
+
+
+def _is_all_served(response: Response, served: Container[str]) -> bool:
+    """Whether an answer is nothing but calls that the client runs, so that the real one is still to come."""
+    return bool(response.tool_calls) and all(call.name in served for call in response.tool_calls)

@@ -1,0 +1,183 @@
+"""The way of a request to its bytes, and from a whole body to its response: all of a call but its I/O.
+
+`prepare` goes through the endpoint, the policy, the history and the codec, in this order. `decode` and `stream` begin
+the way back; `again` and `final` judge what came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+from kimi_core import errors as err
+from kimi_core.client import empty_answers
+from kimi_core.client.accounting import Accounting
+from kimi_core.client.answer_stream import AnswerStream, signed
+from kimi_core.client.warn_once import WarnOnce
+from kimi_core.codecs import WireRequest, codec
+from kimi_core.events import reduce
+from kimi_core.header_rules import check_headers
+from kimi_core.hosts.profile import Profile, resolve
+from kimi_core.media import left_out
+from kimi_core.request import endpoint_choice, history, policy
+from kimi_core.request.plan import Plan
+from kimi_core.settings import Settings
+from kimi_core.transport.redaction import Redactor
+from kimi_core.types import Request, Response
+
+
+class Pipeline:
+    """The way of a client's calls.
+
+    Attributes:
+        settings: Host, address, key and all that holds for every call.
+        warn: Warns once of each thing.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.warn = WarnOnce(silent=settings.on_unsupported == "ignore")
+        self._accounting = Accounting(settings.budget)
+        self._profiles: dict[str, Profile] = {}
+
+    @cached_property
+    def _redactor(self) -> Redactor:
+        return Redactor(self.settings)
+
+    def profile(self, model: str) -> Profile:
+        """Return the facts that steer calls to a model."""
+        found = self._profiles.get(model)
+        if found is None:
+            found = self._profiles[model] = resolve(self.settings.host, model, self.settings.overrides)
+        return found
+
+    def route(self, request: Request) -> Profile:
+        """Return the facts of the endpoint that a request goes to, where the host has several."""
+        profile = self.profile(request.model)
+        other = profile.host.compatible
+        if other is None or not endpoint_choice.goes_elsewhere(request):
+            return profile
+        self.warn(f"{profile.host.name} endpoint", endpoint_choice.said(profile))
+        key = f"{request.model} elsewhere"
+        found = self._profiles.get(key)
+        if found is None:
+            host = replace(self.settings.host, **{"compatible": None, **other})
+            found = self._profiles[key] = resolve(host, request.model, self.settings.overrides)
+        return found
+
+    # -------------------------------------------------------------------------------------------- what is sent
+
+    def prepare(self, request: Request, *, stream: bool = False) -> tuple[Plan, WireRequest]:
+        """Work out what is sent for a request. Everything that can be wrong with it is found here, before any I/O.
+
+        Raises:
+            ConfigError: If an option is wrong, or cannot be honoured and `on_unsupported="error"`.
+            UnsupportedError: If several answers are to be streamed, or the answer's shape cannot be had here.
+            MessageError: If a message or schema cannot be expressed for this host.
+        """
+        check_headers(request.options.extra_headers)
+        profile = self.route(request)
+        if stream and (request.options.n or 1) > 1:
+            raise err.UnsupportedError(
+                f"{profile.where} cannot stream n={request.options.n} answers: a stream is one answer. Give n=1 for "
+                "this call, or do not stream it."
+            )
+        if profile.model.id in profile.host.retired:
+            self._warn_of_retirement(profile)
+        plan = policy.plan(request, profile)
+        if plan.notes and self.settings.on_unsupported == "error":
+            raise err.UnsupportedError(" ".join(note.text for note in plan.notes))
+        for note in plan.notes:
+            self.warn(f"{profile.model_id} {note.option}", note.text)
+        plan = self._repaired(plan)
+        return plan, codec(profile.host.codec).encode(plan, stream=stream)
+
+    def _repaired(self, plan: Plan) -> Plan:
+        """The plan with a conversation that the host takes. What the caller did not write is repaired, and said."""
+        profile, encoder = plan.profile, codec(plan.profile.host.codec)
+        readable = left_out.readable(plan.request.messages, lambda part: encoder.check(part, profile))
+        if (first := left_out.first(readable)) is not None:
+            self.warn(
+                "left out",
+                f"{profile.where} cannot take what a tool returned or another model said; it is told in text instead: "
+                f"{first.text[:300]}",
+            )
+        messages, repairs = history.repair(readable, profile, plan.thinks)
+        if messages is plan.request.messages:
+            return plan
+        for key in repairs:
+            self.warn(f"history {key}", f"The conversation was repaired for {profile.where}: {history.REPAIRS[key]}.")
+        if not messages:
+            raise err.MessageError("There is nothing to send: every message is empty.")
+        return replace(plan, request=replace(plan.request, messages=messages))
+
+    def _warn_of_retirement(self, profile: Profile) -> None:
+        end = profile.host.retired[profile.model.id]
+        instead = f"it serves {end.instead} instead: say model={end.instead!r}" if end.instead else "say another model"
+        self.warn(
+            f"{profile.model_id} retired",
+            f"{profile.host.title} does not serve {profile.model_id} any more, since {end.day}; {instead}, or another "
+            "host. The call is made all the same; overrides={'retired': {}} says that it is served.",
+        )
+
+    def relented(self, plan: Plan, error: err.BadRequestError, *, stream: bool) -> tuple[Plan, WireRequest]:
+        """Return the call without the option whose value the host refuses by name.
+
+        Raises:
+            BadRequestError: The error itself, if it names no option that could be left out.
+        """
+        less = empty_answers.without_refused(plan, error)
+        if less is None or self.settings.on_unsupported == "error":
+            raise error
+        plan, name = less
+        advice = "Leave it out, or say overrides={'pinned_sampling': True}."
+        if name == "n":
+            advice = "Each answer is asked for by itself; overrides={'most_answers': 1} says so from the start."
+        self.warn(f"{plan.profile.model_id} refused {name}", f"{error} It was asked again without {name}. {advice}")
+        return plan, codec(plan.profile.host.codec).encode(plan, stream=stream)
+
+    # --------------------------------------------------------------------------------------------- what comes back
+
+    def stream(self, plan: Plan, wire: WireRequest, headers: Mapping[str, str]) -> AnswerStream:
+        """Begin to read a streamed answer."""
+        redactor = self._redactor.of_call(plan.request.options.extra_headers)
+        return AnswerStream(plan, wire, headers, redactor, self._accounting, self.warn)
+
+    def decode(self, plan: Plan, wire: WireRequest, body: Any, headers: Mapping[str, str]) -> Response:
+        """Read a whole answer, count it, and warn of what is odd about it.
+
+        Raises:
+            APIError: If the body is no answer.
+        """
+        profile, redactor = plan.profile, self._redactor.of_call(plan.request.options.extra_headers)
+        try:
+            events = codec(profile.host.codec).decode(body, wire, profile, headers)
+            response = reduce(signed(events, profile), redactor.event)
+        except err.APIError as error:
+            error.partial = None
+            raise redactor.scrub(error) from None
+        self._accounting.count(plan, response)
+        self.warn.all(empty_answers.oddities(plan, response))
+        return response
+
+    def again(self, plan: Plan, response: Response) -> tuple[Plan, WireRequest] | None:
+        """Return what to ask once more after an answer that is none; None when it is one."""
+        if empty_answers.lacks_call(plan, response):
+            return self.prepare(empty_answers.narrowed(plan))
+        retried = empty_answers.empty_answer(plan) == "retry" and empty_answers.is_only_thought(response)
+        # Encoded anew: what is asked once more may need a name of its own.
+        return (plan, codec(plan.profile.host.codec).encode(plan, stream=False)) if retried else None
+
+    def final(self, plan: Plan, response: Response) -> Response:
+        """Return the answer as it is handed on.
+
+        Raises:
+            ToolNotCalledError: If a tool that had to be called was not.
+        """
+        empty_answers.demand_call(plan, response)
+        if empty_answers.empty_answer(plan) == "promote" and empty_answers.is_only_thought(response):
+            return empty_answers.promoted(response)
+        self.warn.all(empty_answers.left_empty(plan, response))
+        return response

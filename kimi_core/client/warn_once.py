@@ -1,0 +1,35 @@
+"""Warnings of a client: each is given once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kimi_core.errors import warn
+
+
+class WarnOnce:
+    """Warns of each thing once.
+
+    Attributes:
+        said: Keys of what was said; clients that are derived from each other share it.
+    """
+
+    def __init__(self, *, silent: bool) -> None:
+        """Begin to warn.
+
+        Args:
+            silent: Whether nothing is said, as with `on_unsupported="ignore"`.
+        """
+        self.said: set[str] = set()
+        self._silent = silent
+
+    def __call__(self, key: str, text: str) -> None:
+        """Warn, unless that was done with this key before."""
+        if key not in self.said and not self._silent:
+            self.said.add(key)
+            warn(text)
+
+    def all(self, warnings: Iterable[tuple[str, str]]) -> None:
+        """Warn of each of some pairs of key and text."""
+        for key, text in warnings:
+            self(key, text)

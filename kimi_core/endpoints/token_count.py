@@ -1,0 +1,35 @@
+"""A host's own estimate of a prompt's tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kimi_core.codecs import WireRequest
+from kimi_core.errors import DecodeError, UnsupportedError, make
+from kimi_core.hosts.profile import Profile
+from kimi_core.quoting import in_short
+
+
+def request(profile: Profile, wire: WireRequest) -> WireRequest:
+    """Return what asks for the tokens of a request that is ready to be sent.
+
+    Raises:
+        UnsupportedError: If the host has no such endpoint.
+    """
+    path = profile.host.count_path
+    if path is None:
+        raise UnsupportedError(f"{profile.where} has no endpoint that counts tokens.")
+    return WireRequest(path=path, body={"model": profile.model_id, "messages": wire.body["messages"]})
+
+
+def read(body: Any, profile: Profile) -> int:
+    """Return the count in an answer.
+
+    Raises:
+        DecodeError: If there is none.
+    """
+    try:
+        return int(body["data"]["total_tokens"])
+    except (TypeError, KeyError, ValueError):
+        words = f"{profile.where} answered something that is no count of tokens: {in_short(body)!r}."
+        raise make(DecodeError, words, host=profile.host.name, model=profile.model_id, body=body) from None

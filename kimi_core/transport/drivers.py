@@ -1,0 +1,237 @@
+"""The two ways of doing I/O, behind the same coroutines.
+
+Everything that does I/O is written once, as coroutines. `Asyncio` runs them in an event loop. `Blocking` has methods
+that never suspend, so that `waiting.wait` runs a coroutine to its end at once, with no event loop, in any thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from contextvars import copy_context
+from typing import Any, ClassVar, Protocol, TypeVar
+
+from kimi_core.settings import Settings
+from kimi_core.transport import sdk
+from kimi_core.transport.waiting import wait
+
+T = TypeVar("T")
+S = TypeVar("S")
+Address = tuple[str, int]
+"""A name and a port."""
+
+
+class Driver(Protocol):
+    """What the coroutines of this package ask of a way of doing I/O."""
+
+    sync: ClassVar[bool]
+    """Whether the SDK's blocking client is used."""
+
+    async def client(self, settings: Settings) -> Any:
+        """Return the SDK's client for these settings."""
+
+    async def result(self, value: Any) -> Any:
+        """Return what a call of the SDK or of the user gave, once it is there."""
+
+    async def read(self, response: Any) -> None:
+        """Read the body of a response whole."""
+
+    async def close(self, thing: Any) -> None:
+        """Close a stream, a response or a client."""
+
+    def closer(self, thing: Any) -> Callable[[], None]:
+        """Return what closes a stream that nobody holds any more, from whatever thread finds that out."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+
+    async def compute(self, function: Callable[..., T], *args: Any) -> T:
+        """Call a function that works for long or reads a file."""
+
+    async def addresses(self, place: Address) -> Iterable[Any]:
+        """Look a name up, as `socket.getaddrinfo` does."""
+
+    def pieces(self, response: Any) -> AsyncIterator[bytes]:
+        """Yield the body of an open response piece by piece."""
+
+    def outcomes(
+        self, do: Callable[[S], Awaitable[T]], items: Sequence[S], at_once: int = ...
+    ) -> AsyncIterator[T | BaseException]:
+        """Do something with each item; yield results and errors in the order of the items."""
+
+    async def side_by_side(
+        self, do: Callable[[S], Coroutine[Any, Any, T]], items: Sequence[S], at_once: int
+    ) -> list[T]:
+        """Do something with all items at the same time; when one fails, raise its error and give the rest up."""
+
+
+class Asyncio:
+    """I/O in the running event loop."""
+
+    sync: ClassVar[bool] = False
+
+    async def client(self, settings: Settings) -> Any:
+        """See `Driver.client`."""
+        return await sdk.async_client(settings)
+
+    async def result(self, value: Any) -> Any:
+        """See `Driver.result`."""
+        return await value
+
+    async def read(self, response: Any) -> None:
+        """See `Driver.read`."""
+        await response.aread()
+
+    async def close(self, thing: Any) -> None:
+        """See `Driver.close`."""
+        await (thing.aclose if hasattr(thing, "aclose") else thing.close)()
+
+    def closer(self, thing: Any) -> Callable[[], None]:
+        """See `Driver.closer`. Nothing can be closed when its event loop is gone."""
+        loop = asyncio.get_running_loop()
+
+        def begin() -> None:
+            task = loop.create_task(self.close(thing))
+            _closing.add(task)  # an event loop holds its tasks weakly
+            task.add_done_callback(_closing.discard)
+
+        def close() -> None:
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(begin)
+
+        return close
+
+    async def sleep(self, seconds: float) -> None:
+        """See `Driver.sleep`."""
+        await asyncio.sleep(seconds)
+
+    async def compute(self, function: Callable[..., T], *args: Any) -> T:
+        """See `Driver.compute`."""
+        return await asyncio.to_thread(function, *args)
+
+    async def addresses(self, place: Address) -> Iterable[Any]:
+        """See `Driver.addresses`."""
+        return await asyncio.get_running_loop().getaddrinfo(*place, type=socket.SOCK_STREAM)
+
+    async def pieces(self, response: Any) -> AsyncIterator[bytes]:
+        """See `Driver.pieces`."""
+        async for piece in response.aiter_bytes():
+            yield piece
+
+    async def outcomes(
+        self, do: Callable[[S], Awaitable[T]], items: Sequence[S], at_once: int = 8
+    ) -> AsyncIterator[T | BaseException]:
+        """See `Driver.outcomes`. Errors are gathered, not raised: else the others would go on unwatched."""
+        gated = _gated(do, at_once)
+        for outcome in await asyncio.gather(*map(gated, items), return_exceptions=True):
+            yield outcome
+
+    async def side_by_side(
+        self, do: Callable[[S], Coroutine[Any, Any, T]], items: Sequence[S], at_once: int
+    ) -> list[T]:
+        """See `Driver.side_by_side`. The rest is cancelled, and its end awaited."""
+        gated = _gated(do, at_once)
+        tasks = [asyncio.ensure_future(gated(item)) for item in items]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+_closing: set[asyncio.Task[None]] = set()
+
+
+def _gated(do: Callable[[S], Awaitable[T]], at_once: int) -> Callable[[S], Coroutine[Any, Any, T]]:
+    gate = asyncio.Semaphore(at_once)
+
+    async def gated(item: S) -> T:
+        async with gate:
+            return await do(item)
+
+    return gated
+
+
+class Blocking:
+    """I/O in the calling thread; no method suspends."""
+
+    sync: ClassVar[bool] = True
+
+    async def client(self, settings: Settings) -> Any:
+        """See `Driver.client`."""
+        return sdk.client(settings)
+
+    async def result(self, value: Any) -> Any:
+        """See `Driver.result`."""
+        return value
+
+    async def read(self, response: Any) -> None:
+        """See `Driver.read`."""
+        response.read()
+
+    async def close(self, thing: Any) -> None:
+        """See `Driver.close`."""
+        thing.close()
+
+    def closer(self, thing: Any) -> Callable[[], None]:
+        """See `Driver.closer`."""
+        return thing.close  # type: ignore[no-any-return]
+
+    async def sleep(self, seconds: float) -> None:
+        """See `Driver.sleep`."""
+        _pause(seconds)
+
+    async def compute(self, function: Callable[..., T], *args: Any) -> T:
+        """See `Driver.compute`."""
+        return function(*args)
+
+    async def addresses(self, place: Address) -> Iterable[Any]:
+        """See `Driver.addresses`."""
+        return socket.getaddrinfo(*place, type=socket.SOCK_STREAM)
+
+    async def pieces(self, response: Any) -> AsyncIterator[bytes]:
+        """See `Driver.pieces`."""
+        for piece in response.iter_bytes():
+            yield piece
+
+    async def outcomes(
+        self, do: Callable[[S], Awaitable[T]], items: Sequence[S], at_once: int = 1
+    ) -> AsyncIterator[T | BaseException]:
+        """See `Driver.outcomes`. One after the other, each when it is asked for."""
+        for item in items:
+            try:
+                outcome: T | BaseException = await do(item)
+            except Exception as error:
+                outcome = error
+            yield outcome
+
+    async def side_by_side(
+        self, do: Callable[[S], Coroutine[Any, Any, T]], items: Sequence[S], at_once: int
+    ) -> list[T]:
+        """See `Driver.side_by_side`. In threads: those under way are waited for, since a thread cannot be stopped."""
+        if len(items) == 1:
+            return [await do(items[0])]
+
+        def done(item: S) -> T:
+            return wait(do(item))
+
+        pool = ThreadPoolExecutor(min(len(items), at_once), thread_name_prefix="kimi-answer")
+        try:
+            futures: list[Future[T]] = [pool.submit(copy_context().run, done, item) for item in items]
+            wait_for(futures, return_when=FIRST_EXCEPTION)
+            pool.shutdown(cancel_futures=True)
+        except BaseException:  # an interrupt waits for nobody
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        return [one.result() for one in futures if not one.cancelled()]
+
+
+_pause = time.sleep
+BLOCKING = Blocking()
+ASYNCIO = Asyncio()
