@@ -63,13 +63,13 @@ def test_a_model_is_one_row(driver: Driver, kimi: LocalKimi, monkeypatch: pytest
 
 def test_an_unknown_model_passes_through_with_one_warning(driver: Driver, kimi: LocalKimi) -> None:
     kimi.enqueue(text="Yes.", unchecked=True)
-    with pytest.warns(KimiWarning, match=rf"No row knows the model 'new-{driver.name}'"):
+    with pytest.warns(KimiWarning, match=rf"No spec knows the model 'new-{driver.name}'"):
         model = driver.make(model=f"new-{driver.name}", base_url=kimi.base_url, api_key=kimi.api_key)
         driver.ask(model, "Hello")
     assert kimi.requests[-1].body["model"] == f"new-{driver.name}"
 
 
-@pytest.mark.parametrize("row", HOSTS.values(), ids=list(HOSTS))
+@pytest.mark.parametrize("spec", HOSTS.values(), ids=list(HOSTS))
 def test_a_host_row_says_where_its_facts_come_from(spec: HostSpec) -> None:
     assert spec.source
     assert HOSTS[spec.name] is spec
@@ -78,7 +78,7 @@ def test_a_host_row_says_where_its_facts_come_from(spec: HostSpec) -> None:
     assert set(spec.prices) <= set(MODELS)
 
 
-@pytest.mark.parametrize("row", HOSTS.values(), ids=list(HOSTS))
+@pytest.mark.parametrize("spec", HOSTS.values(), ids=list(HOSTS))
 def test_a_host_row_can_be_resolved_for_every_model(spec: HostSpec) -> None:
     for model in MODELS:
         profile = resolve(spec, model)
@@ -87,7 +87,7 @@ def test_a_host_row_can_be_resolved_for_every_model(spec: HostSpec) -> None:
             assert patch is None or all(isinstance(key, str) for key in patch)
 
 
-@pytest.mark.parametrize("row", MODELS.values(), ids=list(MODELS))
+@pytest.mark.parametrize("spec", MODELS.values(), ids=list(MODELS))
 def test_a_model_row_says_where_its_facts_come_from(spec: ModelSpec) -> None:
     assert spec.source
     assert MODELS[spec.id] is spec

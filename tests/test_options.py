@@ -155,7 +155,7 @@ def test_a_known_base_url_picks_the_row(framework: Driver, base_url: str, host: 
     assert framework.make(api_key="k", base_url=base_url).host == host
 
 
-@pytest.mark.parametrize("row", [r for r in HOSTS.values() if r.key_env], ids=lambda r: r.name)
+@pytest.mark.parametrize("spec", [r for r in HOSTS.values() if r.key_env], ids=lambda r: r.name)
 def test_keys_come_from_the_rows_environment(
     framework: Driver, spec: HostSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -157,7 +157,7 @@ def _show(report: Report, *, as_json: bool) -> None:
     console.print(_table(report))
     console.print(_summary(report), highlight=False, soft_wrap=True)
     console.print("\nThe spec:\n", style="bold")
-    source = f"import datetime as dt\n\nfrom kimi_core import HostSpec\n\nrow = {report.source()}"
+    source = f"import datetime as dt\n\nfrom kimi_core import HostSpec\n\nspec = {report.source()}"
     code = Syntax(source, "python", theme="ansi_dark", background_color="default")
     console.print(code.highlight(source), soft_wrap=True)
 

@@ -28,10 +28,10 @@ def check(host: HostSpec, model: str, form: str | None) -> None:
     if not model.strip():
         raise ConfigError(f"model is empty: give an id such as {models.NEAREST!r}.")
     shown = repr(model if len(model) <= _SHOWN else f"{model[:_SHOWN]}…")
-    if not seen and form is None:
-        raise ConfigError(f"The model id {shown} has a character that is not seen: write it anew.")
-    if form is None:
+    if form is None and model != model.strip():
         raise ConfigError(f"The model id {shown} begins or ends with a blank: give {model.strip()[:_SHOWN]!r}.")
+    if form is None:
+        raise ConfigError(f"The model id {shown} has a character that is not seen: write it anew.")
     known = models.find("-".join("".join(filter(_is_seen, model)).split()))
     meant = f" Did you mean {host.model_ids.get(known.id, known.id)!r}?" if known else ""
     slash = (

@@ -84,7 +84,7 @@ def test_an_address_alone_picks_the_row(base_url: str, host: str) -> None:
     assert found.name == host
 
 
-@pytest.mark.parametrize("row", [r for r in HOSTS.values() if r.base_url], ids=lambda r: r.name)
+@pytest.mark.parametrize("spec", [r for r in HOSTS.values() if r.base_url], ids=lambda r: r.name)
 def test_every_rows_own_address_picks_it(spec: HostSpec) -> None:
     """Of two systems at one address (Runware), it picks the first."""
     assert find_by_url(str(spec.base_url)) is next(r for r in HOSTS.values() if r.base_url == spec.base_url)

@@ -240,7 +240,7 @@ def test_it_is_a_function_calling_llm() -> None:
     assert KimiLLM.class_name() == "Kimi_LLM"
 
 
-@pytest.mark.parametrize("row", MODELS.values(), ids=list(MODELS))
+@pytest.mark.parametrize("spec", MODELS.values(), ids=list(MODELS))
 def test_metadata_is_that_of_the_models_row(spec: Any) -> None:
     metadata = KimiLLM(model=spec.id, api_key="k").metadata
     assert (metadata.context_window, metadata.num_output) == (spec.context, 3072)

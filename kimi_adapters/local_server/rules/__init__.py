@@ -1,4 +1,4 @@
-"""The mind: answers a request from rules, the same request always in the same way."""
+"""Answers a request by rules, the same request always in the same way."""
 
 from __future__ import annotations
 
@@ -35,8 +35,9 @@ def _plan(view: View) -> Plan | None:
 
 def _said(view: View) -> Said:
     kind = view.request.response_format.get("type")
-    if kind == "json_schema":
-        schema = view.request.response_format["json_schema"]["schema"]
+    wrapper = view.request.response_format.get("json_schema")
+    schema = wrapper.get("schema") if isinstance(wrapper, dict) else None
+    if kind == "json_schema" and isinstance(schema, dict):  # some hosts take one that has no schema
         return Said(fill_schema(view, schema), "The answer has to be JSON in the given schema.")
     if kind == "json_object" or (view.request.partial or "").lstrip().startswith("{"):
         return Said(fill_object(view), "The answer has to be a JSON object.")

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from tests.schema_table.specs import Row
 
 from kimi_adapters.local_server import LocalKimi, mfjs
 from tests.schema_table import RULES
+from tests.schema_table.rows import Row
 
-SAMPLE: list[Row] = [spec for rule in RULES for spec in (*list(rule.specs())[:1], *list(rule.specs())[-1:])]
+SAMPLE: list[Row] = [row for rule in RULES for row in (*list(rule.rows())[:1], *list(rule.rows())[-1:])]
 
 
-@pytest.mark.parametrize("row", SAMPLE, ids=[spec.name for spec in SAMPLE])
+@pytest.mark.parametrize("row", SAMPLE, ids=[row.name for row in SAMPLE])
 @pytest.mark.parametrize("place", ["tool", "answer"])
-def test_a_request_gets_the_verdict_on_its_schema(kimi: LocalKimi, spec: Row, place: str) -> None:
+def test_a_request_gets_the_verdict_on_its_schema(kimi: LocalKimi, row: Row, place: str) -> None:
     body = {"model": "kimi-k2.6", "messages": [{"role": "user", "content": "Hello"}]}
     if place == "tool":
-        schema = {"type": "object", "properties": {"x": {"type": "string"}}, **spec.schema}
+        schema = {"type": "object", "properties": {"x": {"type": "string"}}, **row.schema}
         body["tools"] = [{"type": "function", "function": {"name": "probe", "parameters": schema}}]
     else:
-        shape = {"name": "probe", "strict": True, "schema": spec.schema}
+        shape = {"name": "probe", "strict": True, "schema": row.schema}
         body["response_format"] = {"type": "json_schema", "json_schema": shape}
 
     answer = httpx.post(
@@ -28,8 +28,8 @@ def test_a_request_gets_the_verdict_on_its_schema(kimi: LocalKimi, spec: Row, pl
     )
 
     said = answer.json().get("error", {}).get("message", "")
-    assert answer.status_code == (200 if spec.words is None else 400)
-    assert spec.words is None or (mfjs.NOT_VALID in said and spec.words in said)
+    assert answer.status_code == (200 if row.words is None else 400)
+    assert row.words is None or (mfjs.NOT_VALID in said and row.words in said)
 
 
 def test_the_check_of_a_wide_schema_is_quick():

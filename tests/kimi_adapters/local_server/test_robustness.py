@@ -124,7 +124,7 @@ def test_a_fault_of_the_emulator_itself_is_a_500_that_says_so(moonshot, monkeypa
     def broken(*arguments, **options):
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr(chat.mind, "answer", broken)
+    monkeypatch.setattr(chat.rules, "answer", broken)
     reply = moonshot.chat()
     assert (reply.status, reply.error["type"]) == (500, "server_error")
     assert "ZeroDivisionError('oops')" in moonshot.kimi.errors[0].error
