@@ -217,3 +217,10 @@ def test_no_packages_import_each_other_in_a_circle() -> None:
 def test_a_circle_is_found() -> None:
     graph = {"a": frozenset("b"), "b": frozenset("c"), "c": frozenset("a"), "d": frozenset("a")}
     assert circles(graph) == {frozenset("abc")}
+
+
+def test_the_way_of_a_call_names_every_module_of_the_core() -> None:
+    page = (ROOT / "docs/pages/the-way-of-a-call.md").read_text("utf-8")
+    named = {name.rpartition("/")[2] for name in re.findall(r"[\w/]+\.py", page)}
+    there = {file.name for file in (ROOT / "kimi_core").rglob("*.py")} - {"__init__.py", "_version.py"}
+    assert there - named == set()
