@@ -45,6 +45,41 @@ def parse_arguments(text: str) -> JsonObject:
     return value
 
 
+def as_object(text: str) -> str:
+    """Return the arguments of an earlier call as the JSON text of an object, for hosts that read them.
+
+    Args:
+        text: As the model wrote it. Where it is an object already, or nothing, it comes back as it is; a number that
+            JSON does not know becomes text, and what is no object at all stands in one as text.
+    """
+    if not text or _is_strict(text):
+        return text
+    try:
+        value = _tolerant.decode(text)
+        if isinstance(value, dict):
+            return _dumped(_without_halves(value))
+    except (ValueError, RecursionError):
+        pass
+    return "{}" if text.strip() in ("", "null") else _dumped({UNREADABLE: whole_characters(text)})
+
+
+def without_constants(text: str) -> str:
+    """Return arguments with `NaN`, `Infinity` and `-Infinity` as text; the very text where none is in them."""
+    if "NaN" not in text and "Infinity" not in text:
+        return text
+    try:
+        json.loads(text, strict=False, parse_constant=_refuse_constant)
+    except _ConstantError:
+        return as_object(text)
+    except (ValueError, RecursionError):
+        pass
+    return text
+
+
+UNREADABLE = "invalid_arguments"
+"""What the text of arguments that are no object is called in the object that stands for them."""
+
+
 def is_object(text: str) -> bool:
     """Whether a text is a whole JSON object, be it one that cannot be used."""
     try:
@@ -83,11 +118,33 @@ def _refuse_depth(error: ValueError) -> None:
         raise ValueError(_TOO_DEEP) from None
 
 
+class _ConstantError(ValueError):
+    """A number that JSON does not know."""
+
+
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number.")
+    raise _ConstantError(f"{name} is no JSON number.")
 
 
 _decoder = json.JSONDecoder(strict=False, parse_constant=_refuse_constant)
+
+
+def _finite_or_text(number: str) -> float | str:
+    value = float(number)
+    return value if math.isfinite(value) else number
+
+
+_tolerant = json.JSONDecoder(strict=False, parse_constant=str, parse_float=_finite_or_text)
+_dumped = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def _is_strict(text: str) -> bool:
+    """Whether a text is an object for every parser."""
+    try:
+        value = from_json(text, allow_inf_nan=False)
+    except ValueError:
+        return False
+    return isinstance(value, dict) and (not _HUGE.search(text) or _is_finite(value))
 
 
 def _without_halves(value: Any) -> Any:

@@ -70,7 +70,7 @@ class FileStore:
             raise invalid("Too many uploaded files, please delete unused files and retry")
         if sum(len(file.data) for file in self._files.values()) + len(data) > _ROOM:
             raise invalid("The uploaded files are too large together, the maximum is 10 GB")
-        stored = StoredFile(f"file-{uuid.uuid4().hex[:20]}", filename, purpose, data, int(time.time()))
+        stored = StoredFile(_new_id(), filename, purpose, data, int(time.time()))
         self._files[stored.id] = stored
         return stored
 
@@ -88,6 +88,15 @@ class FileStore:
     def remove(self, id: str) -> None:
         """Delete a file, or 404."""
         del self._files[self.get(id).id]
+
+
+def _new_id() -> str:
+    """An id as Moonshot's page shows one: ``clg681objj8g9m7n4je0``."""
+    number = uuid.uuid4().int
+    return "c" + "".join(_DIGITS[(number >> 5 * place) % 32] for place in range(19))
+
+
+_DIGITS = "0123456789abcdefghijklmnopqrstuv"
 
 
 def pdf_text(data: bytes) -> str:

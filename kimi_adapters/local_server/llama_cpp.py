@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from kimi_adapters.local_server.checks.history import arguments_of, strict_json
 from kimi_adapters.local_server.exchange import HttpCall
 from kimi_adapters.local_server.models import WEIGHTS, ModelSpec
 from kimi_adapters.local_server.refusal import Refusal
@@ -38,6 +39,16 @@ def _reads_no_pictures(request: ChatRequest) -> None:
             if kind == "image_url":
                 why = "if this is unexpected, you may need to provide the mmproj"
                 raise Refusal(500, "server_error", f"image input is not supported - hint: {why}")
+
+
+def _arguments_are_json(request: ChatRequest) -> None:
+    """Refuse earlier calls whose arguments its parser does not read: a 500 as well (ggml-org/llama.cpp#25510)."""
+    for text in arguments_of(request):
+        try:
+            strict_json(text)
+        except ValueError as error:
+            why = f"[json.exception.parse_error.101] {error}"
+            raise Refusal(500, "server_error", f"Failed to parse tool call arguments as JSON: {why}") from None
 
 
 def _slots_suffice(request: ChatRequest) -> None:
@@ -77,7 +88,7 @@ LLAMA_CPP = replace(
     wrong_key=Refusal(401, "", "Invalid API Key"),
     error=_error,
     body=lambda body, completion: body,
-    checks=(*BOTH, _reads_no_pictures, _slots_suffice),
+    checks=(*BOTH, _reads_no_pictures, _arguments_are_json, _slots_suffice),
     most_answers=_SLOTS,
     reasoning_as="reasoning_content",
     finish=_unread,

@@ -316,7 +316,7 @@ SGLANG = replace(
     host="an SGLang server",
     adopt=_schema_wins,
     error=_flat,
-    checks=BOTH,
+    checks=(*BOTH, history.arguments_are_objects),
     reasoning_as="reasoning_content",
     finish=lambda reply, request: reply,
 )

@@ -25,7 +25,7 @@ from kimi_core.request import endpoint_choice, history, policy
 from kimi_core.request.plan import Plan
 from kimi_core.settings import Settings
 from kimi_core.transport.redaction import Redactor
-from kimi_core.types import Request, Response
+from kimi_core.types import Part, Request, Response
 
 
 class Pipeline:
@@ -97,7 +97,13 @@ class Pipeline:
     def _repaired(self, plan: Plan) -> Plan:
         """The plan with a conversation that the host takes. What the caller did not write is repaired, and said."""
         profile, encoder = plan.profile, codec(plan.profile.host.codec)
-        readable = left_out.readable(plan.request.messages, lambda part: encoder.check(part, profile))
+
+        def check(part: Part) -> None:
+            if left_out.is_foreign(part, profile.host.foreign_files):
+                raise err.MessageError("The file is another provider's.")
+            encoder.check(part, profile)
+
+        readable = left_out.readable(plan.request.messages, check)
         if (first := left_out.first(readable)) is not None:
             self.warn(
                 "left out",

@@ -131,6 +131,9 @@ _MOONSHOT: dict[str, Any] = dict(  # noqa: C408 - reads like the specs below
     formulas_path="/formulas",
     search_path="/tools/search",
     media_urls=frozenset({"data", "ms"}),
+    # Its own are like `clg681objj8g9m7n4je0` (platform.kimi.com/docs/api/files-retrieve); these are OpenAI's and
+    # Anthropic's.
+    foreign_files=r"(?:file|assistant)[-_][A-Za-z0-9_-]+",
     inline_limit=90 * 1024 * 1024,  # 413 `Request exceeds the maximum size` above 100 MB; the text needs room as well
     files_path="/files",
     file_purposes=("file-extract", "image", "video", "batch"),

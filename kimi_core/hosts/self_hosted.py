@@ -68,6 +68,8 @@ SPECS = (
         refused_option=r"\b(?P<option>n) must be (?:1 when using greedy sampling|at most \d+)",
         partial_body={"add_generation_prompt": False, "continue_final_message": True},
         partial_thinking=False,  # what continues a message comes as reasoning in a whole answer
+        # 0.32.0 reads them as `{}`, so that the model does not see what it wrote; older ones answer 400 (vllm#43995).
+        reads_arguments=True,
         stop_limit=4,  # 400 for five, with a validation dump
         # `strict` is what holds arguments to the schema: 8 of 8 forced calls with it, none for certain without.
         send_strict=True,
@@ -95,6 +97,7 @@ SPECS = (
         base_url="http://localhost:30000/v1",
         domains=("localhost:30000",),
         **_SGLANG,
+        reads_arguments=True,  # 400 for what is no object (sgl-project/sglang#28035)
         source="docs.sglang.ai; its request models and kimi_k2 parser",
     ),
     HostSpec(
@@ -121,6 +124,8 @@ SPECS = (
         # A named choice is taken as `auto`; `required` holds, by grammar.
         tool_choices_thinking=_UNNAMED,
         tool_choices_instant=_UNNAMED,
+        # 500 `Failed to parse tool call arguments as JSON`, at every turn that follows (ggml-org/llama.cpp#25510)
+        reads_arguments=True,
         # `n_cmpl cannot be greater than the number of slots, please increase -np`; it starts with 4.
         most_answers=4,
         refused_option=r"\b(?P<option>n)_cmpl cannot be greater than the number of slots",
@@ -176,6 +181,7 @@ SPECS = (
         key_required=False,
         # vLLM and SGLang answer by the schema and call no tool, without a word: an unknown server may be either.
         tools_with_output=False,
+        reads_arguments=True,
         as_of=_OBSERVED,
         source="the defaults; what vLLM, SGLang and llama-server were observed to do, 2026-11-28",
     ),

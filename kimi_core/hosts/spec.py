@@ -143,6 +143,8 @@ class HostSpec:
             the prompt (`opened`).
         leaked_calls: Whether tool calls in the template's own tokens (`<|tool_calls_section_begin|>…`) are read out of
             text and reasoning. Only when tools are on offer; with `tool_choice="none"` they are taken out for good.
+        reads_arguments: It reads the arguments of earlier calls as JSON, and refuses a conversation in which some are
+            no object; they are written as one.
         reasoning_required: It refuses assistant turns with tool calls that lack their reasoning.
         blank_reasoning: Stands in for reasoning that a foreign history lacks; None leaves it out.
         kept_reasoning_required: While the reasoning of all turns is kept in view, it refuses any assistant turn without
@@ -184,6 +186,8 @@ class HostSpec:
         tool_media: Whether a tool's result may hold pictures; else they go into a user message behind it.
         media: What it reads, where it reads less than the model could; None for all of the model's.
         media_urls: Kinds of media URL it takes: `data`, `ms` (uploaded file), `http`.
+        foreign_files: Regular expression of ids that are another provider's, and none of its own files. In a tool's
+            result or a model's message such a file is left out; in the user's own it goes as it was given.
         inline_limit: Bytes of `data:` URLs that one request may hold beside its text; None when unknown.
         message_limit: Most bytes that all messages together may have as JSON; None when unknown.
         files_path: Where files are uploaded and kept; None when it has no such endpoint.
@@ -258,6 +262,7 @@ class HostSpec:
     reasoning_out: str = "observed"
     think_tags: Literal["no", "leading", "anywhere", "opened"] = "leading"
     leaked_calls: bool = True
+    reads_arguments: bool = False
     reasoning_required: bool = False
     blank_reasoning: str | None = None
     kept_reasoning_required: bool = False
@@ -304,6 +309,7 @@ class HostSpec:
     # media
     media: frozenset[Literal["image", "video"]] | None = None
     media_urls: frozenset[Literal["data", "ms", "http"]] = frozenset({"data", "http"})
+    foreign_files: str | None = None
     inline_limit: int | None = None
     message_limit: int | None = None
     files_path: str | None = None

@@ -109,6 +109,11 @@ _REFUSED: Final = tuple(
 _PRINTED: Final = re.compile(rb"[\t\n\r\x20-\x7e\x80-\xff]+\Z")
 
 
+UPLOAD: Final = "ms://"
+"""What stands before the id of a file that was uploaded to the host."""
+_FILE_ID: Final = re.compile(r"[A-Za-z0-9._~-]{1,200}")
+
+
 class MediaError(MessageError):
     """A picture, video or document that cannot be sent. Raised before the model's host is asked."""
 
@@ -160,6 +165,9 @@ def settled(url: str, kind: Kind) -> str:
     Raises:
         MediaError: It names a file of this machine, is no base64, or nothing that Kimi takes as a picture or video.
     """
+    if url.startswith(UPLOAD):
+        _check_id(url.removeprefix(UPLOAD))
+        return url
     if is_inline(url):
         mime, encoded = take_apart(url)
     elif sniff(beginning(url)):
@@ -174,6 +182,14 @@ def settled(url: str, kind: Kind) -> str:
         raise MediaError(f"The {kind} is empty.")
     made = f"data:{_checked(head, mime, kind, f'The {kind}')};base64,{encoded}"
     return url if made == url else made
+
+
+def _check_id(id: str) -> None:
+    if not _FILE_ID.fullmatch(id):
+        raise MediaError(
+            f"{quoted(id)} is no id of an uploaded file. An address or a `data:` URL is given as the block's url, what "
+            "is in base64 as its base64."
+        )
 
 
 def is_inline(url: str) -> bool:

@@ -7,6 +7,7 @@ finds the same prefix.
 
 from __future__ import annotations
 
+import re
 from binascii import a2b_base64
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -15,7 +16,7 @@ from typing import Final
 
 from kimi_core.errors import ConfigError, MessageError
 from kimi_core.media import data_urls, documents
-from kimi_core.types import DocumentPart, FilePart, ImagePart, LeftOutPart, Message, Part, TextPart
+from kimi_core.types import DocumentPart, FilePart, ImagePart, LeftOutPart, Message, Part, TextPart, VideoPart
 
 LONGEST: Final = 2000
 """Most characters of an address or a name that the model is told."""
@@ -32,7 +33,7 @@ def stand_in(what: str, name: object = None, mime: object = None, url: object = 
         url: Its address, by which a tool may find it. One that holds the thing itself is not repeated.
     """
     known = [f"named {name}" if name else "", str(mime or "")]
-    if isinstance(url, str) and url[:5].lower() != "data:":
+    if isinstance(url, str) and not data_urls.is_inline(url.removeprefix(data_urls.UPLOAD)):
         known.append(f"at {url}")
     facts = ", ".join(fact[:LONGEST] for fact in known if fact)
     return LeftOutPart(f"[{what} was left out: it cannot be read here{f' ({facts})' if facts else ''}]")
@@ -48,6 +49,16 @@ def of_part(part: Part) -> LeftOutPart:
         return stand_in("a document", part.filename, documents.mime_of(part), part.url)
     mime = part.url[5:100].partition(",")[0].partition(";")[0] if part.url[:5].lower() == "data:" else None
     return stand_in("an image" if isinstance(part, ImagePart) else "a video", None, mime, part.url)
+
+
+def is_foreign(part: Part, ids: str | None) -> bool:
+    """Whether a part is an uploaded file that is not the host's own, by what its id is like."""
+    return (
+        ids is not None
+        and isinstance(part, ImagePart | VideoPart)
+        and part.url.startswith(data_urls.UPLOAD)
+        and re.fullmatch(ids, part.url[len(data_urls.UPLOAD) :]) is not None
+    )
 
 
 def readable(messages: Sequence[Message], check: Callable[[Part], object]) -> Sequence[Message]:

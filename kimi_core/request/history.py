@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from kimi_core.hosts.profile import Profile
 from kimi_core.hosts.registry import HostSpec
+from kimi_core.tool_arguments import as_object, without_constants
 from kimi_core.types import DocumentPart, Message, Part, Reasoning, ServerToolTurn, TextPart, ToolCall
 
 NO_RESULT = "[no result was recorded for this call]"
@@ -36,6 +37,9 @@ REPAIRS = {
     "unanswered": f"a tool call without a result was answered with {NO_RESULT!r}",
     "unmatched": "a tool result had the id of no call before it; it was taken for that of the call it stands behind",
     "nameless": "a tool call without a name was left out; the host answers 400 `tool_calls.function.name is required`",
+    "partial": "a message that the model was once to continue is not the last any more; it goes without that wish, "
+    "which hosts take only on the last (`partial is only allowed on the last message`)",
+    "arguments": "the arguments of an earlier call were no JSON object; what JSON does not know stands there as text",
     "repeated id": "calls of one message had the same id, or none; they got ids of their own",
     "reasoning": "an assistant message with tool calls had no reasoning (it is from another model, or lost it on the "
     "way); a blank stands in for it, since the host answers 400 `reasoning_content is missing` otherwise",
@@ -64,7 +68,7 @@ def repair(
         return messages, ()
     repairs: dict[str, None] = {}
     told = unfolded(messages) if host.takes_refusal else map(_refusal_as_text, unfolded(messages))
-    turns = tuple(_named(told, repairs))
+    turns = tuple(_named(_told(tuple(told), host, repairs), repairs))
     repaired = _filled(_repaired(turns, blank, repairs), host, repairs)
     return tuple(repaired if host.tool_media else _hoisted(repaired, repairs)), tuple(repairs)
 
@@ -125,15 +129,24 @@ def _served(step: ServerToolTurn) -> Iterator[Message]:
 def _needs_repair(messages: Sequence[Message], blank: str | None, host: HostSpec) -> bool:
     """Whether any rule is broken. This is what every ordinary call pays, so it is one flat loop."""
     open_ids: set[str | None] = set()
+    last = messages[-1] if messages else None
     for message in messages:
         if message.role == "tool":
             if message.tool_call_id not in open_ids or _is_unfit(message, host):
                 return True
             open_ids.discard(message.tool_call_id)
-        elif open_ids or message.steps or message.refusal or (not message.content and _says_nothing(message, host)):
+        elif (
+            open_ids
+            or message.steps
+            or message.refusal
+            or (message.partial and message is not last)
+            or (not message.content and _says_nothing(message, host))
+        ):
             return True
         elif calls := message.tool_calls:
             if blank is not None and not (message.reasoning and message.reasoning.text):
+                return True
+            if any(_arguments(call.arguments, host) is not call.arguments for call in calls):
                 return True
             open_ids = {call.id for call in calls if call.name}
             if len(open_ids) != len(calls) or "" in open_ids:
@@ -152,6 +165,26 @@ def _is_unfit(result: Message, host: HostSpec) -> bool:
     if not result.content:
         return host.empty_result is not None
     return not host.tool_media and bool(_shown(result))
+
+
+def _arguments(text: str, host: HostSpec) -> str:
+    """The arguments of an earlier call as the host can read them; the very text where it can."""
+    return as_object(text) if host.reads_arguments else without_constants(text)
+
+
+def _told(messages: Sequence[Message], host: HostSpec, repairs: dict[str, None]) -> Iterator[Message]:
+    """The messages without wishes that are over, and with arguments that can be read."""
+    last = len(messages) - 1
+    for at, message in enumerate(messages):
+        if message.partial and at != last:
+            repairs["partial"] = None
+            message = replace(message, partial=False)
+        texts = [_arguments(call.arguments, host) for call in message.tool_calls]
+        if any(text is not call.arguments for text, call in zip(texts, message.tool_calls, strict=True)):
+            repairs["arguments"] = None
+            calls = zip(message.tool_calls, texts, strict=True)
+            message = replace(message, tool_calls=tuple(replace(call, arguments=text) for call, text in calls))
+        yield message
 
 
 def _named(messages: Iterable[Message], repairs: dict[str, None]) -> Iterator[Message]:

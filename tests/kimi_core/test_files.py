@@ -8,6 +8,7 @@ import inspect
 import io
 import logging
 import pickle
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -98,8 +99,11 @@ def content(kimi: LocalKimi) -> Any:
     return kimi.requests[-1].body["messages"][-1]["content"]
 
 
+_ID = re.compile(r"/c[0-9a-v]{19}\b.*")
+
+
 def paths(kimi: LocalKimi) -> list[str]:
-    return [f"{r.method} {r.path.partition('/file-')[0]}" for r in kimi.requests]
+    return [f"{r.method} {_ID.sub('', r.path)}" for r in kimi.requests]
 
 
 # ------------------------------------------------------------------------------------------------- the files

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import math
+from collections.abc import Iterator
+
 from kimi_adapters.local_server.refusal import invalid
 from kimi_adapters.local_server.request import ChatRequest, JsonObject
 
@@ -31,6 +35,44 @@ def _check_function(call: object) -> None:
         raise invalid("Invalid request: tool_calls.function.name is required")
     if not isinstance(function.get("arguments", ""), str):
         raise invalid("Invalid request: tool_calls.function.arguments must be a string")
+
+
+def arguments_of(request: ChatRequest) -> Iterator[str]:
+    """The arguments of all earlier calls that have some."""
+    for message in request.messages:
+        for call in _calls(message):
+            if text := call["function"].get("arguments"):
+                yield text
+
+
+def strict_json(text: str) -> object:
+    """What a parser reads that goes by the letter of JSON: no raw control characters, no NaN, no endless numbers.
+
+    Raises:
+        ValueError: It is no JSON.
+    """
+    return json.loads(text, parse_constant=_refused, parse_float=_finite)
+
+
+def _refused(name: str) -> float:
+    raise ValueError(f"syntax error while parsing value - invalid literal; last read: '{name[:1]}'")
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    return value if math.isfinite(value) else _refused(number)
+
+
+def arguments_are_objects(request: ChatRequest) -> None:
+    """Refuse earlier calls whose arguments are no JSON object, as SGLang does (sgl-project/sglang#28035)."""
+    for text in arguments_of(request):
+        try:
+            read = strict_json(text)
+        except ValueError:
+            read = None
+        if not isinstance(read, dict):
+            # Not quoted anywhere.
+            raise invalid("Assistant tool call arguments must be a JSON object")
 
 
 def calls_are_answered(request: ChatRequest) -> None:
