@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import pickle
 import re
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -218,12 +220,15 @@ def test_what_is_not_new_is_not_read_twice() -> None:
 # --------------------------------------------------------------------------------------- values against schemas
 
 
+FORMATS_OF_THE_DRAFT = Draft202012Validator.FORMAT_CHECKER
+
+
 @MANY
 @given(st.data())
 def test_a_value_fits_a_schema_when_it_is_an_instance_of_it(data: st.DataObject) -> None:
     schema = data.draw(documents())
     value = data.draw(values_for(schema, schema) | VALUES)
-    fits = Draft202012Validator(_without_openapi(schema)).is_valid(value)
+    fits = Draft202012Validator(_without_openapi(schema), format_checker=FORMATS_OF_THE_DRAFT).is_valid(value)
     event("an instance" if fits else "none")
     assert (fault(value, _without_openapi(schema)) == "") is fits
 
@@ -258,13 +263,14 @@ FAULTS: list[tuple[Any, Any, str]] = [
     ({"items": [{"type": "integer"}]}, ["x"], "the answer[0] is string, not integer"),
     ({"uniqueItems": True}, [1, 1.0], "the answer has an item twice"),
     ({"uniqueItems": True}, [1, True], ""),
-    ({"contains": {"type": "null"}, "maxContains": 1}, [None, None], "has 2 items of the kind"),
+    ({"contains": {"type": "null"}, "maxContains": 1}, [None, None], "the answer has too many items of the kind"),
+    ({"contains": {"type": "null"}, "minContains": 2}, [None], "the answer has too few items of the kind"),
     ({"minLength": 2}, "ß", "the answer has 1 characters, and must have at least 2"),
     ({"pattern": "^a"}, "b", "the answer does not match '^a'"),
-    ({"pattern": "(?<a>x)"}, "b", ""),
+    ({"pattern": "(?<a>x)"}, "b", "the answer does not match '(?<a>x)'"),
     ({"minimum": 1}, 0, "the answer is 0, and must be at least 1"),
     ({"exclusiveMaximum": 1}, 1, "the answer is 1, and must be less than 1"),
-    ({"minimum": 1, "exclusiveMinimum": True}, 1, "the answer is 1, and must be at least 1"),
+    ({"minimum": 1, "exclusiveMinimum": True}, 1, "the answer is 1, and must be more than 1"),
     ({"multipleOf": 0.1}, 0.3, ""),
     ({"multipleOf": 0.1}, 0.35, "the answer is no multiple of 0.1"),
     ({"anyOf": [{"type": "null"}, {"minimum": 3}]}, 1, "(the answer is integer, not null; the answer is 1, and must"),
@@ -275,14 +281,128 @@ FAULTS: list[tuple[Any, Any, str]] = [
     ({"if": A_IS_1, "then": {"required": ["b"]}}, {"a": 1}, "the answer lacks b"),
     ({"if": A_IS_1, "else": {"required": ["b"]}}, {"a": 2}, "the answer lacks b"),
     ({"$ref": "#/definitions/A", "definitions": {"A": {"type": "null"}}}, 1, "the answer is integer, not null"),
-    ({"$ref": "https://elsewhere.example/schema"}, 1, ""),
-    ({"$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/A"}}}, 1, "fits nothing that ends"),
+    ({"unevaluatedProperties": False, "allOf": [{"properties": {"a": True}}]}, {"a": 1, "b": 2}, "answer.b is not all"),
+    ({"unevaluatedItems": False, "prefixItems": [True]}, [1, 2], "the answer has items that are not allowed"),
+    ({"dependentSchemas": {"a": {"required": ["b"]}}}, {"a": 1}, "the answer lacks b"),
+    ({"dependencies": {"a": ["b"]}}, {"a": 1}, "the answer lacks b"),
+    ({"dependencies": {"a": {"required": ["b"]}}}, {"a": 1}, "the answer lacks b"),
+    ({"properties": {"on": {"format": "date"}}}, {"on": "nope"}, "the answer.on is no date"),
+    ({"format": "date-time"}, "2026-01-01T10:00:00", "the answer is no date-time of RFC 3339, with a time zone"),
     (
         {"properties": {"p": {"$ref": "#/$defs/A", "$defs": {"A": {"type": "null"}}}}},
         {"p": 1},
         "the answer.p is integer",
     ),
 ]
+
+
+SAYS_NOTHING: dict[str, Any] = {
+    "an address": {"$ref": "https://elsewhere.example/schema"},
+    "a file": {"$ref": "file:///etc/passwd"},
+    "a name": {"$ref": "#name"},
+    "a reference that points at nothing": {"properties": {"a": {"$ref": "#/$defs/A"}}},
+    "a reference to itself": {"$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/A"}}},
+    "a schema with an address of its own": {"$id": "https://elsewhere.example/", "properties": {"a": {"$ref": "b"}}},
+    "a draft that there is not": {"$schema": "https://elsewhere.example/draft"},
+    "a reference that changes": {"$dynamicRef": "#a", "$recursiveRef": "#"},
+    "a keyword of nobody": {"x-order": 1, "example": {"$id": 5, "$ref": 6}},
+    "a type of nobody": {"type": "any"},
+    "types of nobody among others": {"type": ["string", "any"]},
+    "a boolean for names": {"properties": {"a": {"required": True}}},
+    "a text for a number": {"minProperties": "3"},
+    "a text for a schema": {"additionalProperties": "false"},
+    "a pattern of another dialect": {"patternProperties": {r"\Zb": False}, "additionalProperties": False},
+    "arguments of all kinds": {"format": [], "anyOf": {}, "allOf": [], "properties": [], "dependencies": 1, "$ref": 1},
+}
+
+
+@pytest.mark.parametrize("schema", SAYS_NOTHING.values(), ids=SAYS_NOTHING)
+def test_what_a_schema_does_not_say_in_json_schema_it_does_not_say(schema: Any) -> None:
+    assert fault({"a": 1}, schema) == ""
+
+
+def test_beside_what_says_nothing_the_rest_counts() -> None:
+    schema = {"type": "any", "minProperties": "3", "required": ["a", "a", 5], "properties": {"a": {"type": "null"}}}
+    assert fault({}, schema) == "the answer lacks a"
+    assert fault({"a": 1}, schema) == "the answer.a is integer, not null"
+
+
+FORMATS: list[tuple[str, str, str]] = [
+    ("date", "2024-02-29", "2023-02-29"),
+    ("date-time", "2024-02-29T10:00:00.5+02:00", "2024-02-29"),
+    ("email", "ada@example.com", "ada"),
+    ("hostname", "example.com", "-example"),
+    ("idn-email", "ada@größe.example", "ada"),
+    ("idn-hostname", "größe.example", "a b"),
+    ("ipv4", "127.0.0.1", "127.0.0"),
+    ("ipv6", "::1", "::g"),
+    ("iri", "https://example.com/größe", "größe"),
+    ("iri-reference", "/größe", "a b"),
+    ("json-pointer", "/a/0", "a"),
+    ("regex", "a+", "(a"),
+    ("relative-json-pointer", "1/a", "a"),
+    ("uri", "https://example.com/a?b=c", "example.com"),
+    ("uri-reference", "/a?b=c", "a b"),
+    ("uri-template", "/{a}", "/{"),
+    ("uuid", "123e4567-e89b-12d3-a456-426614174000", "123e4567"),
+]
+
+
+@pytest.mark.parametrize(("name", "good", "bad"), FORMATS, ids=[name for name, _, _ in FORMATS])
+def test_a_format_of_the_draft_is_checked(name: str, good: str, bad: str) -> None:
+    assert fault(good, {"format": name}) == ""
+    assert f"the answer is no {name}" in fault(bad, {"format": name})
+
+
+@pytest.mark.parametrize("value", ["10:00:00", "PT1.5S", "red"])
+@pytest.mark.parametrize("name", ["time", "duration", "color"])
+def test_other_formats_say_nothing(name: str, value: str) -> None:
+    assert fault(value, {"format": name}) == ""
+
+
+@pytest.mark.parametrize("depth", [201, 900, 30_000])
+def test_a_value_that_the_validator_could_not_follow_does_not_get_there(depth: int) -> None:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    schema = {"anyOf": [{"type": "null"}, {"items": {"$ref": "#"}}]}
+    assert fault(value, schema).startswith("the answer is nested too deeply: more than 200")
+
+
+def test_a_value_as_deep_as_allowed_is_followed_to_its_end() -> None:
+    value: Any = 1
+    for _ in range(200):
+        value = [value]
+    assert fault(value, {"items": {"$ref": "#"}, "type": "array"}).endswith("[0] is integer, not array")
+
+
+@pytest.mark.parametrize("value", ["\ud83d", {"\ud83d": "\ud83d"}])
+def test_half_a_character_is_a_character(value: Any) -> None:
+    assert fault(value, {"maxLength": 1, "maxProperties": 1}) == ""
+    assert fault(value, {"type": "null"}).endswith("not null")
+
+
+def test_a_pattern_that_takes_for_ever_does_not_count() -> None:
+    schema = {"properties": {"a": {"pattern": r"(?=a)^(a|aa)+\1$"}, "b": {"type": "null"}}}
+    assert fault({"a": "a" * 80 + "b", "b": 1}, schema) == "the answer.b is integer, not null"
+
+
+@pytest.mark.parametrize("keyword", ["$ref", "$schema", "$id", "$dynamicRef"])
+def test_nothing_that_a_schema_names_is_fetched(keyword: str) -> None:
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/schema.json"
+        inner = {keyword: address, "properties": {"b": {"$ref": "other.json"}}, "$defs": {"C": {"$ref": address}}}
+        assert fault({"a": {"b": 1}}, {keyword: address, "properties": {"a": inner}}) == ""
+        server.shutdown()
+    assert asked == []
 
 
 @pytest.mark.parametrize(("schema", "value", "words"), FAULTS)

@@ -179,6 +179,8 @@ WRONG: list[tuple[dict[str, Any], Any]] = [
     ({"type": "object", "properties": {"a": {"type": "array", "items": {"enum": [1]}}}}, {"a": [2]}),
     ({"type": "object", "properties": {"a": {"type": "number", "minimum": 1}}}, {"a": 0}),
     ({"type": "object", "properties": {"a": {"allOf": [{"type": "string"}, {"maxLength": 1}]}}}, {"a": "xx"}),
+    ({"type": "object", "properties": {"a": {"type": "string", "format": "date"}}}, {"a": "tomorrow"}),
+    ({"type": "object", "allOf": [{"properties": {"a": {}}}], "unevaluatedProperties": False}, {"a": 1, "b": 2}),
 ]
 
 
