@@ -4,7 +4,7 @@
 import langchain_core.language_models.chat_models  # noqa: F401
 
 from kimi_core import __version__
-from langchain_kimi._prefill import prefill
+from langchain_kimi._messages_in import prefill
 from langchain_kimi._register import register
 from langchain_kimi.chat_models import ChatKimi
 

@@ -1,168 +1,143 @@
-"""Where a model's calls go: settled when it is made, and again when a copy is to call elsewhere."""
+"""Where a model's calls go: its settings as the values of its fields, and what is known of the model there."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, TypeVar, cast
 
 from langchain_core.language_models import ModelProfile
-from pydantic import ConfigDict, PrivateAttr, model_validator
+from pydantic import SecretStr
 
-from kimi_core import HOSTS, HostSpec, Settings, __version__, make_settings, options
-from kimi_core.client.async_client import AsyncKimiClient
+from kimi_core import HOSTS, Settings, options
 from kimi_core.client.client import KimiClient
-from kimi_core.settings import notice_missing_key
 from kimi_core.types import JsonObject
-from langchain_kimi._fields import DEFAULT_MODEL, KimiFields
-from langchain_kimi._profile import model_profile
-from langchain_kimi._resolved import SettledKey, SettledProfile, SettledUrl, settled, without_other_hosts
+from langchain_kimi._fields import KimiFields
 
-_PARSED = ("thinking", "reasoning_effort", "agent", "extra_headers", "n")
-"""Options that pydantic alone would take in other types as well."""
+T = TypeVar("T")
 
 
-class Connected(KimiFields):
-    """A model's clients, and what keeps them true: construction, copies, pickles."""
-
-    model_config = ConfigDict(defer_build=True)
-
-    _clients: tuple[KimiClient, AsyncKimiClient] = PrivateAttr()
-
-    def __init__(self, **given: Any) -> None:
-        """Make a model. Reads the environment, and does no I/O.
-
-        Raises:
-            UnknownOptionError: An option that does not exist.
-            ConfigError: A value that is wrong, or a host that does not exist.
-            MissingKeyError: The host needs a key and there is none. `api_key=""` says that each call brings its own.
-        """
-        given = _named(type(self), given)
-        options.parse({name: given[name] for name in _PARSED if name in given})
-        options.parse_served(given, {})  # before pydantic, which takes True for 1
-        if isinstance(given.get("agent"), Mapping):
-            given["agent"] = options.parse_agent(given["agent"])
-        model = given.get("model_name", DEFAULT_MODEL)
-        given = without_other_hosts(given, getattr(given.get("host"), "name", given.get("host")), model)
-        connection = {w: given.pop(w) for w in options.CONNECTION if w in given}
-        settings = make_settings(**revived(connection))
-        notice_missing_key(settings, connection.get("api_key"))
-        super().__init__(**given, **settings.arguments() | {"host": _host(settings), "api_key": settings.api_key})
-        self._connect(settings)
-
-    def _connect(self, settings: Settings) -> None:
-        """Call with these settings from now on."""
-        said = settings.arguments() | {"host": _host(settings), "overrides": dict(settings.overrides) or None}
-        self.__dict__.update({word: value for word, value in said.items() if word in type(self).model_fields})
-        self._clients = (KimiClient(settings), AsyncKimiClient(settings))
-        self._settle(settings)
-
-    def _settle(self, settings: Settings) -> None:
-        """Mark what was settled with what it belongs to."""
-        host, key = settings.host.name, settings.api_key
-        self.__dict__["fallback_hosts"] = settings.fallback_hosts or None
-        self.__dict__["base_url"] = settled(SettledUrl(settings.base_url), host)
-        self.__dict__["api_key"] = settled(SettledKey(key.get_secret_value()), host) if key else None
-        self._settle_profile()
-
-    def _settle_profile(self) -> None:
-        """Find the profile of this model on this host, unless the user gave one."""
-        known = self.profile
-        belongs = f"{self.model_name} on {self._settings.host.name}"
-        if known is not None and getattr(known, "settled_for", belongs) == belongs:
-            return
-        profile = self._resolve_model_profile()
-        self.__dict__["profile"] = settled(SettledProfile(profile), belongs) if profile else None
-
-    @property
-    def _settings(self) -> Settings:
-        return self._clients[0].settings
-
-    def _resolve_model_profile(self) -> ModelProfile | None:
-        return model_profile(self._clients[0].profile(self.model_name), self._settings)
-
-    @model_validator(mode="after")
-    def _set_kimi_version(self) -> Self:
-        self._add_version("kimi-adapters", __version__)
-        return self
-
-    # ------------------------------------------------------------------------------------------ changes
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        options.check_change(name)
-        super().__setattr__(name, options.hide({name: value})[name])
-        self.__dict__.pop("_serialized", None)  # LangChain keeps what it has dumped once, and goes by it in caches
-        if name == "model_name":
-            self._settle_profile()
-
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy, with other values for some fields.
-
-        A copy that is to call elsewhere (`host`, `base_url`, `api_key`, `timeout`, …) gets a connection of its own.
-        Neither key nor headers are taken along to another host; None has a word looked up anew.
-
-        Raises:
-            UnknownOptionError: A field that does not exist.
-            ConfigError: A value that is wrong.
-        """
-        changes = options.hide(_named(type(self), update or {}))
-        connection = {word: changes.pop(word) for word in options.CONNECTION if word in changes}
-        copied = super().model_copy(update=changes, deep=deep)
-        copied.__dict__.pop("_serialized", None)
-        if connection:
-            copied._connect(self._clients[0].changed(revived(connection)))
-            if "extra_headers" not in changes and self._clients[0].changes_host(connection):
-                copied.__dict__["extra_headers"] = None
-        elif "model_name" in changes and "profile" not in changes:
-            copied._settle_profile()
-        return copied
-
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        """With what is shared on purpose: HTTP clients, cache, rate limiter, callbacks."""
-        clients = (self.http_client, self.http_async_client, self.fallback_hosts)
-        shared = (*clients, self.cache, self.rate_limiter, self.callbacks)
-        return super().__deepcopy__({**(memo or {}), **{id(value): value for value in shared}})
-
-    def __getstate__(self) -> dict[Any, Any]:
-        """Without a key that came from the environment: where the pickle is read, it is looked up again."""
-        self._settings.__reduce__()  # an HTTP client of the user's own cannot travel
-        state = super().__getstate__()
-        fields = {name: value for name, value in state["__dict__"].items() if name != "_serialized"}
-        if self._settings.key_from_env:
-            fields["api_key"] = None
-        return {**state, "__dict__": fields}
-
-    def __setstate__(self, state: dict[Any, Any]) -> None:
-        super().__setstate__(state)
-        self._settle(self._settings)
-
-
-def _named(cls: type[KimiFields], given: Mapping[str, Any]) -> JsonObject:
-    """Values by the names of their fields.
+def by_field(cls: type[KimiFields], given: Mapping[str, Any]) -> JsonObject:
+    """Return values by the names of their fields.
 
     Raises:
-        UnknownOptionError: There is no such field.
+        UnknownOptionError: If there is no such field.
     """
     aliases = {field.alias: name for name, field in cls.model_fields.items() if field.alias}
-    words = {**options.ALIASES, **aliases}
-    named = {words.get(word, word): value for word, value in given.items()}
-    for word in named:
-        if word not in cls.model_fields:
-            raise options.unknown(word, {*cls.model_fields, *aliases})
-    return named
+    names = {**options.ALIASES, **aliases}
+    values = {names.get(name, name): value for name, value in given.items()}
+    for name in values:
+        if name not in cls.model_fields:
+            raise options.unknown(name, {*cls.model_fields, *aliases})
+    return values
 
 
 def revived(connection: JsonObject) -> JsonObject:
-    """Specs and facts that came as plain data (`dumps`, a file of settings), as the core takes them."""
-    plain = any(isinstance(connection.get(word), Mapping) for word in ("host", "overrides", "timeout"))
+    """Return options of the connection with specs and facts in place of plain data (`dumps`, a file of settings)."""
+    plain = any(isinstance(connection.get(name), Mapping) for name in ("host", "overrides", "timeout"))
     if not plain and not connection.get("fallback_hosts"):
         return connection
-    from langchain_kimi import _plain  # when needed
+    from langchain_kimi import _serialization  # when needed
 
-    convert = _plain.REVIVED
-    return {word: convert[word](value) if word in convert else value for word, value in connection.items()}
+    return _serialization.from_plain(connection)
 
 
-def _host(settings: Settings) -> str | HostSpec:
-    """The spec's name, or a spec of the user's own as it is."""
-    spec = settings.host
-    return spec.name if HOSTS.get(spec.name) is spec else spec
+# ----------------------------------------------------------------------------------------------- resolved values
+
+# LangChain makes variants of a model by copying its fields into the constructor and changing some
+# (`configurable_fields`). A key, address or profile that was found for one host or model must not travel to another,
+# so each is marked with what it belongs to.
+
+
+class ResolvedKey(SecretStr):
+    """A key, and the host it is for."""
+
+    resolved_for: str
+
+
+class ResolvedUrl(str):
+    """An address, and the host it is of."""
+
+    resolved_for: str
+
+
+class ResolvedProfile(dict[str, Any]):
+    """A model profile, and the host and model it describes."""
+
+    resolved_for: str
+
+
+def _marked(value: T, owner: str) -> T:
+    value.resolved_for = owner  # type: ignore[attr-defined]
+    return value
+
+
+def without_other_hosts(given: JsonObject) -> JsonObject:
+    """Return a constructor's arguments without what was found for another host (key, address) or model (profile)."""
+    host = getattr(given.get("host"), "name", given.get("host"))
+    model = given.get("model_name", KimiFields.model_fields["model_name"].default)
+    owners = {"api_key": host, "base_url": host, "profile": f"{model} on {host}"}
+    return {name: value for name, value in given.items() if belongs(value, owners.get(name))}
+
+
+def belongs(value: Any, owner: str | None) -> bool:
+    """Return whether a value is the user's own, or was found for this owner."""
+    return getattr(value, "resolved_for", owner) in (owner, None)
+
+
+def to_fields(settings: Settings) -> JsonObject:
+    """Return what a model's fields hold when its calls go by these settings."""
+    spec, key = settings.host, settings.api_key
+    return {
+        **settings.arguments(),
+        "host": spec.name if HOSTS.get(spec.name) is spec else spec,  # a spec of the user's own as it is
+        "overrides": dict(settings.overrides) or None,
+        "fallback_hosts": settings.fallback_hosts or None,
+        "base_url": _marked(ResolvedUrl(settings.base_url), spec.name),
+        "api_key": _marked(ResolvedKey(key.get_secret_value()), spec.name) if key else None,
+    }
+
+
+# ------------------------------------------------------------------------------------------------------ profiles
+
+
+def to_profile(client: KimiClient, model_name: str) -> ModelProfile:
+    """Return what a model can do on its host, in the terms of LangChain that the installed version knows."""
+    profile, settings = client.profile(model_name), client.settings
+    host, model = profile.host, profile.model
+    fetched = "http" in host.media_urls or settings.fetch_media is not False
+    extracted = settings.documents == "extract" and "file-extract" in host.file_purposes
+    instant = profile.thinks(False) is False and "required" in host.tool_choices_instant
+    facts = {
+        "name": model.id,
+        "status": "deprecated" if model.id in host.retired else "active",
+        "max_input_tokens": model.context,
+        "max_output_tokens": model.context,  # less the prompt
+        "text_inputs": True,
+        "image_inputs": "image" in profile.media,
+        "image_url_inputs": fetched and "image" in profile.media,
+        "video_inputs": "video" in profile.media,
+        "audio_inputs": False,
+        "pdf_inputs": extracted,
+        "image_tool_message": host.tool_media and "image" in profile.media,
+        "pdf_tool_message": extracted,
+        "text_outputs": True,
+        "image_outputs": False,
+        "audio_outputs": False,
+        "video_outputs": False,
+        "reasoning_output": model.thinking != "never",
+        "reasoning_effort_levels": list(model.efforts) if host.effort_field else [],
+        "reasoning_effort_default": model.default_effort if host.effort_field else None,
+        "tool_calling": True,
+        "tool_call_streaming": True,
+        # Whether a tool can be forced, if need be without thinking.
+        "tool_choice": instant or "required" in host.tool_choices_thinking,
+        "mid_conversation_system_messages": True,
+        # An agent has tools and a format at once.
+        "structured_output": "json_schema" in host.structured and host.tools_with_output,
+        "attachment": bool(profile.media),
+        "temperature": not host.pinned_sampling,
+        "open_weights": model.open_weights,
+    }
+    known = ModelProfile.__annotations__
+    supported = {k: v for k, v in facts.items() if k in known and v not in (None, [])}
+    return cast(ModelProfile, _marked(ResolvedProfile(supported), f"{model_name} on {settings.host.name}"))

@@ -16,7 +16,8 @@ from kimi_core.structured_output import dump
 from kimi_core.tool_arguments import parse_arguments
 from kimi_core.types import JsonObject, Message, Reasoning, Role, ToolCall
 from langchain_kimi._content import to_content, to_result, to_speech
-from langchain_kimi._strict import Escaper
+from langchain_kimi._json_escapes import Escaper
+from langchain_kimi._server_tools import split_turns
 
 PROVIDER = "moonshot"
 """`model_provider` and `ls_provider` of every message, whatever the host: who made the model."""
@@ -60,6 +61,8 @@ def _refuse(message: BaseMessage, _: dict[str, None]) -> Message:
 
 def _human(message: BaseMessage, _: dict[str, None]) -> Message | list[Message]:
     content = message.content
+    if type(content) is str:
+        return Message("user", content, name=message.name)
     if type(content) is list and any(type(block) is dict and block.get("type") == "tool_result" for block in content):
         return list(_with_results(message))
     return Message("user", to_content(content), name=message.name)
@@ -155,9 +158,7 @@ def _has_turns(message: AIMessage) -> bool:
 
 
 def _with_steps(message: AIMessage, left_out: dict[str, None]) -> Message:
-    from langchain_kimi._turns import told_apart  # with the first server tool
-
-    last, steps = told_apart(message)
+    last, steps = split_turns(message)
     return replace(_ai(last, left_out), steps=steps)
 
 
@@ -281,3 +282,26 @@ def _said(thought: Any) -> str:
     if isinstance(thought, Mapping):
         return _said(thought.get("text") or thought.get("summary"))
     return "".join(map(_said, thought)) if isinstance(thought, list | tuple) else ""
+
+
+# ------------------------------------------------------------------------------------------------- continuation
+
+
+def prefill(text: str, name: str | None = None) -> AIMessage:
+    """Return the beginning of an answer, for the model to continue (Moonshot's partial mode).
+
+    Put it at the end of the conversation. Hosts answer with what comes after it; `include_prefill=True` puts it
+    before that again. An answer that the token limit cut is continued the same way.
+
+    ```python
+    model.invoke([("user", "List three colours as JSON."), prefill('{"colours": [')], include_prefill=True)
+    ```
+
+    Args:
+        text: What the answer begins with.
+        name: Who speaks, for characters in a play.
+
+    Returns:
+        A message with `additional_kwargs={"partial": True}`.
+    """
+    return AIMessage(text, name=name, additional_kwargs={"partial": True})

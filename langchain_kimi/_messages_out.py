@@ -1,4 +1,4 @@
-"""The core's answers as LangChain's messages. Pure."""
+"""The core's answers as LangChain's messages, and these as standard content blocks. Pure."""
 
 from __future__ import annotations
 
@@ -8,16 +8,21 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from langchain_core.messages import AIMessage, InvalidToolCall
+from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall
+from langchain_core.messages import content as types
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
+from langchain_core.messages.block_translators import register_translator
 from langchain_core.messages.tool import ToolCall as LangChainToolCall
 from langchain_core.outputs import ChatGeneration, ChatResult
 
+from kimi_core import server_tool_record
 from kimi_core.hosts.registry import Price
+from kimi_core.server_tool_record import TURNS
 from kimi_core.structured_output import dump
 from kimi_core.tool_arguments import parse_arguments
 from kimi_core.types import JsonObject, Reasoning, Response, ToolCall, Usage
 from kimi_core.usage import Bill
+from langchain_kimi import _server_tools
 from langchain_kimi._messages_in import DETAILS, PROVIDER, WRITTEN
 
 
@@ -107,17 +112,14 @@ def _prefilled(response: Response, prefill: str) -> Response:
 
 def _with_steps(response: Response, content: Any, kwargs: JsonObject) -> tuple[Any, JsonObject]:
     """Content and keywords with the turns in which server tools were run."""
-    from kimi_core import server_tool_record  # with the first server tool
-    from langchain_kimi._turns import before, within
-
     steps = response.steps
     if isinstance(content, list):
-        return [*before(steps), *content, *within(steps)], kwargs
+        return [*_server_tools.before(steps), *content, *_server_tools.within(steps)], kwargs
     thought = to_kwargs(server_tool_record.to_reasoning(steps, response.reasoning))
     return server_tool_record.to_text(steps, content), {
         **thought,
         **kwargs,
-        server_tool_record.TURNS: server_tool_record.to_record(steps),
+        TURNS: server_tool_record.to_record(steps),
     }
 
 
@@ -224,6 +226,66 @@ def close_arguments(arguments: str, *, events: bool = False) -> str:
     return next((end for end in ends if not looks_whole(arguments + end)), "")
 
 
+# ------------------------------------------------------------------------------------------------------ blocks
+
+# Blocks of a stream carry string indexes: with the host's numbers a text and a tool call would both be 0, and
+# LangChain would merge them.
+REASONING_INDEX = "lc_rs_{}"
+TEXT_INDEX = "lc_txt_{}"
+CALL_INDEX = "lc_tc_{}"
+SERVER_TOOL_INDEX = "lc_st_{}_{}"
+
+
+def to_content_blocks(message: AIMessage) -> list[types.ContentBlock]:
+    """Return blocks of a whole message: reasoning, text, calls; before them those of turns that called server tools."""
+    if TURNS in message.additional_kwargs:
+        last, steps = _server_tools.split_turns(message)
+        return [*_server_tools.before(steps), *to_content_blocks(last), *_server_tools.within(steps)]  # type: ignore[list-item]
+    blocks = _own_blocks(message)
+    known = {block.get("id") for block in blocks if block["type"] in ("tool_call", "invalid_tool_call")}
+    blocks += [{**call, "type": "tool_call"} for call in message.tool_calls if call["id"] not in known]
+    blocks += [{**call, "type": "invalid_tool_call"} for call in message.invalid_tool_calls if call["id"] not in known]
+    return blocks
+
+
+def to_chunk_blocks(message: AIMessageChunk) -> list[types.ContentBlock]:
+    """Return blocks of a chunk, with the indexes by which chunks are merged; whole calls once it is the last."""
+    if message.chunk_position == "last":
+        return to_content_blocks(message)
+    blocks = _own_blocks(message)
+    for block in blocks:
+        block["index"] = REASONING_INDEX.format(0) if block["type"] == "reasoning" else TEXT_INDEX.format(0)
+    for call in message.tool_call_chunks:
+        block = {key: call[key] for key in ("id", "name", "args") if call.get(key) is not None}
+        blocks.append({"type": "tool_call_chunk", **block, "index": CALL_INDEX.format(call["index"])})
+    if TURNS in message.additional_kwargs:
+        blocks += _server_tools.of_record(message.additional_kwargs[TURNS])
+    return blocks
+
+
+def _own_blocks(message: AIMessage) -> list[Any]:
+    if isinstance(message.content, list):
+        return [_standard(block) for block in message.content]
+    kwargs = message.additional_kwargs
+    blocks: list[Any] = []
+    reasoning, details = kwargs.get("reasoning_content") or "", kwargs.get(DETAILS) or ()
+    if reasoning or details:
+        blocks.append(reasoning_block(reasoning, details))
+    if message.content:
+        blocks.append({"type": "text", "text": message.content})
+    return blocks
+
+
+def _standard(block: Any) -> Any:
+    if isinstance(block, str):
+        return {"type": "text", "text": block}
+    return dict(block) if block.get("type") in types.KNOWN_BLOCK_TYPES else {"type": "non_standard", "value": block}
+
+
+# What `content_blocks`, `output_version="v1"` and v3 events read messages of this provider by.
+register_translator(PROVIDER, to_content_blocks, to_chunk_blocks)
+
+
 # ------------------------------------------------------------------------------------------------------ usage
 
 
@@ -262,7 +324,7 @@ def read_bill(message: AIMessage) -> Bill:
 def _costs(response: Response, message_format: MessageFormat) -> dict[str, float] | None:
     """The price as LangSmith reads it; in parts when it comes from the table."""
     total = response.cost_usd
-    if not message_format.costs or total is None:
+    if total is None:
         return None
     price = message_format.price if response.host in (None, message_format.host) else None
     if not response.cost_is_estimate or price is None or response.usage is None:
@@ -290,7 +352,7 @@ def to_metadata(response: Response, message_format: MessageFormat) -> JsonObject
         "token_usage": _token_usage(response.usage, message_format) if response.usage else None,
         "cost_usd": response.cost_usd,
         "cost_is_estimate": response.cost_is_estimate if response.cost_usd is not None else None,
-        "costs": _costs(response, message_format),
+        "costs": _costs(response, message_format) if message_format.costs else None,
         # Of a stream into which `extra_body` brought several; whole answers are generations.
         "alternatives": [other.text or other.refusal for other in response.alternatives] or None,
         "reasoning_key": response.reasoning.key if response.reasoning else None,
@@ -329,3 +391,14 @@ def _add(to: JsonObject, more: Mapping[str, Any]) -> None:
             to[key] = to.get(key, 0) + value
         else:
             to.setdefault(key, value)
+
+
+def without_price(generation: ChatGeneration) -> ChatGeneration:
+    """Return an answer that comes out of a cache: it costs nothing again."""
+    message = generation.message
+    if not isinstance(message, AIMessage) or "cost_usd" not in message.response_metadata:
+        return generation
+    metadata = {**message.response_metadata, "cost_usd": 0.0}
+    if costs := metadata.get("costs"):
+        metadata["costs"] = dict.fromkeys(costs, 0.0)
+    return generation.model_copy(update={"message": message.model_copy(update={"response_metadata": metadata})})

@@ -1,102 +1,194 @@
-"""The chunks of a stream in which server tools are run."""
+"""Server tools in messages: the turns in which they were run, as standard blocks and as the core's. Pure.
+
+Messages of blocks hold all of it in their content, in order. Messages of strings keep a record beside their text (see
+`kimi_core.server_tool_record`), since LangChain adds the texts of a stream up.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from langchain_core.messages import AIMessageChunk
-from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.messages import AIMessage
 
 from kimi_core import server_tool_record
-from kimi_core.events import (
-    Event,
-    Finished,
-    ReasoningDelta,
-    ServerToolCall,
-    ServerToolResult,
-    ServerToolTurnEnded,
-    TextDelta,
-)
-from kimi_core.types import JsonObject, Reasoning
-from langchain_kimi._messages_out import MessageFormat
-from langchain_kimi._streaming import BlockTemplate, ChunkMaker
-from langchain_kimi._turns import call_block, result_block, thought_block
+from kimi_core.server_tool_record import TURNS
+from kimi_core.structured_output import dump
+from kimi_core.tool_arguments import parse_arguments
+from kimi_core.types import JsonObject, Reasoning, ServerCall, ServerToolTurn, ToolCall
 
-# The blocks of each turn have indexes of their own, so that LangChain does not merge them with those before.
-_SERVED_INDEX = "lc_st_{}_{}"
+CALL, RESULT = "server_tool_call", "server_tool_result"
+"""The types of LangChain's blocks."""
+
+_OWN_CALLS = ("tool_call", "tool_call_chunk", "invalid_tool_call")
+
+# ----------------------------------------------------------------------------------------------------- blocks
 
 
-class ServedChunkMaker(ChunkMaker):
-    """A `ChunkMaker` that tells the turns of an answer apart."""
+def before(steps: Iterable[ServerToolTurn]) -> Iterator[JsonObject]:
+    """Blocks of the turns before the last."""
+    for step in steps:
+        if not step.open:
+            if step.reasoning:
+                yield thought_block(step.reasoning)
+            if step.text:
+                yield {"type": "text", "text": step.text}
+            yield from _of_calls(step.calls)
 
-    def __init__(self, message_format: MessageFormat) -> None:
-        super().__init__(message_format)
-        self._turn = 0
-        self._begin()
 
-    def _begin(self) -> None:
-        """Begin a turn."""
-        self._said: list[str] = []
-        self._thought: list[str] = []
-        self._calls = self._blocks = 0
+def within(steps: Iterable[ServerToolTurn]) -> Iterator[JsonObject]:
+    """Blocks of server tools that were called in the last turn."""
+    for step in steps:
+        if step.open:
+            yield from _of_calls(step.calls)
 
-    def feed(self, event: Event) -> list[ChatGenerationChunk]:
-        match event:
-            case TextDelta():
-                self._said.append(self._prefill + event.text)
-            case ReasoningDelta():
-                self._thought.append(event.text)
-            case ServerToolCall():
-                return [*self._flush(), *self._unsaid(), self._server_call(event)]
-            case ServerToolResult():
-                return [self._server_result(event)]
-            case ServerToolTurnEnded():
-                return self._turned(event)
-            case Finished() if self._calls and not self._message_format.v1:
-                return [self._record({"open": True}), *super().feed(event)]
-        return super().feed(event)
 
-    def _unsaid(self) -> list[ChatGenerationChunk]:
-        self._said.append(self._prefill)
-        return super()._unsaid()
+def _of_calls(calls: Sequence[ServerCall]) -> Iterator[JsonObject]:
+    for place, served in enumerate(calls):
+        yield call_block(served.call, served.position, place)
+    for served in calls:
+        if served.output is not None:
+            yield result_block(served.call.id, served.output, failed=served.failed)
 
-    def _server_call(self, event: ServerToolCall) -> ChatGenerationChunk:
-        place = self._calls
-        self._calls += 1
-        if self._message_format.v1:
-            return self._block(call_block(event.call, event.position, place))
-        return self._record({"calls": [server_tool_record.to_call(event.call, event.position, place)]})
 
-    def _server_result(self, event: ServerToolResult) -> ChatGenerationChunk:
-        if self._message_format.v1:
-            return self._block(result_block(event.id, event.output, failed=event.failed))
-        return self._record({"results": [server_tool_record.to_result(event.id, event.output, failed=event.failed)]})
+def thought_block(reasoning: Reasoning) -> JsonObject:
+    """What was thought in a turn before the last."""
+    origin = server_tool_record.to_origin(reasoning)
+    return {"type": "reasoning", "reasoning": reasoning.text, **({"extras": origin} if origin else {})}
 
-    def _turned(self, event: ServerToolTurnEnded) -> list[ChatGenerationChunk]:
-        """The end of a turn that another one follows."""
-        reasoning = Reasoning("".join(self._thought), self._key, event.reasoning_details)
-        if not self._message_format.v1:
-            chunks = [self._record(server_tool_record.to_end("".join(self._said), reasoning))]
-        elif origin := server_tool_record.to_origin(reasoning):
-            block = {**thought_block(reasoning), "reasoning": "", "extras": origin}
-            chunks = [self._chunk([{**block, "index": self._template.reasoning_index}])]
-        else:
-            chunks = []
-        self._key = None
-        self._turn += 1
-        self._begin()
-        if self._message_format.v1:
-            self._template = BlockTemplate(self._turn)
-        return chunks
 
-    def _block(self, block: JsonObject) -> ChatGenerationChunk:
-        self._blocks += 1
-        return self._chunk([{**block, "index": _SERVED_INDEX.format(self._turn, self._blocks - 1)}])
+def call_block(call: ToolCall, position: int, place: int) -> JsonObject:
+    """A call; in its extras what the block has no word for."""
+    told = server_tool_record.to_call(call, position, place)
+    args = _object(call.arguments)
+    extras = {key: told[key] for key in ("arguments", "type", "position") if key in told}
+    if dump(args) == call.arguments:
+        del extras["arguments"]
+    block: JsonObject = {"type": CALL, "id": call.id, "name": call.name, "args": args}
+    return {**block, "extras": extras} if extras else block
 
-    def _record(self, piece: JsonObject) -> ChatGenerationChunk:
-        return self._chunk("", {server_tool_record.TURNS: [{"index": self._turn, **piece}]})
 
-    def _chunk(self, content: Any, kwargs: JsonObject | None = None) -> ChatGenerationChunk:
-        metadata = self._template.metadata.copy()
-        message = AIMessageChunk(content=content, additional_kwargs=kwargs or {}, response_metadata=metadata)
-        return ChatGenerationChunk(message=message)
+def result_block(id_: str, output: str, *, failed: bool) -> JsonObject:
+    """What a server tool gave."""
+    return {"type": RESULT, "tool_call_id": id_, "status": "error" if failed else "success", "output": output}
+
+
+def of_record(record: Iterable[JsonObject]) -> Iterator[JsonObject]:
+    """Blocks of what a chunk has of the record."""
+    for turn in record:
+        for place, told in enumerate(turn.get("calls") or ()):
+            yield call_block(server_tool_record.to_tool_call(told), told.get("position", place), place)
+        for result in turn.get("results") or ():
+            yield result_block(result["id"], result["output"], failed=bool(result.get("failed")))
+
+
+def _object(arguments: str) -> JsonObject:
+    try:
+        return parse_arguments(arguments)
+    except ValueError:
+        return {}
+
+
+# ------------------------------------------------------------------------------------------------------ steps
+
+
+def split_turns(message: AIMessage) -> tuple[AIMessage, tuple[ServerToolTurn, ...]]:
+    """A message with what was said and thought in its last turn alone, and the turns before.
+
+    Raises:
+        MessageError: It keeps a record that is none.
+    """
+    content, kwargs = message.content, message.additional_kwargs
+    rest = {name: value for name, value in kwargs.items() if name != TURNS}
+    if isinstance(content, list) and any(_kind(block) == CALL for block in content):
+        steps, last = _of_blocks(content)
+        for twice in ("reasoning_content", "reasoning_details"):  # in a message that LangChain made blocks of
+            rest.pop(twice, None)
+        return message.model_copy(update={"content": last, "additional_kwargs": rest}), steps
+    told = server_tool_record.read(kwargs[TURNS], str(message.text), kwargs.get("reasoning_content") or "")
+    if any(step.text for step in told.steps):
+        content = told.text
+    if any(step.reasoning for step in told.steps):
+        rest["reasoning_content"] = told.thought
+    return message.model_copy(update={"content": content, "additional_kwargs": rest}), told.steps
+
+
+def is_served(message: AIMessage) -> bool:
+    """Whether server tools were called, in a whole message or in a chunk."""
+    content = message.content
+    return TURNS in message.additional_kwargs or (
+        isinstance(content, list) and any(_kind(block) == CALL for block in content)
+    )
+
+
+def last_text(message: AIMessage) -> str:
+    """What was said in the last turn: the answer, without what was said before server tools were called."""
+    return str(split_turns(message)[0].text if is_served(message) else message.text)
+
+
+def _kind(block: Any) -> Any:
+    return block.get("type") if isinstance(block, Mapping) else "text"
+
+
+def _of_blocks(content: Iterable[Any]) -> tuple[tuple[ServerToolTurn, ...], list[Any]]:
+    """The turns of a message's blocks, and the blocks of its last turn.
+
+    A turn ends with the results of its calls. The user's own calls stand before those of server tools when both were
+    made in one turn.
+    """
+    *earlier, last = _grouped(content)
+    steps = [_step(*group) for group in earlier]
+    said, calls, results = last
+    if not calls:
+        return tuple(steps), said
+    if len(results) < len(calls) or any(_kind(block) in _OWN_CALLS for block in said):
+        return (*steps, ServerToolTurn(calls=_served(calls, results), open=True)), said
+    return (*steps, _step(*last)), []
+
+
+_Group = tuple[list[Any], list[Any], list[Any]]
+
+
+def _grouped(content: Iterable[Any]) -> Iterator[_Group]:
+    said, calls, results = group = ([], [], [])  # type: _Group
+    for block in content:
+        kind = _kind(block)
+        if kind == RESULT:
+            results.append(block)
+            continue
+        if results if kind == CALL else calls:
+            yield group
+            said, calls, results = group = ([], [], [])
+        (calls if kind == CALL else said).append(block)
+    yield group
+
+
+def _step(said: list[Any], calls: list[Any], results: list[Any]) -> ServerToolTurn:
+    text = "".join(block if isinstance(block, str) else block.get("text") or "" for block in said)
+    thoughts = [block for block in said if _kind(block) == "reasoning"]
+    reasoning = Reasoning("".join(block.get("reasoning") or "" for block in thoughts))
+    for block in thoughts:
+        known = block.get("extras") or {}
+        details = (*reasoning.details, *(known.get("reasoning_details") or ()))
+        reasoning = replace(reasoning, key=known.get("reasoning_key") or reasoning.key, details=details)
+    known_reasoning = reasoning if reasoning.text or reasoning.details else None
+    return ServerToolTurn(text, known_reasoning, _served(calls, results))
+
+
+def _served(calls: Iterable[JsonObject], results: Iterable[JsonObject]) -> tuple[ServerCall, ...]:
+    return server_tool_record.served({"calls": list(map(_call_of, calls)), "results": list(map(_result_of, results))})
+
+
+def _call_of(block: JsonObject) -> JsonObject:
+    extras, args = block.get("extras") or {}, block.get("args") or {}
+    text = extras.get("arguments")
+    said = isinstance(text, str) and _object(text) == args
+    kept = {key: extras[key] for key in ("type", "position") if key in extras}
+    return {"id": block.get("id"), "name": block.get("name"), "arguments": text if said else dump(args), **kept}
+
+
+def _result_of(block: JsonObject) -> JsonObject:
+    output = block.get("output")
+    said = output if isinstance(output, str) else dump(output)
+    return {"id": block.get("tool_call_id"), "output": said, "failed": block.get("status") == "error"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -9,10 +10,28 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
-from kimi_core.events import Event, Finished, ReasoningDelta, RefusalDelta, ResponseBuilder, TextDelta, ToolCallDelta
-from kimi_core.types import JsonObject, Reasoning, Response
+from kimi_core import server_tool_record
+from kimi_core.events import (
+    Event,
+    Finished,
+    ReasoningDelta,
+    RefusalDelta,
+    ResponseBuilder,
+    ServerToolCall,
+    ServerToolResult,
+    ServerToolTurnEnded,
+    TextDelta,
+    ToolCallDelta,
+)
+from kimi_core.types import JsonObject, Reasoning, ToolCall
+from langchain_kimi import _server_tools
+from langchain_kimi._json_escapes import Escaper, HalfEscapes
 from langchain_kimi._messages_in import PROVIDER
 from langchain_kimi._messages_out import (
+    CALL_INDEX,
+    REASONING_INDEX,
+    SERVER_TOOL_INDEX,
+    TEXT_INDEX,
     MessageFormat,
     close_arguments,
     original_arguments,
@@ -23,7 +42,6 @@ from langchain_kimi._messages_out import (
     to_refusal,
     to_usage,
 )
-from langchain_kimi._strict import Escaper, HalfEscapes
 
 _M = TypeVar("_M")
 
@@ -33,12 +51,6 @@ COALESCE = 256
 LangChain parses the partial JSON of every chunk as it is made (0.4 ms for 100 characters), so that handing on
 single tokens costs more than everything else together.
 """
-
-# Blocks of a stream carry string indexes: with the host's numbers a text and a tool call would both be 0, and
-# LangChain would merge them.
-REASONING_INDEX = "lc_rs_{}"
-TEXT_INDEX = "lc_txt_{}"
-CALL_INDEX = "lc_tc_{}"
 
 
 class ChunkMaker:
@@ -60,24 +72,24 @@ class ChunkMaker:
         self._halves: dict[int, HalfEscapes] = {}
 
     def feed(self, event: Event) -> list[ChatGenerationChunk]:
-        """Chunks that are ready after one event."""
+        """Return the chunks that are ready after one event."""
         if type(event) is TextDelta:
-            text = event.text
-            if self._prefill:
-                text, self._prefill = self._prefill + text, ""
-            return [*self._flush(), self._template.text(text)]
-        if type(event) is ReasoningDelta:
+            chunk = self._template.text(self._prefill + event.text)
+            self._prefill = ""
+        elif type(event) is ReasoningDelta:
+            chunk = self._template.reasoning(event.text)
             self._key = event.key
-            return [*self._flush(), self._template.reasoning(event.text)]
-        if type(event) is ToolCallDelta:
+        elif type(event) is RefusalDelta:
+            chunk = self._template.refusal(event.text)
+        elif type(event) is ToolCallDelta:
             return self._tool_call(event)
-        if type(event) is RefusalDelta:
-            return [*self._flush(), self._template.refusal(event.text)]
-        self._builder.add(event)
-        return [*self._flush(), *self._unsaid(), *self._ends()] if type(event) is Finished else []
+        else:
+            self._builder.add(event)
+            return self._ending() if type(event) is Finished else []
+        return [*self._flush(), chunk] if self._call else [chunk]
 
-    def _unsaid(self) -> list[ChatGenerationChunk]:
-        """What is continued, when nothing else is said."""
+    def _unsent(self) -> list[ChatGenerationChunk]:
+        """Return what is continued, when no text follows it."""
         text, self._prefill = self._prefill, ""
         return [self._template.text(text)] if text else []
 
@@ -85,7 +97,7 @@ class ChunkMaker:
         if delta.index and self._message_format.single_call:
             return []
         self._builder.add(delta)
-        ready = self._unsaid()
+        ready = self._unsent()
         if self._call and self._call.index != delta.index:
             ready += self._flush()
         if self._call is None:
@@ -120,25 +132,15 @@ class ChunkMaker:
         )
         return ChatGenerationChunk(message=message)
 
-    def _ends(self) -> list[ChatGenerationChunk]:
-        """The last chunks."""
-        response = self._builder.response()
-        valid, invalid = parse_calls(response.tool_calls)
-        broken, events = {call["id"] for call in invalid}, self._message_format.events
-        ends = {i: halves.rest() for i, halves in self._halves.items()}
-        for i, call in enumerate(response.tool_calls):
-            if call.id in broken:
-                ends[i] = ends.get(i, "") + close_arguments(call.arguments, events=events)
-        seals = [self._call_chunk(ToolCallDelta(i, end), end) for i, end in ends.items() if end]
-        return [
-            *seals,
-            self._last(response, original_arguments(response.tool_calls, valid, broken if seals or events else ())),
-        ]
-
-    def _last(self, response: Response, kwargs: JsonObject) -> ChatGenerationChunk:
-        content: Any = [] if self._message_format.v1 else ""
+    def _ending(self) -> list[ChatGenerationChunk]:
+        response, v1 = self._builder.response(), self._message_format.v1
+        ready, kwargs = [*self._flush(), *self._unsent()], {}
+        if response.tool_calls:
+            closings, kwargs = self._closings(response.tool_calls)
+            ready += closings
+        content: Any = [] if v1 else ""
         details = response.reasoning.details if response.reasoning else ()
-        if details and self._message_format.v1:
+        if details and v1:
             content = [{**reasoning_block("", details), "index": self._template.reasoning_index}]
         elif details:
             kwargs = {**to_kwargs(Reasoning("", details=details)), **kwargs}
@@ -151,6 +153,93 @@ class ChunkMaker:
             response_metadata=to_metadata(response, self._message_format),
             chunk_position="last",
         )
+        return [*ready, ChatGenerationChunk(message=message)]
+
+    def _closings(self, calls: Sequence[ToolCall]) -> tuple[list[ChatGenerationChunk], JsonObject]:
+        """Return what ends the arguments of calls, and those that the chunks do not have to the letter."""
+        valid, invalid = parse_calls(calls)
+        broken, events = {call["id"] for call in invalid}, self._message_format.events
+        ends = {i: halves.rest() for i, halves in self._halves.items()}
+        for i, call in enumerate(calls):
+            if call.id in broken:
+                ends[i] = ends.get(i, "") + close_arguments(call.arguments, events=events)
+        closings = [self._call_chunk(ToolCallDelta(i, end), end) for i, end in ends.items() if end]
+        return closings, original_arguments(calls, valid, broken if closings or events else ())
+
+
+class ServerToolChunkMaker(ChunkMaker):
+    """A `ChunkMaker` of a stream in which server tools are run: it keeps the turns of an answer apart."""
+
+    def __init__(self, message_format: MessageFormat) -> None:
+        super().__init__(message_format)
+        self._turn = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin a turn."""
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._calls = self._blocks = 0
+
+    def feed(self, event: Event) -> list[ChatGenerationChunk]:
+        match event:
+            case TextDelta():
+                self._text.append(self._prefill + event.text)
+            case ReasoningDelta():
+                self._reasoning.append(event.text)
+            case ServerToolCall():
+                return [*self._flush(), *self._unsent(), self._server_call(event)]
+            case ServerToolResult():
+                return [self._server_result(event)]
+            case ServerToolTurnEnded():
+                return self._turned(event)
+            case Finished() if self._calls and not self._message_format.v1:
+                return [self._record({"open": True}), *super().feed(event)]
+        return super().feed(event)
+
+    def _unsent(self) -> list[ChatGenerationChunk]:
+        self._text.append(self._prefill)
+        return super()._unsent()
+
+    def _server_call(self, event: ServerToolCall) -> ChatGenerationChunk:
+        place = self._calls
+        self._calls += 1
+        if self._message_format.v1:
+            return self._block(_server_tools.call_block(event.call, event.position, place))
+        return self._record({"calls": [server_tool_record.to_call(event.call, event.position, place)]})
+
+    def _server_result(self, event: ServerToolResult) -> ChatGenerationChunk:
+        if self._message_format.v1:
+            return self._block(_server_tools.result_block(event.id, event.output, failed=event.failed))
+        return self._record({"results": [server_tool_record.to_result(event.id, event.output, failed=event.failed)]})
+
+    def _turned(self, event: ServerToolTurnEnded) -> list[ChatGenerationChunk]:
+        """The end of a turn that another one follows."""
+        reasoning = Reasoning("".join(self._reasoning), self._key, event.reasoning_details)
+        if not self._message_format.v1:
+            chunks = [self._record(server_tool_record.to_end("".join(self._text), reasoning))]
+        elif origin := server_tool_record.to_origin(reasoning):
+            block = {**_server_tools.thought_block(reasoning), "reasoning": "", "extras": origin}
+            chunks = [self._chunk([{**block, "index": self._template.reasoning_index}])]
+        else:
+            chunks = []
+        self._key = None
+        self._turn += 1
+        self._begin()
+        if self._message_format.v1:
+            self._template = BlockTemplate(self._turn)
+        return chunks
+
+    def _block(self, block: JsonObject) -> ChatGenerationChunk:
+        self._blocks += 1
+        return self._chunk([{**block, "index": SERVER_TOOL_INDEX.format(self._turn, self._blocks - 1)}])
+
+    def _record(self, piece: JsonObject) -> ChatGenerationChunk:
+        return self._chunk("", {server_tool_record.TURNS: [{"index": self._turn, **piece}]})
+
+    def _chunk(self, content: Any, kwargs: JsonObject | None = None) -> ChatGenerationChunk:
+        metadata = self._template.metadata.copy()
+        message = AIMessageChunk(content=content, additional_kwargs=kwargs or {}, response_metadata=metadata)
         return ChatGenerationChunk(message=message)
 
 
@@ -221,12 +310,8 @@ class BlockTemplate(ChunkTemplate):
 
 
 def chunk_maker(message_format: MessageFormat) -> ChunkMaker:
-    """What makes the chunks of a stream."""
-    if not message_format.served:
-        return ChunkMaker(message_format)
-    from langchain_kimi._server_tools import ServedChunkMaker  # with the first server tool
-
-    return ServedChunkMaker(message_format)
+    """Return what makes the chunks of a stream."""
+    return ServerToolChunkMaker(message_format) if message_format.served else ChunkMaker(message_format)
 
 
 _set = object.__setattr__

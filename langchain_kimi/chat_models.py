@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+import re
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from langchain_core.language_models import LanguageModelInput
-from langchain_core.messages import AIMessage
-from langchain_core.runnables import Runnable
-from pydantic import ConfigDict
+from langchain_core.callbacks import (
+    AsyncCallbackManager,
+    AsyncCallbackManagerForLLMRun,
+    CallbackManager,
+    CallbackManagerForLLMRun,
+    Callbacks,
+)
+from langchain_core.language_models import LangSmithParams, LanguageModelInput, ModelProfile
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, Generation, LLMResult
+from langchain_core.runnables import Runnable, RunnableConfig, ensure_config
+from pydantic import ConfigDict, PrivateAttr, model_validator
 
-from langchain_kimi import _blocks, _errors
-from langchain_kimi._counting import Counting
-from langchain_kimi._fields import DEFAULT_MODEL as DEFAULT_MODEL
-from langchain_kimi._tools import to_dicts
+from kimi_core import Settings, __version__, make_settings, options
+from kimi_core.client.async_client import AsyncKimiClient
+from kimi_core.client.client import KimiClient
+from kimi_core.errors import short_traceback
+from kimi_core.settings import notice_missing_key
+from kimi_core.types import JsonObject
+from langchain_kimi import _calls, _connection, _counting, _errors, _serialization
+from langchain_kimi._fields import KimiFields
+from langchain_kimi._messages_in import PROVIDER, to_messages
+from langchain_kimi._messages_out import combined, to_result, without_price
+from langchain_kimi._streaming import chunk_maker
+from langchain_kimi._tools import to_dicts, to_tools
 
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
@@ -21,67 +38,200 @@ else:
     BaseTool = Any  # LangChain resolves annotations (`with_fallbacks`), and importing its tools costs 20 ms
 
 _errors.register()
-_blocks.register()
 
 StructuredMethod = Literal["auto", "json_schema", "function_calling", "json_mode"]
+Stop = list[str] | None
+RunManager = CallbackManagerForLLMRun | None
+AsyncRunManager = AsyncCallbackManagerForLLMRun | None
+
+# Options that pydantic alone would take in other types as well.
+_PARSED = ("thinking", "reasoning_effort", "agent", "extra_headers", "n")
 
 
-class ChatKimi(Counting):
+class ChatKimi(KimiFields):
     """Kimi models (Moonshot AI) in LangChain, from any host that serves them.
 
-    Setup:
-        Install `kimi-adapters[langchain]` and set `MOONSHOT_API_KEY` (or the variable of another host).
+    Install `kimi-adapters[langchain]` and set `MOONSHOT_API_KEY` (or the variable of another host).
 
-    Instantiate:
+    Example:
         ```python
         from langchain_kimi import ChatKimi
 
         model = ChatKimi(model="kimi-k2.6")
-        ```
-
-    Invoke:
-        ```python
         message = model.invoke("What is the capital of France?")
         message.text  # the answer
         message.content_blocks  # reasoning and answer, as standard blocks
-        ```
-
-    Stream:
-        ```python
-        for chunk in model.stream("Tell me about MoE models."):
-            print(chunk.text, end="", flush=True)
-        ```
-
-    Tool calling:
-        ```python
-        model.bind_tools([get_weather]).invoke("What is the weather in Tokyo?").tool_calls
-        ```
-        Reasoning stays on the messages and is sent back, as Kimi demands in tool loops.
-
-    The host's own tools:
-        ```python
-        model = ChatKimi(server_tools=["moonshot/web-search:latest"])
-        message = model.invoke("Who won the match yesterday?")  # searches, reads, and answers
-        message.content_blocks  # with `server_tool_call` and `server_tool_result` among them
-        ```
-
-    Structured output:
-        ```python
-        model.with_structured_output(Person).invoke("Ada Lovelace was 36.")
-        ```
-
-    Token usage:
-        ```python
         message.usage_metadata  # input, output and total tokens; cached and reasoning tokens in the details
         message.response_metadata["cost_usd"]
+
+        for chunk in model.stream("Tell me about MoE models."):
+            print(chunk.text, end="", flush=True)
+
+        # Reasoning stays on the messages and is sent back, as Kimi demands in tool loops.
+        model.bind_tools([get_weather]).invoke("What is the weather in Tokyo?").tool_calls
+        model.with_structured_output(Person).invoke("Ada Lovelace was 36.")
+
+        # The host's own tools: it searches, reads, and answers.
+        model = ChatKimi(server_tools=["moonshot/web-search:latest"])
+        model.invoke("Who won the match yesterday?").content_blocks  # with the calls and their results among them
         ```
 
     Every option of the constructor can also be given per call (or bound with `bind`), and the call wins. An option
     that does not exist raises `kimi_core.UnknownOptionError`. What says where calls go (`host`, `base_url`, `api_key`,
-    `timeout`, …) is settled at construction and frozen; for another host make another model.
+    `timeout`, …) is fixed at construction; for another host make another model.
     """
 
     model_config = ConfigDict(defer_build=False)
+
+    _client: KimiClient = PrivateAttr()
+    _aclient: AsyncKimiClient = PrivateAttr()
+
+    # ------------------------------------------------------------------------------------ construction and copies
+
+    def __init__(self, **given: Any) -> None:
+        """Make a model. Reads the environment, and does no I/O.
+
+        Raises:
+            UnknownOptionError: If an option does not exist.
+            ConfigError: If a value is wrong, or a host does not exist.
+            MissingKeyError: If the host needs a key and there is none. `api_key=""` says that each call brings its own.
+        """
+        given = _connection.by_field(type(self), given)
+        options.parse({name: given[name] for name in _PARSED if name in given})
+        options.parse_served(given, {})  # before pydantic, which takes True for 1
+        if isinstance(given.get("agent"), Mapping):
+            given["agent"] = options.parse_agent(given["agent"])
+        given = _connection.without_other_hosts(given)
+        connection = {name: given.pop(name) for name in options.CONNECTION if name in given}
+        settings = make_settings(**_connection.revived(connection))
+        notice_missing_key(settings, connection.get("api_key"))
+        super().__init__(**given, **_connection.to_fields(settings))
+        self._connect(settings)
+
+    def _connect(self, settings: Settings) -> None:
+        self._client, self._aclient = KimiClient(settings), AsyncKimiClient(settings)
+        self.__dict__.update(_connection.to_fields(settings))  # which pydantic has made others of
+        self._find_profile()
+
+    def _find_profile(self) -> None:
+        """Find the profile of this model on this host, unless the user gave one."""
+        owner = f"{self.model_name} on {self._client.settings.host.name}"
+        if self.profile is None or not _connection.belongs(self.profile, owner):
+            self.__dict__["profile"] = self._resolve_model_profile()
+
+    def _resolve_model_profile(self) -> ModelProfile | None:
+        return _connection.to_profile(self._client, self.model_name)
+
+    @model_validator(mode="after")
+    def _set_kimi_version(self) -> Self:
+        self._add_version("kimi-adapters", __version__)
+        return self
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        options.check_change(name)
+        super().__setattr__(name, options.hide({name: value})[name])
+        self.__dict__.pop("_serialized", None)  # LangChain keeps what it has dumped once, and goes by it in caches
+        if name == "model_name":
+            self._find_profile()
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy, with other values for some fields.
+
+        A copy that is to call elsewhere (`host`, `base_url`, `api_key`, `timeout`, …) gets a connection of its own.
+        Neither key nor headers are taken along to another host; an option that is None is looked up anew.
+
+        Raises:
+            UnknownOptionError: If a field does not exist.
+            ConfigError: If a value is wrong.
+        """
+        changes = options.hide(_connection.by_field(type(self), update or {}))
+        connection = {name: changes.pop(name) for name in options.CONNECTION if name in changes}
+        copied = super().model_copy(update=changes, deep=deep)
+        copied.__dict__.pop("_serialized", None)
+        if connection:
+            copied._connect(self._client.changed(_connection.revived(connection)))
+            if "extra_headers" not in changes and self._client.changes_host(connection):
+                copied.__dict__["extra_headers"] = None
+        elif "model_name" in changes and "profile" not in changes:
+            copied._find_profile()
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """Copy all but what is shared on purpose: HTTP clients, cache, rate limiter, callbacks."""
+        clients = (self.http_client, self.http_async_client, self.fallback_hosts)
+        shared = {id(value): value for value in (*clients, self.cache, self.rate_limiter, self.callbacks)}
+        return super().__deepcopy__({**(memo or {}), **shared})
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Leave a key out that came from the environment: where the pickle is read, it is looked up again."""
+        settings = self._client.settings
+        settings.__reduce__()  # an HTTP client of the user's own cannot travel
+        state = super().__getstate__()
+        fields = {name: value for name, value in state["__dict__"].items() if name != "_serialized"}
+        return {**state, "__dict__": {**fields, "api_key": None} if settings.key_from_env else fields}
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        super().__setstate__(state)
+        self.__dict__.update(_connection.to_fields(self._client.settings))
+        self._find_profile()
+
+    # ------------------------------------------------------------------------------------------------------ calls
+
+    def _generate(
+        self, messages: list[BaseMessage], stop: Stop = None, run_manager: RunManager = None, **kwargs: Any
+    ) -> ChatResult:
+        with short_traceback:
+            client, request, message_format = _calls.prepare(self, self._client, messages, stop, kwargs)
+            return to_result(client.complete(request, pace=_calls.pace(self.rate_limiter)), message_format)
+
+    async def _agenerate(
+        self, messages: list[BaseMessage], stop: Stop = None, run_manager: AsyncRunManager = None, **kwargs: Any
+    ) -> ChatResult:
+        with short_traceback:
+            client, request, message_format = _calls.prepare(self, self._aclient, messages, stop, kwargs)
+            return to_result(await client.complete(request, pace=_calls.apace(self.rate_limiter)), message_format)
+
+    def _stream(
+        self, messages: list[BaseMessage], stop: Stop = None, run_manager: RunManager = None, **kwargs: Any
+    ) -> Iterator[ChatGenerationChunk]:
+        with short_traceback:
+            client, request, message_format = _calls.prepare(
+                self, self._client, messages, stop, kwargs, stream=True, run_manager=run_manager
+            )
+            feed = chunk_maker(message_format).feed
+            for event in client.stream(request):
+                for chunk in feed(event):
+                    if run_manager:
+                        run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                    yield chunk
+
+    async def _astream(
+        self, messages: list[BaseMessage], stop: Stop = None, run_manager: AsyncRunManager = None, **kwargs: Any
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        with short_traceback:
+            client, request, message_format = _calls.prepare(
+                self, self._aclient, messages, stop, kwargs, stream=True, run_manager=run_manager
+            )
+            feed = chunk_maker(message_format).feed
+            async for event in await client.stream(request):
+                for chunk in feed(event):
+                    if run_manager:
+                        await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                    yield chunk
+
+    def _streaming_disabled(self, **kwargs: Any) -> bool:
+        """Ask for several answers whole, whoever listens; who streams them by name is told that it cannot be."""
+        n = self.n if kwargs.get("n") is None else kwargs["n"]
+        several = isinstance(n, int) and n > 1 and not kwargs.get("stream")
+        return several or super()._streaming_disabled(**kwargs)
+
+    def _combine_llm_outputs(self, llm_outputs: list[JsonObject | None], /) -> JsonObject:
+        return combined(llm_outputs)
+
+    def _convert_cached_generations(self, cache_val: list[Generation]) -> list[ChatGeneration]:
+        return [without_price(generation) for generation in super()._convert_cached_generations(cache_val)]
+
+    # -------------------------------------------------------------------------------- tools and structured output
 
     def bind(self, **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:  # type: ignore[override]
         """Bind options to the model. A key and headers among them are shown nowhere."""
@@ -101,24 +251,22 @@ class ChatKimi(Counting):
         """Offer tools to the model.
 
         Args:
-            tools: In any form that LangChain knows: tools, functions, pydantic classes, TypedDicts, dicts of OpenAI
-                or Anthropic, and the host's own, which this package runs: `kimi_core.web_search()` and
-                `kimi_core.formula(uri)`.
+            tools: In any form that LangChain knows (tools, functions, pydantic classes, TypedDicts, dicts of OpenAI or
+                Anthropic), and the host's own, which this package runs: `kimi_core.web_search()`, `formula(uri)`.
             tool_choice: `auto`, `none`, `any` or `required`, a tool's name, True (one must be called), or a dict.
                 While the model thinks, Moonshot lets nobody force a tool: thinking that was left unset is
                 switched off for the call; thinking that was asked for stays, and the answer is checked.
             strict: Constrain the arguments to the schema.
-            parallel_tool_calls: False takes one tool call per answer, the first, and is told to hosts that have the
-                switch.
+            parallel_tool_calls: False takes one call per answer, the first, and is sent to hosts that have the switch.
             **kwargs: Options for the call, `response_format` among them.
 
         Raises:
-            ConfigError: It is no list, or something in it is no tool for Kimi.
+            ConfigError: If it is no list, or something in it is no tool for Kimi.
         """
         if formatted := to_dicts(tools, strict):
             kwargs["tools"] = formatted
         asked = {"tool_choice": tool_choice, "parallel_tool_calls": parallel_tool_calls}
-        return self.bind(**kwargs, **{word: value for word, value in asked.items() if value is not None})
+        return self.bind(**kwargs, **{name: value for name, value in asked.items() if value is not None})
 
     def with_structured_output(
         self,
@@ -130,7 +278,7 @@ class ChatKimi(Counting):
         repair: bool = False,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, Any]:
-        """Answers as instances of a schema.
+        """Return what answers with instances of a schema.
 
         Args:
             schema: A pydantic class (v2 or v1), a TypedDict, a dataclass or any other type that pydantic knows
@@ -144,16 +292,158 @@ class ChatKimi(Counting):
             **kwargs: Options for the calls.
 
         Raises:
-            ConfigError: It is no schema, or no method.
+            ConfigError: If it is no schema, or no method.
 
         Raises (when called):
-            OutputParserException: The answer does not fit; it is also a `kimi_core.StructuredOutputError`, or a
+            OutputParserException: If the answer does not fit; it is also a `kimi_core.StructuredOutputError`, or a
                 `kimi_core.TruncatedError` when the token limit cut it.
-            RefusedError: The host's filter withheld it, or the model refused (`kimi_core`); LangChain's
+            RefusedError: If the host's filter withheld it, or the model refused (`kimi_core`); LangChain's
                 `ModelRefusalError` too, where it has one.
         """
         from langchain_kimi._structured_output import with_schema  # brings LangChain's parsers, when needed
 
-        return with_schema(
-            self, schema, method=method, include_raw=include_raw, strict=strict, repair=repair, words=kwargs
-        )
+        return with_schema(self, schema, method, include_raw=include_raw, strict=strict, repair=repair, kwargs=kwargs)
+
+    # ----------------------------------------------------------------------------------------------------- tokens
+
+    def get_token_ids(self, text: str) -> list[int]:
+        """Return the ids that `custom_get_token_ids` finds: there is no tokenizer here.
+
+        Raises:
+            NotImplementedError: If none was given.
+        """
+        if self.custom_get_token_ids is None:
+            raise NotImplementedError(_counting.NO_TOKENIZER)
+        return self.custom_get_token_ids(text)
+
+    def get_num_tokens(self, text: str) -> int:
+        """Return the tokens of a text, estimated from its characters (exact with `custom_get_token_ids`)."""
+        return len(self.get_token_ids(text)) if self.custom_get_token_ids else _counting.estimate(text)
+
+    def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
+        """Return the tokens of a prompt and of tools in any form that `bind_tools` takes, estimated without a call."""
+        count, local_files = self.get_num_tokens, self._client.settings.local_files
+        prompt = _counting.of_messages(to_messages(messages), count, local_files)
+        return prompt + _counting.of_tools(to_tools(tools), count)
+
+    def count_tokens(
+        self, input: LanguageModelInput, *, tools: Sequence[Any] | None = None, by_host: bool = False, **kwargs: Any
+    ) -> int:
+        """Return the tokens of a prompt.
+
+        Args:
+            input: What `invoke` takes.
+            tools: Tools on offer. They are always estimated: hosts count messages.
+            by_host: Ask the host, where it has an endpoint that counts (Moonshot has); else it is an estimate.
+            **kwargs: Options of the call that is counted for, such as `model`.
+
+        Raises:
+            UnsupportedError: If the host does not count.
+            APIError: If the host refused or failed.
+        """
+        messages = self._convert_input(input).to_messages()
+        if not by_host:
+            return self.get_num_tokens_from_messages(messages, tools)
+        client, request, _ = _calls.prepare(self, self._client, messages, None, kwargs)
+        counted = client.count_tokens(request)
+        return counted + _counting.of_tools(to_tools(tools), self.get_num_tokens)
+
+    async def acount_tokens(
+        self, input: LanguageModelInput, *, tools: Sequence[Any] | None = None, by_host: bool = False, **kwargs: Any
+    ) -> int:
+        """See `count_tokens`."""
+        messages = self._convert_input(input).to_messages()
+        if not by_host:
+            return self.get_num_tokens_from_messages(messages, tools)
+        client, request, _ = _calls.prepare(self, self._aclient, messages, None, kwargs)
+        counted = await client.count_tokens(request)
+        return counted + _counting.of_tools(to_tools(tools), self.get_num_tokens)
+
+    # ---------------------------------------------------------------------------------- LangSmith learns the price
+
+    def generate(
+        self, messages: list[list[BaseMessage]], stop: Stop = None, callbacks: Callbacks = None, **kwargs: Any
+    ) -> LLMResult:
+        """Do as LangChain does; its tracers learn the price."""
+        callbacks = self._priced(callbacks, CallbackManager, kwargs)
+        return super().generate(messages, stop, callbacks, **kwargs)
+
+    async def agenerate(
+        self, messages: list[list[BaseMessage]], stop: Stop = None, callbacks: Callbacks = None, **kwargs: Any
+    ) -> LLMResult:
+        """Do as LangChain does; its tracers learn the price."""
+        callbacks = self._priced(callbacks, AsyncCallbackManager, kwargs)
+        return await super().agenerate(messages, stop, callbacks, **kwargs)
+
+    def stream(
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, *, stop: Stop = None, **kwargs: Any
+    ) -> Iterator[AIMessageChunk]:
+        """Do as LangChain does; its tracers learn the price."""
+        return super().stream(input, self._priced_config(config, CallbackManager, kwargs), stop=stop, **kwargs)
+
+    def astream(
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, *, stop: Stop = None, **kwargs: Any
+    ) -> AsyncIterator[AIMessageChunk]:
+        """Do as LangChain does; its tracers learn the price."""
+        return super().astream(input, self._priced_config(config, AsyncCallbackManager, kwargs), stop=stop, **kwargs)
+
+    # ------------------------------------------------------------------------------------- traces, caches, `dumps`
+
+    def _priced(self, callbacks: Callbacks, manager: Any, kwargs: JsonObject) -> Callbacks:
+        asked = kwargs.get("cost_in_usage")
+        if not (self.cost_in_usage if asked is None else asked):
+            return callbacks
+        from langchain_kimi._tracing import priced  # brings LangSmith, when asked for
+
+        return priced(callbacks, manager)
+
+    def _priced_config(self, config: RunnableConfig | None, manager: Any, kwargs: JsonObject) -> RunnableConfig | None:
+        if not self.cost_in_usage and not kwargs.get("cost_in_usage"):
+            return config
+        config = ensure_config(config)
+        return {**config, "callbacks": self._priced(config.get("callbacks"), manager, kwargs)}
+
+    # ------------------------------------------------------------------------- traces, caches, `dumps`: nothing secret
+
+    @property
+    def model(self) -> str:
+        """The model's id, by the name that many libraries look for."""
+        return self.model_name
+
+    @property
+    def _llm_type(self) -> str:
+        return "kimi-chat"
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        """Where the key comes from when a serialised model is loaded."""
+        spec = self._client.settings.host
+        return {"api_key": spec.key_env[0] if spec.key_env else re.sub(r"\W", "_", spec.name).upper() + "_API_KEY"}
+
+    @property
+    def lc_attributes(self) -> JsonObject:
+        """Options that JSON has no form for, as the constructor takes them again."""
+        return _serialization.attributes(self, self._client.settings.fallback_hosts)
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Return True: `dumps` writes a model without its key and headers."""
+        return True
+
+    @property
+    def _identifying_params(self) -> JsonObject:
+        return _serialization.identifying_params(self, self._client.settings.host.name)
+
+    def _get_invocation_params(self, stop: Stop = None, **kwargs: Any) -> JsonObject:
+        return super()._get_invocation_params(stop=stop, **(kwargs and _serialization.shown(kwargs)))
+
+    def _get_llm_string(self, stop: Stop = None, **kwargs: Any) -> str:
+        return super()._get_llm_string(stop=stop, **(kwargs and _serialization.shown(kwargs)))
+
+    def _get_ls_params(self, stop: Stop = None, **kwargs: Any) -> LangSmithParams:
+        kwargs = {options.ALIASES.get(name, name): value for name, value in kwargs.items()}
+        stops = stop or kwargs.pop("stop", None) or self.stop
+        params = super()._get_ls_params(stop=list(options.parse_stop(stops)) if stops else None, **kwargs)
+        params["ls_provider"] = PROVIDER
+        params["ls_model_name"] = kwargs.get("model") or kwargs.get("model_name") or self.model_name
+        return params

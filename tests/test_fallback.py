@@ -437,7 +437,7 @@ def test_a_key_of_the_environment_is_not_pickled(
     assert SPARE_KEY.encode() not in pickled
     monkeypatch.setenv("AIMLAPI_API_KEY", "sk-another-key")
     again = pickle.loads(pickled)
-    client = again._client if cls is KimiLLM else again._clients[0]
+    client = again._client
     assert client._calls._fallback(0).settings.api_key.get_secret_value() == "sk-another-key"
 
 

@@ -23,13 +23,6 @@ TOO_LONG = {
     "settings.py: make_settings",
 }
 UNLIKE = {
-    "_calls.py: Calling._generate",
-    "_calls.py: Calling._stream",
-    "_counting.py: Counting.count_tokens",
-    "_structured_answers.py: AnswerParser._transform",
-    "_structured_output.py: RawAndParsed._grown",
-    "_structured_output.py: RawAndParsed._judged",
-    "_structured_output.py: RawAndParsed.transform",
     "_structured_output.py: StructuredAnswers.stream_structured_predict",
     "_tidy.py: _all",
     "_tools.py: ToolCalling.predict_and_call",
@@ -43,11 +36,9 @@ UNLIKE = {
 }
 CIRCLES = {
     frozenset({"kimi_core.codecs", "kimi_core.codecs.chat", "kimi_core.codecs.runware.codec"}),
-    frozenset({"langchain_kimi._server_tools", "langchain_kimi._streaming"}),
     frozenset({"llama_index_kimi._structured_output", "llama_index_kimi.structured_llm"}),
 }
 PACKAGE_CIRCLES = {
-    frozenset({"langchain_kimi._server_tools", "langchain_kimi._streaming"}),
     frozenset({"llama_index_kimi._structured_output", "llama_index_kimi.structured_llm"}),
 }
 

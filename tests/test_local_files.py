@@ -91,8 +91,8 @@ def test_what_is_called_a_picture_and_is_none_is_not_sent(driver: Driver, kimi: 
 
 def test_the_setting_goes_with_copies_and_dumps(tmp_path: Path) -> None:
     model = ChatKimi(api_key="k", local_files=[tmp_path])
-    assert model.model_copy(update={"thinking": False})._settings.local_files == (str(tmp_path),)
-    assert pickle.loads(pickle.dumps(model))._settings.local_files == (str(tmp_path),)
+    assert model.model_copy(update={"thinking": False})._client.settings.local_files == (str(tmp_path),)
+    assert pickle.loads(pickle.dumps(model))._client.settings.local_files == (str(tmp_path),)
     assert json.loads(dumps(model))["kwargs"]["local_files"] == [str(tmp_path)]
     llm = KimiLLM(api_key="k", local_files=[tmp_path])
     assert llm.model_copy()._client.settings.local_files == (str(tmp_path),)

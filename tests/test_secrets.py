@@ -454,7 +454,7 @@ def test_nothing_secret_is_seen_by_looking_into_a_model(framework: Driver) -> No
     model = secretive(framework)
     console = Console(file=io.StringIO(), width=200)
     inspect(model, console=console, all=True, private=True)
-    client = getattr(model, "_client", None) or model._clients[0]
+    client = model._client
     inspect(client.settings, console=console, all=True)
     texts = [repr(vars(model)), repr(model.fallback_hosts), repr(client.settings), repr(vars(client))]
     texts += [repr(model.model_dump()), console.file.getvalue()]  # type: ignore[attr-defined]

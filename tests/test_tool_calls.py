@@ -22,7 +22,7 @@ from kimi_core.events import reduce
 from kimi_core.hosts.registry import HOSTS
 from kimi_core.tool_arguments import parse_arguments
 from langchain_kimi import ChatKimi
-from langchain_kimi._strict import HalfEscapes
+from langchain_kimi._json_escapes import HalfEscapes
 
 HEAD = {"id": "c", "created": 1787685033, "model": "kimi-k2.6"}
 

@@ -300,7 +300,7 @@ def test_complaint_13_models_share_their_connections(make: Callable[..., ChatKim
     models = [make() for _ in range(20)]
     for model in models:
         model.invoke("Hello")
-    clients = {id(sdk.client(model._clients[0].settings)) for model in models}
+    clients = {id(sdk.client(model._client.settings)) for model in models}
     assert len(clients) == 1
 
 

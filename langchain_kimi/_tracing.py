@@ -18,7 +18,7 @@ COSTS = "costs"
 
 
 class _Priced:
-    """What a tracer does besides."""
+    """Adds the price to the usage of a run."""
 
     def _update_run_single(self, run: Any) -> None:
         metadata = run.extra.get("metadata")
@@ -28,7 +28,7 @@ class _Priced:
 
 
 def priced(callbacks: Callbacks, manager: type[CallbackManager | AsyncCallbackManager]) -> Callbacks:
-    """The callbacks of a call with tracers that know the price; as they were where LangSmith is not listening."""
+    """Return callbacks with tracers that know the price; the same where LangSmith is not listening."""
     # As LangChain does it with what a call is given: it adds the tracer where one is set for the process or context.
     configured = manager.configure(callbacks)
     if not any(isinstance(handler, LangChainTracer) for handler in configured.handlers):
@@ -39,7 +39,7 @@ def priced(callbacks: Callbacks, manager: type[CallbackManager | AsyncCallbackMa
 
 
 def with_prices(handlers: list[BaseCallbackHandler]) -> list[BaseCallbackHandler]:
-    """The handlers, with tracers that know the price."""
+    """Return the handlers, with tracers that know the price."""
     return [_with_price(handler) for handler in handlers]
 
 
@@ -59,7 +59,7 @@ def _class(tracer: type[LangChainTracer]) -> type[LangChainTracer]:
 
 
 def _costs(outputs: Mapping[str, Any] | None) -> dict[str, float]:
-    """The price of a run; its first message has that of all."""
+    """Return the price of a run; its first message has that of all."""
     for generations in (outputs or {}).get("generations") or ():
         for generation in generations:
             message = generation.get("message") or {}
