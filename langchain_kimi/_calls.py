@@ -54,7 +54,7 @@ def prepare(
         stop: Texts that end the answer.
         kwargs: What else the call was given.
         stream: Whether the answer is streamed.
-        run_manager: Whom LangChain wants to be told about chunks; only its v3 events want that.
+        run_manager: Gets every chunk when LangChain gives one, which only its v3 events do.
 
     Returns:
         The client for this call, the request, and the form of the answer's messages.

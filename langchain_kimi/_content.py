@@ -19,10 +19,10 @@ Convert: TypeAlias = Callable[[Block], Part | None]
 
 
 def to_content(content: Any) -> str | tuple[Part, ...]:
-    """What a user or the system says.
+    """Return the content of a user's or the system's message.
 
     Raises:
-        MessageError: A block that no Kimi host can be told.
+        MessageError: If a block cannot be sent to any Kimi host.
     """
     if type(content) is str:
         return content
@@ -30,21 +30,21 @@ def to_content(content: Any) -> str | tuple[Part, ...]:
 
 
 def to_result(content: Any) -> str | tuple[Part, ...]:
-    """What a tool answered.
+    """Return what a tool answered.
 
-    A result that is an object of no known type is told as its JSON; of one that cannot be sent, the model is told what
-    it was.
+    A result that is an object of no known type is sent as its JSON; of one that cannot be sent, the model reads what it
+    was.
     """
     if type(content) is str:
         return content
     if not isinstance(content, list | tuple):
-        return _told(content)
+        return _as_json(content)
     blocks = map(_bare, content)
-    return _joined([_sendable(block) if _is_told(block) else TextPart(_told(block)) for block in blocks])
+    return _joined([_sendable(block) if _has_known_type(block) else TextPart(_as_json(block)) for block in blocks])
 
 
-def _told(result: Any) -> str:
-    """A result as JSON, or as Python shows it where it is none."""
+def _as_json(result: Any) -> str:
+    """Return a result as JSON, or as Python shows it where it is none."""
     try:
         return dump(result)
     except MessageError:
@@ -52,7 +52,7 @@ def _told(result: Any) -> str:
 
 
 def to_speech(blocks: Sequence[Any], left_out: dict[str, None]) -> str | tuple[Part, ...]:
-    """What an assistant said. Its calls and reasoning are sent in fields of their own.
+    """Return what an assistant wrote. Its calls and reasoning are sent in fields of their own.
 
     Args:
         blocks: The content.
@@ -65,10 +65,10 @@ def to_speech(blocks: Sequence[Any], left_out: dict[str, None]) -> str | tuple[P
             parts.append(_sendable(block))
         else:
             left_out[kind or "without a type"] = None
-    told = _joined(parts)
-    if isinstance(told, tuple) and all(type(part) is TextPart for part in told):
-        return "".join(part.text for part in told if isinstance(part, TextPart))
-    return told
+    content = _joined(parts)
+    if isinstance(content, tuple) and all(type(part) is TextPart for part in content):
+        return "".join(part.text for part in content if isinstance(part, TextPart))
+    return content
 
 
 def _joined(parts: Sequence[Part | None]) -> str | tuple[Part, ...]:
@@ -77,7 +77,7 @@ def _joined(parts: Sequence[Part | None]) -> str | tuple[Part, ...]:
 
 
 def _kind(block: Any) -> str | None:
-    """A block's type; that of Bedrock's, which have none, is their one key."""
+    """Return a block's type; that of Bedrock's, which have none, is their one key."""
     if isinstance(block, str):
         return "text"
     if type(block) is not dict and not isinstance(block, Mapping):
@@ -87,17 +87,17 @@ def _kind(block: Any) -> str | None:
     return kind if kind is None or type(kind) is str else str(kind)
 
 
-def _is_told(block: Any) -> bool:
+def _has_known_type(block: Any) -> bool:
     """Whether a block of a tool's result is what it is called: a call or a thought is mere data there."""
     kind = _kind(block)
     return kind in _PARTS and kind not in _THOUGHTS and kind not in _CALLS
 
 
 def _written(block: Any) -> Part | None:
-    """A block of the user's or the system's.
+    """Return a block of the user's or the system's as a part.
 
     Raises:
-        MessageError: It cannot be sent, has no place there, or holds what it should not.
+        MessageError: If it cannot be sent, has no place there, or holds what it should not.
     """
     kind = _kind(block)
     if kind in _THOUGHTS:
@@ -129,7 +129,7 @@ def _part(block: Any, kind: str | None) -> Part | None:
 
 
 def _sendable(block: Any) -> Part | None:
-    """A block that the caller did not write: text in its place when no Kimi host can be told it."""
+    """Return a block that the caller did not write: text in its place when it cannot be sent to any Kimi host."""
     try:
         part = _part(block, _kind(block))
     except (ValueError, TypeError, AttributeError, KeyError):  # MessageError is a ValueError; any shape may come
@@ -138,7 +138,7 @@ def _sendable(block: Any) -> Part | None:
 
 
 def _is_well_formed(part: Part) -> bool:
-    """Whether what should be text is text."""
+    """Return whether what should be text is text."""
     for name in part.__match_args__:
         value = getattr(part, name)
         if type(value) is not str and value is not None and not isinstance(value, str | PathLike):
@@ -147,7 +147,7 @@ def _is_well_formed(part: Part) -> bool:
 
 
 def _bare(block: Any) -> Any:
-    """A block without the wrapper of LangChain's v1 around what it does not know."""
+    """Return a block without the wrapper of LangChain's v1 around what it does not know."""
     if isinstance(block, Mapping) and block.get("type") == "non_standard" and isinstance(block.get("value"), Mapping):
         return block["value"]
     return block
@@ -156,7 +156,7 @@ def _bare(block: Any) -> Any:
 def _stand_in(block: Block) -> Part:
     inner = next((v for key in ("file", "source", "value") if isinstance(v := block.get(key), Mapping)), block)
     if _PARTS.get(_kind(block)) in (_text, _refusal, _plain_text):
-        return TextPart(_told(block))
+        return TextPart(_as_json(block))
     known = (block.get(key) or inner.get(key) for key in ("mime_type", "media_type", "mimeType"))
     mime = next((mime for mime in known if isinstance(mime, str)), "")
     places = (inner.get(key) for key in ("url", "file_url", "file_uri", "path", "file_id"))

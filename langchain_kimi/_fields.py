@@ -20,7 +20,7 @@ DEFAULT_MODEL = "kimi-k2.6"
 class KimiFields(BaseChatModel):
     """The fields of `ChatKimi`, beside those that every chat model of LangChain has.
 
-    What is frozen says where calls go and is settled at construction; the rest can also be given per call.
+    What is frozen says where calls go and is fixed at construction; the rest can also be given per call.
     """
 
     model_config = ConfigDict(
@@ -89,9 +89,9 @@ class KimiFields(BaseChatModel):
     """Your own facts about model and host: fields of `kimi_core.HostSpec` and `kimi_core.ModelSpec`."""
 
     fallback_hosts: Any = Field(default=None, repr=False, exclude=True, frozen=True)
-    """Hosts to ask, in order, when the host is overloaded, down, or out of credit: names, specs, or mappings of words
-    about the connection (`{"host": "vllm", "base_url": …}`). A stream that has begun is continued where the next host
-    can."""
+    """Hosts to ask, in order, when the host is overloaded, down, or out of credit: names, specs, or mappings of
+    options of the connection (`{"host": "vllm", "base_url": …}`). A stream that has begun is continued where the next
+    host can."""
 
     budget: Budget | None = Field(default=None, repr=False, exclude=True, frozen=True)
     """What all calls may cost that are made with this one `kimi_core.Budget`, by any number of models."""
@@ -138,7 +138,7 @@ class KimiFields(BaseChatModel):
     """How many alternatives per token, 0 to 20."""
 
     parallel_tool_calls: bool | None = None
-    """False takes one tool call per answer, the first, and is told to hosts that have the switch."""
+    """False takes one tool call per answer, the first, and is sent to hosts that have the switch."""
 
     prompt_cache_key: str | None = None
     """Identifies a session, so that the host finds its cached prefix."""
@@ -154,7 +154,7 @@ class KimiFields(BaseChatModel):
     the reasoning its text, `keep` hands it on. A stream is not asked for again: `retry` keeps it with a warning."""
 
     runware: Mapping[str, Any] | None = Field(default=None, repr=False)
-    """Words of Runware's own protocol (`kimi_core.RunwareOptions`): `{"delivery": "async", "top_k": 40}`."""
+    """Options of Runware's own protocol (`kimi_core.RunwareOptions`): `{"delivery": "async", "top_k": 40}`."""
 
     server_tools: Sequence[str | Mapping[str, Any]] | None = None
     """The host's own tools, offered in every call beside its tools and run by this package: `$web_search`, formulas by
@@ -168,7 +168,7 @@ class KimiFields(BaseChatModel):
     """Let Kimi split the work among agents of its own: `AgentSwarm(max_agents=30, max_steps=4000)`. Unconfirmed."""
 
     extra_body: Mapping[str, Any] | None = None
-    """Fields of the host's API that have no word here; merged into the body last, untouched."""
+    """Fields of the host's API that have no option here; merged into the body last, untouched."""
 
     extra_headers: Mapping[str, SecretStr] | None = Field(default=None, repr=False, exclude=True)
     """Headers, beside `default_headers`."""

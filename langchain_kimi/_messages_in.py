@@ -34,14 +34,14 @@ Python does; then nothing is kept.
 
 
 def to_messages(messages: Iterable[BaseMessage], left_out: dict[str, None] | None = None) -> list[Message]:
-    """A conversation for the core.
+    """Return a conversation for the core.
 
     Args:
         messages: The conversation, oldest first.
-        left_out: Gets the types of blocks in assistant messages that could not be told.
+        left_out: Gets the types of blocks in assistant messages that could not be sent.
 
     Raises:
-        MessageError: A message or block that no Kimi host can be told.
+        MessageError: If a message or block cannot be sent to any Kimi host.
     """
     left_out = {} if left_out is None else left_out
     converted: list[Message] = []
@@ -69,15 +69,15 @@ def _human(message: BaseMessage, _: dict[str, None]) -> Message | list[Message]:
 
 
 def _with_results(message: BaseMessage) -> Iterator[Message]:
-    """Anthropic's user message: results of tools, and what else is said."""
-    said = []
+    """Anthropic's user message: results of tools, and the rest as one message."""
+    rest = []
     for block in message.content:
         if isinstance(block, dict) and block.get("type") == "tool_result":
             yield Message("tool", to_result(block.get("content") or ""), tool_call_id=_id(block.get("tool_use_id")))
         else:
-            said.append(block)
-    if said:
-        yield Message("user", to_content(said), name=message.name)
+            rest.append(block)
+    if rest:
+        yield Message("user", to_content(rest), name=message.name)
 
 
 def _id(given: Any) -> str | None:
@@ -130,11 +130,11 @@ def _ai(message: AIMessage, left_out: dict[str, None]) -> Message:
     calls = _calls(message) if message.tool_calls or message.invalid_tool_calls else ()
     if type(content) is not str or (kwargs and "function_call" in kwargs):
         calls = (*calls, *_foreign_calls(message, {call.id for call in calls}))
-    said = content if type(content) is str else to_speech(content, left_out)
+    text = content if type(content) is str else to_speech(content, left_out)
     return Message(
         "assistant",
-        said or (_transcript(kwargs) if kwargs else ""),
-        reasoning=_reasoning(message) or (_unthought(message) if calls else None),
+        text or (_transcript(kwargs) if kwargs else ""),
+        reasoning=_reasoning(message) or (_no_reasoning(message) if calls else None),
         tool_calls=calls,
         name=message.name,
         partial=bool(kwargs.get("partial")) if kwargs else False,
@@ -143,14 +143,14 @@ def _ai(message: AIMessage, left_out: dict[str, None]) -> Message:
 
 
 def _transcript(kwargs: Mapping[str, Any]) -> str:
-    """What an answer of OpenAI's says that is spoken."""
+    """Return the text of an answer of OpenAI's that is audio."""
     audio = kwargs.get("audio")
     transcript = audio.get("transcript") if isinstance(audio, Mapping) else None
     return transcript if isinstance(transcript, str) else ""
 
 
 def _has_turns(message: AIMessage) -> bool:
-    """Whether server tools of ours were called; those of other providers mean nothing here."""
+    """Return whether server tools of ours were called; those of other providers mean nothing here."""
     for block in message.content:
         if type(block) is dict and block.get("type") == "server_tool_call":
             return bool(message.response_metadata.get("model_provider") == PROVIDER)
@@ -184,23 +184,25 @@ def _calls(message: AIMessage) -> tuple[ToolCall, ...]:
     written = message.additional_kwargs.get(WRITTEN)
     texts = written if isinstance(written, Mapping) else {}
     valid = [ToolCall(c["id"] or "", c["name"], _arguments(c, texts), kind_of(c["name"])) for c in message.tool_calls]
-    invalid = [ToolCall(c["id"] or "", c["name"] or "", _unsealed(c, texts)) for c in message.invalid_tool_calls]
+    invalid = [
+        ToolCall(c["id"] or "", c["name"] or "", _broken_arguments(c, texts)) for c in message.invalid_tool_calls
+    ]
     return (*valid, *invalid)
 
 
 def _arguments(call: Mapping[str, Any], written: Mapping[str, Any]) -> str:
-    """The model's own text, as long as it still says what the call does."""
+    """Return the model's own text, as long as it still stands for what the call does."""
     text = written.get(call["id"]) if written else None
-    return text if isinstance(text, str) and _says(text, call["args"]) else dump(call["args"])
+    return text if isinstance(text, str) and _stands_for(text, call["args"]) else dump(call["args"])
 
 
-def _unsealed(call: Mapping[str, Any], written: Mapping[str, Any]) -> str:
+def _broken_arguments(call: Mapping[str, Any], written: Mapping[str, Any]) -> str:
     args = call["args"] or ""
     text = written.get(call["id"]) if written else None
     return text if isinstance(text, str) and args.startswith((text, Escaper().feed(text))) else args
 
 
-def _says(text: str, args: Any) -> bool:
+def _stands_for(text: str, args: Any) -> bool:
     try:
         return bool(parse_arguments(text) == args)
     except ValueError:
@@ -208,7 +210,7 @@ def _says(text: str, args: Any) -> bool:
 
 
 def _foreign_calls(message: AIMessage, known: set[str]) -> Iterator[ToolCall]:
-    """Calls that stand in the content alone (Anthropic's, OpenAI's Responses), and OpenAI's `function_call`."""
+    """Yield calls that stand in the content alone (Anthropic's, OpenAI's Responses), and OpenAI's `function_call`."""
     blocks = message.content if type(message.content) is list else []
     for block in blocks:
         if isinstance(block, dict) and (found := _FOREIGN.get(block.get("type", ""))):
@@ -245,16 +247,16 @@ def _reasoning(message: AIMessage) -> Reasoning | None:
     details = details_of(kwargs.get(DETAILS)) if kwargs else ()
     if not text and type(message.content) is list:
         thoughts = [_thought(block) for block in message.content if isinstance(block, dict)]
-        text = "".join(said for said, _ in thoughts)
+        text = "".join(thought for thought, _ in thoughts)
         details = details or next((more for _, more in thoughts if more), ())
     if not text and kwargs:
-        text = _said(kwargs.get("reasoning")) or _said(kwargs.get("thinking"))
+        text = _as_text(kwargs.get("reasoning")) or _as_text(kwargs.get("thinking"))
     if not text and not details:
         return None
-    return Reasoning(_said(text), message.response_metadata.get("reasoning_key"), details)
+    return Reasoning(_as_text(text), message.response_metadata.get("reasoning_key"), details)
 
 
-def _unthought(message: AIMessage) -> Reasoning | None:
+def _no_reasoning(message: AIMessage) -> Reasoning | None:
     """A turn of ours without reasoning never had any, as with thinking switched off. It was not lost on the way."""
     metadata = message.response_metadata
     ours = metadata.get("model_provider") == PROVIDER and "reasoning_key" not in metadata
@@ -262,26 +264,26 @@ def _unthought(message: AIMessage) -> Reasoning | None:
 
 
 def _thought(block: JsonObject) -> tuple[str, tuple[JsonObject, ...]]:
-    """A block's reasoning as text, and its details."""
+    """Return a block's reasoning as text, and its details."""
     match block.get("type"):
         case "reasoning":
             extras = block.get("extras")
             details = details_of(extras.get(DETAILS)) if isinstance(extras, Mapping) else ()
-            return _said(block.get("reasoning") or block.get("summary") or block.get("content")), details
+            return _as_text(block.get("reasoning") or block.get("summary") or block.get("content")), details
         case "thinking":
-            return _said(block.get("thinking")), ()
+            return _as_text(block.get("thinking")), ()
         case "reasoning_content":
-            return _said(block.get("reasoning_content")), ()
+            return _as_text(block.get("reasoning_content")), ()
     return "", ()
 
 
-def _said(thought: Any) -> str:
-    """Reasoning as text: Groq's and OpenRouter's is text, OpenAI's a summary in pieces, Bedrock's an object."""
+def _as_text(thought: Any) -> str:
+    """Return reasoning as text: Groq's and OpenRouter's is text, OpenAI's a summary in pieces, Bedrock's an object."""
     if isinstance(thought, str):
         return thought
     if isinstance(thought, Mapping):
-        return _said(thought.get("text") or thought.get("summary"))
-    return "".join(map(_said, thought)) if isinstance(thought, list | tuple) else ""
+        return _as_text(thought.get("text") or thought.get("summary"))
+    return "".join(map(_as_text, thought)) if isinstance(thought, list | tuple) else ""
 
 
 # ------------------------------------------------------------------------------------------------- continuation

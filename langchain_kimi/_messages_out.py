@@ -34,7 +34,7 @@ class MessageFormat:
         host: Who is asked.
         v1: Content is standard blocks (`output_version="v1"`).
         events: LangChain's v3 events are made of the chunks; they read tool arguments as strict JSON.
-        costs: The price goes into the metadata in LangSmith's words as well.
+        costs: The price goes into the metadata in LangSmith's terms as well.
         price: By which an estimated price is split into that of input and output.
         headers: The answer's headers go into `response_metadata`.
         prefill: What the text begins with: that of the message that is continued.
@@ -56,7 +56,7 @@ class MessageFormat:
 
 
 def to_result(response: Response, message_format: MessageFormat) -> ChatResult:
-    """A whole answer as LangChain's result."""
+    """Return a whole answer as LangChain's result."""
     if response.alternatives:
         return _several(response, message_format)
     message = to_ai_message(response, message_format)
@@ -66,7 +66,7 @@ def to_result(response: Response, message_format: MessageFormat) -> ChatResult:
 
 
 def _several(response: Response, message_format: MessageFormat) -> ChatResult:
-    """Several answers as so many generations.
+    """Return several answers as so many generations.
 
     The first has the tokens and the price of all, the others have none: some who count look at the first generation
     only, others add up all of them.
@@ -80,7 +80,7 @@ def _several(response: Response, message_format: MessageFormat) -> ChatResult:
 
 
 def to_ai_message(response: Response, message_format: MessageFormat) -> AIMessage:
-    """A whole answer as LangChain's message."""
+    """Return a whole answer as LangChain's message."""
     if message_format.prefill:
         response = _prefilled(response, message_format.prefill)
     tool_calls = response.tool_calls[:1] if message_format.single_call else response.tool_calls
@@ -103,7 +103,7 @@ def to_ai_message(response: Response, message_format: MessageFormat) -> AIMessag
 
 
 def _prefilled(response: Response, prefill: str) -> Response:
-    """An answer that begins with what it continues, in its first turn."""
+    """Return an answer that begins with what it continues, in its first turn."""
     if response.steps and not response.steps[0].open:
         first = replace(response.steps[0], text=prefill + response.steps[0].text)
         return replace(response, steps=(first, *response.steps[1:]))
@@ -111,7 +111,7 @@ def _prefilled(response: Response, prefill: str) -> Response:
 
 
 def _with_steps(response: Response, content: Any, kwargs: JsonObject) -> tuple[Any, JsonObject]:
-    """Content and keywords with the turns in which server tools were run."""
+    """Return content and keywords with the turns in which server tools were run."""
     steps = response.steps
     if isinstance(content, list):
         return [*_server_tools.before(steps), *content, *_server_tools.within(steps)], kwargs
@@ -124,12 +124,12 @@ def _with_steps(response: Response, content: Any, kwargs: JsonObject) -> tuple[A
 
 
 def to_refusal(refusal: str) -> JsonObject:
-    """A refusal where LangChain's messages of OpenAI's shape have it."""
+    """Return a refusal where LangChain's messages of OpenAI's shape have it."""
     return {"refusal": refusal} if refusal else {}
 
 
 def to_kwargs(reasoning: Reasoning | None) -> JsonObject:
-    """Reasoning where messages of strings have it."""
+    """Return reasoning where messages of strings have it."""
     kwargs: JsonObject = {}
     if reasoning and reasoning.text:
         kwargs["reasoning_content"] = reasoning.text
@@ -139,7 +139,7 @@ def to_kwargs(reasoning: Reasoning | None) -> JsonObject:
 
 
 def reasoning_block(text: str, details: Iterable[Any] = ()) -> JsonObject:
-    """Reasoning as a standard block."""
+    """Return reasoning as a standard block."""
     known = list(details)
     return {"type": "reasoning", "reasoning": text, **({"extras": {DETAILS: known}} if known else {})}
 
@@ -150,7 +150,7 @@ def to_blocks(
     calls: Iterable[Mapping[str, Any]],
     invalid: Iterable[Mapping[str, Any]],
 ) -> list[Any]:
-    """Standard blocks of a whole answer: reasoning, text, calls."""
+    """Return standard blocks of a whole answer: reasoning, text, calls."""
     blocks: list[Any] = []
     if reasoning and (reasoning.text or reasoning.details):
         blocks.append(reasoning_block(reasoning.text, reasoning.details))
@@ -162,7 +162,7 @@ def to_blocks(
 
 
 def parse_calls(calls: Iterable[ToolCall]) -> tuple[list[LangChainToolCall], list[InvalidToolCall]]:
-    """Calls that can be made, and the others: their arguments are no JSON object, or they name no tool."""
+    """Return calls that can be made, and the others: their arguments are no JSON object, or they name no tool."""
     valid: list[LangChainToolCall] = []
     invalid: list[InvalidToolCall] = []
     for call in calls:
@@ -185,24 +185,24 @@ def parse_calls(calls: Iterable[ToolCall]) -> tuple[list[LangChainToolCall], lis
 
 
 def original_arguments(
-    calls: Iterable[ToolCall], parsed: Iterable[LangChainToolCall], sealed: Iterable[str | None] = ()
+    calls: Iterable[ToolCall], parsed: Iterable[LangChainToolCall], closed: Iterable[str | None] = ()
 ) -> JsonObject:
-    """The arguments that would not go back to the letter (see `WRITTEN`), for `additional_kwargs`.
+    """Return the arguments that would not go back to the letter (see `WRITTEN`), for `additional_kwargs`.
 
     Args:
         calls: As the model wrote them.
         parsed: Those of them that are valid.
-        sealed: The ids of those that get another end (see `seal`).
+        closed: The ids of those that get another end (see `close_arguments`).
     """
     texts = {call.id: call.arguments for call in calls if call.arguments}
     ours = {str(call["id"]): dump(call["args"]) for call in parsed}
     differing = {id_: texts[id_] for id_, text in ours.items() if texts.get(id_, text) != text}
-    differing |= {id_: texts[id_] for id_ in sealed if id_ in texts}
+    differing |= {id_: texts[id_] for id_ in closed if id_ in texts}
     return {WRITTEN: differing} if differing else {}
 
 
 def close_arguments(arguments: str, *, events: bool = False) -> str:
-    """What makes a call that is invalid stay that way when LangChain adds up a stream; usually nothing.
+    """Return what makes a call that is invalid stay that way when LangChain adds up a stream; usually nothing.
 
     LangChain completes what looks cut: of `{"path": "/home` it would make a call that can be run. A bracket that
     closes nothing makes it an invalid call, as it is when it was not streamed.
@@ -290,7 +290,7 @@ register_translator(PROVIDER, to_content_blocks, to_chunk_blocks)
 
 
 def to_usage(usage: Usage | None) -> UsageMetadata | None:
-    """Tokens in LangChain's words. Whole numbers only: LangChain adds them up."""
+    """Return tokens in LangChain's terms. Whole numbers only: LangChain adds them up."""
     if usage is None:
         return None
     converted = UsageMetadata(
@@ -305,10 +305,10 @@ def to_usage(usage: Usage | None) -> UsageMetadata | None:
 
 
 def read_bill(message: AIMessage) -> Bill:
-    """What an answer of ours has cost."""
-    usage, told = message.usage_metadata, message.response_metadata
+    """Return what an answer of ours has cost."""
+    usage, metadata = message.usage_metadata, message.response_metadata
     if usage is None:
-        return Bill(None, told.get("cost_usd"), bool(told.get("cost_is_estimate")))
+        return Bill(None, metadata.get("cost_usd"), bool(metadata.get("cost_is_estimate")))
     into, out = usage.get("input_token_details") or {}, usage.get("output_token_details") or {}
     tokens = Usage(
         usage["input_tokens"],
@@ -318,11 +318,11 @@ def read_bill(message: AIMessage) -> Bill:
         out.get("reasoning"),
         cache_write_tokens=into.get("cache_creation"),
     )
-    return Bill(tokens, told.get("cost_usd"), bool(told.get("cost_is_estimate")))
+    return Bill(tokens, metadata.get("cost_usd"), bool(metadata.get("cost_is_estimate")))
 
 
 def _costs(response: Response, message_format: MessageFormat) -> dict[str, float] | None:
-    """The price as LangSmith reads it; in parts when it comes from the table."""
+    """Return the price as LangSmith reads it; in parts when it comes from the table."""
     total = response.cost_usd
     if total is None:
         return None
@@ -337,7 +337,7 @@ def _costs(response: Response, message_format: MessageFormat) -> dict[str, float
 
 
 def to_metadata(response: Response, message_format: MessageFormat) -> JsonObject:
-    """What belongs to an answer but is not said in it. On a stream it comes once, with the last chunk."""
+    """Return what belongs to an answer but is not its content. On a stream it comes once, with the last chunk."""
     metadata: JsonObject = {
         **response.extra,
         "model_provider": PROVIDER,
@@ -363,7 +363,7 @@ def to_metadata(response: Response, message_format: MessageFormat) -> JsonObject
 
 
 def _token_usage(usage: Usage, message_format: MessageFormat) -> JsonObject:
-    """The host's own object; where it was asked several times for one answer, with the sums."""
+    """Return the host's own object; where it was asked several times for one answer, with the sums."""
     if not (message_format.served or message_format.several):
         return dict(usage.raw)
     sums = {
@@ -376,7 +376,7 @@ def _token_usage(usage: Usage, message_format: MessageFormat) -> JsonObject:
 
 
 def combined(outputs: Iterable[Mapping[str, Any] | None]) -> JsonObject:
-    """What several answers have in common: numbers are added up, of the rest the first counts."""
+    """Return what several answers have in common: numbers are added up, of the rest the first counts."""
     summed: JsonObject = {}
     for output in outputs:
         _add(summed, output or {})

@@ -36,7 +36,7 @@ class OutputSchema:
         name: Of the schema on the wire, and of the tool that stands for it.
         description: What the object is.
         schema: JSON Schema of the answer; None for any JSON.
-        make: An instance of a JSON value; raises `ValueError` when it does not fit.
+        make: Makes an instance of a JSON value; raises `ValueError` when it does not fit.
         plain: An instance is the JSON value itself.
         wrapped: It is no object, so that a tool gives it inside of one.
     """
@@ -49,7 +49,7 @@ class OutputSchema:
     wrapped: bool = False
 
     def part(self, value: Any) -> Any:
-        """What an unfinished value yields; None while it is no instance yet, or cannot be one in parts."""
+        """Return what an unfinished value yields; None while it is no instance yet, or cannot be one in parts."""
         if self.wrapped:
             value = structured_output.unwrapped(value)
         if self.plain:
@@ -62,10 +62,10 @@ class OutputSchema:
 
 
 def output_schema_of(schema: Any) -> OutputSchema:
-    """The shape of a schema in any of its forms.
+    """Return what an answer is to be by a schema in any of its forms.
 
     Raises:
-        ConfigError: It is none.
+        ConfigError: If it is no schema.
     """
     if schema is None:
         return OutputSchema("output", "", None, _as_it_is, plain=True)
@@ -99,9 +99,9 @@ def _unwrapping(shape: OutputSchema) -> OutputSchema:
 
 def _named(schema: Any, described: JsonObject, make: Callable[[Any], Any], *, plain: bool = False) -> OutputSchema:
     name = schema.__name__ if isinstance(schema, type) and get_origin(schema) is None else "output"
-    # A recursive class only refers to itself there. Words that it inherits are not its own.
-    words = vars(schema).get("__doc__") if "$ref" in described and isinstance(schema, type) else None
-    return OutputSchema(name, described.get("description") or cleandoc(words or ""), described, make, plain)
+    # A recursive class only refers to itself there. A docstring that it inherits is not its own.
+    text = vars(schema).get("__doc__") if "$ref" in described and isinstance(schema, type) else None
+    return OutputSchema(name, described.get("description") or cleandoc(text or ""), described, make, plain)
 
 
 def _titled(schema: JsonObject) -> OutputSchema:
@@ -114,7 +114,7 @@ def _is_function(schema: Any) -> TypeGuard[Callable[..., Any]]:
 
 
 def _is_json_schema(schema: Mapping[str, Any]) -> bool:
-    """Whether a mapping is a schema itself, and not a function or tool that has one.
+    """Return whether a mapping is a schema itself, and not a function or tool that has one.
 
     LangChain's converter keeps nothing of a schema but its `properties`.
     """
@@ -124,7 +124,7 @@ def _is_json_schema(schema: Mapping[str, Any]) -> bool:
 
 
 def traced_schema(schema: Any, shape: OutputSchema) -> Any:
-    """What LangChain shows in traces: its own conversion of what the user gave, where it has one."""
+    """Return what LangChain shows in traces: its own conversion of what the user gave, where it has one."""
     try:
         return schema if schema is None else convert_to_json_schema(schema)
     except Exception:  # of whatever kind: it knows fewer forms than there are
@@ -135,7 +135,7 @@ def traced_schema(schema: Any, shape: OutputSchema) -> Any:
 
 
 def _adapter(target: Any) -> TypeAdapter[Any]:
-    """The adapter of a type. `A | B` equals `B | A`, but of two that fit the first counts: their texts differ."""
+    """Return a type's adapter. `A | B` equals `B | A`, but of two that fit the first counts: their texts differ."""
     return _kept_adapter(target, str(target))
 
 

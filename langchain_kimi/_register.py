@@ -28,7 +28,7 @@ def register() -> None:
     `load(…, allowed_objects=[ChatKimi], valid_namespaces=["langchain_kimi"])`, and make models by `ChatKimi(…)`.
 
     Raises:
-        RegistrationError: A table is not where it was. What was registered before stays.
+        RegistrationError: If a table is not where it was. What was registered before stays.
     """
     _register_class()
     if find_spec("langchain") is not None:

@@ -1,7 +1,7 @@
-"""A model's settings as plain data, for LangChain's `dumps`, and back.
+"""A model's options as plain data: for traces and caches, for LangChain's `dumps`, and back.
 
-What JSON has no word for is written so that the constructor takes it again: specs and facts of the user's own,
-timeouts, the thinking option. Nothing secret is: neither keys nor headers, those of a spec included.
+What JSON has no form for (specs and facts of the user's own, timeouts, the thinking option) is written so that the
+constructor takes it again. Nothing secret is: neither keys nor headers, those of a spec included.
 """
 
 from __future__ import annotations
@@ -9,9 +9,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any
+from functools import cache
+from typing import Any, get_type_hints
 
-from kimi_core import HOSTS, ErrorRule, HostSpec, ModelSpec, Price, Retirement, Thinking, errors, options
+from pydantic import TypeAdapter, ValidationError
+
+from kimi_core import HOSTS, HostSpec, ModelSpec, Thinking, errors, options
 from kimi_core.errors import ConfigError
 from kimi_core.quoting import in_short, quoted
 from kimi_core.types import JsonObject
@@ -23,9 +26,7 @@ _SECRET = {
 _SHOWN = tuple(name for name in (*options.OPTIONS, *options.SERVED) if name not in _SECRET)
 # What changes a message and is no option of the call.
 _SHAPING = ("output_version", "cost_in_usage", "include_response_headers", "include_prefill")
-_PATIENCE = ("connect", "read", "write", "pool")
-_FIELDS = {f.name: str(f.type) for spec in (ModelSpec, HostSpec) for f in fields(spec)}
-"""The specs' fields, and their types as they are written there."""
+_TIMEOUT_PARTS = ("connect", "read", "write", "pool")
 
 
 # ------------------------------------------------------------------------------------------------- for traces
@@ -70,46 +71,46 @@ def attributes(model: KimiFields, fallback_hosts: Iterable[Mapping[str, Any]]) -
 
 
 def _of_host(host: Any) -> Any:
-    """A host as plain data: the name of a spec of the table, or the fields of another in which it differs."""
+    """Return a host as the name of a spec of the table, or as the fields in which another differs from the defaults."""
     if not isinstance(host, HostSpec):
         return host
     if HOSTS.get(host.name) is host:
         return host.name
     blank = HostSpec(name="", title="")
-    said = {f.name: getattr(host, f.name) for f in fields(host) if f.name != "headers"}
-    return {name: _plain(value) for name, value in said.items() if value != getattr(blank, name)}
+    facts = {f.name: getattr(host, f.name) for f in fields(host) if f.name != "headers"}
+    return {name: _plain(value) for name, value in facts.items() if value != getattr(blank, name)}
 
 
 def _of_facts(facts: Mapping[str, Any] | None) -> Any:
-    """The user's own facts as plain data."""
+    """Return the user's own facts as plain data."""
     return None if facts is None else _plain({name: fact for name, fact in facts.items() if name != "headers"})
 
 
 def _of_timeout(timeout: Any) -> Any:
-    """A timeout as seconds, or as a mapping of what an `openai.Timeout` takes."""
-    parts = {name: getattr(timeout, name, timeout) for name in _PATIENCE}
+    """Return a timeout as seconds, or as a mapping of what an `openai.Timeout` takes."""
+    parts = {name: getattr(timeout, name, timeout) for name in _TIMEOUT_PARTS}
     return timeout if timeout is None or isinstance(timeout, int | float | Mapping) else parts
 
 
 def _of_fallbacks(hosts: Iterable[Mapping[str, Any]]) -> list[Any]:
-    """Fallback hosts as plain data, without keys, headers and clients."""
+    """Return fallback hosts as plain data, without keys, headers and clients."""
     return [
-        {word: _WRITTEN.get(word, _plain)(said) for word, said in host.items() if word not in _UNWRITTEN}
+        {name: _WRITTEN.get(name, _plain)(value) for name, value in host.items() if name not in _UNWRITTEN}
         for host in hosts
     ]
 
 
 def _of_thinking(thinking: Any) -> Any:
-    """The thinking option without an object of ours."""
+    """Return the thinking option without an object of ours."""
     if not isinstance(thinking, Thinking):
         return thinking
     kind = {True: "enabled", False: "disabled", None: None}[thinking.enabled]
-    said = {"type": kind, "keep": thinking.keep, "effort": thinking.effort}
-    return {key: value for key, value in said.items() if value is not None} or None
+    parts = {"type": kind, "keep": thinking.keep, "effort": thinking.effort}
+    return {key: value for key, value in parts.items() if value is not None} or None
 
 
 def _plain(value: Any) -> Any:
-    """A fact of a spec as JSON has it."""
+    """Return a fact of a spec as JSON has it."""
     match value:
         case Mapping():
             return {str(key): _plain(v) for key, v in value.items()}
@@ -122,8 +123,8 @@ def _plain(value: Any) -> Any:
         case type():
             return value.__name__
     if is_dataclass(value):
-        said = {f.name: getattr(value, f.name) for f in fields(value)}
-        return {name: _plain(v) for name, v in said.items() if v is not None}
+        parts = {f.name: getattr(value, f.name) for f in fields(value)}
+        return {name: _plain(v) for name, v in parts.items() if v is not None}
     return value
 
 
@@ -144,10 +145,10 @@ def from_plain(connection: Mapping[str, Any]) -> JsonObject:
 
 
 def _to_host(host: Any) -> Any:
-    """The spec that a mapping describes; anything else as it is.
+    """Return the spec that a mapping describes; anything else as it is.
 
     Raises:
-        ConfigError: It has a field that no spec has, or lacks a name.
+        ConfigError: If it has a field that no spec has, lacks a name, or has a wrong value.
     """
     if not isinstance(host, Mapping):
         return host
@@ -159,26 +160,28 @@ def _to_host(host: Any) -> Any:
 
 
 def _to_facts(facts: Any) -> Any:
-    """Overrides with lists where the specs have sets and tuples, as they are to be."""
+    """Return facts that came with lists where the specs have sets and tuples as the specs have them."""
     if not isinstance(facts, Mapping):
         return facts
     return {name: _fact(name, value) for name, value in facts.items()}
 
 
 def _to_timeout(timeout: Any) -> Any:
-    """A timeout as it is; one that is a mapping has been looked at.
+    """Return a timeout as it is, once its parts are known to be those of one.
 
     Raises:
-        ConfigError: It has a word that no timeout has.
+        ConfigError: If it has a part that no timeout has.
     """
-    unknown = [word for word in timeout if word not in _PATIENCE] if isinstance(timeout, Mapping) else []
+    unknown = [name for name in timeout if name not in _TIMEOUT_PARTS] if isinstance(timeout, Mapping) else []
     if unknown:
-        raise ConfigError(f"timeout has no part {quoted(unknown[0])}; it has {', '.join(_PATIENCE)}, all in seconds.")
+        raise ConfigError(
+            f"timeout has no part {quoted(unknown[0])}; it has {', '.join(_TIMEOUT_PARTS)}, all in seconds."
+        )
     return timeout
 
 
 def _to_fallbacks(hosts: Any) -> Any:
-    """Fallback hosts, each with its words as they are to be."""
+    """Return fallback hosts, each with its options revived."""
     if not isinstance(hosts, list | tuple):
         return hosts
     return [from_plain(host) if isinstance(host, Mapping) else host for host in hosts]
@@ -190,46 +193,37 @@ _REVIVED: dict[str, Callable[[Any], Any]] = {
     "timeout": _to_timeout,
     "fallback_hosts": _to_fallbacks,
 }
-"""Options of the constructor that may come as plain data."""
+"""What revives options of the constructor that may come as plain data."""
 
 
 def _fact(name: str, value: Any) -> Any:
-    kind = _FIELDS.get(name, "")
-    convert = next((convert for (start, plain), convert in _FACTS.items() if _fits(kind, value, start, plain)), None)
-    return convert(value) if convert else value
-
-
-def _fits(kind: str, value: Any, start: str, plain: type) -> bool:
-    return kind.startswith(start) and isinstance(value, plain)
-
-
-def _price(value: Any) -> Price:
-    return value if isinstance(value, Price) else Price(**{**value, "as_of": _day(value.get("as_of"))})
-
-
-def _retirement(value: Any) -> Retirement:
-    return value if isinstance(value, Retirement) else Retirement(**{**value, "day": _day(value.get("day"))})
-
-
-def _rule(value: Any) -> ErrorRule:
-    if isinstance(value, ErrorRule):
+    """Return a fact as its spec has it. What is no plain data, or of no known field, is left to the core."""
+    if not isinstance(value, list | Mapping) and not (name == "as_of" and isinstance(value, str)):
         return value
-    return ErrorRule(**{**value, "error": getattr(errors, value["error"])})
+    if name == "compatible":
+        return _to_facts(value)
+    if name in ("per_model", "per_suffix") and isinstance(value, Mapping):
+        return {key: _to_facts(facts) for key, facts in value.items()}
+    if name == "errors":
+        value = [_rule(rule) for rule in value]
+    adapter = _adapter(name)
+    try:
+        return adapter.validate_python(value) if adapter else value
+    except ValidationError as error:
+        wrong = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        place = ".".join(map(str, (name, *wrong["loc"])))
+        raise ConfigError(f"{place} of a host's or model's facts: {in_short(wrong['msg'])}.") from None
 
 
-def _day(value: Any) -> Any:
-    return dt.date.fromisoformat(value) if isinstance(value, str) else value
+def _rule(rule: Any) -> Any:
+    """Return a rule with the class that its name stands for."""
+    error = getattr(errors, str(rule.get("error")), None) if isinstance(rule, Mapping) else None
+    return {**rule, "error": error} if error else rule
 
 
-_FACTS: dict[tuple[str, type], Callable[[Any], Any]] = {
-    ("frozenset", list): frozenset,
-    ("tuple[ErrorRule", list): lambda rules: tuple(_rule(rule) for rule in rules),
-    ("tuple", list): tuple,
-    ("Mapping[str, Retirement]", Mapping): lambda ends: {family: _retirement(end) for family, end in ends.items()},
-    ("Mapping[str, Price]", Mapping): lambda prices: {family: _price(price) for family, price in prices.items()},
-    ("Mapping[str, Mapping[str, Any]]", Mapping): lambda specs: {
-        family: _to_facts(spec) for family, spec in specs.items()
-    },
-    ("dt.date", str): _day,
-}
-"""How facts of a type are made of plain data: by the beginning of the type, and what the data is."""
+@cache
+def _adapter(name: str) -> TypeAdapter[Any] | None:
+    for spec in (HostSpec, ModelSpec):
+        if (hint := get_type_hints(spec).get(name)) is not None:
+            return TypeAdapter(hint)
+    return None

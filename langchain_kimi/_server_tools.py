@@ -27,7 +27,7 @@ _OWN_CALLS = ("tool_call", "tool_call_chunk", "invalid_tool_call")
 
 
 def before(steps: Iterable[ServerToolTurn]) -> Iterator[JsonObject]:
-    """Blocks of the turns before the last."""
+    """Yield blocks of the turns before the last."""
     for step in steps:
         if not step.open:
             if step.reasoning:
@@ -38,7 +38,7 @@ def before(steps: Iterable[ServerToolTurn]) -> Iterator[JsonObject]:
 
 
 def within(steps: Iterable[ServerToolTurn]) -> Iterator[JsonObject]:
-    """Blocks of server tools that were called in the last turn."""
+    """Yield blocks of server tools that were called in the last turn."""
     for step in steps:
         if step.open:
             yield from _of_calls(step.calls)
@@ -53,16 +53,16 @@ def _of_calls(calls: Sequence[ServerCall]) -> Iterator[JsonObject]:
 
 
 def thought_block(reasoning: Reasoning) -> JsonObject:
-    """What was thought in a turn before the last."""
+    """Return the reasoning of a turn before the last."""
     origin = server_tool_record.to_origin(reasoning)
     return {"type": "reasoning", "reasoning": reasoning.text, **({"extras": origin} if origin else {})}
 
 
 def call_block(call: ToolCall, position: int, place: int) -> JsonObject:
-    """A call; in its extras what the block has no word for."""
-    told = server_tool_record.to_call(call, position, place)
+    """Return the block of a call; its extras have what blocks have no field for."""
+    record = server_tool_record.to_call(call, position, place)
     args = _object(call.arguments)
-    extras = {key: told[key] for key in ("arguments", "type", "position") if key in told}
+    extras = {key: record[key] for key in ("arguments", "type", "position") if key in record}
     if dump(args) == call.arguments:
         del extras["arguments"]
     block: JsonObject = {"type": CALL, "id": call.id, "name": call.name, "args": args}
@@ -70,15 +70,15 @@ def call_block(call: ToolCall, position: int, place: int) -> JsonObject:
 
 
 def result_block(id_: str, output: str, *, failed: bool) -> JsonObject:
-    """What a server tool gave."""
+    """Return the block of a result."""
     return {"type": RESULT, "tool_call_id": id_, "status": "error" if failed else "success", "output": output}
 
 
 def of_record(record: Iterable[JsonObject]) -> Iterator[JsonObject]:
-    """Blocks of what a chunk has of the record."""
+    """Yield blocks of what a chunk has of the record."""
     for turn in record:
-        for place, told in enumerate(turn.get("calls") or ()):
-            yield call_block(server_tool_record.to_tool_call(told), told.get("position", place), place)
+        for place, call in enumerate(turn.get("calls") or ()):
+            yield call_block(server_tool_record.to_tool_call(call), call.get("position", place), place)
         for result in turn.get("results") or ():
             yield result_block(result["id"], result["output"], failed=bool(result.get("failed")))
 
@@ -94,10 +94,10 @@ def _object(arguments: str) -> JsonObject:
 
 
 def split_turns(message: AIMessage) -> tuple[AIMessage, tuple[ServerToolTurn, ...]]:
-    """A message with what was said and thought in its last turn alone, and the turns before.
+    """Return a message with the text and reasoning of its last turn alone, and the turns before.
 
     Raises:
-        MessageError: It keeps a record that is none.
+        MessageError: If it keeps a record that is none.
     """
     content, kwargs = message.content, message.additional_kwargs
     rest = {name: value for name, value in kwargs.items() if name != TURNS}
@@ -106,16 +106,16 @@ def split_turns(message: AIMessage) -> tuple[AIMessage, tuple[ServerToolTurn, ..
         for twice in ("reasoning_content", "reasoning_details"):  # in a message that LangChain made blocks of
             rest.pop(twice, None)
         return message.model_copy(update={"content": last, "additional_kwargs": rest}), steps
-    told = server_tool_record.read(kwargs[TURNS], str(message.text), kwargs.get("reasoning_content") or "")
-    if any(step.text for step in told.steps):
-        content = told.text
-    if any(step.reasoning for step in told.steps):
-        rest["reasoning_content"] = told.thought
-    return message.model_copy(update={"content": content, "additional_kwargs": rest}), told.steps
+    record = server_tool_record.read(kwargs[TURNS], str(message.text), kwargs.get("reasoning_content") or "")
+    if any(step.text for step in record.steps):
+        content = record.text
+    if any(step.reasoning for step in record.steps):
+        rest["reasoning_content"] = record.thought
+    return message.model_copy(update={"content": content, "additional_kwargs": rest}), record.steps
 
 
 def is_served(message: AIMessage) -> bool:
-    """Whether server tools were called, in a whole message or in a chunk."""
+    """Return whether server tools were called, in a whole message or in a chunk."""
     content = message.content
     return TURNS in message.additional_kwargs or (
         isinstance(content, list) and any(_kind(block) == CALL for block in content)
@@ -123,7 +123,7 @@ def is_served(message: AIMessage) -> bool:
 
 
 def last_text(message: AIMessage) -> str:
-    """What was said in the last turn: the answer, without what was said before server tools were called."""
+    """Return the text of the last turn: the answer, without what came before server tools were called."""
     return str(split_turns(message)[0].text if is_served(message) else message.text)
 
 
@@ -132,18 +132,18 @@ def _kind(block: Any) -> Any:
 
 
 def _of_blocks(content: Iterable[Any]) -> tuple[tuple[ServerToolTurn, ...], list[Any]]:
-    """The turns of a message's blocks, and the blocks of its last turn.
+    """Return the turns of a message's blocks, and the blocks of its last turn.
 
     A turn ends with the results of its calls. The user's own calls stand before those of server tools when both were
     made in one turn.
     """
     *earlier, last = _grouped(content)
     steps = [_step(*group) for group in earlier]
-    said, calls, results = last
+    blocks, calls, results = last
     if not calls:
-        return tuple(steps), said
-    if len(results) < len(calls) or any(_kind(block) in _OWN_CALLS for block in said):
-        return (*steps, ServerToolTurn(calls=_served(calls, results), open=True)), said
+        return tuple(steps), blocks
+    if len(results) < len(calls) or any(_kind(block) in _OWN_CALLS for block in blocks):
+        return (*steps, ServerToolTurn(calls=_served(calls, results), open=True)), blocks
     return (*steps, _step(*last)), []
 
 
@@ -151,7 +151,7 @@ _Group = tuple[list[Any], list[Any], list[Any]]
 
 
 def _grouped(content: Iterable[Any]) -> Iterator[_Group]:
-    said, calls, results = group = ([], [], [])  # type: _Group
+    blocks, calls, results = group = ([], [], [])  # type: _Group
     for block in content:
         kind = _kind(block)
         if kind == RESULT:
@@ -159,14 +159,14 @@ def _grouped(content: Iterable[Any]) -> Iterator[_Group]:
             continue
         if results if kind == CALL else calls:
             yield group
-            said, calls, results = group = ([], [], [])
-        (calls if kind == CALL else said).append(block)
+            blocks, calls, results = group = ([], [], [])
+        (calls if kind == CALL else blocks).append(block)
     yield group
 
 
-def _step(said: list[Any], calls: list[Any], results: list[Any]) -> ServerToolTurn:
-    text = "".join(block if isinstance(block, str) else block.get("text") or "" for block in said)
-    thoughts = [block for block in said if _kind(block) == "reasoning"]
+def _step(blocks: list[Any], calls: list[Any], results: list[Any]) -> ServerToolTurn:
+    text = "".join(block if isinstance(block, str) else block.get("text") or "" for block in blocks)
+    thoughts = [block for block in blocks if _kind(block) == "reasoning"]
     reasoning = Reasoning("".join(block.get("reasoning") or "" for block in thoughts))
     for block in thoughts:
         known = block.get("extras") or {}
@@ -183,12 +183,12 @@ def _served(calls: Iterable[JsonObject], results: Iterable[JsonObject]) -> tuple
 def _call_of(block: JsonObject) -> JsonObject:
     extras, args = block.get("extras") or {}, block.get("args") or {}
     text = extras.get("arguments")
-    said = isinstance(text, str) and _object(text) == args
+    is_current = isinstance(text, str) and _object(text) == args
     kept = {key: extras[key] for key in ("type", "position") if key in extras}
-    return {"id": block.get("id"), "name": block.get("name"), "arguments": text if said else dump(args), **kept}
+    return {"id": block.get("id"), "name": block.get("name"), "arguments": text if is_current else dump(args), **kept}
 
 
 def _result_of(block: JsonObject) -> JsonObject:
     output = block.get("output")
-    said = output if isinstance(output, str) else dump(output)
-    return {"id": block.get("tool_call_id"), "output": said, "failed": block.get("status") == "error"}
+    text = output if isinstance(output, str) else dump(output)
+    return {"id": block.get("tool_call_id"), "output": text, "failed": block.get("status") == "error"}

@@ -229,7 +229,7 @@ class Reader:
                 self._index = call["index"]
                 self._begin()
         if self._index is None:
-            if is_served(chunk):  # what was said before was no answer
+            if is_served(chunk):  # the text before was no answer
                 self._begin()
             return str(chunk.text)
         return "".join(call["args"] or "" for call in calls if call["index"] == self._index)

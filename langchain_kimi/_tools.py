@@ -20,7 +20,7 @@ _DESCRIBES = frozenset({"function", "parameters", "input_schema", "inputSchema",
 
 
 def to_dicts(tools: Any, strict: bool | None = None) -> list[JsonObject]:
-    """Tools as dicts.
+    """Return tools as dicts.
 
     Args:
         tools: A sequence of tools, functions, pydantic classes, TypedDicts, and dicts of OpenAI, Anthropic or Bedrock,
@@ -28,7 +28,7 @@ def to_dicts(tools: Any, strict: bool | None = None) -> list[JsonObject]:
         strict: Constrain the arguments to the schema; None leaves what the tools say.
 
     Raises:
-        ConfigError: It is no sequence, or one of them is no tool for Kimi.
+        ConfigError: If it is no sequence, or one of them is no tool for Kimi.
     """
     if not isinstance(tools, Sequence) or isinstance(tools, str | bytes):
         raise ConfigError(f"tools must be a list of tools, got {_shown(tools)}.")
@@ -36,11 +36,11 @@ def to_dicts(tools: Any, strict: bool | None = None) -> list[JsonObject]:
 
 
 def to_tools(tools: Any) -> tuple[Tool, ...]:
-    """The tools of one call, for the core.
+    """Return the tools of one call, for the core.
 
     Raises:
         ConfigError: See `to_dicts`.
-        MessageError: A dict that has no function with a name.
+        MessageError: If a dict has no function with a name.
     """
     if not tools and not isinstance(tools, str):
         return ()
@@ -50,7 +50,7 @@ def to_tools(tools: Any) -> tuple[Tool, ...]:
 
 
 def _is_ready(tool: Any) -> bool:
-    """Whether a tool has the form that `bind_tools` gave it."""
+    """Return whether a tool has the form that `bind_tools` gave it."""
     return type(tool) is dict and ("function" in tool or tool.get("type") in HOSTED)
 
 
@@ -87,7 +87,7 @@ def _converted(tool: Any, strict: bool | None) -> JsonObject:
 
 
 def _by_its_schema(tool: Any) -> JsonObject | None:
-    """A tool as OpenAI's function with the schema that pydantic makes of it; None when there is none."""
+    """Return a tool as OpenAI's function with the schema that pydantic makes of it; None when there is none."""
     from langchain_core.tools import BaseTool
     from langchain_core.tools.base import create_schema_from_function
 
@@ -102,15 +102,15 @@ def _by_its_schema(tool: Any) -> JsonObject | None:
 
 
 def _function(name: str, description: str | None, described: Any) -> JsonObject:
-    """A function with the schema of a pydantic class, or with a schema."""
+    """Return a function with the schema of a pydantic class, or with a schema."""
     schema = dict(described) if isinstance(described, Mapping) else described.model_json_schema()
-    words = schema.pop("description", "")
+    text = schema.pop("description", "")
     schema.pop("title", None)
-    return {"name": name, "description": description or words, "parameters": schema}
+    return {"name": name, "description": description or text, "parameters": schema}
 
 
 def _is_bare_function(tool: Mapping[str, Any]) -> bool:
-    """OpenAI's function without arguments, written without its wrapping."""
+    """Return whether it is OpenAI's function without arguments, written without its wrapping."""
     return "name" in tool and "type" not in tool
 
 

@@ -14,7 +14,7 @@ from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackHandler, 
 from langchain_core.tracers.langchain import LangChainTracer
 
 COSTS = "costs"
-"""Where a message has its price in LangSmith's words, in `response_metadata`."""
+"""Where a message has its price in LangSmith's terms, in `response_metadata`."""
 
 
 class _Priced:

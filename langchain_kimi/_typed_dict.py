@@ -30,7 +30,7 @@ _QUALIFIERS = (Required, NotRequired, ReadOnly)
 
 @lru_cache(maxsize=256)
 def as_model(typed_dict: type) -> type[BaseModel]:
-    """A model of the same keys.
+    """Return a model of the same keys.
 
     A key's annotation may say more in LangChain's way: `Annotated[int, default, description]`, where `...` stands for
     no default.
@@ -61,13 +61,13 @@ class _Making:
         required: frozenset[str] = typed_dict.__required_keys__  # type: ignore[attr-defined]
         for key, hint in get_type_hints(typed_dict, include_extras=True).items():
             hint, needed = _unqualified(hint, key in required)
-            said = _said(hint.__metadata__) if get_origin(hint) is Annotated else {}
-            if not needed and "default" not in said:
-                said["default_factory"] = lambda: None
-            yield self._replaced(hint), Field(alias=key, **said)
+            described = _described(hint.__metadata__) if get_origin(hint) is Annotated else {}
+            if not needed and "default" not in described:
+                described["default_factory"] = lambda: None
+            yield self._replaced(hint), Field(alias=key, **described)
 
     def _replaced(self, hint: Any) -> Any:
-        """A type with models in the places of TypedDicts."""
+        """Return a type with models in the places of TypedDicts."""
         if is_typeddict(hint):
             name = self._names.get(hint)
             return self.model(hint) if name is None else self.models.get(name, ForwardRef(name))
@@ -81,15 +81,15 @@ class _Making:
 
 
 def _unqualified(hint: Any, needed: bool) -> tuple[Any, bool]:
-    """The type inside `Required`, `NotRequired` and `ReadOnly`, and whether the key must be there."""
+    """Return the type inside `Required`, `NotRequired` and `ReadOnly`, and whether the key must be there."""
     while (origin := get_origin(hint)) in _QUALIFIERS:
         needed = needed if origin is ReadOnly else origin is Required
         (hint,) = get_args(hint)
     return hint, needed
 
 
-def _said(metadata: tuple[Any, ...]) -> dict[str, Any]:
-    """A description, and the default before it. What else an annotation says is pydantic's."""
+def _described(metadata: tuple[Any, ...]) -> dict[str, Any]:
+    """Return a description, and the default before it. What else an annotation says is pydantic's."""
     match metadata:
         case (str(description),) | (builtins.Ellipsis, str(description), *_):
             return {"description": description}

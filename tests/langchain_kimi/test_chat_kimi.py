@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields, replace
 from typing import Any, TypedDict
 
 import pytest
@@ -17,6 +18,7 @@ from pydantic.v1 import BaseModel as BaseModelV1
 
 import kimi_core
 from kimi_adapters.local_server import LocalKimi
+from kimi_core import HOSTS, ConfigError
 from langchain_kimi import ChatKimi
 
 
@@ -218,6 +220,32 @@ def test_a_fallback_takes_over(model: ChatKimi, kimi: LocalKimi) -> None:
     kimi.fail(1, type="exceeded_current_quota_error")
     other = ChatKimi(model="kimi-k3", base_url=kimi.base_url, api_key=kimi.api_key)
     assert model.with_fallbacks([other]).invoke("Hello").response_metadata["model_name"] == "kimi-k3"
+
+
+@pytest.mark.parametrize("name", HOSTS)
+def test_a_spec_of_the_users_own_is_written_as_plain_data_and_read_again(name: str) -> None:
+    mine = replace(HOSTS[name], name="mine", headers={})
+    address = {"base_url": "http://127.0.0.1:9/v1", "api_key": "k"}
+    written = json.loads(json.dumps(ChatKimi(host=mine, **address).lc_attributes["host"]))
+    read = ChatKimi(host=written, **address).host
+    assert {f.name: getattr(read, f.name) for f in fields(mine)} == {
+        f.name: getattr(mine, f.name) for f in fields(mine)
+    }
+
+
+@pytest.mark.parametrize(
+    ("fact", "message"),
+    [
+        ({"media": ["smells"]}, r"media\.0 .*'image' or 'video'"),
+        ({"prices": {"kimi-k2.6": {"input": 1}}}, r"prices\.kimi-k2\.6\.cached .*required"),
+        ({"retired": {"kimi-k2.6": {"day": "soon"}}}, r"retired\.kimi-k2\.6\.day .*date"),
+        ({"errors": [{"error": "Nope"}]}, r"errors\.0\.error .*subclass of APIError"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_plain_data_that_is_no_fact_is_refused(fact: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        ChatKimi(api_key="k", overrides=fact)
 
 
 @pytest.mark.filterwarnings("ignore:The function `load` is in beta")
