@@ -134,7 +134,9 @@ class ChunkMaker:
 
     def _ending(self) -> list[ChatGenerationChunk]:
         response, v1 = self._builder.response(), self._message_format.v1
-        ready = [*self._flush(), *self._unsent()]
+        ready = self._flush() if self._call else []
+        if self._prefill:
+            ready += self._unsent()
         kwargs: JsonObject = {}
         if response.tool_calls:
             closings, kwargs = self._closings(response.tool_calls)
