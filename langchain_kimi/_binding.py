@@ -23,5 +23,5 @@ class Binding(_Base):  # type: ignore[misc]
 
     @classmethod
     def lc_id(cls) -> list[str]:
-        """As LangChain's own, which it is again when it was dumped and loaded."""
+        """Return the id of LangChain's own, which it is again when it was dumped and loaded."""
         return RunnableBinding.lc_id()

@@ -72,7 +72,7 @@ def to_speech(blocks: Sequence[Any], left_out: dict[str, None]) -> str | tuple[P
 
 
 def _joined(parts: Sequence[Part | None]) -> str | tuple[Part, ...]:
-    """Without empty texts, which Moonshot refuses (`text content is empty`)."""
+    """Leave out empty texts, which Moonshot refuses (`text content is empty`)."""
     return tuple(part for part in parts if part is not None) or ""
 
 
@@ -88,7 +88,7 @@ def _kind(block: Any) -> str | None:
 
 
 def _has_known_type(block: Any) -> bool:
-    """Whether a block of a tool's result is what it is called: a call or a thought is mere data there."""
+    """Return whether a block of a tool's result is what it is called: a call or a thought is mere data there."""
     kind = _kind(block)
     return kind in _PARTS and kind not in _THOUGHTS and kind not in _CALLS
 
@@ -182,7 +182,7 @@ def _plain_text(block: Block) -> Part | None:
 
 
 def _guarded(block: Block) -> Part | None:
-    """Bedrock's text with a note for its guardrail, and Anthropic's summary of what it has dropped."""
+    """Read Bedrock's text with a note for its guardrail, and Anthropic's summary of what it has dropped."""
     inner = block.get("guard_content") or block.get("content")
     text = inner.get("text") if isinstance(inner, Mapping) else inner
     return TextPart(text) if isinstance(text, str) and text else None
@@ -194,7 +194,7 @@ def _refusal(block: Block) -> Part | None:
 
 
 def _nothing(block: Block) -> None:
-    """Reasoning and calls have fields of their own; a cache point is automatic with Kimi."""
+    """Leave out reasoning and calls, which have fields of their own, and cache points, which Kimi sets itself."""
 
 
 def _unwrapped(block: Block) -> Part | None:
@@ -206,7 +206,7 @@ def _unwrapped(block: Block) -> Part | None:
 
 
 def _media(part: type[ImagePart] | type[VideoPart], kind: Kind) -> Convert:
-    """Standard blocks (url, base64, file_id), a local file (path), and Anthropic's form (source).
+    """Read standard blocks (url, base64, file_id), a local file (path), and Anthropic's form (source).
 
     Only a path object opens a file. Text that names one goes on as text, and the core refuses it as an address.
     """
@@ -227,7 +227,7 @@ def _media(part: type[ImagePart] | type[VideoPart], kind: Kind) -> Convert:
 
 
 def _media_url(part: type[ImagePart] | type[VideoPart], kind: Kind, key: str) -> Convert:
-    """OpenAI's `image_url` and Moonshot's `video_url`, as object or bare string."""
+    """Read OpenAI's `image_url` and Moonshot's `video_url`, as object or bare string."""
 
     def convert(block: Block) -> Part:
         value = block.get(key)
@@ -250,7 +250,7 @@ def _audio(block: Block) -> Part:
 
 
 def _document(block: Block) -> Part | None:
-    """Standard `file` and `text-plain` blocks, OpenAI's `file` and `input_file`, Anthropic's `document`."""
+    """Read standard `file` and `text-plain` blocks, OpenAI's `file` and `input_file`, Anthropic's `document`."""
     inner = next((v for key in ("file", "source") if isinstance(v := block.get(key), Mapping)), block)
     mime = inner.get("mime_type") or inner.get("media_type") or block.get("mime_type")
     if other := _BY_MIME.get(str(mime).partition("/")[0]):  # a picture that came as a file
@@ -273,7 +273,7 @@ def _document(block: Block) -> Part | None:
 
 
 def _resource(block: Block) -> Part | None:
-    """What an MCP server embeds, as it stands in the protocol."""
+    """Read what an MCP server embeds, as it stands in the protocol."""
     inner = block["resource"]
     if not isinstance(inner, Mapping):
         raise MessageError("A resource must be an object with text or a blob.")
@@ -283,7 +283,7 @@ def _resource(block: Block) -> Part | None:
 
 
 def _data_url(data: Any, mime: Any) -> str:
-    """Bytes, or what is in base64 already: bare, or as a whole `data:` URL. The core looks at what it is."""
+    """Return the URL of bytes, or of base64: bare, or as a whole `data:` URL. The core looks at what it is."""
     if isinstance(data, bytes | bytearray | memoryview):
         return data_urls.to_data_url(bytes(data), mime or "")
     if not isinstance(data, str):
@@ -303,7 +303,7 @@ _BY_MIME: dict[str, Convert] = {"image": _image, "video": _video, "audio": _audi
 
 
 def _by_mime(block: Block) -> Part | None:
-    """Google's `media` block: its type stands in the MIME type."""
+    """Read Google's `media` block: its type stands in the MIME type."""
     return _BY_MIME.get(str(block.get("mime_type")).partition("/")[0], _document)(
         {**block, "url": block.get("url") or block.get("file_uri")}
     )

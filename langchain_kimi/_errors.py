@@ -76,7 +76,7 @@ _PARSER_ERRORS: tuple[tuple[type[err.OutputError], type[err.OutputError]], ...] 
 
 
 def as_parser_error(error: err.OutputError, message: BaseMessage | None = None) -> err.OutputError:
-    """The same error as one that LangChain's parsers could have raised about a message."""
+    """Return the same error as one that LangChain's parsers could have raised about a message."""
     cls = next(raised for core, raised in _PARSER_ERRORS if isinstance(error, core))
     raised = cls(str(error), text=error.text, finish_reason=error.finish_reason)
     if isinstance(raised, OutputRefusedError):

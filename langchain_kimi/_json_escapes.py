@@ -20,7 +20,7 @@ class Escaper:
         self._escaped = False
 
     def feed(self, piece: str) -> str:
-        """The next piece, escaped."""
+        """Return the next piece, escaped."""
         begin = 1 if self._escaped and piece else 0  # a backslash ended the piece before
         self._escaped = self._escaped and not piece
         return piece[:begin] + _TOKENS.sub(self._token, piece[begin:])
@@ -55,14 +55,14 @@ class HalfEscapes:
         self._held = ""
 
     def feed(self, piece: str) -> str:
-        """The next piece, without what may become half of an escape."""
+        """Return the next piece, without what may become half of an escape."""
         if not self._held and "\\" not in piece:
             return piece
         text, self._held = self._held + piece, ""
         return _ESCAPES.sub(self._whole, text)
 
     def rest(self) -> str:
-        """What was held back until the end."""
+        """Return what was held back until the end."""
         held, self._held = self._held, ""
         return held if len(held) < 6 else rf"\ufffd{held[6:]}"
 

@@ -69,7 +69,7 @@ def _human(message: BaseMessage, _: dict[str, None]) -> Message | list[Message]:
 
 
 def _with_results(message: BaseMessage) -> Iterator[Message]:
-    """Anthropic's user message: results of tools, and the rest as one message."""
+    """Read Anthropic's user message: results of tools, and the rest as one message."""
     rest = []
     for block in message.content:
         if isinstance(block, dict) and block.get("type") == "tool_result":
@@ -114,7 +114,7 @@ def _tool(message: ToolMessage, _: dict[str, None]) -> Message:
 
 
 def _function(message: BaseMessage, _: dict[str, None]) -> Message:
-    """OpenAI's form before tool calls, which had no ids."""
+    """Read OpenAI's form before tool calls, which had no ids."""
     name = message.name or ""
     return Message("tool", to_result(message.content), tool_call_id=_function_id(name), name=name)
 
@@ -241,7 +241,7 @@ _FOREIGN = dict.fromkeys(
 
 
 def _reasoning(message: AIMessage) -> Reasoning | None:
-    """From `additional_kwargs`, or from reasoning blocks (v1 content, other providers, replayed caches)."""
+    """Return it from `additional_kwargs`, or from reasoning blocks (v1 content, other providers, replayed caches)."""
     kwargs = message.additional_kwargs
     text = kwargs.get("reasoning_content") if kwargs else None
     details = details_of(kwargs.get(DETAILS)) if kwargs else ()
@@ -257,7 +257,7 @@ def _reasoning(message: AIMessage) -> Reasoning | None:
 
 
 def _no_reasoning(message: AIMessage) -> Reasoning | None:
-    """A turn of ours without reasoning never had any, as with thinking switched off. It was not lost on the way."""
+    """Return empty reasoning for a turn of ours that never had any (thinking was off): it was not lost on the way."""
     metadata = message.response_metadata
     ours = metadata.get("model_provider") == PROVIDER and "reasoning_key" not in metadata
     return Reasoning("") if ours else None

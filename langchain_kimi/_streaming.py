@@ -217,7 +217,7 @@ class ServerToolChunkMaker(ChunkMaker):
         return self._record({"results": [server_tool_record.to_result(event.id, event.output, failed=event.failed)]})
 
     def _turned(self, event: ServerToolTurnEnded) -> list[ChatGenerationChunk]:
-        """The end of a turn that another one follows."""
+        """End a turn that another one follows."""
         reasoning = Reasoning("".join(self._reasoning), self._key, event.reasoning_details)
         if not self._message_format.v1:
             chunks = [self._record(server_tool_record.to_end("".join(self._text), reasoning))]
@@ -266,15 +266,15 @@ class ChunkTemplate:
         self._names = {*message.model_fields_set, *ChatGenerationChunk.model_fields}
 
     def text(self, text: str) -> ChatGenerationChunk:
-        """A chunk of text."""
+        """Return a chunk of text."""
         return self._make(text, text, {})
 
     def reasoning(self, text: str) -> ChatGenerationChunk:
-        """A chunk of reasoning."""
+        """Return a chunk of reasoning."""
         return self._make("", "", {"reasoning_content": text})
 
     def refusal(self, text: str) -> ChatGenerationChunk:
-        """A chunk of a refusal."""
+        """Return a chunk of a refusal."""
         return self._make("", self._message["content"], to_refusal(text))
 
     def _make(self, text: str, content: Any, kwargs: dict[str, str]) -> ChatGenerationChunk:
