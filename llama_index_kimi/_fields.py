@@ -1,4 +1,4 @@
-"""What can be set on a `KimiLLM`: its fields, and nothing else."""
+"""What can be set on a `KimiLLM`: its fields."""
 
 from __future__ import annotations
 
@@ -8,11 +8,19 @@ from typing import Any
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from pydantic import Field, SecretStr, field_serializer
 
+from kimi_core import option_hints, options
 from kimi_core.budget import Budget
-from kimi_core.settings import Documents, FetchMedia, OnUnsupported, UploadMedia
-from kimi_core.types import AgentSwarm, EmptyAnswer
+from kimi_core.errors import ConfigError
+from kimi_core.settings import Documents, FetchMedia, OnUnsupported, Settings, UploadMedia
+from kimi_core.types import AgentSwarm, EmptyAnswer, JsonObject
 
 DEFAULT_MODEL = "kimi-k2.6"
+
+# Options of the connection that are fields too. The HTTP clients are not: they can be neither copied nor dumped.
+_CONNECTION_FIELDS = (
+    *("base_url", "api_key", "timeout", "chunk_timeout", "max_retries", "default_headers", "on_unsupported"),
+    *("fetch_media", "local_files", "upload_media", "documents", "overrides", "fallback_hosts", "budget"),
+)
 
 
 class KimiFields(FunctionCallingLLM):
@@ -211,6 +219,11 @@ class KimiFields(FunctionCallingLLM):
     is_function_calling_model: bool = Field(
         default=True, description="What `metadata` says: False makes agents use prompts instead of tool calls."
     )
+    repair: bool = Field(
+        default=False,
+        description="Ask once more when a structured answer does not fit, with the answer and what is wrong with it "
+        "as further messages. Not after a token limit or a refusal, and not in streams.",
+    )
 
     @field_serializer("overrides")
     def _facts_without_headers(self, facts: Any) -> Any:
@@ -218,13 +231,47 @@ class KimiFields(FunctionCallingLLM):
 
     @field_serializer("fallback_hosts")
     def _plain_hosts(self, hosts: Any) -> list[dict[str, Any]]:
-        return [{**_plain(place), "host": place["host"].name} for place in hosts or ()]
+        """Return what of the fallback hosts JSON can hold. Keys and headers are nothing of it."""
+        return [
+            {
+                **{word: value for word, value in host.items() if isinstance(value, str | int | float)},
+                "host": host["host"].name,
+            }
+            for host in hosts or ()
+        ]
 
     @field_serializer("timeout")
     def _plain_timeout(self, timeout: Any) -> float | None:
         return timeout if isinstance(timeout, int | float) else None
 
 
-def _plain(place: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a fallback host can be said in JSON. Key and headers are nothing of it."""
-    return {word: said for word, said in place.items() if isinstance(said, str | int | float)}
+def split_additional(additional: Mapping[str, Any]) -> JsonObject:
+    """Return `additional_kwargs` as options: those that have a name here, and the rest as `extra_body`.
+
+    Raises:
+        ConfigError: If something is no option; it would end up in the body, or in a dump.
+        UnknownOptionError: If it is another library's name for such a thing.
+    """
+    chosen: JsonObject = {}
+    body: JsonObject = {}
+    for name, value in additional.items():
+        option = options.ALIASES.get(name, name)
+        if option in (*options.CONNECTION, *options.SERVED) or option == "extra_headers":
+            raise ConfigError(f"{name} is an argument of its own; it cannot be given in additional_kwargs.")
+        if option_hints.is_no_field_of_a_body(name):
+            raise options.unknown(name)
+        if option in options.OPTIONS:
+            chosen[option] = value
+        else:
+            body[name] = value
+    return {**chosen, "extra_body": {**body, **(chosen.get("extra_body") or {})}} if body else chosen
+
+
+def connection_fields(settings: Settings) -> JsonObject:
+    """Return the fields that say where calls go."""
+    return {"host": settings.host.name, **{name: getattr(settings, name) for name in _CONNECTION_FIELDS}}
+
+
+def given(arguments: Mapping[str, Any]) -> JsonObject:
+    """Return arguments without what was left at None."""
+    return {name: value for name, value in arguments.items() if value is not None}

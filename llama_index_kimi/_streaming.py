@@ -1,18 +1,37 @@
-"""The core's events as LlamaIndex's responses, each of which holds everything so far."""
+"""Streams: the core's events as LlamaIndex's responses, each of which holds everything so far.
+
+Here is as well what LlamaIndex's callback wrapper does not do for a stream: close it, and save the events of its pieces
+when nobody listens.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import functools
+import inspect
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from contextlib import aclosing, closing, contextmanager
+from contextvars import ContextVar
+from types import FunctionType, SimpleNamespace
+from typing import Any, TypeVar
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
     ChatResponse,
+    ChatResponseAsyncGen,
+    ChatResponseGen,
+    CompletionResponseAsyncGen,
+    CompletionResponseGen,
     MessageRole,
     TextBlock,
     ThinkingBlock,
     ToolCallBlock,
 )
+from llama_index.core.instrumentation.events.llm import LLMChatInProgressEvent, LLMCompletionInProgressEvent
+from llama_index.core.llms.callbacks import dispatcher
+from llama_index_instrumentation.event_handlers import NullEventHandler
 
+from kimi_core import server_tool_record
+from kimi_core.errors import short_traceback
 from kimi_core.events import (
     Event,
     Finished,
@@ -28,10 +47,10 @@ from kimi_core.events import (
 )
 from kimi_core.server_tool_record import TURNS
 from kimi_core.types import JsonObject, Reasoning, ToolCall
-from llama_index_kimi._messages_in import read_arguments, to_call_dict, to_chat_response, to_thinking
+from llama_index_kimi._messages_out import REASONING_KEY, to_call_dict, to_chat_response, to_completion
+from llama_index_kimi._tools import read_arguments
 
-if TYPE_CHECKING:
-    from llama_index_kimi._turns import TurnsMaker
+G = TypeVar("G")
 
 GROWTH = 64
 """Arguments are handed on whenever they have grown by one part in so many.
@@ -39,8 +58,42 @@ GROWTH = 64
 Every response holds all of them so far, so that handing on each token of a long text would copy it over and over.
 """
 
+# -------------------------------------------------------------------------------------------------- responses
 
-class ResponseMaker:
+
+def responses(builder: StreamResponses, events: Generator[Event]) -> ChatResponseGen:
+    """Yield the responses of a stream, the first event of which was taken."""
+    with closing(events):
+        for event in events:
+            response = builder.add(event)
+            if response is not None:
+                yield response
+
+
+async def aresponses(builder: StreamResponses, events: AsyncGenerator[Event]) -> ChatResponseAsyncGen:
+    """See `responses`."""
+    async with aclosing(events):
+        async for event in events:
+            response = builder.add(event)
+            if response is not None:
+                yield response
+
+
+def completions(chat: ChatResponseGen) -> CompletionResponseGen:
+    """Yield the responses of a stream as completions."""
+    with closing(chat):
+        for response in chat:
+            yield to_completion(response)
+
+
+async def acompletions(chat: ChatResponseAsyncGen) -> CompletionResponseAsyncGen:
+    """See `completions`."""
+    async with aclosing(chat):
+        async for response in chat:
+            yield to_completion(response)
+
+
+class StreamResponses:
     """Makes the responses of one stream. What was handed out is never changed, but finished pieces are shared."""
 
     __slots__ = (
@@ -69,93 +122,72 @@ class ResponseMaker:
         self._text = ""
         self._refusal = ""
         self._blocks: list[Any] = [TextBlock(text="")]
-        self._calls: list[_Call] = []
+        self._calls: list[_GrowingCall] = []
         self._raw: JsonObject = {}
-        self._turns: TurnsMaker | None = None
+        self._turns: _GrowingTurns | None = None
 
-    def feed(self, event: Event) -> ChatResponse | None:
-        """The response after one event; None when there is nothing new to show."""
-        kind = type(event)
-        if kind is TextDelta:
+    def add(self, event: Event) -> ChatResponse | None:
+        """Take one event in, and return the response after it; None when there is nothing new to show."""
+        if isinstance(event, TextDelta):
             self._builder.add(event)
-            return self._more_text(event.text)  # type: ignore[union-attr]
-        if kind is ReasoningDelta:
+            self._text += event.text
+            self._blocks = [*self._thinking, TextBlock(text=self._text)]
+            return self._response(event.text)
+        if isinstance(event, ReasoningDelta):
             self._builder.add(event)
-            return self._more_reasoning(event)  # type: ignore[arg-type]
-        return self._rare(event)
+            self._thought += event.text
+            known = {REASONING_KEY: event.key} if event.key else {}
+            self._thinking = [ThinkingBlock(content=self._thought, num_tokens=None, additional_information=known)]
+            self._blocks = [*self._thinking, self._blocks[-1]]
+            return self._response(additional_kwargs={"thinking_delta": event.text})
+        return self._add_other(event)
 
-    def _rare(self, event: Event) -> ChatResponse | None:
+    def _add_other(self, event: Event) -> ChatResponse | None:
         if isinstance(event, ToolCallDelta):
-            if self._single and event.index > 0:
-                return None
-            self._builder.add(event)
-            return self._more_call(event)
+            return None if self._single and event.index > 0 else self._add_call(event)
         self._builder.add(event)
-        if isinstance(event, Finished):
-            return self._last()
-        if isinstance(event, ServerToolCall | ServerToolResult | ServerToolTurnEnded):
-            return self._more_served(event)
-        if isinstance(event, RefusalDelta):
-            self._refusal += event.text
-            return ChatResponse(message=self._message(), delta="", raw=self._raw)
-        if isinstance(event, Started):
-            self._raw = {"id": event.id, "model": event.model, "created": event.created}
+        match event:
+            case Finished():
+                response = to_chat_response(self._builder.response())
+                response.delta = ""
+                return response
+            case ServerToolCall() | ServerToolResult() | ServerToolTurnEnded():
+                self._turns = self._turns or _GrowingTurns()
+                self._turns.add(event, self._text, self._thought)
+                return self._response()
+            case RefusalDelta():
+                self._refusal += event.text
+                return self._response()
+            case Started():
+                self._raw = {"id": event.id, "model": event.model, "created": event.created}
         return None
 
-    def _more_text(self, delta: str) -> ChatResponse:
-        self._text += delta
-        self._blocks = [*self._thinking, TextBlock(text=self._text)]
-        return ChatResponse(message=self._message(), delta=delta, raw=self._raw)
-
-    def _more_reasoning(self, event: ReasoningDelta) -> ChatResponse:
-        self._thought += event.text
-        self._thinking = [to_thinking(Reasoning(self._thought, event.key))]
-        self._blocks = [*self._thinking, self._blocks[-1]]
-        return ChatResponse(
-            message=self._message(),
-            delta="",
-            raw=self._raw,
-            additional_kwargs={"thinking_delta": event.text},
-        )
-
-    def _more_call(self, delta: ToolCallDelta) -> ChatResponse | None:
+    def _add_call(self, delta: ToolCallDelta) -> ChatResponse | None:
+        self._builder.add(delta)
         if delta.index == len(self._calls):
             if self._calls:
                 self._calls[-1].close_arguments()
-            self._calls.append(_Call(delta))
-        if not self._calls[delta.index].grow(delta.arguments):
-            return None
-        return ChatResponse(message=self._message(), delta="", raw=self._raw)
+            self._calls.append(_GrowingCall(delta))
+        return self._response() if self._calls[delta.index].grow(delta.arguments) else None
 
-    def _more_served(self, event: ServerToolCall | ServerToolResult | ServerToolTurnEnded) -> ChatResponse:
-        if self._turns is None:
-            from llama_index_kimi._turns import TurnsMaker  # with the first server tool
-
-            self._turns = TurnsMaker()
-        self._turns.add(event, self._text, self._thought)
-        return ChatResponse(message=self._message(), delta="", raw=self._raw)
-
-    def _message(self) -> ChatMessage:
-        if not (self._calls or self._turns or self._refusal):
-            return ChatMessage(role=MessageRole.ASSISTANT, blocks=self._blocks)
-        kwargs: JsonObject = {"tool_calls": [call.wire for call in self._calls]} if self._calls else {}
-        if self._refusal:
-            kwargs["refusal"] = self._refusal
-        if self._turns is not None:
-            kwargs[TURNS] = self._turns.record
-        return ChatMessage(
-            role=MessageRole.ASSISTANT,
-            blocks=[*self._blocks, *(call.block for call in self._calls)],
-            additional_kwargs=kwargs,
-        )
-
-    def _last(self) -> ChatResponse:
-        response = to_chat_response(self._builder.response())
-        response.delta = ""
-        return response
+    def _response(self, delta: str = "", **more: Any) -> ChatResponse:
+        if self._calls or self._turns or self._refusal:
+            known = {
+                "tool_calls": [call.wire for call in self._calls],
+                "refusal": self._refusal,
+                TURNS: self._turns and self._turns.record,
+            }
+            message = ChatMessage(
+                role=MessageRole.ASSISTANT,
+                blocks=[*self._blocks, *(call.block for call in self._calls)],
+                additional_kwargs={name: value for name, value in known.items() if value},
+            )
+        else:
+            message = ChatMessage(role=MessageRole.ASSISTANT, blocks=self._blocks)
+        return ChatResponse(message=message, delta=delta, raw=self._raw, **more)
 
 
-class _Call:
+class _GrowingCall:
     """A call in the making. Its arguments stay text until the next call begins or the stream has ended."""
 
     __slots__ = ("_first", "_pending", "_size", "block", "wire")
@@ -167,7 +199,7 @@ class _Call:
         self._show("")
 
     def grow(self, arguments: str) -> bool:
-        """Take more arguments in; whether there is enough new to be shown."""
+        """Take more arguments in; return whether there is enough new to be shown."""
         self._pending.append(arguments)
         self._size += len(arguments)
         shown = self._shown
@@ -196,3 +228,141 @@ class _Call:
         self.wire = to_call_dict(call)
         kwargs = arguments if read is None else read
         self.block = ToolCallBlock(tool_call_id=call.id, tool_name=call.name, tool_kwargs=kwargs)
+
+
+class _GrowingTurns:
+    """The record of the turns with server tools of one stream. What was handed out is never changed."""
+
+    def __init__(self) -> None:
+        self.record: list[JsonObject] = []
+        self._turn = 0
+        self._text = self._thought = 0
+
+    def add(self, event: ServerToolCall | ServerToolResult | ServerToolTurnEnded, text: str, thought: str) -> None:
+        """Take one event in.
+
+        Args:
+            event: The event.
+            text: The text so far, of all turns.
+            thought: The reasoning so far.
+        """
+        turn: JsonObject = self.record[self._turn] if len(self.record) > self._turn else {"index": self._turn}
+        match event:
+            case ServerToolCall():
+                calls = turn.get("calls", ())
+                more = {"calls": [*calls, server_tool_record.to_call(event.call, event.position, len(calls))]}
+            case ServerToolResult():
+                result = server_tool_record.to_result(event.id, event.output, failed=event.failed)
+                more = {"results": [*turn.get("results", ()), result]}
+            case ServerToolTurnEnded():
+                more = server_tool_record.to_end(text[self._text :], Reasoning(thought[self._thought :]))
+        self.record = [*self.record[: self._turn], {**turn, **more}]
+        if isinstance(event, ServerToolTurnEnded):
+            self._turn, self._text, self._thought = self._turn + 1, len(text), len(thought)
+
+
+# ---------------------------------------------------------------------------------------------------- closing
+#
+# LlamaIndex's callback wrapper iterates a stream and leaves closing it to the garbage collector. A callback handler
+# that keeps what it is told keeps the error of the dropped stream, its traceback and with it the stream: the connection
+# stays open, and the host goes on generating. So a call records what it opened, and that is closed with the wrapper.
+
+_opened: ContextVar[list[Any] | None] = ContextVar("opened", default=None)
+
+
+def closed_with_call(stream: G) -> G:
+    """Return the stream; the call that is being made closes it."""
+    streams = _opened.get()
+    if streams is not None:
+        streams.append(stream)
+    return stream
+
+
+def closing_streams(wrapped: Any) -> Any:
+    """Return a method in LlamaIndex's callback wrapper such that what it opens is closed with what it returns."""
+
+    @functools.wraps(wrapped)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with _recording() as opened:
+            return _closing(wrapped(*args, **kwargs), opened)
+
+    @functools.wraps(wrapped)
+    async def acall(*args: Any, **kwargs: Any) -> Any:
+        with _recording() as opened:
+            return _closing(await wrapped(*args, **kwargs), opened)
+
+    return acall if inspect.iscoroutinefunction(wrapped) else call
+
+
+@contextmanager
+def _recording() -> Iterator[list[Any]]:
+    opened: list[Any] = []
+    token = _opened.set(opened)
+    try:
+        yield opened
+    finally:
+        _opened.reset(token)
+        opened.clear()  # the event loop keeps copies of the context, and so this list
+
+
+def _closing(made: Any, opened: list[Any]) -> Any:
+    """Return a stream in one that closes it, and what was opened for it; anything else as it is."""
+    opened = [*opened]
+
+    def stream() -> Generator[Any]:
+        try:
+            with short_traceback, closing(made):
+                yield from made
+        finally:
+            for one in opened:
+                one.close()
+
+    async def astream() -> AsyncGenerator[Any]:
+        try:
+            with short_traceback:
+                async with aclosing(made):
+                    async for piece in made:
+                        yield piece
+        finally:
+            for one in opened:
+                await one.aclose()
+
+    return stream() if isinstance(made, Generator) else astream() if isinstance(made, AsyncGenerator) else made
+
+
+# ----------------------------------------------------------------------------------------- events of the pieces
+#
+# LlamaIndex makes an event of every piece, whether anybody listens or not, and validates the whole conversation anew
+# for each: 0.2 ms a piece after a thousand turns, five times what all the rest of a piece costs. Here an event is made
+# when somebody listens, and it takes the conversation over as it was validated when the call began.
+
+
+def events_when_heard(wrapped: Any) -> Any:
+    """Return a method in LlamaIndex's callback wrapper with another way to make the event of a piece.
+
+    What comes back is a copy of the wrapper that finds the functions below under the names of the events' classes.
+    LlamaIndex itself stays as it is; should it stop using these names, its own way is back.
+    """
+    names = wrapped.__globals__ | _EVENTS
+    copied = FunctionType(wrapped.__code__, names, wrapped.__name__, wrapped.__defaults__, wrapped.__closure__)
+    return functools.update_wrapper(copied, wrapped)
+
+
+def _event_if_heard(kind: Callable[..., Any], **about: Any) -> Any:
+    """Return the event of a piece; what stands for it when nobody listens: all that is done with it is adding tags."""
+    asked: Any = dispatcher
+    while not any(type(handler) is not NullEventHandler for handler in asked.event_handlers):
+        asked = asked.parent if asked.propagate else None
+        if asked is None:
+            return SimpleNamespace(tags={})
+    if kind is not LLMChatInProgressEvent:
+        return kind(**about)
+    event = kind(**{**about, "messages": []})
+    event.messages = [*about["messages"]]
+    return event
+
+
+_EVENTS: dict[str, Callable[..., Any]] = {
+    kind.__name__: functools.partial(_event_if_heard, kind)
+    for kind in (LLMChatInProgressEvent, LLMCompletionInProgressEvent)
+}

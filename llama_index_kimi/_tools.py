@@ -1,122 +1,72 @@
-"""Tool calling: offering tools, reading the calls of a response, and making them."""
+"""Tools: offered ones, calls as messages and responses record them, and making the calls."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole, ToolCallBlock
 from llama_index.core.chat_engine.types import AgentChatResponse
-from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools.types import BaseTool, ToolOutput
 
+from kimi_core import openai_shapes
+from kimi_core.errors import MessageError
+from kimi_core.media.left_out import stand_in
 from kimi_core.quoting import bounded, quoted
-from kimi_core.structured_output import parse_partial
-from kimi_core.types import JsonObject, ToolCall
-from llama_index_kimi._messages_in import read_arguments
-from llama_index_kimi._offers import to_tool_dict
-from llama_index_kimi._recorded_calls import recorded_calls
-from llama_index_kimi._tracing import traced
+from kimi_core.structured_output import dump, parse_partial
+from kimi_core.tool_arguments import parse_arguments
+from kimi_core.types import JsonObject, LeftOutPart, Tool, ToolCall
+
+# --------------------------------------------------------------------------------------------------- offering
 
 
-class ToolCalling(FunctionCallingLLM):
-    """The part of `KimiLLM` that is about tools."""
+def to_tool_dict(tool: Any) -> JsonObject:
+    """Convert a tool to OpenAI's form, under its own name: the core maps to and fro what the host cannot take.
 
-    @traced
-    def _prepare_chat_with_tools(
-        self,
-        tools: Sequence[BaseTool],
-        user_msg: str | ChatMessage | None = None,
-        chat_history: list[ChatMessage] | None = None,
-        verbose: bool = False,
-        allow_parallel_tool_calls: bool = False,
-        tool_required: bool = False,
-        tool_choice: str | JsonObject | None = None,
-        **kwargs: Any,
-    ) -> dict[str, Any]:
-        """Arguments for `chat`. A tool choice wins over `tool_required`; without tools neither means anything."""
-        prepared = {**kwargs, "messages": _conversation(chat_history, user_msg)}
-        if tools:
-            prepared["tools"] = [to_tool_dict(tool) for tool in tools]
-            prepared["allow_parallel_tool_calls"] = allow_parallel_tool_calls
-            if choice := tool_choice or ("required" if tool_required else None):
-                prepared["tool_choice"] = choice
-        return prepared
-
-    def get_tool_calls_from_response(
-        self, response: ChatResponse, error_on_no_tool_call: bool = True, **kwargs: Any
-    ) -> list[ToolSelection]:
-        """The calls that a response asks for; of an unfinished one, as much of their arguments as can be read.
-
-        Raises:
-            ValueError: There are none, and that is an error.
-        """
-        found = _selections(response)
-        if error_on_no_tool_call and not found:
-            raise ValueError(
-                "Expected at least one tool call, but the model made none. "
-                f"It answered: {(response.message.content or '')[:200]!r}"
-            )
-        return found
-
-    @traced
-    def predict_and_call(
-        self,
-        tools: Sequence[BaseTool],
-        user_msg: str | ChatMessage | None = None,
-        chat_history: list[ChatMessage] | None = None,
-        verbose: bool = False,
-        allow_parallel_tool_calls: bool = False,
-        error_on_no_tool_call: bool = True,
-        error_on_tool_error: bool = False,
-        **kwargs: Any,
-    ) -> AgentChatResponse:
-        """Have the model choose a tool, and call it."""
-        if not self.metadata.is_function_calling_model:
-            return super().predict_and_call(tools, user_msg, chat_history, verbose, **_reacting(kwargs))
-        response = self.chat_with_tools(tools, user_msg, chat_history, verbose, allow_parallel_tool_calls, **kwargs)
-        calls = self.get_tool_calls_from_response(response, error_on_no_tool_call)
-        own = _callable(tools)
-        outputs = [_call(call, own, verbose) for call in calls]
-        return _to_agent_response(response, outputs, error_on_tool_error)
-
-    @traced
-    async def apredict_and_call(
-        self,
-        tools: Sequence[BaseTool],
-        user_msg: str | ChatMessage | None = None,
-        chat_history: list[ChatMessage] | None = None,
-        verbose: bool = False,
-        allow_parallel_tool_calls: bool = False,
-        error_on_no_tool_call: bool = True,
-        error_on_tool_error: bool = False,
-        **kwargs: Any,
-    ) -> AgentChatResponse:
-        """See `predict_and_call`. Several calls are made at once."""
-        if not self.metadata.is_function_calling_model:
-            return await super().apredict_and_call(tools, user_msg, chat_history, verbose, **_reacting(kwargs))
-        response = await self.achat_with_tools(
-            tools, user_msg, chat_history, verbose, allow_parallel_tool_calls, **kwargs
+    Raises:
+        MessageError: If it is neither a tool nor a dict.
+    """
+    if isinstance(tool, Mapping):
+        return dict(tool)
+    metadata = getattr(tool, "metadata", None)
+    if metadata is None:
+        raise MessageError(
+            f"{quoted(tool)} is no tool. Make one of a function with FunctionTool.from_defaults(function)."
         )
-        calls = self.get_tool_calls_from_response(response, error_on_no_tool_call)
-        own = _callable(tools)
-        outputs = await asyncio.gather(*[_acall(call, own, verbose) for call in calls])
-        return _to_agent_response(response, outputs, error_on_tool_error)
+    function = {
+        "name": metadata.get_name(),
+        "description": metadata.description,
+        "parameters": metadata.get_parameters_dict(),
+    }
+    return {"type": "function", "function": function}
 
 
-def _reacting(words: JsonObject) -> JsonObject:
-    """With what LlamaIndex's agent needs when it prompts for a tool: it takes no None, which it is given otherwise."""
-    from llama_index.core.agent.react.formatter import ReActChatFormatter
-    from llama_index.core.agent.react.output_parser import ReActOutputParser
+def to_tools(tools: Iterable[Any], *strict: bool | None) -> tuple[Tool, ...]:
+    """Convert LlamaIndex's tools, or those in OpenAI's form, to the core's.
 
-    return {"react_chat_formatter": ReActChatFormatter(), "output_parser": ReActOutputParser(), **words}
+    Args:
+        tools: The tools.
+        *strict: Whether arguments are constrained to the schema, for tools that do not say it themselves: the first
+            that is not None holds.
+
+    Raises:
+        MessageError: If one of them is neither.
+    """
+    converted = tuple(openai_shapes.to_tool(to_tool_dict(tool)) for tool in tools)
+    wish = next((value for value in strict if value is not None), None)
+    if wish is None:
+        return converted
+    return tuple(
+        replace(tool, strict=wish) if tool.strict is None and tool.type == "function" else tool for tool in converted
+    )
 
 
-def _conversation(history: Sequence[ChatMessage] | None, user_msg: str | ChatMessage | None) -> list[ChatMessage]:
-    """A new list: the caller's stays as it is."""
+def to_conversation(history: Sequence[ChatMessage] | None, user_msg: str | ChatMessage | None) -> list[ChatMessage]:
+    """Return history and message as a new list: the caller's stays as it is."""
     if user_msg is None:
         return [*(history or ())]
     if isinstance(user_msg, str):
@@ -125,6 +75,29 @@ def _conversation(history: Sequence[ChatMessage] | None, user_msg: str | ChatMes
 
 
 # ---------------------------------------------------------------------------------------------------- reading
+
+
+def read_arguments(text: str) -> JsonObject | str:
+    """Return arguments as an object, or the text itself when it is none."""
+    try:
+        return parse_arguments(text)
+    except ValueError:
+        return text
+
+
+def selections_of(response: ChatResponse, error_on_no_tool_call: bool) -> list[ToolSelection]:
+    """Return the calls of a response; of an unfinished one, as much of their arguments as can be read.
+
+    Raises:
+        ValueError: If there are none, and that is an error.
+    """
+    found = _selections(response)
+    if error_on_no_tool_call and not found:
+        raise ValueError(
+            "Expected at least one tool call, but the model made none. "
+            f"It answered: {(response.message.content or '')[:200]!r}"
+        )
+    return found
 
 
 def _selections(response: ChatResponse) -> list[ToolSelection]:
@@ -138,7 +111,7 @@ def _selections(response: ChatResponse) -> list[ToolSelection]:
 
 
 def _selection(id_: str, name: str, arguments: JsonObject | str, finished: bool) -> ToolSelection:
-    """Of an unfinished answer as much as can be read; of a finished one all or nothing.
+    """Read of an unfinished answer as much as can be read, of a finished one all or nothing.
 
     A tool must not be run with half of its arguments.
     """
@@ -150,28 +123,112 @@ def _selection(id_: str, name: str, arguments: JsonObject | str, finished: bool)
     return ToolSelection(tool_id=id_, tool_name=name, tool_kwargs=arguments)
 
 
+# ------------------------------------------------------------------ calls that other integrations have recorded
+
+# OpenAI's Responses say `call_id` beside an id of the item, Bedrock `toolUseId`, LlamaIndex's own selection `tool_id`.
+_IDS = ("call_id", "toolUseId", "tool_use_id", "tool_call_id", "tool_id", "id")
+_NAMES = ("name", "tool_name")
+# OpenAI and Ollama, Anthropic and Bedrock, Google, Cohere, LlamaIndex's own selection.
+_ARGUMENTS = ("arguments", "input", "args", "parameters", "tool_kwargs")
+_WRAPPERS = ("function", "toolUse", "tool_use", "function_call", "functionCall")
+
+
+def recorded_calls(kwargs: Mapping[str, Any]) -> tuple[ToolCall | LeftOutPart, ...]:
+    """Return the calls in a message's `additional_kwargs`; for what is no call, text that says so."""
+    return tuple(_recorded_call(call) or stand_in("a tool call") for call in _recorded(kwargs))
+
+
+def _recorded(kwargs: Mapping[str, Any]) -> Iterable[Any]:
+    recorded = kwargs.get("tool_calls")
+    if isinstance(recorded, Mapping):
+        return (recorded,)
+    if isinstance(recorded, Iterable) and not isinstance(recorded, str):
+        return recorded
+    legacy = kwargs.get("function_call")  # OpenAI's before there were several
+    return (legacy,) if legacy else (recorded,) if recorded else ()
+
+
+def _recorded_call(call: Any) -> ToolCall | None:
+    """Read a call in the shape of any provider, as a dict or as its SDK's object; None when it is no call."""
+    if hasattr(call, "model_dump"):
+        call = call.model_dump()
+    if not isinstance(call, Mapping):
+        return None
+    inner: Mapping[str, Any] = next((call[key] for key in _WRAPPERS if isinstance(call.get(key), Mapping)), {})
+    known: JsonObject = {**call, **{key: value for key, value in inner.items() if value is not None}}
+    name = _first(known, _NAMES)
+    if not isinstance(name, str) or not name:
+        return None
+    arguments = _first(known, _ARGUMENTS)
+    text = arguments if isinstance(arguments, str) else dump(arguments) if arguments else ""
+    kind = "builtin_function" if call.get("type") == "builtin_function" else "function"
+    return ToolCall(str(_first(known, _IDS) or ""), name, text, kind)
+
+
+def _first(known: JsonObject, keys: tuple[str, ...]) -> Any:
+    return next((known[key] for key in keys if known.get(key) is not None), None)
+
+
+def answered_call_id(kwargs: Mapping[str, Any]) -> str | None:
+    """Return which call a tool's message answers, as far as it says so."""
+    known = (kwargs.get(key) for key in ("tool_call_id", *_IDS[:-1]))
+    found = next((id_ for id_ in known if isinstance(id_, str | int)), None)
+    return None if found is None else str(found)
+
+
+def match_recorded(calls: Iterable[tuple[str | None, str]], recorded: Iterable[ToolCall]) -> Iterator[ToolCall | None]:
+    """Yield what was recorded of each call.
+
+    Args:
+        calls: Id and name of each; one without an id is the next of its name.
+        recorded: What was recorded.
+    """
+    waiting = list(recorded)
+    for id_, name in calls:
+        found = next((call for call in waiting if (call.id == id_ if id_ else call.name == name)), None)
+        if found is not None:
+            waiting.remove(found)
+        yield found
+
+
 # ---------------------------------------------------------------------------------------------------- calling
 
 
-def _callable(tools: Sequence[BaseTool]) -> list[BaseTool]:
-    """Without those that are dicts: of the host's own, the calls never come here."""
-    return [tool for tool in tools if not isinstance(tool, Mapping)]
+def with_react_defaults(kwargs: JsonObject) -> JsonObject:
+    """Return arguments with what LlamaIndex's agent needs when it prompts for a tool: it takes no None there."""
+    from llama_index.core.agent.react.formatter import ReActChatFormatter
+    from llama_index.core.agent.react.output_parser import ReActOutputParser
+
+    return {"react_chat_formatter": ReActChatFormatter(), "output_parser": ReActOutputParser(), **kwargs}
 
 
-def _call(call: ToolSelection, tools: Sequence[BaseTool], verbose: bool) -> ToolOutput:
+def call_tool(call: ToolSelection, tools: Sequence[BaseTool], verbose: bool) -> ToolOutput:
+    """Make a call that the model asked for."""
     from llama_index.core.tools.calling import call_tool_with_selection
 
-    return _missing(call, tools) or call_tool_with_selection(call, tools, verbose=verbose)
+    own = [tool for tool in tools if not isinstance(tool, Mapping)]  # calls of the host's own never come here
+    return _missing(call, own) or call_tool_with_selection(call, own, verbose=verbose)
 
 
-async def _acall(call: ToolSelection, tools: Sequence[BaseTool], verbose: bool) -> ToolOutput:
+async def acall_tool(call: ToolSelection, tools: Sequence[BaseTool], verbose: bool) -> ToolOutput:
+    """See `call_tool`."""
     from llama_index.core.tools.calling import acall_tool_with_selection
 
-    return _missing(call, tools) or await acall_tool_with_selection(call, tools, verbose=verbose)
+    own = [tool for tool in tools if not isinstance(tool, Mapping)]
+    return _missing(call, own) or await acall_tool_with_selection(call, own, verbose=verbose)
+
+
+called = list
+"""Makes several calls, one after the other."""
+
+
+async def acalled(calls: Iterable[Awaitable[ToolOutput]]) -> list[ToolOutput]:
+    """Make several calls at once."""
+    return await asyncio.gather(*calls)
 
 
 def _missing(call: ToolSelection, tools: Sequence[BaseTool]) -> ToolOutput | None:
-    """What is said of a tool that was never offered: models now and then call one."""
+    """Return the answer to a call of a tool that was never offered: models now and then make one."""
     names = [str(tool.metadata.name) for tool in tools]
     if call.tool_name in names:
         return None
@@ -181,12 +238,15 @@ def _missing(call: ToolSelection, tools: Sequence[BaseTool]) -> ToolOutput | Non
     )
 
 
-def _to_agent_response(
-    response: ChatResponse, outputs: Iterable[ToolOutput], error_on_tool_error: bool
+def to_agent_response(
+    response: ChatResponse, outputs: list[ToolOutput], error_on_tool_error: bool
 ) -> AgentChatResponse:
-    """What the tools said; what the model said when it called none."""
-    sources = list(outputs)
-    text = "\n\n".join(output.content for output in sources)
-    if error_on_tool_error and any(output.is_error for output in sources):
+    """Return what the tools answered, or what the model did when it called none.
+
+    Raises:
+        ValueError: If a tool failed, and that is an error.
+    """
+    text = "\n\n".join(output.content for output in outputs)
+    if error_on_tool_error and any(output.is_error for output in outputs):
         raise ValueError(bounded(text))
-    return AgentChatResponse(response=text if sources else response.message.content or "", sources=sources)
+    return AgentChatResponse(response=text if outputs else response.message.content or "", sources=outputs)

@@ -16,8 +16,7 @@ from llama_index_instrumentation import get_dispatcher
 
 from kimi_core import options
 from kimi_core.errors import short_traceback
-from llama_index_kimi._progress import thrifty
-from llama_index_kimi._tidy import tidy
+from llama_index_kimi._streaming import closing_streams, events_when_heard
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,19 +25,19 @@ _dispatcher = get_dispatcher(__name__)
 
 
 def traced_chat(method: F) -> F:
-    """A chat method: in a span, with events and callbacks."""
-    wrapped: F = traced(tidy(thrifty(llm_chat_callback()(method))))
+    """Wrap a chat method: in a span, with events and callbacks."""
+    wrapped: F = traced(closing_streams(events_when_heard(llm_chat_callback()(method))))
     return wrapped
 
 
 def traced_completion(method: F) -> F:
-    """A completion method: in a span, with events and callbacks."""
-    wrapped: F = traced(tidy(thrifty(llm_completion_callback()(method))))
+    """Wrap a completion method: in a span, with events and callbacks."""
+    wrapped: F = traced(closing_streams(events_when_heard(llm_completion_callback()(method))))
     return wrapped
 
 
 def traced(method: F) -> F:
-    """A method in a span. Nothing secret among its arguments is seen there.
+    """Wrap a method in a span. Nothing secret among its arguments is seen there.
 
     The span is of the object that is called: tracers ask it for its model, and name the span after its class.
     """
@@ -47,22 +46,22 @@ def traced(method: F) -> F:
     @functools.wraps(method)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         with short_traceback:
-            return spanned.__get__(self)(*map(_hidden, args), **_hidden(kwargs))
+            return spanned.__get__(self)(*map(_hide_secrets, args), **_hide_secrets(kwargs))
 
     @functools.wraps(method)
     async def acall(self: Any, *args: Any, **kwargs: Any) -> Any:
         with short_traceback:
-            return await spanned.__get__(self)(*map(_hidden, args), **_hidden(kwargs))
+            return await spanned.__get__(self)(*map(_hide_secrets, args), **_hide_secrets(kwargs))
 
     wrapped: Any = acall if inspect.iscoroutinefunction(method) else call
     return cast(F, wrapped)
 
 
-def _hidden(words: Any) -> Any:
-    """Words of a call with their secrets wrapped; anything else as it is."""
-    if not isinstance(words, dict) or _SECRET.isdisjoint(words):
-        return words
-    hidden = options.hide(words)
-    if nested := words.get("llm_kwargs"):
-        hidden["llm_kwargs"] = _hidden(nested)
+def _hide_secrets(argument: Any) -> Any:
+    """Return options of a call with their secrets wrapped; anything else as it is."""
+    if not isinstance(argument, dict) or _SECRET.isdisjoint(argument):
+        return argument
+    hidden = options.hide(argument)
+    if nested := argument.get("llm_kwargs"):
+        hidden["llm_kwargs"] = _hide_secrets(nested)
     return hidden

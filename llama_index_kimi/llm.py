@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
-from contextlib import aclosing, closing
 from dataclasses import replace
-from itertools import chain
-from typing import Any, NamedTuple, Self
+from typing import Any, Self, cast
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -19,54 +17,35 @@ from llama_index.core.base.llms.types import (
     LLMMetadata,
     MessageRole,
 )
-from pydantic import PrivateAttr, SecretStr
+from llama_index.core.chat_engine.types import AgentChatResponse
+from llama_index.core.llms.llm import ToolSelection
+from llama_index.core.llms.structured_llm import StructuredLLM
+from llama_index.core.prompts import PromptTemplate
+from llama_index.core.tools.types import BaseTool
+from llama_index.core.types import Model
+from pydantic import BaseModel, PrivateAttr, SecretStr
 
 from kimi_core import options
 from kimi_core.client.async_client import AsyncKimiClient
 from kimi_core.client.client import KimiClient
-from kimi_core.events import Event
 from kimi_core.hosts.registry import HOSTS
-from kimi_core.settings import Settings, make_settings, notice_missing_key
-from kimi_core.types import JsonObject, Options, Request, Response
-from llama_index_kimi._fields import DEFAULT_MODEL, KimiFields
-from llama_index_kimi._messages_in import to_chat_response, to_completion, to_messages
-from llama_index_kimi._offers import to_output, to_tools
-from llama_index_kimi._option_names import given, loose
-from llama_index_kimi._streaming import ResponseMaker
-from llama_index_kimi._structured_output import StructuredAnswers
-from llama_index_kimi._tidy import noted
-from llama_index_kimi._tools import ToolCalling
-from llama_index_kimi._tracing import traced_chat, traced_completion
+from kimi_core.settings import make_settings, notice_missing_key
+from kimi_core.types import JsonObject, Options
+from llama_index_kimi import _streaming, _tools
+from llama_index_kimi import _structured_output as structured
+from llama_index_kimi._fields import DEFAULT_MODEL, KimiFields, connection_fields, given, split_additional
+from llama_index_kimi._messages_in import to_request, user_message
+from llama_index_kimi._messages_out import to_chat_response, to_completion
+from llama_index_kimi._tracing import traced, traced_chat, traced_completion
 
-# Words of a call that are not options: what it is about.
-_OWN = (
-    *("model", "tools", "tool_choice", "strict", "response_format", "allow_parallel_tool_calls", "additional_kwargs"),
-    *options.SERVED,
-)
-# Connection words that are fields too. The HTTP clients are not: they can be neither copied nor dumped.
-_KEPT = (
-    "timeout",
-    "chunk_timeout",
-    "max_retries",
-    "default_headers",
-    "on_unsupported",
-    "fetch_media",
-    "local_files",
-    "upload_media",
-    "documents",
-    "overrides",
-    "fallback_hosts",
-    "budget",
-)
+_TRACED_OPTIONS = ("thinking", "reasoning_effort", "max_tokens", "temperature", "top_p", "stop", "seed")
 # Tokens of an answer, thinking included, that LlamaIndex reckons with where nobody said how many.
 _ANSWER = 3072
 # Tokens of a prompt for which there is room however long answers may be: as many, or half of a smaller window.
 _PROMPT = 1024
-# What traces may show.
-_SHOWN = ("thinking", "reasoning_effort", "max_tokens", "temperature", "top_p", "stop", "seed")
 
 
-class KimiLLM(StructuredAnswers, ToolCalling, KimiFields):
+class KimiLLM(KimiFields):
     """Kimi models (Moonshot AI) in LlamaIndex, from any host that serves them.
 
     Examples:
@@ -111,47 +90,43 @@ class KimiLLM(StructuredAnswers, ToolCalling, KimiFields):
     """
 
     _client: KimiClient = PrivateAttr()
-    _async_client: AsyncKimiClient = PrivateAttr()
+    _aclient: AsyncKimiClient = PrivateAttr()
 
-    def __init__(self, model: str = DEFAULT_MODEL, **words: Any) -> None:
+    def __init__(self, model: str = DEFAULT_MODEL, **kwargs: Any) -> None:
         """Make an LLM. Reads the environment, and does no I/O.
 
         Args:
             model: A Kimi family id, or an id as the host writes it.
-            **words: The fields of this class, and besides `http_client` and `http_async_client` (or
+            **kwargs: The fields of this class, and besides `http_client` and `http_async_client` (or
                 `async_http_client`): what `openai.OpenAI` and `openai.AsyncOpenAI` take as `http_client`. `api_base`
-                is another word for `base_url`.
+                is another name of `base_url`.
 
         Raises:
-            UnknownOptionError: A word that does not exist, or means nothing here.
-            ConfigError: A value that is wrong, or a host that does not exist.
-            MissingKeyError: The host needs a key and there is none. `api_key=""` says that each call brings its own.
+            UnknownOptionError: If an option does not exist, or means nothing here.
+            ConfigError: If a value is wrong, or a host does not exist.
+            MissingKeyError: If the host needs a key and there is none. `api_key=""` says that each call brings its own.
         """
-        self._begin(model, words)
-        notice_missing_key(self._client.settings, words.get("api_key"))
+        self._set_up(model, kwargs)
+        notice_missing_key(self._client.settings, kwargs.get("api_key"))
 
-    def _begin(self, model: str, words: Mapping[str, Any]) -> None:
-        """Become the model that these words describe, with a key or without."""
-        own_words = set(type(self).model_fields).difference(options.CONNECTION, options.OPTIONS)
-        connection, chosen, own = options.split(words, own_words)
+    def _set_up(self, model: str, kwargs: Mapping[str, Any]) -> None:
+        """Become the model that these arguments describe, with a key or without."""
+        own_names = set(type(self).model_fields).difference(options.CONNECTION, options.OPTIONS)
+        connection, chosen, own = options.split(kwargs, own_names)
         options.parse(chosen)  # before pydantic, which takes "yes" for True
         options.parse_served(own, {})
         settings = make_settings(**given(connection))
-        super().__init__(model=model, **given(chosen), **given(own), **_settled(settings))
-        self._connect(settings)
+        super().__init__(model=model, **given(chosen), **given(own), **connection_fields(settings))
+        self._client, self._aclient = KimiClient(settings), AsyncKimiClient(settings)
         self._options()  # additional_kwargs are checked as well
 
     def __setattr__(self, name: str, value: Any) -> None:
         options.check_change(name)
         super().__setattr__(name, options.hide({name: value})[name])
 
-    def _connect(self, settings: Settings) -> None:
-        """Call with these settings from now on."""
-        self._client, self._async_client = KimiClient(settings), AsyncKimiClient(settings)
-
     @classmethod
     def class_name(cls) -> str:
-        """The name under which it is serialised."""
+        """Return the name under which it is serialised."""
         return "Kimi_LLM"
 
     @property
@@ -161,7 +136,7 @@ class KimiLLM(StructuredAnswers, ToolCalling, KimiFields):
         limit = self._options().max_tokens if self.additional_kwargs else self.max_tokens
         return LLMMetadata(
             context_window=window,
-            num_output=_reserved(window, limit),
+            num_output=_answer_room(window, limit),
             is_chat_model=True,
             is_function_calling_model=self.is_function_calling_model,
             model_name=self.model,
@@ -169,35 +144,35 @@ class KimiLLM(StructuredAnswers, ToolCalling, KimiFields):
         )
 
     def to_payload(self) -> JsonObject:
-        """What traces show: nothing secret, nothing of the user's own."""
-        shown = {word: getattr(self, word) for word in _SHOWN}
-        return {**super().to_payload(), "model": self.model, "host": self.host, **given(shown)}
+        """Return what traces show: nothing secret, nothing of the user's own."""
+        shown = {name: value for name in _TRACED_OPTIONS if (value := getattr(self, name)) is not None}
+        return {**super().to_payload(), "model": self.model, "host": self.host, **shown}
 
     # ------------------------------------------------------------------------------------------ copies
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy, with other values for some fields.
+        """Return a copy, with other values for some fields.
 
         A copy that is to call elsewhere (`host`, `base_url`, `api_key`, `timeout`, …) gets a connection of its own.
-        Neither key nor headers are taken along to another host; None has a word looked up anew.
+        Neither key nor headers are taken along to another host; None has an option looked up anew.
 
         Raises:
-            UnknownOptionError: A field that does not exist.
-            ConfigError: A value that is wrong.
+            UnknownOptionError: If a field does not exist.
+            ConfigError: If a value is wrong.
         """
-        own_words = set(type(self).model_fields).difference(options.CONNECTION)
-        connection, chosen, own = options.split(options.hide(update or {}), own_words)
+        own_names = set(type(self).model_fields).difference(options.CONNECTION)
+        connection, chosen, own = options.split(options.hide(update or {}), own_names)
         copied = super().model_copy(update={**chosen, **own}, deep=deep)
         if connection:
             settings = self._client.changed(connection)
-            copied.__dict__.update(_settled(settings))
-            copied._connect(settings)
+            copied.__dict__.update(connection_fields(settings))
+            copied._client, copied._aclient = KimiClient(settings), AsyncKimiClient(settings)
             if "extra_headers" not in chosen and self._client.changes_host(connection):
                 copied.__dict__["extra_headers"] = None
         return copied
 
     def __getstate__(self) -> dict[str, Any]:
-        """With a key that was given, without one from the environment: that is read again where it arrives."""
+        """Return the state, with a key only if it was given: one from the environment is read again on arrival."""
         settings = self._client.settings
         travelling = settings.__reduce__()[1][0]  # an HTTP client of the user's own cannot travel
         state = super().__getstate__()
@@ -207,13 +182,13 @@ class KimiLLM(StructuredAnswers, ToolCalling, KimiFields):
         if settings.key_from_env:
             del fields["api_key"]
         elif settings.api_key is None:
-            fields["api_key"] = SecretStr("")  # none was settled on, and none is looked for where it arrives
+            fields["api_key"] = SecretStr("")  # there was none, and none is looked for where it arrives
         return {**state, "__dict__": fields, "__pydantic_private__": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Where a pickle arrives there may be no key: as with a copy, the call asks for one.
         fields = dict(state["__dict__"])
-        self._begin(fields.pop("model"), fields)
+        self._set_up(fields.pop("model"), fields)
 
     # ------------------------------------------------------------------------------------------- calls
 
@@ -227,10 +202,16 @@ class KimiLLM(StructuredAnswers, ToolCalling, KimiFields):
                 `response_format` (a pydantic class or OpenAI's dict).
 
         Raises:
-            ConfigError, MessageError: Before any I/O.
-            APIError: The host refused or failed.
+            ConfigError: If an option is wrong; before any I/O.
+            MessageError: If a message cannot be sent to this host; before any I/O.
+            APIError: If the host refused or failed.
         """
         return self._chat(messages, kwargs)
+
+    @traced_chat
+    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """See `chat`."""
+        return await self._achat(messages, kwargs)
 
     @traced_chat
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
@@ -242,11 +223,6 @@ class KimiLLM(StructuredAnswers, ToolCalling, KimiFields):
         return self._stream(messages, kwargs)
 
     @traced_chat
-    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        """See `chat`."""
-        return await self._achat(messages, kwargs)
-
-    @traced_chat
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         """See `stream_chat`. Awaiting it sends the request, so that a refusal is raised right here."""
         return await self._astream(messages, kwargs)
@@ -254,134 +230,203 @@ class KimiLLM(StructuredAnswers, ToolCalling, KimiFields):
     @traced_completion
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """Ask with a single user message; see `chat`."""
-        return to_completion(self._chat(_said(prompt), kwargs))
-
-    @traced_completion
-    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
-        """Ask with a single user message; see `stream_chat`."""
-        responses = self._stream(_said(prompt), kwargs)
-        return (to_completion(response) for response in responses)
+        return to_completion(self._chat(user_message(prompt), kwargs))
 
     @traced_completion
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """See `complete`."""
-        return to_completion(await self._achat(_said(prompt), kwargs))
+        return to_completion(await self._achat(user_message(prompt), kwargs))
+
+    @traced_completion
+    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
+        """Ask with a single user message; see `stream_chat`."""
+        return _streaming.completions(self._stream(user_message(prompt), kwargs))
 
     @traced_completion
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
         """See `stream_complete`."""
-        return _completions(await self._astream(_said(prompt), kwargs))
+        return _streaming.acompletions(await self._astream(user_message(prompt), kwargs))
 
     # The public methods emit events; these do not, so that no call is counted twice.
 
     def _chat(self, messages: Sequence[ChatMessage], kwargs: JsonObject) -> ChatResponse:
-        call = self._call(messages, kwargs)
-        response = self._client.derived(**call.connection).complete(call.request, pace=self._pace)
-        return to_chat_response(_limited(response, call.single))
+        request, connection, single_call = to_request(self, messages, kwargs)
+        pace = self.rate_limiter and self.rate_limiter.acquire  # LlamaIndex has waited for the first request
+        response = self._client.derived(**connection).complete(request, pace=pace)
+        return to_chat_response(response, single_call=single_call)
 
     async def _achat(self, messages: Sequence[ChatMessage], kwargs: JsonObject) -> ChatResponse:
-        call = self._call(messages, kwargs)
-        response = await self._async_client.derived(**call.connection).complete(call.request, pace=self._apace)
-        return to_chat_response(_limited(response, call.single))
-
-    # LlamaIndex has waited for the first request of a call.
-
-    def _pace(self) -> None:
-        if self.rate_limiter is not None:
-            self.rate_limiter.acquire()
-
-    async def _apace(self) -> None:
-        if self.rate_limiter is not None:
-            await self.rate_limiter.async_acquire()
+        request, connection, single_call = to_request(self, messages, kwargs)
+        pace = self.rate_limiter and self.rate_limiter.async_acquire
+        response = await self._aclient.derived(**connection).complete(request, pace=pace)
+        return to_chat_response(response, single_call=single_call)
 
     def _stream(self, messages: Sequence[ChatMessage], kwargs: JsonObject) -> ChatResponseGen:
-        call = self._call(messages, kwargs)
-        started = self._client.derived(**call.connection).stream(call.request)
-        # A generator that was begun closes its connection even when nobody iterates it.
-        return noted(_responses(ResponseMaker(single_call=call.single), next(started), started))
+        request, connection, single_call = to_request(self, messages, kwargs)
+        events = self._client.derived(**connection).stream(request)
+        builder = _streaming.StreamResponses(single_call=single_call)
+        builder.add(next(events))  # a generator that was begun closes its connection even when nobody iterates it
+        return _streaming.closed_with_call(_streaming.responses(builder, events))
 
     async def _astream(self, messages: Sequence[ChatMessage], kwargs: JsonObject) -> ChatResponseAsyncGen:
-        call = self._call(messages, kwargs)
-        started = await self._async_client.derived(**call.connection).stream(call.request)
-        return noted(_aresponses(ResponseMaker(single_call=call.single), await anext(started), started))
-
-    def _call(self, messages: Sequence[ChatMessage], kwargs: JsonObject) -> _Call:
-        connection, chosen, own = options.split(kwargs, _OWN)
-        changes_host = self._client.changes_host(connection)
-        settled = options.parse(chosen, self._options(own.get("additional_kwargs"), headers=not changes_host))
-        tools = to_tools(own.get("tools"), self.strict if own.get("strict") is None else own["strict"])
-        request = Request(
-            messages=to_messages(messages),
-            model=own.get("model") or self.model,
-            **options.parse_served(own, self.__dict__, tools),
-            tool_choice=options.parse_tool_choice(own.get("tool_choice")),
-            output=to_output(own.get("response_format")),
-            options=settled,
-        )
-        single = own.get("allow_parallel_tool_calls") is False or settled.parallel_tool_calls is False
-        return _Call(request, given(connection), single)
+        request, connection, single_call = to_request(self, messages, kwargs)
+        events = await self._aclient.derived(**connection).stream(request)
+        builder = _streaming.StreamResponses(single_call=single_call)
+        builder.add(await anext(events))
+        return _streaming.closed_with_call(_streaming.aresponses(builder, events))
 
     def _options(self, additional: Mapping[str, Any] | None = None, *, headers: bool = True) -> Options:
-        """The options of this object, with its headers or without, and further ones of a call."""
-        base = options.parse(loose(self.additional_kwargs))
-        mine = options.parse({word: getattr(self, word) for word in options.OPTIONS}, base)
+        """Return the options of this object, with its headers or without, and further ones of a call."""
+        base = options.parse(split_additional(self.additional_kwargs)) if self.additional_kwargs else None
+        mine = options.parse({name: getattr(self, name) for name in options.OPTIONS}, base)
         if mine.extra_headers and not headers:
             mine = replace(mine, extra_headers=None)
-        return options.parse(loose(additional), mine) if additional else mine
+        return options.parse(split_additional(additional), mine) if additional else mine
+
+    # ------------------------------------------------------------------------------------------- tools
+
+    @traced
+    def _prepare_chat_with_tools(
+        self,
+        tools: Sequence[BaseTool],
+        user_msg: str | ChatMessage | None = None,
+        chat_history: list[ChatMessage] | None = None,
+        verbose: bool = False,
+        allow_parallel_tool_calls: bool = False,
+        tool_required: bool = False,
+        tool_choice: str | JsonObject | None = None,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """Return arguments for `chat`. `tool_choice` wins over `tool_required`; without tools neither has a meaning."""
+        prepared = {**kwargs, "messages": _tools.to_conversation(chat_history, user_msg)}
+        if tools:
+            prepared["tools"] = [_tools.to_tool_dict(tool) for tool in tools]
+            prepared["allow_parallel_tool_calls"] = allow_parallel_tool_calls
+            if choice := tool_choice or ("required" if tool_required else None):
+                prepared["tool_choice"] = choice
+        return prepared
+
+    def get_tool_calls_from_response(
+        self, response: ChatResponse, error_on_no_tool_call: bool = True, **kwargs: Any
+    ) -> list[ToolSelection]:
+        """Return the calls of a response; of an unfinished one, as much of their arguments as can be read.
+
+        Raises:
+            ValueError: If there are none, and that is an error.
+        """
+        return _tools.selections_of(response, error_on_no_tool_call)
+
+    @traced
+    def predict_and_call(
+        self,
+        tools: Sequence[BaseTool],
+        user_msg: str | ChatMessage | None = None,
+        chat_history: list[ChatMessage] | None = None,
+        verbose: bool = False,
+        allow_parallel_tool_calls: bool = False,
+        error_on_no_tool_call: bool = True,
+        error_on_tool_error: bool = False,
+        **kwargs: Any,
+    ) -> AgentChatResponse:
+        """Have the model choose a tool, and call it."""
+        asked = (tools, user_msg, chat_history, verbose)
+        if not self.metadata.is_function_calling_model:
+            return super().predict_and_call(*asked, **_tools.with_react_defaults(kwargs))
+        response = self.chat_with_tools(*asked, allow_parallel_tool_calls, **kwargs)
+        calls = self.get_tool_calls_from_response(response, error_on_no_tool_call)
+        outputs = _tools.called(_tools.call_tool(call, tools, verbose) for call in calls)
+        return _tools.to_agent_response(response, outputs, error_on_tool_error)
+
+    @traced
+    async def apredict_and_call(
+        self,
+        tools: Sequence[BaseTool],
+        user_msg: str | ChatMessage | None = None,
+        chat_history: list[ChatMessage] | None = None,
+        verbose: bool = False,
+        allow_parallel_tool_calls: bool = False,
+        error_on_no_tool_call: bool = True,
+        error_on_tool_error: bool = False,
+        **kwargs: Any,
+    ) -> AgentChatResponse:
+        """See `predict_and_call`. Several calls are made at once."""
+        asked = (tools, user_msg, chat_history, verbose)
+        if not self.metadata.is_function_calling_model:
+            return await super().apredict_and_call(*asked, **_tools.with_react_defaults(kwargs))
+        response = await self.achat_with_tools(*asked, allow_parallel_tool_calls, **kwargs)
+        calls = self.get_tool_calls_from_response(response, error_on_no_tool_call)
+        outputs = await _tools.acalled(_tools.acall_tool(call, tools, verbose) for call in calls)
+        return _tools.to_agent_response(response, outputs, error_on_tool_error)
+
+    # ------------------------------------------------------------------------------- structured output
+
+    @traced
+    def structured_predict(
+        self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: JsonObject | None = None, **prompt_args: Any
+    ) -> Model:
+        """Ask for an object.
+
+        Args:
+            output_cls: Its class: a pydantic model, or a `RootModel` of anything else.
+            prompt: The question.
+            llm_kwargs: Options for the call; besides `strict` (False leaves decoding free) and `repair` (see the
+                field).
+            **prompt_args: Values for the prompt's variables.
+
+        Raises:
+            StructuredOutputError: If the answer does not fit the class; `.text` has it, `.finish_reason` why it ended.
+            TruncatedError: If the token limit cut it.
+            RefusedError: If the host's filter withheld it, or the model refused.
+        """
+        if structured.by_program(self):
+            return cast(Model, super().structured_predict(output_cls, prompt, llm_kwargs, **prompt_args))
+        asked = structured.question(self, output_cls, prompt, llm_kwargs, prompt_args)
+        return cast(Model, structured.answer(self, asked)[0])
+
+    @traced
+    async def astructured_predict(
+        self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: JsonObject | None = None, **prompt_args: Any
+    ) -> Model:
+        """See `structured_predict`."""
+        if structured.by_program(self):
+            return cast(Model, await super().astructured_predict(output_cls, prompt, llm_kwargs, **prompt_args))
+        asked = structured.question(self, output_cls, prompt, llm_kwargs, prompt_args)
+        return cast(Model, (await structured.aanswer(self, asked))[0])
+
+    @traced
+    def stream_structured_predict(
+        self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: JsonObject | None = None, **prompt_args: Any
+    ) -> Generator[Any, None, None]:
+        """Return the growing object; the last one is complete and of the class. See `structured_predict`.
+
+        Calling it sends the request, so that a refusal is raised right here.
+        """
+        if structured.by_program(self):
+            return super().stream_structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
+        asked = structured.question(self, output_cls, prompt, llm_kwargs, prompt_args)
+        return structured.outputs(structured.stream(self, asked))
+
+    @traced
+    async def astream_structured_predict(
+        self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: JsonObject | None = None, **prompt_args: Any
+    ) -> AsyncGenerator[Any, None]:
+        """See `stream_structured_predict`. Awaiting it sends the request."""
+        if structured.by_program(self):
+            return await super().astream_structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
+        asked = structured.question(self, output_cls, prompt, llm_kwargs, prompt_args)
+        return structured.aoutputs(await structured.astream(self, asked))
+
+    def as_structured_llm(self, output_cls: type[BaseModel], **kwargs: Any) -> StructuredLLM:
+        """Return an LLM that answers with objects of a class, in `raw`; its responses keep usage and reasoning."""
+        from llama_index_kimi.structured_llm import KimiStructuredLLM
+
+        return KimiStructuredLLM(llm=self, output_cls=output_cls, **kwargs)
 
 
-class _Call(NamedTuple):
-    """One call: what is asked, what is otherwise about the connection, and whether one tool call is enough."""
+def _answer_room(window: int, limit: int | None) -> int:
+    """Return how many tokens LlamaIndex leaves for the answer when it fills a window with text; none of it is sent.
 
-    request: Request
-    connection: JsonObject
-    single: bool
-
-
-def _reserved(window: int, limit: int | None) -> int:
-    """How many tokens LlamaIndex leaves for the answer when it fills a window with text; nothing of it is sent.
-
-    All that `max_tokens` allows, as far as there is room for a prompt. Without it a part of the window, and not more
-    than fits into a smaller one that is set later (`Settings.context_window`): LlamaIndex keeps this number then.
+    All that `max_tokens` allows, as far as there is room for a prompt; without it a part of the window.
     """
     room = max(window // 8, min(_PROMPT, window // 2))
     return min(limit, window - room) if limit else min(_ANSWER, window // 4)
-
-
-def _settled(settings: Settings) -> JsonObject:
-    """The fields that say where calls go."""
-    fields = {word: getattr(settings, word) for word in _KEPT}
-    place = {"host": settings.host.name, "base_url": settings.base_url, "api_key": settings.api_key}
-    return {**place, **fields}
-
-
-def _said(prompt: str) -> list[ChatMessage]:
-    return [ChatMessage(role=MessageRole.USER, content=prompt)]
-
-
-def _limited(response: Response, single: bool) -> Response:
-    """With the first tool call only, where more were not wanted."""
-    return replace(response, tool_calls=response.tool_calls[:1]) if single else response
-
-
-def _responses(maker: ResponseMaker, first: Event, events: Generator[Event]) -> ChatResponseGen:
-    with closing(events):
-        for event in chain((first,), events):
-            response = maker.feed(event)
-            if response is not None:
-                yield response
-
-
-async def _aresponses(maker: ResponseMaker, first: Event, events: AsyncGenerator[Event]) -> ChatResponseAsyncGen:
-    maker.feed(first)
-    async with aclosing(events):
-        async for event in events:
-            response = maker.feed(event)
-            if response is not None:
-                yield response
-
-
-async def _completions(responses: ChatResponseAsyncGen) -> CompletionResponseAsyncGen:
-    async with aclosing(responses):
-        async for response in responses:
-            yield to_completion(response)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import aclosing, closing
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -25,80 +25,87 @@ from llama_index.core.llms.structured_llm import StructuredLLM
 from llama_index.core.prompts import ChatPromptTemplate
 from pydantic import BaseModel
 
-from llama_index_kimi._asking import Question, aanswered, agrowing, answered, growing, question
-from llama_index_kimi._messages_in import to_completion
-from llama_index_kimi._structured_answers import as_json
-from llama_index_kimi._structured_output import StructuredAnswers, by_program
+from llama_index_kimi._messages_in import user_message
+from llama_index_kimi._messages_out import to_completion
+from llama_index_kimi._streaming import acompletions, completions
+from llama_index_kimi._structured_output import (
+    Question,
+    aanswer,
+    answer,
+    as_json,
+    astream,
+    by_program,
+    question,
+    stream,
+)
 from llama_index_kimi._tracing import traced
+
+if TYPE_CHECKING:
+    from llama_index_kimi.llm import KimiLLM
 
 
 class KimiStructuredLLM(StructuredLLM):
     """Answers with JSON in `message` and the object in `raw`.
 
-    Reasoning stays in the message, and usage, cost and finish reason in `additional_kwargs`. The call inside tells the
+    Reasoning stays in the message, and usage, cost and finish reason in `additional_kwargs`. The call inside emits the
     events of an LLM, so that nothing is counted twice.
     """
 
     @traced
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        """Ask for an object; see `KimiLLM.structured_predict` for words and errors."""
+        """Ask for an object; see `KimiLLM.structured_predict` for options and errors."""
         if by_program(self.llm):
             return cast(ChatResponse, super().chat(messages, **kwargs))
-        return _response(*answered(self._kimi, self._question(messages, kwargs)))
+        return _response(*answer(self._kimi, self._question(messages, kwargs)))
 
     @traced
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """See `chat`."""
         if by_program(self.llm):
             return cast(ChatResponse, await super().achat(messages, **kwargs))
-        return _response(*await aanswered(self._kimi, self._question(messages, kwargs)))
+        return _response(*await aanswer(self._kimi, self._question(messages, kwargs)))
 
     @traced
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
-        """The growing object; see `chat`."""
+        """Return the growing object; see `chat`."""
         if by_program(self.llm):
-            return cast(ChatResponseGen, super().stream_chat(messages, **kwargs))
-        return _responses(growing(self._kimi, self._question(messages, kwargs)))
+            return cast(Generator[ChatResponse], super().stream_chat(messages, **kwargs))
+        return _responses(stream(self._kimi, self._question(messages, kwargs)))
 
     @traced
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         """See `stream_chat`."""
         if by_program(self.llm):
-            return cast(ChatResponseAsyncGen, await super().astream_chat(messages, **kwargs))
-        return _aresponses(await agrowing(self._kimi, self._question(messages, kwargs)))
+            return cast(AsyncGenerator[ChatResponse], await super().astream_chat(messages, **kwargs))
+        return _aresponses(await astream(self._kimi, self._question(messages, kwargs)))
 
     @traced
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """Ask with a single user message; see `chat`."""
-        return to_completion(self.chat(_said(prompt), **kwargs))
+        return to_completion(self.chat(user_message(prompt), **kwargs))
 
     @traced
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """See `complete`."""
-        return to_completion(await self.achat(_said(prompt), **kwargs))
+        return to_completion(await self.achat(user_message(prompt), **kwargs))
 
     @traced
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
         """Ask with a single user message; see `stream_chat`."""
-        responses = self.stream_chat(_said(prompt), **kwargs)
-        return (to_completion(response) for response in responses)
+        return completions(self.stream_chat(user_message(prompt), **kwargs))
 
     @traced
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
         """See `stream_complete`."""
-        return _completions(await self.astream_chat(_said(prompt), **kwargs))
+        return acompletions(await self.astream_chat(user_message(prompt), **kwargs))
 
     @property
-    def _kimi(self) -> StructuredAnswers:
-        return cast(StructuredAnswers, self.llm)
+    def _kimi(self) -> KimiLLM:
+        return cast("KimiLLM", self.llm)
 
     def _question(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> Question:
         prompt = ChatPromptTemplate(message_templates=list(messages))
         return question(self._kimi, self.output_cls, prompt, kwargs, messages=messages)
-
-
-def _said(prompt: str) -> list[ChatMessage]:
-    return [ChatMessage(role=MessageRole.USER, content=prompt)]
 
 
 def _response(output: BaseModel, response: ChatResponse) -> ChatResponse:
@@ -122,9 +129,3 @@ async def _aresponses(pairs: AsyncGenerator[tuple[BaseModel, ChatResponse]]) -> 
     async with aclosing(pairs):
         async for output, response in pairs:
             yield _response(output, response)
-
-
-async def _completions(responses: ChatResponseAsyncGen) -> CompletionResponseAsyncGen:
-    async with aclosing(responses):
-        async for response in responses:
-            yield to_completion(response)

@@ -23,24 +23,12 @@ TOO_LONG = {
     "settings.py: make_settings",
 }
 UNLIKE = {
-    "_structured_output.py: StructuredAnswers.stream_structured_predict",
-    "_tidy.py: _all",
-    "_tools.py: ToolCalling.predict_and_call",
-    "llm.py: KimiLLM._chat",
-    "llm.py: KimiLLM._stream",
-    "llm.py: KimiLLM.stream_complete",
-    "llm.py: _responses",
-    "structured_llm.py: KimiStructuredLLM.stream_chat",
-    "structured_llm.py: KimiStructuredLLM.stream_complete",
     "transport.py: OpenStream.__iter__",
 }
 CIRCLES = {
     frozenset({"kimi_core.codecs", "kimi_core.codecs.chat", "kimi_core.codecs.runware.codec"}),
-    frozenset({"llama_index_kimi._structured_output", "llama_index_kimi.structured_llm"}),
 }
-PACKAGE_CIRCLES = {
-    frozenset({"llama_index_kimi._structured_output", "llama_index_kimi.structured_llm"}),
-}
+PACKAGE_CIRCLES: set[frozenset[str]] = set()
 
 
 @cache

@@ -12,8 +12,9 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse, TextBloc
 
 from kimi_core import Usage
 from kimi_core.events import Event, Finished, ReasoningDelta, Started, TextDelta, ToolCallDelta, reduce
-from llama_index_kimi._messages_in import to_chat_response, to_messages
-from llama_index_kimi._streaming import ResponseMaker
+from llama_index_kimi._messages_in import to_messages
+from llama_index_kimi._messages_out import to_chat_response
+from llama_index_kimi._streaming import StreamResponses
 
 pieces = st.lists(st.text(min_size=1, max_size=12), max_size=6)
 arguments = st.one_of(
@@ -47,8 +48,8 @@ def streams(draw: Any) -> list[Event]:
 
 
 def responses(events: list[Event], **words: Any) -> Iterator[ChatResponse]:
-    maker = ResponseMaker(**words)
-    return (response for event in events if (response := maker.feed(event)) is not None)
+    maker = StreamResponses(**words)
+    return (response for event in events if (response := maker.add(event)) is not None)
 
 
 @given(streams())

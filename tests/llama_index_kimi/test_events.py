@@ -29,7 +29,7 @@ from llama_index_instrumentation.dispatcher import instrument_tags
 from kimi_adapters.local_server import LocalKimi
 from kimi_core import APIError
 from llama_index_kimi import KimiLLM
-from llama_index_kimi._messages_in import to_completion
+from llama_index_kimi._messages_out import to_completion
 
 ASKED = [ChatMessage(role="user", content="Hi")]
 

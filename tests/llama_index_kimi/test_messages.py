@@ -46,7 +46,8 @@ from kimi_core import (
 from kimi_core.media import parts
 from kimi_core.types import DocumentPart
 from llama_index_kimi import KimiLLM
-from llama_index_kimi._messages_in import to_message, to_messages, to_usage
+from llama_index_kimi._messages_in import to_messages
+from llama_index_kimi._messages_out import to_message, to_usage
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

@@ -26,8 +26,9 @@ import kimi_core as core
 from kimi_adapters.local_server import LocalKimi
 from kimi_core import Reasoning, Response
 from llama_index_kimi import KimiLLM
-from llama_index_kimi._messages_in import to_chat_response, to_messages
-from llama_index_kimi._streaming import ResponseMaker
+from llama_index_kimi._messages_in import to_messages
+from llama_index_kimi._messages_out import to_chat_response
+from llama_index_kimi._streaming import StreamResponses
 
 DATE = "moonshot/date:latest"
 GO = [ChatMessage(role="user", content="Go.")]
@@ -297,8 +298,8 @@ def test_an_llm_with_server_tools_survives_a_dump(make: Make) -> None:
 
 
 def responses(answer: Response) -> list[ChatResponse]:
-    maker = ResponseMaker()
-    return [response for event in told(answer) if (response := maker.feed(event)) is not None]
+    maker = StreamResponses()
+    return [response for event in told(answer) if (response := maker.add(event)) is not None]
 
 
 @given(answers())
