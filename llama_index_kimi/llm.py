@@ -21,6 +21,7 @@ from llama_index.core.chat_engine.types import AgentChatResponse
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.llms.structured_llm import StructuredLLM
 from llama_index.core.prompts import PromptTemplate
+from llama_index.core.settings import Settings as LlamaIndexSettings
 from llama_index.core.tools.types import BaseTool
 from llama_index.core.types import Model
 from pydantic import BaseModel, PrivateAttr, SecretStr
@@ -43,6 +44,8 @@ _TRACED_OPTIONS = ("thinking", "reasoning_effort", "max_tokens", "temperature", 
 _ANSWER = 3072
 # Tokens of a prompt for which there is room however long answers may be: as many, or half of a smaller window.
 _PROMPT = 1024
+# With less than so many LlamaIndex's own prompts do not fit.
+_LEAST_PROMPT = 512
 
 
 class KimiLLM(KimiFields):
@@ -134,9 +137,11 @@ class KimiLLM(KimiFields):
         """What LlamaIndex needs to know about the model. No I/O."""
         window = self.context_window or self._client.profile(self.model).model.context
         limit = self._options().max_tokens if self.additional_kwargs else self.max_tokens
+        reserved = _answer_room(window, limit)
+        _fit_prompt_helpers(reserved, limit)
         return LLMMetadata(
             context_window=window,
-            num_output=_answer_room(window, limit),
+            num_output=reserved,
             is_chat_model=True,
             is_function_calling_model=self.is_function_calling_model,
             model_name=self.model,
@@ -430,3 +435,14 @@ def _answer_room(window: int, limit: int | None) -> int:
     """
     room = max(window // 8, min(_PROMPT, window // 2))
     return min(limit, window - room) if limit else min(_ANSWER, window // 4)
+
+
+def _fit_prompt_helpers(reserved: int, limit: int | None) -> None:
+    """Leave room for prompts in a small `Settings.context_window`.
+
+    LlamaIndex keeps how much is reserved for answers from the first metadata, and fits it to no window that is set
+    afterwards: there would be nothing left, and every query engine would raise.
+    """
+    for helper in (LlamaIndexSettings._prompt_helper, LlamaIndexSettings._chat_prompt_helper):
+        if helper and helper.num_output == reserved and helper.context_window - reserved < _LEAST_PROMPT:
+            helper.num_output = _answer_room(helper.context_window, limit)

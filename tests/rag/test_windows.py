@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from llama_index.core import Document, Settings, SummaryIndex
+from llama_index.core import Document, PromptTemplate, Settings, SummaryIndex
 from llama_index.core.indices.prompt_helper import ChatPromptHelper, PromptHelper
 from llama_index.core.response_synthesizers import ResponseMode
 from llama_index.core.utils import get_tokenizer
@@ -74,6 +74,76 @@ def test_a_window_that_is_set_for_all_of_llama_index_is_kept(
     answer = pages.as_query_engine(response_mode=ResponseMode.COMPACT, streaming=streaming).query(ASKED)
     assert "41 metres" in ("".join(answer.response_gen) if streaming else str(answer))
     check(kimi, window, 3072)
+
+
+ORDERS: dict[str, Callable[[Callable[..., KimiLLM], int], None]] = {}
+
+
+def order(fill: Callable[[Callable[..., KimiLLM], int], None]) -> Callable[[Callable[..., KimiLLM], int], None]:
+    ORDERS[fill.__name__.replace("_", " ")] = fill
+    return fill
+
+
+@order
+def the_window_after_the_model(make: Callable[..., KimiLLM], window: int) -> None:
+    Settings.llm = make()
+    Settings.context_window = window
+
+
+@order
+def the_window_before_the_model(make: Callable[..., KimiLLM], window: int) -> None:
+    Settings.context_window = window
+    Settings.llm = make()
+
+
+@order
+def a_window_of_the_model(make: Callable[..., KimiLLM], window: int) -> None:
+    Settings.llm = make(context_window=window)
+
+
+@order
+def a_smaller_window_after_that_of_the_model(make: Callable[..., KimiLLM], window: int) -> None:
+    Settings.llm = make(context_window=16_000)
+    Settings.context_window = window
+
+
+@order
+def a_window_below_the_limit_of_answers(make: Callable[..., KimiLLM], window: int) -> None:
+    Settings.llm = make(max_tokens=8000)
+    Settings.context_window = window
+
+
+@order
+def the_windows_of_both_helpers(make: Callable[..., KimiLLM], window: int) -> None:
+    Settings.llm = make()
+    Settings.context_window = Settings.chat_context_window = window
+
+
+@pytest.mark.parametrize("mode", [ResponseMode.COMPACT, ResponseMode.TREE_SUMMARIZE], ids=lambda mode: mode.value)
+@pytest.mark.parametrize("window", [1500, 2000, 3500])
+@pytest.mark.parametrize("fill", ORDERS.values(), ids=ORDERS)
+def test_a_very_small_window_is_kept_whenever_it_is_set(
+    make: Callable[..., KimiLLM], kimi: LocalKimi, fill: Any, window: int, mode: ResponseMode
+) -> None:
+    fill(make, window)
+    pages = SummaryIndex.from_documents([Document(text=FACT * 150)])
+    assert "41 metres" in str(pages.as_query_engine(response_mode=mode).query(ASKED))
+    check(kimi, window, window // 8)
+
+
+def test_a_small_window_with_a_template_of_ones_own_is_kept(make: Callable[..., KimiLLM], kimi: LocalKimi) -> None:
+    the_window_after_the_model(make, 1500)
+    template = PromptTemplate("{context_str}\nAnswer in the words of the text, and in nothing else: {query_str}")
+    pages = SummaryIndex.from_documents([Document(text=FACT * 150)])
+    assert "41 metres" in str(pages.as_query_engine(text_qa_template=template).query(ASKED))
+    check(kimi, 1500, 375)
+
+
+def test_what_the_user_reserves_for_answers_stays(make: Callable[..., KimiLLM]) -> None:
+    Settings.llm = make()
+    Settings.context_window, Settings.num_output = 2000, 1800
+    assert Settings.llm.metadata.num_output == 3072
+    assert Settings.num_output == 1800
 
 
 SMALL: dict[str, tuple[dict[str, Any], int, int]] = {
