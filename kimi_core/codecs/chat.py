@@ -6,23 +6,24 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json, to_json
 
-from kimi_core import schema
 from kimi_core.codecs import WireRequest
 from kimi_core.codecs.chat_stream import ChatStreamDecoder
 from kimi_core.codecs.error_mapping import not_an_answer
 from kimi_core.codecs.json_paths import merge_patch
+from kimi_core.codecs.wire_schemas import RequestSchemas, WireSchema
 from kimi_core.errors import ContextOverflowError, MessageError, UnsupportedError, make
 from kimi_core.events import Event
 from kimi_core.hosts.profile import Profile
 from kimi_core.hosts.spec import DETAILS
 from kimi_core.media import documents
-from kimi_core.quoting import in_short, quoted
+from kimi_core.quoting import in_short
 from kimi_core.request import tool_names
 from kimi_core.request.plan import Plan
+from kimi_core.schema import PropertyNames
 from kimi_core.types import (
     DocumentPart,
     FilePart,
@@ -33,7 +34,6 @@ from kimi_core.types import (
     OutputFormat,
     Part,
     Reasoning,
-    Request,
     TextPart,
     Tool,
     ToolCall,
@@ -68,7 +68,7 @@ class ChatCodec:
         """A plan as a request body. The user's `extra_body` is merged last, untouched but for the mode of the call."""
         request, profile = plan.request, plan.profile
         renamed = wire_names(plan)
-        shapes = _Shapes(request, profile)
+        shapes = RequestSchemas(request, profile)
         encoder = _MessageEncoder(profile, renamed, shapes.arguments, every=_keeps_reasoning(plan))
         body: JsonObject = {"model": profile.model_id, "messages": encoder.messages(_prompted(plan))}
         if profile.host.message_limit is not None:
@@ -210,7 +210,7 @@ class _MessageEncoder:
         self,
         profile: Profile,
         renamed: Mapping[str, str],
-        arguments: Mapping[str, schema.PropertyNames],
+        arguments: Mapping[str, PropertyNames],
         *,
         every: bool,
     ) -> None:
@@ -370,54 +370,7 @@ def _prompted(plan: Plan) -> Iterable[Message]:
 # ------------------------------------------------------------------------------------------- tools and schemas
 
 
-class _Written(NamedTuple):
-    """A schema as the host takes it: its text, and what it calls the properties where that is not their name."""
-
-    text: bytes
-    names: schema.PropertyNames | None
-
-
-@lru_cache(maxsize=1024)
-def _written(raw: bytes, dialect: Any, what: str) -> _Written:
-    """A schema for a host, remembered since tools come again with every call."""
-    names = schema.written(schema.read(raw), dialect, tool=what == "tool")
-    return _Written(to_json(names.schema), names if names.originals else None)
-
-
-def _for_host(value: Mapping[str, Any], profile: Profile, what: str, label: str) -> _Written:
-    try:
-        return _written(schema.as_json(value), profile.host.schema, what)
-    except schema.SchemaError as error:
-        raise MessageError(f"The schema of {label} cannot be expressed for {profile.where}: {error}") from error
-
-
-def wire_schema(value: Mapping[str, Any], profile: Profile, what: str, label: str) -> Any:
-    """A schema in the host's dialect; `what` is `tool` or `output`.
-
-    Raises:
-        MessageError: There is none; the error names what it is the schema of.
-    """
-    return from_json(_for_host(value, profile, what, label).text)
-
-
-class _Shapes:
-    """The schemas of one request: of each tool (None where it has none), and of the output."""
-
-    def __init__(self, request: Request, profile: Profile) -> None:
-        self.tools = [
-            None
-            if tool.type == "builtin_function"
-            else _for_host(tool.parameters or {}, profile, "tool", f"tool {quoted(tool.name)}")
-            for tool in request.tools
-        ]
-        given = zip(request.tools, self.tools, strict=True)
-        self.arguments = {tool.name: shape.names for tool, shape in given if shape is not None and shape.names}
-        self.output: _Written | None = None
-        if (output := request.output) is not None and output.method != "json_object":
-            self.output = _for_host(output.schema or {}, profile, "output", f"the output {quoted(output.name)}")
-
-
-def _tool(tool: Tool, shape: _Written | None, renamed: Mapping[str, str], profile: Profile) -> JsonObject:
+def _tool(tool: Tool, shape: WireSchema | None, renamed: Mapping[str, str], profile: Profile) -> JsonObject:
     if shape is None:
         return {"type": tool.type, "function": {"name": tool.name}}
     function: JsonObject = {"name": renamed.get(tool.name, tool.name)}
@@ -436,7 +389,7 @@ def _tool_choice(choice: ToolChoice, renamed: Mapping[str, str]) -> Any:
     return {"type": "function", "function": {"name": renamed.get(name, name)}}
 
 
-def _response_format(output: OutputFormat | None, written: _Written | None) -> JsonObject | None:
+def _response_format(output: OutputFormat | None, written: WireSchema | None) -> JsonObject | None:
     if output is None:
         return None
     if written is None:

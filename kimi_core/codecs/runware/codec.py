@@ -9,10 +9,11 @@ from typing import Any
 
 from kimi_core import structured_output
 from kimi_core.codecs import Poll, WireRequest
-from kimi_core.codecs.chat import document_text, media_url, unread, wire_names, wire_schema, wire_to_user
+from kimi_core.codecs.chat import document_text, media_url, unread, wire_names, wire_to_user
 from kimi_core.codecs.error_mapping import error_in_body, not_an_answer
 from kimi_core.codecs.json_paths import merge_patch
 from kimi_core.codecs.runware.stream import RunwareStreamDecoder, is_of
+from kimi_core.codecs.wire_schemas import wire_schema
 from kimi_core.errors import MessageError
 from kimi_core.events import Event, Finished, ResponseBuilder
 from kimi_core.hosts.profile import Profile

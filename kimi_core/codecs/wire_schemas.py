@@ -1,0 +1,62 @@
+"""The schemas of a request, of its tools and of its output, in the dialect of its host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from pydantic_core import from_json, to_json
+
+from kimi_core import schema
+from kimi_core.errors import MessageError
+from kimi_core.hosts.profile import Profile
+from kimi_core.quoting import quoted
+from kimi_core.types import Request
+
+
+class WireSchema(NamedTuple):
+    """A schema as the host takes it: its text, and what it calls the properties where that is not their name."""
+
+    text: bytes
+    names: schema.PropertyNames | None
+
+
+@lru_cache(maxsize=1024)
+def _written(raw: bytes, dialect: Any, what: str) -> WireSchema:
+    """A schema for a host, remembered since tools come again with every call."""
+    names = schema.written(schema.read(raw), dialect, tool=what == "tool")
+    return WireSchema(to_json(names.schema), names if names.originals else None)
+
+
+def _for_host(value: Mapping[str, Any], profile: Profile, what: str, label: str) -> WireSchema:
+    try:
+        return _written(schema.as_json(value), profile.host.schema, what)
+    except schema.SchemaError as error:
+        raise MessageError(f"The schema of {label} cannot be expressed for {profile.where}: {error}") from error
+
+
+def wire_schema(value: Mapping[str, Any], profile: Profile, what: str, label: str) -> Any:
+    """Return a schema in the host's dialect; `what` is `tool` or `output`.
+
+    Raises:
+        MessageError: If there is none; the error names what it is the schema of.
+    """
+    return from_json(_for_host(value, profile, what, label).text)
+
+
+class RequestSchemas:
+    """The schemas of one request: of each tool (None where it has none), and of the output."""
+
+    def __init__(self, request: Request, profile: Profile) -> None:
+        self.tools = [
+            None
+            if tool.type == "builtin_function"
+            else _for_host(tool.parameters or {}, profile, "tool", f"tool {quoted(tool.name)}")
+            for tool in request.tools
+        ]
+        given = zip(request.tools, self.tools, strict=True)
+        self.arguments = {tool.name: shape.names for tool, shape in given if shape is not None and shape.names}
+        self.output: WireSchema | None = None
+        if (output := request.output) is not None and output.method != "json_object":
+            self.output = _for_host(output.schema or {}, profile, "output", f"the output {quoted(output.name)}")
