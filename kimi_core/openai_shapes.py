@@ -116,10 +116,13 @@ def to_output(response_format: Mapping[str, Any]) -> OutputFormat:
         case {"type": "json_object"}:
             return OutputFormat("json_object")
         case {"type": "json_schema", "json_schema": {"schema": Mapping() as schema} as shape}:
+            name = shape.get("name") or "output"
+            if not isinstance(name, str):
+                raise MessageError(f"The name of a response_format must be text, not {quoted(name)}.")
             return OutputFormat(
                 "json_schema",
                 schema,
-                name=shape.get("name") or "output",
+                name=name,
                 description=shape.get("description") or "",
                 strict=shape.get("strict") is not False,
             )

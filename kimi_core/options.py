@@ -160,6 +160,9 @@ def _from_mapping(given: Mapping[str, Any], base: Thinking) -> Thinking:
         raise ConfigError(f"thinking has no key {quoted(unknown[0])}; it takes 'type', 'keep' and 'effort'.")
     if given.get("type") not in list(_SWITCH):
         raise ConfigError(f"thinking type must be 'enabled' or 'disabled', got {quoted(given['type'])}.")
+    for key in ("keep", "effort"):
+        if not isinstance(given.get(key), str | None):
+            raise ConfigError(f"thinking {key} must be text, got {quoted(given[key])}.")
     return Thinking(_SWITCH[given.get("type")], given.get("keep"), given.get("effort", base.effort))
 
 

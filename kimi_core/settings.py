@@ -262,6 +262,7 @@ def _facts(given: Mapping[str, Any]) -> dict[str, Any]:
     """The user's own facts, with the headers among them hidden."""
     headers = given.get("headers")
     check_headers(headers)
+    _check_timeout(given.get("timeout"))
     return {**given, "headers": hidden(headers)} if headers else dict(given)
 
 
@@ -287,16 +288,22 @@ def _check(max_retries: int, on_unsupported: str, chunk_timeout: float | None) -
         raise ConfigError(f"max_retries must be a number from 0 on, got {quoted(max_retries)}.")
     if on_unsupported not in ("warn", "error", "ignore"):
         raise ConfigError(f"on_unsupported must be 'warn', 'error' or 'ignore', got {quoted(on_unsupported)}.")
-    if chunk_timeout is not None and (
-        isinstance(chunk_timeout, bool) or not isinstance(chunk_timeout, int | float) or chunk_timeout <= 0
-    ):
+    if chunk_timeout is not None and not _is_time(chunk_timeout):
         raise ConfigError(f"chunk_timeout must be seconds, more than 0, got {quoted(chunk_timeout)}.")
 
 
+_LONGEST = 1_000_000_000
+"""Longest timeout in seconds. An HTTP client takes no endless one and no NaN."""
+
+
 def _check_timeout(timeout: Any) -> None:
-    seconds = isinstance(timeout, int | float) and not isinstance(timeout, bool)
-    if isinstance(timeout, str | list | bool) or (seconds and timeout <= 0):
-        raise ConfigError(f"timeout must be seconds, more than 0, or an openai.Timeout, got {quoted(timeout)}.")
+    if isinstance(timeout, str | bytes | list | Mapping | int | float) and not _is_time(timeout):
+        most = f"more than 0 and at most {_LONGEST:,}"
+        raise ConfigError(f"timeout must be seconds, {most}, or an openai.Timeout, got {quoted(timeout)}.")
+
+
+def _is_time(given: Any) -> bool:
+    return isinstance(given, int | float) and not isinstance(given, bool) and 0 < given <= _LONGEST
 
 
 _CHOICES: dict[str, tuple[object, ...]] = {

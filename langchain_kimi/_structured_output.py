@@ -67,8 +67,8 @@ def with_schema(
 
 
 def _check(method: str, shape: OutputSchema) -> None:
-    if method not in METHODS:
-        hint = did_you_mean(method, METHODS)
+    if not isinstance(method, str) or method not in METHODS:
+        hint = did_you_mean(method, METHODS) if isinstance(method, str) else ""
         raise ConfigError(
             f"There is no method {quoted(method)} of structured output.{hint} There are: {', '.join(METHODS)}."
         )

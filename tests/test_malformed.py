@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
 from drivers import DRIVERS, by_name
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from llama_index.core.base.llms.types import ChatMessage, TextBlock, ThinkingBlock, ToolCallBlock
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from kimi_adapters.local_server import LocalKimi
-from kimi_core import KimiClient, KimiWarning, Message, Options, OutputFormat, Request, Tool
+from kimi_core import KimiClient, KimiError, KimiWarning, Message, Options, OutputFormat, Request, Tool
 from kimi_core.errors import ConfigError, MessageError
 from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
@@ -196,3 +197,34 @@ def test_a_name_that_is_no_text_is_an_error_in_a_users_message_and_ignored_in_a_
     result = ChatMessage(role="tool", content="b", additional_kwargs={"tool_call_id": "look:0", "name": ["x"]})
     llm.chat([ChatMessage(content="a"), ChatMessage(role="assistant", blocks=[thought, block]), result])
     assert kimi.requests[-1].body["messages"][-1]["content"] == "b"
+
+
+# ------------------------------------------------------------------------------------------------------ options
+
+ODD: list[Any] = [[1], {"a": [1]}, {1: 2}, [None], [[]], {"a": float("nan")}, b"x", object(), {1}, "\ud800", 10**400]
+WRONG: dict[str, list[dict[str, Any]]] = {
+    "a part of thinking": [{"thinking": {"type": "enabled", key: odd}} for key in ("keep", "effort") for odd in ODD],
+    "thinking": [{"thinking": odd} for odd in ODD],
+    "a timeout": [{"timeout": seconds} for seconds in (float("nan"), float("inf"), 10**400, b"x")],
+}
+
+
+@pytest.mark.parametrize("driver", [driver for driver in DRIVERS if driver.mode == "invoke"], **by_name)
+@pytest.mark.parametrize("options", WRONG.values(), ids=WRONG)
+@pytest.mark.filterwarnings("ignore::kimi_core.KimiWarning")
+def test_an_option_of_a_wrong_type_is_a_typed_error(
+    driver: Any, kimi: LocalKimi, options: list[dict[str, Any]]
+) -> None:
+    for one in options:
+        with contextlib.suppress(KimiError, ValidationError):
+            driver.ask(driver.make(**given(kimi), max_retries=0, **one), "Hello")
+
+
+@pytest.mark.parametrize("name", [5, ["a"], {"a": 1}, b"x", object()], ids=str)
+def test_a_name_of_a_format_that_is_no_text_is_a_typed_error(kimi: LocalKimi, name: Any) -> None:
+    asked = {"type": "json_schema", "json_schema": {"name": name, "schema": {"type": "object"}}}
+    with pytest.raises((MessageError, ConfigError), match="name"):
+        ChatKimi(**given(kimi)).invoke("Hello", response_format=asked)
+    with pytest.raises((MessageError, ConfigError), match="There is no method"):
+        ChatKimi(**given(kimi)).with_structured_output(Node, method=[name])  # type: ignore[arg-type]
+    assert kimi.requests == []

@@ -340,7 +340,7 @@ def _sampling(draft: _Draft) -> None:
 
 def _refused(draft: _Draft) -> None:
     for name, advice in draft.profile.host.refuses.items():
-        value = getattr(draft.options, name)
+        value = getattr(draft.options, name, None)
         if value is not None and not _is_default(name, value):
             draft.note(f"{name}={quoted(value)}", advice)
         if value is not None:

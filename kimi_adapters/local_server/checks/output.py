@@ -56,7 +56,7 @@ def stops_are_few_and_short(request: ChatRequest) -> None:
         raise invalid("Invalid request: stop must be a string or an array of strings")
     if len(stops) > 5:
         raise invalid("Invalid request: stop exceeds the maximum number of 5")
-    if any(len(one.encode()) > 32 for one in stops):
+    if any(len(one.encode(errors="surrogatepass")) > 32 for one in stops):
         raise invalid("Invalid request: each stop must not exceed 32 bytes")
 
 
