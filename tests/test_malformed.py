@@ -220,7 +220,9 @@ def test_an_option_of_a_wrong_type_is_a_typed_error(
             driver.ask(driver.make(**given(kimi), max_retries=0, **one), "Hello")
 
 
-@pytest.mark.parametrize("name", [5, ["a"], {"a": 1}, b"x", object()], ids=str)
+@pytest.mark.parametrize(
+    "name", [5, ["a"], {"a": 1}, b"x", object()], ids=["number", "list", "mapping", "bytes", "object"]
+)
 def test_a_name_of_a_format_that_is_no_text_is_a_typed_error(kimi: LocalKimi, name: Any) -> None:
     asked = {"type": "json_schema", "json_schema": {"name": name, "schema": {"type": "object"}}}
     with pytest.raises((MessageError, ConfigError), match="name"):

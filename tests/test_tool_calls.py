@@ -186,7 +186,7 @@ def test_a_body_with_arguments_nested_beyond_reading_is_a_typed_error(mode: str,
 
 
 @pytest.mark.parametrize("driver", [d for d in DRIVERS if d.name in _ASKED], ids=lambda d: d.name)
-@pytest.mark.parametrize("arguments", ['{"x": NaN}', '{"city": "Os', DEEP, '{"city": "\\ud83d"}'], ids=lambda a: a[:10])
+@pytest.mark.parametrize("arguments", ['{"city": "Os', DEEP, '{"city": "\\ud83d"}'], ids=lambda a: a[:10])
 def test_arguments_go_back_as_the_model_wrote_them(arguments: str, driver: Driver, kimi: LocalKimi) -> None:
     send(kimi, driver, Shape("", [], [call("look", arguments, "a")], [[call("look", arguments, "a")]]))
     made = model(driver, kimi)
