@@ -1,8 +1,8 @@
-"""The shapes that hosts speak: pure functions between neutral types and what goes over the wire.
+"""The protocols that hosts speak: pure functions between neutral types and what goes over the wire.
 
-A codec is chosen by the host's spec (`HostSpec.codec`). Everything that differs between hosts of one shape is in
-their specs; only another shape is another codec. A request body is any JSON value and a stream's frames are the
-codec's own, so that a shape whose body is an array (Runware's tasks) fits in.
+A codec is chosen by the host's spec (`HostSpec.codec`). Everything that differs between hosts of one protocol is in
+their specs; only another protocol is another codec. A request body is any JSON value and a stream's frames are the
+codec's own, so that a protocol whose body is an array (Runware's tasks) fits in.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Poll:
-    """How an answer is fetched that is made in the background.
+    """How to fetch an answer that is made in the background.
 
     Attributes:
-        body: What asks for it, at the same path.
-        pending: Whether a body says that it is still being made.
-        label: What the host calls it, for messages.
-        every: Seconds before it is asked for first; each further pause is half as long again.
+        body: The request body that asks for the answer, at the same path.
+        pending: Whether a response body means that the answer is still being made.
+        label: What the host calls the answer, for messages.
+        every: Seconds before the first poll; each further pause is half as long again.
         longest: The longest of these pauses.
-        within: Seconds after which it is not waited for any longer.
+        within: Seconds after which the client gives up.
     """
 
     body: Any
@@ -46,14 +46,14 @@ class WireRequest:
     """A request ready to be sent.
 
     Attributes:
-        path: Where to, below the host's base URL.
+        path: The path below the host's base URL.
         body: Any JSON value.
-        headers: Beside those of the host and the user.
+        headers: Headers beside those of the host and the user.
         names: Tool names on the wire -> as the user wrote them, where they differ.
-        arguments: Tools (as the user named them) some of whose properties are called otherwise on the wire.
-        output: The same for the answer itself, where it is to have a shape.
+        arguments: Tool (as the user named it) -> names of its properties, where some are called otherwise on the wire.
+        output: The names of the properties of a structured answer, where some are called otherwise on the wire.
         thinks: Whether the model will think; None when nobody knows.
-        poll: How the answer is fetched when the host does not give it at once; None when it does.
+        poll: How to fetch the answer when the host does not give it at once; None when it does.
     """
 
     path: str
@@ -70,33 +70,33 @@ class StreamDecoder(Protocol):
     """Turns the frames of one stream into events."""
 
     def feed(self, frame: Any) -> Iterable[Event]:
-        """Events of one frame."""
+        """Return the events of one frame."""
 
     def end(self) -> Iterable[Event]:
-        """Events that were held back until the stream ended. Empty when it ended before it was finished."""
+        """Return the events held back until the stream ended; none when it was cut off."""
 
     def so_far(self) -> Finished | None:
-        """Usage and price of a stream that broke off, as an end without a reason; None when nothing was said."""
+        """Return usage and price of a stream that broke off as a `Finished` without reason; None when none came."""
 
 
 class Codec(Protocol):
-    """One shape."""
+    """One protocol: how requests are encoded and answers decoded."""
 
     def encode(self, plan: Plan, *, stream: bool) -> WireRequest:
-        """A plan as the host reads it."""
+        """Encode a plan as the host reads it."""
 
     def check(self, part: Part, profile: Profile) -> object:
         """Raise what encoding a message with this part would raise."""
 
     def decode(self, body: Any, wire: WireRequest, profile: Profile, headers: Mapping[str, str]) -> Iterable[Event]:
-        """A whole body as events."""
+        """Decode a whole body into events."""
 
     def decoder(self, wire: WireRequest, profile: Profile, headers: Mapping[str, str]) -> StreamDecoder:
-        """A decoder for one stream."""
+        """Return a decoder for one stream."""
 
 
 def codec(name: str) -> Codec:
-    """The codec of that name."""
+    """Return the codec of that name."""
     if name == "runware":
         from kimi_core.codecs.runware.codec import RunwareCodec
 

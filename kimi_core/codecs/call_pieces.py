@@ -1,4 +1,4 @@
-"""A piece of a tool call as a host sends it, and a call in the making."""
+"""A piece of a tool call as a host sends it, and the call that the pieces make up."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from kimi_core.tool_arguments import is_object, whole_characters
 
 
 class Piece:
-    """What one element of a host's array says of a call, whatever the types in which it says it.
+    """One element of a host's array of tool calls, read whatever types the host uses.
 
     Attributes:
         index: The host's index; None when it has none.
-        id: Its id.
+        id: The call's id.
         name: The tool's name, or a part of it.
-        misnamed: The name is none: a number that names no tool on offer, or an object.
+        misnamed: Whether the name is not one: a number that names no tool on offer, or an object.
         type: The call's type.
         text: The arguments, or a part of them.
-        is_object: They came as an object, not as text.
-        opens: Arguments may begin so.
+        is_object: Whether the arguments came as an object, not as text.
+        opens: Whether arguments may begin with this text.
     """
 
     __slots__ = ("id", "index", "is_object", "misnamed", "name", "opens", "text", "type")
@@ -29,7 +29,7 @@ class Piece:
         """Read an element.
 
         Raises:
-            AttributeError: It is no object.
+            AttributeError: If the element is not an object.
         """
         function = delta.get("function") or {}
         name, arguments, type_ = function.get("name"), function.get("arguments"), delta.get("type")
@@ -50,31 +50,31 @@ class Piece:
 
     @property
     def is_empty(self) -> bool:
-        """Whether it says nothing."""
+        """Return whether the piece holds nothing."""
         return not (self.id or self.name or self.text or self.misnamed or self.is_object)
 
     @property
     def is_blank(self) -> bool:
-        """Whether it has no arguments."""
+        """Return whether the piece has no arguments."""
         return not (self.is_object or self.text.strip())
 
     @property
     def goes_on(self) -> bool:
-        """Whether it can be nothing but more arguments of a call that has begun."""
+        """Return whether the piece can only be more arguments of a call that has begun."""
         return not (self.name or self.opens or self.is_blank)
 
 
 class OpenCall:
-    """A call in the making.
+    """A tool call that is still arriving.
 
     Attributes:
         label: The host's index.
-        index: Ours; -1 before the call was shown.
-        pending: Arguments that were not shown yet.
-        arguments: All of them.
-        begun: They are more than blanks or what may become `null`, which means none.
-        silent: It was read in the text already, and is not shown again.
-        restarts: Its tool was named again after whole arguments.
+        index: Our index; -1 before the call was put out.
+        pending: Arguments that were not put out yet.
+        arguments: All arguments so far.
+        begun: Whether the arguments are more than blanks or a beginning of `null`, which means none.
+        silent: Whether the call was read in the text already, and is not put out again.
+        restarts: Whether its tool was named again after whole arguments.
         whole: What `is_whole` found last.
     """
 
@@ -109,7 +109,7 @@ class OpenCall:
         self.half = ""
 
     def take(self, piece: Piece) -> None:
-        """Take a piece in."""
+        """Add a piece to the call."""
         self.label = piece.index if self.label is None else self.label
         self.id = self.id or piece.id
         self.misnamed = self.misnamed or piece.misnamed
@@ -122,7 +122,7 @@ class OpenCall:
             self.add(piece.text)
 
     def add(self, text: str) -> None:
-        """Take more arguments in."""
+        """Add more arguments."""
         self.whole = self.restarts = False
         if self.half or not (text.isascii() or is_sound(text)):
             text = self._paired(text)
@@ -134,7 +134,7 @@ class OpenCall:
             self.begun = bool(begin) and not "null".startswith(begin)
 
     def _paired(self, text: str) -> str:
-        """Text with the halves of characters put together that a host cut in two."""
+        """Return the text with characters that a host cut in two joined again."""
         text, self.half = self.half + text, ""
         if "\ud800" <= text[-1:] <= "\udbff":
             text, self.half = text[:-1], text[-1]
@@ -142,29 +142,29 @@ class OpenCall:
 
     @property
     def flows(self) -> bool:
-        """Whether nothing is held back, and more arguments are just more arguments."""
+        """Return whether nothing is held back, and whatever comes next can only be more arguments."""
         return self.index >= 0 and self.begun and not (self.half or self.silent or self.restarts)
 
     @property
     def text(self) -> str:
-        """All arguments so far."""
+        """Return all arguments so far."""
         return "".join(self.arguments)
 
     def is_whole(self) -> bool:
-        """Whether the arguments so far are all that a call can have."""
+        """Return whether the arguments so far are complete."""
         if not self.whole:
             text = self.text.strip()
             self.whole = text == "null" or (text[-1:] == "}" and is_object(text)) or (self.given and not text)
         return self.whole
 
     def flush(self) -> str:
-        """What was not shown yet."""
+        """Return the arguments that were not put out yet, and forget them."""
         text = "".join(self.pending)
         self.pending.clear()
         return text
 
     def end(self) -> None:
-        """Nothing more will come: what could have become `null`, or a character, is what it is."""
+        """Finish the call: replace half a character that is left, and drop arguments that are blank or `null`."""
         if self.half:
             self.pending.append("\ufffd")
             self.half = ""
@@ -173,7 +173,7 @@ class OpenCall:
 
 
 def is_sound(text: str) -> bool:
-    """Whether a text holds no half of a character."""
+    """Return whether a text holds no half of a character."""
     try:
         text.encode()
     except UnicodeEncodeError:

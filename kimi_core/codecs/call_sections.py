@@ -31,21 +31,21 @@ WITHHELD = "withheld_calls"
 
 
 class CallReader(Protocol):
-    """Takes the calls that were found."""
+    """Receives the calls that were found."""
 
     def found(self, id_: str, name: str, arguments: str, events: list[Event]) -> None:
-        """One call, complete as far as it goes."""
+        """Receive one call; its arguments may be cut off."""
 
 
 class SectionReader(Protocol):
     """Takes sections out of the text."""
 
     def read(self, section: str, events: list[Event]) -> str:
-        """Take one section, and return what of it is text."""
+        """Read one section, and return what of it is text."""
 
 
 class RecoveredCalls:
-    """Hands on the calls of sections as if the server had sent them in their own field."""
+    """Passes the calls of sections on as if the server had sent them in their own field."""
 
     __slots__ = ("_calls",)
 
@@ -53,7 +53,7 @@ class RecoveredCalls:
         self._calls = calls
 
     def read(self, section: str, events: list[Event]) -> str:
-        """Hand on a section's calls, and return what else stands in it: all of it, where it has none."""
+        """Pass a section's calls on, and return the rest of it: all of it when it has no calls."""
         found = list(_CALL.finditer(section))
         if not found:
             return section
@@ -64,10 +64,10 @@ class RecoveredCalls:
 
 
 class WithheldCalls:
-    """Keeps sections from an answer that was to call nothing.
+    """Takes sections out of an answer that was to call no tools.
 
     Attributes:
-        text: What was taken out, to the letter.
+        text: What was taken out, unchanged.
     """
 
     __slots__ = ("text",)
@@ -76,7 +76,7 @@ class WithheldCalls:
         self.text = ""
 
     def read(self, section: str, events: list[Event]) -> str:
-        """Take out a section's calls, and return what else stands in it: all of it, where it speaks of none."""
+        """Take out a section's calls, and return the rest of it: all of it when it has no calls."""
         left = _MARKUP.sub("", section)
         if not left.strip():
             self.text += section

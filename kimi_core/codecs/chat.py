@@ -1,4 +1,4 @@
-"""The Chat Completions shape, which nearly every host speaks."""
+"""The Chat Completions protocol, which nearly every host speaks."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from kimi_core.types import (
 if TYPE_CHECKING:
     from kimi_core.codecs.choices import ChoicesDecoder
 
-# Options that every host of this shape writes alike.
+# Options that every host of this protocol writes alike.
 _PLAIN = (
     "temperature",
     "top_p",
@@ -65,7 +65,7 @@ class ChatCodec:
     """Encodes and decodes Chat Completions by the facts of a profile."""
 
     def encode(self, plan: Plan, *, stream: bool) -> WireRequest:
-        """A plan as a request body. The user's `extra_body` is merged last, untouched but for the mode of the call."""
+        """Encode a plan. The user's `extra_body` is merged last; it cannot change whether the call streams."""
         request, profile = plan.request, plan.profile
         renamed = wire_names(plan)
         shapes = RequestSchemas(request, profile)
@@ -102,7 +102,7 @@ class ChatCodec:
         return _part(part, profile)
 
     def decode(self, body: Any, wire: WireRequest, profile: Profile, headers: Mapping[str, str]) -> Iterable[Event]:
-        """A whole body, as the one chunk of a stream that holds everything."""
+        """Decode a whole body like a stream of one chunk that holds everything."""
         decoder = self.decoder(wire, profile, headers)
         yield from decoder.feed(body)
         if not decoder.started:
@@ -112,7 +112,7 @@ class ChatCodec:
     def decoder(
         self, wire: WireRequest, profile: Profile, headers: Mapping[str, str]
     ) -> ChatStreamDecoder | ChoicesDecoder:
-        """A decoder for one stream."""
+        """Return a decoder for one stream."""
         if wire.body.get("n") in (None, 1):
             return ChatStreamDecoder(profile, wire, headers)
         from kimi_core.codecs.choices import ChoicesDecoder  # with the first answers of several
@@ -121,7 +121,7 @@ class ChatCodec:
 
 
 def _check_size(messages: list[JsonObject], limit: int, profile: Profile) -> None:
-    """Raise what the host's refusal would become, before everything is sent."""
+    """Raise the error that the host's refusal of too large messages would become, before anything is sent."""
     size = len(to_json(messages))
     if size <= limit:
         return
@@ -137,7 +137,7 @@ def _shown(messages: list[JsonObject]) -> Iterable[JsonObject]:
 
 
 def wire_names(plan: Plan) -> Mapping[str, str]:
-    """User's tool name -> name on the wire, for tools on offer and for those the history speaks of."""
+    """Map the user's tool names to the names sent, for tools on offer and tools called in the history."""
     request, pattern = plan.request, plan.profile.host.tool_names
     used = dict.fromkeys(tool.name for tool in request.tools)
     for message in request.messages:
@@ -151,7 +151,7 @@ def wire_names(plan: Plan) -> Mapping[str, str]:
 
 
 def wire_to_user(renamed: Mapping[str, str]) -> dict[str, str]:
-    """The other way round, for what comes back."""
+    """Map the names sent back to the user's, for the answer."""
     return {wire: user for user, wire in renamed.items() if wire != user}
 
 
@@ -172,7 +172,7 @@ def _patches(plan: Plan) -> Iterable[Mapping[str, Any]]:
 
 
 def _keeps_reasoning(plan: Plan) -> bool:
-    """Whether every assistant message must have its reasoning, since that of all turns is kept in view."""
+    """Return whether every assistant message needs its reasoning, since that of all turns is kept in view."""
     host, model = plan.profile.host, plan.profile.model
     if plan.thinks is False or not host.kept_reasoning_required:
         return False
@@ -180,7 +180,7 @@ def _keeps_reasoning(plan: Plan) -> bool:
 
 
 def _in_mode(body: JsonObject, *, stream: bool) -> JsonObject:
-    """The body of a call that streams, or not, whatever `extra_body` says: it goes with calls of both kinds.
+    """Return the body set to stream, or not, whatever `extra_body` has: it goes with calls of both kinds.
 
     vLLM answers 400 otherwise ("Stream options can only be defined when `stream=True`.").
     """
@@ -204,7 +204,7 @@ def _options(options: Options, profile: Profile) -> JsonObject:
 
 
 class _MessageEncoder:
-    """Messages as dicts. What a profile does not allow raises before any I/O."""
+    """Encodes messages as dicts. Raises for what a profile does not allow, before any I/O."""
 
     def __init__(
         self,
@@ -214,7 +214,7 @@ class _MessageEncoder:
         *,
         every: bool,
     ) -> None:
-        """Make an encoder; with `every`, all messages of the assistant say what was thought, if only nothing."""
+        """Make an encoder; with `every`, each assistant message has its reasoning, be it an empty text."""
         host = profile.host
         self.profile = profile
         self.names = renamed
@@ -276,7 +276,7 @@ class _MessageEncoder:
         if reasoning.details and self.details_back:
             wire[DETAILS] = list(reasoning.details)
         if reasoning.text and (self.text_back or DETAILS not in wire):
-            # A host that is read by observation gets it back as it gave it; under all its keys when that is unknown.
+            # `observed`: it goes back under the key it came under; under all keys of the host when that is unknown.
             key = self.reasoning_key or (reasoning.key if reasoning.key in self.all_keys else None)
             wire.update(dict.fromkeys((key,) if key else self.all_keys, reasoning.text))
 
@@ -310,12 +310,17 @@ def _part(part: Part, profile: Profile) -> JsonObject:
 
 
 def unread(part: FilePart) -> MessageError:
-    """The error for a file that nobody has read: `prepare` does no I/O."""
+    """Return the error for a file that nobody has read: `prepare` does no I/O."""
     return MessageError(f"The {part.kind} is a file that was not read: prepare what client.attached(request) gives.")
 
 
 def document_text(part: DocumentPart, profile: Profile) -> str:
-    """A document as text, or the reason why it cannot be one."""
+    """Return a document as text.
+
+    Raises:
+        UnsupportedError: If the document is not plain text; the error says what to do instead.
+        MediaError: If the document is labelled as text and is not, or is empty.
+    """
     if (text := documents.text_of(part)) is not None:
         return text
     scheme = part.url.partition(":")[0].lower()
@@ -329,7 +334,11 @@ def document_text(part: DocumentPart, profile: Profile) -> str:
 
 
 def media_url(kind: str, url: str, profile: Profile) -> str:
-    """The URL of a picture or video, or the reason why it cannot be sent."""
+    """Return the URL of a picture or video.
+
+    Raises:
+        UnsupportedError: If the model takes no such media, or the host no such URL.
+    """
     if kind not in profile.media:
         raise UnsupportedError(
             f"{profile.where} takes no {kind} (it takes: {', '.join(sorted(profile.media)) or 'text only'}). "
@@ -351,12 +360,12 @@ _A = {"image": "an image", "video": "a video"}
 
 
 def _shortened(url: str) -> str:
-    """Enough of a URL to know it by; its query may hold a signature."""
+    """Return enough of a URL to recognise it; its query may hold a signature."""
     return url.partition("?")[0][:80]
 
 
 def _prompted(plan: Plan) -> Iterable[Message]:
-    """The messages; with the schema in the prompt where that is the only way to say it (json_object)."""
+    """Return the messages, with the schema as a system message where it can be sent no other way (json_object)."""
     messages, output = plan.request.messages, plan.request.output
     if output is None or output.method != "json_object" or output.schema is None:
         return messages
@@ -396,7 +405,7 @@ def _response_format(output: OutputFormat | None, written: WireSchema | None) ->
         return {"type": "json_object"}
     shape: JsonObject = {
         "name": re.sub(r"[^a-zA-Z0-9_-]+", "_", output.name)[:64] or "output",
-        # Pages differ on what a missing `strict` means, so it is always said.
+        # Pages differ on what a missing `strict` means, so it is always sent.
         "strict": output.strict,
         "schema": from_json(written.text),
     }

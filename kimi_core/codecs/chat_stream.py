@@ -1,4 +1,4 @@
-"""Chat Completions chunks (and whole bodies, which are one big chunk) as events."""
+"""Decodes Chat Completions chunks (and whole bodies, which are one big chunk) into events."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _KNOWN = frozenset({"id", "object", "created", "model", "choices", "usage", "sys
 
 
 class ChatStreamDecoder:
-    """Decodes one answer. Tolerant by design: hosts disagree on where usage, ids and indexes stand."""
+    """Decodes one answer. Tolerant by design: hosts differ in where they put usage, ids and indexes."""
 
     __slots__ = (
         "_calls",
@@ -62,7 +62,7 @@ class ChatStreamDecoder:
         self._wire = wire
         self._headers = headers
         self._keys = host.reasoning_in
-        # A host that says its price says it under one of these.
+        # A host that reports its price does so under one of these.
         self._price_keys = {path.partition(".")[0] for path in host.cost_paths} - {"usage"}
         self._calls = ToolCallAssembler(wire)
         sections = _sections(profile, wire, self._calls)
@@ -81,14 +81,14 @@ class ChatStreamDecoder:
 
     @property
     def started(self) -> bool:
-        """Whether any answer has come."""
+        """Return whether any answer has come."""
         return self._started
 
     def feed(self, frame: Any) -> list[Event]:
-        """Events of one chunk.
+        """Return the events of one chunk.
 
         Raises:
-            APIError: The chunk is an error object, or no chunk at all.
+            APIError: If the chunk is an error object, or not a chunk at all.
         """
         try:
             events = self._feed(frame)
@@ -128,7 +128,7 @@ class ChatStreamDecoder:
         return events
 
     def _reasoning(self, delta: JsonObject, events: list[Event]) -> None:
-        """What a delta says of the reasoning: under the first key that holds text, or as an array."""
+        """Add the reasoning of a delta to the events: from the first key that holds text, or from an array."""
         for key in self._keys:
             text = delta.get(key)
             if text and type(text) is str:
@@ -144,7 +144,10 @@ class ChatStreamDecoder:
                 events.append(ReasoningDelta(text, DETAILS))
 
     def end(self, *, whole: bool = False) -> list[Event]:
-        """The `Finished` event. A stream without a finish reason was cut and has none; a whole body needs none."""
+        """Return what was held back and the `Finished` event; nothing for a stream without a finish reason.
+
+        Such a stream was cut off. A whole body needs no finish reason.
+        """
         if self._finish is None and not (whole and self._started):
             return []
         usage = _usage(self._usage, self._profile) if self._usage else None
@@ -174,7 +177,7 @@ class ChatStreamDecoder:
         return Finished(None, None, usage, *self._price(usage))
 
     def _paired(self, text: str) -> str:
-        """Text with the halves of characters put together that a host cut in two."""
+        """Return the text with characters that a host cut in two joined again."""
         text, self._half = self._half + text, ""
         if "\ud800" <= text[-1:] <= "\udbff":
             text, self._half = text[:-1], text[-1]
@@ -197,7 +200,7 @@ class ChatStreamDecoder:
         self._rare(frame)
 
     def _rare(self, frame: Any) -> None:
-        """Usage, cost, host's own fields, and errors."""
+        """Take usage, cost and the host's own fields from a frame; raise its error."""
         if type(frame) is not dict:
             return  # `null` keeps a connection alive
         if frame.get("error") or frame.get("errors") or ("choices" not in frame and _complains(frame)):
@@ -229,20 +232,20 @@ class ChatStreamDecoder:
 
     @property
     def _ttl(self) -> str:
-        """How long what was written stays in the cache; it sets the price."""
+        """Return how long cached tokens are kept, which sets their price."""
         asked = dig(self._wire.body, "prompt_cache_options.ttl")
         return str(asked) if asked else next(iter(self._profile.host.cache_ttls), "")
 
 
 def _sections(profile: Profile, wire: WireRequest, calls: ToolCallAssembler) -> SectionReader | None:
-    """What reads calls out of the text; None when the host leaves none there, or there was nothing to call."""
+    """Return the reader of calls in the text; None when the host leaves none there, or no tools were sent."""
     if not profile.host.leaked_calls or not dig(wire.body, "tools"):
         return None
     return WithheldCalls() if dig(wire.body, "tool_choice") == "none" else RecoveredCalls(calls)
 
 
 def _markup(profile: Profile, wire: WireRequest, sections: SectionReader | None) -> MarkupReader | None:
-    """What reads the text; None when the host leaves nothing in it."""
+    """Return the reader of markup in the text; None when the host leaves none there."""
     where: str = profile.host.think_tags
     if where == "opened" and wire.thinks is False:
         where = "leading"  # the template closes the thought in the prompt already
@@ -250,7 +253,7 @@ def _markup(profile: Profile, wire: WireRequest, sections: SectionReader | None)
 
 
 def _merged(pieces: Sequence[JsonObject]) -> JsonObject | None:
-    """Log probabilities of all chunks as those of one whole body: `{"content": [...]}`."""
+    """Merge the log probabilities of all chunks into those of one whole body: `{"content": [...]}`."""
     merged: JsonObject = {}
     for piece in pieces:
         for key, value in piece.items():
@@ -259,12 +262,12 @@ def _merged(pieces: Sequence[JsonObject]) -> JsonObject | None:
 
 
 def _complains(frame: JsonObject) -> bool:
-    """Whether a frame without choices is an error. Keep-alive frames and lone usage are none."""
+    """Return whether a frame without choices is an error; keep-alive frames and lone usage are not."""
     return "usage" not in frame and ("message" in frame or "detail" in frame)
 
 
 def _joined(parts: Any, events: list[Event]) -> str:
-    """Text of content that came as parts. What they refuse goes to the events."""
+    """Return the text of content that came as parts. Their refusals are added to the events."""
     refusals = (part.get("refusal") for part in parts if isinstance(part, dict))
     events += [RefusalDelta(refusal) for refusal in refusals if refusal and isinstance(refusal, str)]
     return "".join(part.get("text") or "" for part in parts if isinstance(part, dict))

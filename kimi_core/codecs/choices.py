@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class ChoicesDecoder:
     """Decodes the choices of one answer, which a stream sends in turns.
 
-    Events are those of the choice that came first. The others come whole, as the alternatives of its end, in the order
-    of their indexes. Usage and price are of all choices together, as hosts say them.
+    Events are those of the choice that came first. The others come whole, as the alternatives of its `Finished` event,
+    in the order of their indexes. Usage and price are those of all choices together, as hosts report them.
     """
 
     def __init__(self, profile: Profile, wire: WireRequest, headers: Mapping[str, str]) -> None:
@@ -31,14 +31,14 @@ class ChoicesDecoder:
 
     @property
     def started(self) -> bool:
-        """Whether any answer has come."""
+        """Return whether any answer has come."""
         return self._first.started
 
     def feed(self, frame: Any) -> list[Event]:
-        """Events of one chunk.
+        """Return the events of one chunk.
 
         Raises:
-            APIError: The chunk is an error object, or no chunk at all.
+            APIError: If the chunk is an error object, or not a chunk at all.
         """
         choices = frame.get("choices") if isinstance(frame, dict) else None
         if not choices:
@@ -65,7 +65,7 @@ class ChoicesDecoder:
         return self._others[index]
 
     def end(self, *, whole: bool = False) -> list[Event]:
-        """See `ChatStreamDecoder.end`. A stream in which any of the answers was cut is not finished."""
+        """See `ChatStreamDecoder.end`. A stream in which any of the answers was cut off is not finished."""
         events = self._first.end(whole=whole)
         others = [self._others[index].response(whole=whole) for index in sorted(self._others)]
         alternatives = tuple(other for other in others if other is not None)
@@ -79,14 +79,14 @@ class ChoicesDecoder:
 
 
 def _indexes(choices: Sequence[JsonObject]) -> list[int]:
-    """Which choice each of a frame is: what it says itself, or its place where that is no number or said twice."""
+    """Return the index of each choice of a frame; their places where an index is no number or occurs twice."""
     said = [choice.get("index") for choice in choices]
     found = [index if type(index) is int else place for place, index in enumerate(said)]
     return found if len(set(found)) == len(found) else [*range(len(found))]
 
 
 class _Other:
-    """A choice that is not the answer."""
+    """A choice beside the one that is the answer."""
 
     def __init__(self, decoder: ChatStreamDecoder) -> None:
         self._decoder = decoder
@@ -97,10 +97,10 @@ class _Other:
             self._builder.add(event)
 
     def response(self, *, whole: bool) -> Response | None:
-        """The answer; None when it was cut."""
+        """Return the choice as a response; None when it was cut off."""
         events = self._decoder.end(whole=whole)
         for event in events:
-            # Tokens and price are told for all choices together.
+            # Tokens and price are reported for all choices together.
             self._builder.add(_unpriced(event) if isinstance(event, Finished) else event)
         return self._builder.response() if events else None
 

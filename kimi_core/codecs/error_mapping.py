@@ -1,6 +1,7 @@
-"""From what a host answered to the error that is raised. The only place where API errors are made.
+"""Maps what a host answered to the error that is raised.
 
-Status first, then the host's own type, then its words: a 500 that mentions "policy" is not a content filter.
+The status counts first, then the host's own type, then its message: a 500 that mentions "policy" is not a content
+filter.
 """
 
 from __future__ import annotations
@@ -112,12 +113,12 @@ _GENERAL = (
 def error_from_status(
     status: int, body: Any, headers: Mapping[str, str], profile: Profile, *, address: str = ""
 ) -> err.APIError:
-    """The error for an HTTP error status.
+    """Return the error for an HTTP error status.
 
     Args:
         status: The status.
-        body: What came with it.
-        headers: The same.
+        body: The body of the response.
+        headers: Its headers.
         profile: Host and model.
         address: Where the request went, when that is known.
     """
@@ -130,7 +131,7 @@ def error_from_status(
 
 
 def redirected(status: int, base: str, target: str, profile: Profile) -> err.APIError:
-    """The error for a redirect that is not followed."""
+    """Return the error for a redirect that is not followed."""
     if is_same_origin(base, target):
         why = "It was not followed: that takes 307 or 308, and at most three of them. Give it as base_url"
     else:
@@ -148,7 +149,7 @@ def redirected(status: int, base: str, target: str, profile: Profile) -> err.API
 
 
 def _misplaced(status: int, address: str, profile: Profile) -> str:
-    """What a 404 can mean of an address with another path than the host's, or than most servers have."""
+    """Return what a 404 can mean when base_url has another path than the host's, or than most servers have."""
     given, own = urlsplit(address), profile.host.base_url or "/v1"
     if status != 404 or not given.path.endswith(profile.host.path):
         return ""
@@ -173,12 +174,12 @@ def _with_retry(made: err.APIError, rule: ErrorRule | None) -> err.APIError:
 
 
 def error_in_frame(frame: Any, profile: Profile) -> err.APIError:
-    """The error for an error object inside a stream, or for a frame that is no answer at all."""
+    """Return the error for an error object inside a stream, or for a frame that is no answer at all."""
     return _error_inside(frame, profile, err.StreamError, "an error inside the stream")
 
 
 def error_in_body(body: Any, headers: Mapping[str, str], profile: Profile) -> err.APIError:
-    """The error for an error object where an answer was to be, under an HTTP status that says that all is well."""
+    """Return the error for an error object that came with HTTP 200 in place of an answer."""
     made = _error_inside(body, profile, err.APIError, "HTTP 200 with an error")
     return _with_headers(made, headers, profile)
 
@@ -195,7 +196,7 @@ def _error_inside(frame: Any, profile: Profile, otherwise: type[err.APIError], w
 
 
 def not_an_answer(frame: Any, profile: Profile) -> err.APIError:
-    """The error for a body or a frame that is not of the host's protocol."""
+    """Return the error for a body or a frame that is not of the host's protocol."""
     return err.make(
         err.DecodeError,
         f"{profile.where} answered something that is not a chat completion: {in_short(frame)!r}. "
@@ -207,7 +208,7 @@ def not_an_answer(frame: Any, profile: Profile) -> err.APIError:
 
 
 def _as_status(code: Any) -> int:
-    """A code that is an HTTP status, else 0."""
+    """Return a code that is an HTTP status, else 0."""
     number = int(code) if str(code).isdigit() else 0
     return number if 400 <= number < 600 else 0
 
@@ -225,7 +226,7 @@ def _rule(status: int, body: Any, profile: Profile, headers: Mapping[str, str] |
 
 
 def _by_type(body: Any, profile: Profile) -> ErrorRule | None:
-    """Inside a stream there is no status: the host's type or its words must do."""
+    """Find a rule by the host's type or message alone, since inside a stream there is no status."""
     type_, code, message = _said(body)
     by_words = (r for r in _rules(profile) if (r.kind or r.message) and r.header is None)
     return next((r for r in by_words if _fits(r, type_, code, message)), None)
@@ -237,18 +238,18 @@ def _fits(rule: ErrorRule, type_: str, code: str, message: str) -> bool:
 
 
 def _said(body: Any) -> tuple[str, str, str]:
-    """The host's type, code and words."""
+    """Return the host's type, code and message."""
     if isinstance(body, list) and body and isinstance(body[0], dict):
         body = body[0]  # gateways wrap the object in an array
     if not isinstance(body, dict):
         return "", "", _words(body)
-    upstream = first(body, ("error.metadata.raw",))  # what a gateway was told, whole
+    upstream = first(body, ("error.metadata.raw",))  # what a gateway was answered, whole
     words = (_words(said) for said in (first(body, _MESSAGE), upstream) if said)
     return str(first(body, _TYPE) or ""), str(first(body, _CODE) or ""), ": ".join(words)
 
 
 def _words(said: Any) -> str:
-    """What was said, in one line: also by a proxy's page, and by a list of complaints about fields."""
+    """Return a message as one line, also that of a proxy's page or of a list of errors about fields."""
     match said:
         case str():
             return _of_page(said) if _PAGE.search(said) else said
@@ -267,7 +268,7 @@ _INVISIBLE = re.compile(r"<(style|script)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re
 
 
 def _of_page(page: str) -> str:
-    """The title of an HTML page, or its text."""
+    """Return the title of an HTML page, or its text."""
     title = _TITLE.search(page)
     return " ".join(_INVISIBLE.sub(" ", title[2] if title else page).split())
 
@@ -301,7 +302,7 @@ def _make(
 
 
 def _argument(param: str, arguments: Mapping[str, str]) -> str | None:
-    """The user's word for what a host complains about, also of a part of it (`messages[0].content`)."""
+    """Return the user's name of the option that an error is about, also of a part of it (`messages[0].content`)."""
     steps = re.findall(r"[.\[]?[^.\[]+", param) if arguments else []
     parents = ("".join(steps[:n]) for n in range(len(steps), 0, -1))
     return next((arguments[parent] for parent in parents if parent in arguments), None)

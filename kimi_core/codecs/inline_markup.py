@@ -1,8 +1,8 @@
 """What servers leave in the text of an answer: thoughts between tags, and calls in the tokens of Kimi's template.
 
-A server whose parsers for the model work sends both in fields of their own. Where they are not switched on or fail,
-they have to be read out of the text, however it is cut into chunks: what may be the beginning of a mark is held back
-until it is known.
+A server whose parsers for the model work sends both in fields of their own. Where the parsers are off or fail, both
+have to be read out of the text, however it is cut into chunks: what may be the beginning of a mark is held back until
+that is certain.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class MarkupReader:
     """Reads the text and the reasoning of one answer.
 
     Args:
-        think_tags: The spec's word for where tags count.
-        calls: Takes the sections of leaked calls; None leaves them alone.
+        think_tags: Where tags count: `HostSpec.think_tags`.
+        calls: Reads the sections of leaked calls; None leaves them in the text.
     """
 
     __slots__ = ("_answer", "_calls", "_echo", "_idle", "_reasoning", "_thoughts", "_under_key")
@@ -36,7 +36,7 @@ class MarkupReader:
         self._idle = False
 
     def say(self, text: str, events: list[Event]) -> None:
-        """More of the answer's text."""
+        """Take in more of the answer's text."""
         if self._idle and "<" not in text:
             events.append(TextDelta(text))
             return
@@ -44,7 +44,7 @@ class MarkupReader:
         self._idle = self._answer.idle and self._thoughts.idle and not self._echo
 
     def think(self, text: str, key: str, events: list[Event]) -> None:
-        """More reasoning that came under a key of its own."""
+        """Take in more reasoning that came under a key of its own."""
         if not self._under_key:
             self._thoughts.parsed()
         self._under_key.append(text)
@@ -54,7 +54,7 @@ class MarkupReader:
             self._thought(self._reasoning.feed(text), key, events)
 
     def rest(self, key: str, events: list[Event]) -> None:
-        """What was held back until the answer ended; `key` is that of the reasoning."""
+        """Put out what was held back until the answer ended; `key` is that of the reasoning."""
         self._thought(self._reasoning.rest(), key, events)
         self._said(self._answer.rest(), events)
         self._speak(self._thoughts.end(), events)
@@ -85,7 +85,10 @@ class MarkupReader:
                 events.append(ReasoningDelta(piece, OPEN))
 
     def _settle(self, events: list[Event], *, closed: bool) -> None:
-        """A thought in the text beside one under a key: the same once more (llama.cpp's `deepseek-legacy`), or text."""
+        """Drop a thought in the text that repeats the one under a key; any other is text.
+
+        The `deepseek-legacy` format of llama.cpp sends each thought twice.
+        """
         echo = "".join(self._echo)
         self._echo.clear()
         if echo and echo.strip() != "".join(self._under_key).strip():
@@ -110,11 +113,11 @@ class Sections:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is held back."""
+        """Return whether nothing is held back."""
         return not self._held
 
     def feed(self, text: str) -> list[tuple[bool, str]]:
-        """What is settled now: whether it is a section, and its text."""
+        """Return the pieces that are certain now: whether each is a section, and its text."""
         if self._off or (not self._held and "<" not in text):
             return [(False, text)]
         ready: list[tuple[bool, str]] = []
@@ -123,7 +126,7 @@ class Sections:
         return ready
 
     def rest(self) -> list[tuple[bool, str]]:
-        """What is left at the end."""
+        """Return what is left at the end."""
         held, inside = "".join(self._held), self._inside
         self._clear()
         return [(inside, held)] if held else []
@@ -158,7 +161,7 @@ class Sections:
 
 
 class Thoughts:
-    """Splits a growing text into what was thought, between tags, and what was said."""
+    """Splits a growing text into thoughts, which stand between tags, and the answer."""
 
     __slots__ = ("_anywhere", "_held", "_inside", "_over")
 
@@ -170,15 +173,15 @@ class Thoughts:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is held back or open, and a piece without a mark is text."""
+        """Return whether nothing is held back or open, so that a piece without a mark is text."""
         return self._over or (self._anywhere and not self._inside and not self._held)
 
     def parsed(self) -> None:
-        """The server reads thoughts itself: the answer does not begin inside one."""
+        """Note that the server parses thoughts itself: the answer does not begin inside one."""
         self._inside = False
 
     def feed(self, text: str) -> list[tuple[bool, str]]:
-        """What is settled now: whether it is a thought, and its text."""
+        """Return the pieces that are certain now: whether each is a thought, and its text."""
         if self._over:
             return [(False, text)]
         ready: list[tuple[bool, str]] = []
@@ -188,7 +191,7 @@ class Thoughts:
         return ready
 
     def end(self) -> list[tuple[bool, str]]:
-        """A thought that ends without its tag; what is held of it."""
+        """End a thought that has no closing tag; return what was held back."""
         held, self._held = self._held, ""
         inside, self._inside = self._inside, False
         return [(inside, held)] if held else []
@@ -211,6 +214,6 @@ class Thoughts:
 
 
 def _settled(text: str, marks: Iterable[str]) -> int:
-    """How much of a text is not the beginning of a mark; every mark has its only `<` in front."""
+    """Return how much of a text cannot be the beginning of a mark; the only `<` of a mark is its first character."""
     at = text.rfind("<")
     return at if at >= 0 and any(mark.startswith(text[at:]) for mark in marks) else len(text)

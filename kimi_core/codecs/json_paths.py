@@ -1,4 +1,4 @@
-"""Looking things up in JSON by the dotted paths that specs use (`choices.0.usage`)."""
+"""Finds values in JSON by the dotted paths that specs use (`choices.0.usage`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kimi_core.types import JsonObject
 
 
 def dig(value: Any, path: str) -> Any:
-    """What stands at a path, or None when any step of it is missing."""
+    """Return the value at a path, or None when any step of it is missing."""
     for step in _steps(path):
         if isinstance(step, str):
             value = value.get(step) if isinstance(value, Mapping) else None
@@ -22,7 +22,7 @@ def dig(value: Any, path: str) -> Any:
 
 
 def first(value: Any, paths: Iterable[str]) -> Any:
-    """What stands at the first path that leads anywhere, or None."""
+    """Return the value at the first path that has one, or None."""
     return next((found for path in paths if (found := dig(value, path)) is not None), None)
 
 
@@ -32,7 +32,7 @@ def _steps(path: str) -> tuple[str | int, ...]:
 
 
 def merge_patch(target: JsonObject, patch: Mapping[str, Any]) -> JsonObject:
-    """Apply a JSON merge patch (RFC 7396) to a new object; neither argument is changed."""
+    """Return a new object with a JSON merge patch (RFC 7396) applied; neither argument is changed."""
     merged = dict(target)
     for key, value in patch.items():
         if value is None:

@@ -1,4 +1,4 @@
-"""Gives the properties in an answer the names back that the user gave them."""
+"""Restores the user's names of properties in an answer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class OriginalNames:
         self._calls: dict[int, KeyRewriter] = {}
 
     def of(self, events: Iterable[Event]) -> list[Event]:
-        """Return the events with what of them can be handed on by now."""
+        """Rewrite events in place; return those that hold anything that can be passed on now."""
         return [event for event in events if self._rewrites(event)]
 
     def rest(self) -> list[Event]:
@@ -35,7 +35,7 @@ class OriginalNames:
         return events
 
     def _rewrites(self, event: Event) -> bool:
-        """Rewrite an event in place; return whether anything is left of it."""
+        """Rewrite an event in place; return whether it still holds anything."""
         if type(event) is TextDelta and self._text is not None:
             event.text = self._text.feed(event.text)
             return bool(event.text)

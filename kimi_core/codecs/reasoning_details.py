@@ -11,7 +11,7 @@ _GROWING = ("text", "summary", "data")
 
 
 class Details:
-    """Puts the details of one answer together. Whole items stay as they came; deltas of one item become one.
+    """Collects the details of one answer. Whole items stay as they came; deltas of one item become one.
 
     A delta belongs to the item of the same `type` and `index`. One without an index continues the last item when
     that has the same type and came in an earlier chunk.
@@ -23,10 +23,10 @@ class Details:
         self._items: list[_Item | Any] = []
 
     def add(self, sent: Any) -> str:
-        """Take in what a chunk brought.
+        """Take in the details of a chunk.
 
         Returns:
-            What it says as text; encrypted items say nothing.
+            Their text; encrypted items have none.
         """
         if not isinstance(sent, list):
             return ""
@@ -34,7 +34,7 @@ class Details:
         return "".join(self._take(item, earlier) for item in sent)
 
     def result(self) -> tuple[Any, ...]:
-        """All items, in the order in which they began."""
+        """Return all items in the order in which they began."""
         return tuple(item.whole() if isinstance(item, _Item) else item for item in self._items)
 
     def _take(self, sent: Any, earlier: int) -> str:
@@ -57,7 +57,7 @@ class Details:
 
 
 class _Item:
-    """One object in the making. Its texts are joined once: there may be thousands of pieces."""
+    """One object that is still arriving. Its texts are joined once: there may be thousands of pieces."""
 
     __slots__ = ("_fields", "_pieces")
 

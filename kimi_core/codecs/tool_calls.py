@@ -1,10 +1,10 @@
-"""Puts the tool calls of one answer together by all that a host says of them.
+"""Assembles the tool calls of one answer from all that a host sends of them.
 
 No single sign can be trusted. Seen in the wild: no index at all, an index only later, index 0 for every call, one id
 for all, another id with each piece, id and name on every piece, several whole calls in one delta, names in pieces,
-arguments before the name, arguments as an object. So evidence has an order: the elements of a whole list are calls,
-each; a piece belongs where its index says, else its id, else its place in the array; and one that names a tool again
-and begins its arguments anew, after whole ones, is another call.
+arguments before the name, arguments as an object. So evidence has an order: each element of a whole list is a call; a
+piece belongs to the call of its index, else of its id, else of its place in the array; and a piece that names a tool
+again and begins new arguments after complete ones is another call.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _BEGINNINGS = "{n \t\r\n"
 
 
 class ToolCallAssembler:
-    """Takes pieces of calls as the host sends them, and gives deltas of calls, counted from 0 in order of appearance.
+    """Turns pieces of calls as the host sends them into deltas of calls, counted from 0 in order of appearance.
 
     Attributes:
-        seen: How many calls were shown.
+        seen: How many calls were put out.
     """
 
     __slots__ = ("_group", "_ids", "_last", "_leaked", "_names", "_offered", "_open", "_wire", "seen")
@@ -36,7 +36,7 @@ class ToolCallAssembler:
         """Begin an answer.
 
         Args:
-            wire: What was asked: it knows the tools on offer, and how names are written.
+            wire: The request: it has the tools on offer, and their names on the wire.
         """
         self._wire = wire
         self._names = wire.names
@@ -49,15 +49,16 @@ class ToolCallAssembler:
         self.seen = 0
 
     def feed(self, deltas: Sequence[Any], events: list[Event], *, whole: bool = False) -> None:
-        """Take pieces of calls in, and put out what of them is ready.
+        """Take in pieces of calls, and put out what of them is ready.
 
         Args:
             deltas: The host's array.
             events: Where deltas go.
-            whole: It is the list of a whole message, each element a call.
+            whole: Whether it is the list of a whole message, each element a call.
 
         Raises:
-            AttributeError, TypeError: It is no such array.
+            AttributeError: If an element is not an object.
+            TypeError: If the value is not an array.
         """
         last, self._last = self._last, None
         if last is not None:
@@ -82,14 +83,14 @@ class ToolCallAssembler:
         self._remember(touched, began=len(self._open) > known)
 
     def _remember(self, touched: Sequence[OpenCall], *, began: bool) -> None:
-        """Which calls the next array is likely to be about."""
+        """Remember which calls the next array is likely to be about."""
         if began:
             self._group = list(dict.fromkeys(touched))
         if len(touched) == 1 and touched[0].flows and (touched[0].label is not None or len(self._group) == 1):
             self._last = touched[0]
 
     def found(self, id_: str, name: str, arguments: str, events: list[Event]) -> None:
-        """A whole call that stood in the text. Some servers leave it there and send it in its own field as well."""
+        """Put out a whole call found in the text, once: some servers send it in its own field as well."""
         if (id_, name) in self._leaked or any(call.id == id_ and call.name == name for call in self._open):
             return
         self._leaked.add((id_, name))
@@ -98,7 +99,7 @@ class ToolCallAssembler:
         events.append(self._first_delta(call))
 
     def rest(self) -> list[Event]:
-        """What was held back. Calls whose name never came are shown, not hidden; those that hold nothing are none."""
+        """Return what was held back. Calls without a name are put out too; calls that hold nothing are not."""
         events: list[Event] = []
         self._release(events)
         for call in self._open:
@@ -114,7 +115,7 @@ class ToolCallAssembler:
     # ------------------------------------------------------------------------------------------ whose piece it is
 
     def _find(self, piece: Piece, pool: Sequence[OpenCall], place: int, touched: list[OpenCall]) -> OpenCall | None:
-        """The call that a piece belongs to; None when it begins one."""
+        """Return the call that a piece belongs to; None when it begins a new one."""
         call = self._by_index(piece) if piece.index is not None else self._by_id(piece.id)
         again = False
         if call is None and piece.index is None:
@@ -141,13 +142,13 @@ class ToolCallAssembler:
         return next((call for call in reversed(self._open) if call.id == id_), None) if id_ else None
 
     def _pool(self, count: int) -> Sequence[OpenCall]:
-        """The calls that an array without indexes and ids can be about: by place, or any of them for a lone element."""
+        """Return the calls that an array without indexes and ids can be about: by place, or any for a lone element."""
         if count == 1 and len(self._group) > 1:
             return [call for call in self._group if not call.is_whole()] or self._group[-1:]
         return self._group if len(self._group) >= count else self._open[-count:]
 
     def _begins_another(self, call: OpenCall, piece: Piece, *, again: bool) -> bool:
-        """Whether a piece that could belong to `call` begins another one."""
+        """Return whether a piece that could belong to `call` begins another one."""
         other_id = bool(piece.id and call.id and piece.id != call.id)
         if call.restarts and piece.opens and not piece.name:
             piece.name = call.name
@@ -166,18 +167,18 @@ class ToolCallAssembler:
         return self._offered
 
     def _continues_name(self, call: OpenCall, name: str) -> bool:
-        """Whether a name is the next piece of the call's."""
+        """Return whether a name is the next piece of the call's name."""
         if call.has_arguments or not call.name or name in self._on_offer():
             return False
         return any(known.startswith(call.name + name) for known in self._on_offer())
 
     def _repeats(self, piece: Piece, known: int) -> bool:
-        """Whether a whole message at the end of a stream says again what was streamed."""
+        """Return whether a whole message at the end of a stream repeats a call that was streamed."""
         said = (piece.id, piece.name, piece.text)
         return any((call.id, call.name, call.text) == said for call in self._open[:known])
 
     def _release(self, events: list[Event]) -> None:
-        """Show the calls whose name could have gone on."""
+        """Put out the calls that were held back because their name could have gone on."""
         events += [self._first_delta(call) for call in self._open if call.index < 0 and call.name and not call.silent]
 
     def _show(self, call: OpenCall, events: list[Event]) -> None:
@@ -204,7 +205,7 @@ class ToolCallAssembler:
         return ToolCallDelta(call.index, arguments, id_, self._names.get(name, name), call.type)
 
     def _unique(self, id_: str) -> str:
-        """The id, with a number behind it when another call of the answer has it: results name their call by it."""
+        """Return the id, numbered when another call of the answer has it: results refer to their call by it."""
         unique, n = id_, 2
         while unique in self._ids:
             unique, n = f"{id_}_{n}", n + 1
@@ -213,9 +214,9 @@ class ToolCallAssembler:
 
 
 def _grows(call: OpenCall, delta: Any, events: list[Event], *, alone: bool) -> bool:
-    """Take the usual delta in, which is nothing but more arguments of the call that grew last.
+    """Take in the usual delta, which only has more arguments of the call that grew last; return whether it did.
 
-    This is what every token of a call pays.
+    This runs for every token of a call.
     """
     function, index = delta.get("function"), delta.get("index")
     if type(function) is not dict or not (index == call.label or (index is None and alone)):
@@ -241,7 +242,7 @@ def _by_place(piece: Piece, pool: Sequence[OpenCall], place: int) -> OpenCall | 
 
 
 def _starts_anew(call: OpenCall, piece: Piece, *, other_id: bool) -> bool:
-    """Whether a piece that repeats the name of `call` is the first of another call."""
+    """Return whether a piece that repeats the name of `call` is the first of another call."""
     same_id = piece.id is not None and piece.id == call.id
     loose = piece.index is None and not same_id
     if not call.has_arguments:
@@ -257,7 +258,7 @@ def _starts_anew(call: OpenCall, piece: Piece, *, other_id: bool) -> bool:
 
 
 def _offered(body: Any) -> Iterable[str]:
-    """The names of the tools of a request, in either shape."""
+    """Return the names of the tools of a request, in either protocol."""
     tools = (body[0] if isinstance(body, list) else body).get("tools") or ()
     names = ((tool.get("function") or tool).get("name") for tool in tools if isinstance(tool, dict))
     return (name for name in names if isinstance(name, str))

@@ -16,7 +16,7 @@ from kimi_core.types import Request
 
 
 class WireSchema(NamedTuple):
-    """A schema as the host takes it: its text, and what it calls the properties where that is not their name."""
+    """A schema as the host takes it: its text, and the names of its properties where they had to be changed."""
 
     text: bytes
     names: schema.PropertyNames | None
@@ -24,7 +24,7 @@ class WireSchema(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def _written(raw: bytes, dialect: Any, what: str) -> WireSchema:
-    """A schema for a host, remembered since tools come again with every call."""
+    """Write a schema in a host's dialect; cached, since tools come again with every call."""
     names = schema.written(schema.read(raw), dialect, tool=what == "tool")
     return WireSchema(to_json(names.schema), names if names.originals else None)
 
@@ -40,7 +40,7 @@ def wire_schema(value: Mapping[str, Any], profile: Profile, what: str, label: st
     """Return a schema in the host's dialect; `what` is `tool` or `output`.
 
     Raises:
-        MessageError: If there is none; the error names what it is the schema of.
+        MessageError: If the schema cannot be expressed in the dialect; the error names what it is the schema of.
     """
     return from_json(_for_host(value, profile, what, label).text)
 

@@ -1,4 +1,4 @@
-"""Whose machine an address means, judged by how it is written, and what may be shown of it: nobody is asked."""
+"""Tells whose machine an address means and what may be shown of it, by its text alone: no name is looked up."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _NUMERIC = re.compile(r"(0x[0-9a-f]+|[0-9]+)(\.(0x[0-9a-f]+|[0-9]+)){0,3}")
 
 
 def split(url: str) -> SplitResult | None:
-    """The parts of an address; None when it is none."""
+    """Return the parts of an address; None when it is not one."""
     try:
         parts = urlsplit(url.strip())
         _ = parts.port  # raises when it is no number
@@ -42,13 +42,13 @@ def split(url: str) -> SplitResult | None:
 
 
 def host_name(parts: SplitResult) -> str:
-    """The host of an address in one spelling: lower case, no dot at its end, this machine as `localhost`."""
+    """Return the host of an address in one spelling: lower case, no dot at its end, this machine as `localhost`."""
     name = (parts.hostname or "").rstrip(".")
     return LOCALHOST if _is_this_machine(name) else name
 
 
 def is_local(url: str) -> bool:
-    """Whether an address is of this machine or of a network that is nobody else's."""
+    """Return whether an address is of this machine or of a private network."""
     parts = split(url)
     name = host_name(parts) if parts else ""
     if not name:
@@ -59,7 +59,7 @@ def is_local(url: str) -> bool:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one of the open internet, also behind its IPv6 forms."""
+    """Return whether an IP address is a public one; an IPv4 address inside an IPv6 address counts as itself."""
     ip: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
     if isinstance(ip, IPv6Address):
         embedded = ip.ipv4_mapped or ip.sixtofour or (IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None)
@@ -70,7 +70,7 @@ def is_public(address: str) -> bool:
 
 
 def shown(url: str) -> str:
-    """An address for messages and logs, without user, password and query, which may be secrets."""
+    """Return an address for messages and logs, without user, password and query, which may be secrets."""
     url = re.split(r"[?#]", url, maxsplit=1)[0]
     scheme, separator, rest = url.rpartition("//")
     place, slash, path = rest.partition("/")
@@ -79,13 +79,13 @@ def shown(url: str) -> str:
 
 
 def last_name(url: str) -> str:
-    """Return the last name in an address's path; empty for none."""
+    """Return the last name in an address's path; an empty text when it has none."""
     parts = split(url)
     return unquote(parts.path.rpartition("/")[2]) if parts else ""
 
 
 def joined(base: str, location: str) -> str:
-    """Where a `Location` leads, seen from an address; as it is written, when it is none."""
+    """Return the address that a `Location` means, relative to a base; as it is written when it is not an address."""
     try:
         return urljoin(base, location)
     except ValueError:
@@ -93,7 +93,7 @@ def joined(base: str, location: str) -> str:
 
 
 def is_same_origin(one: str, other: str) -> bool:
-    """Whether two addresses have the same scheme, name and port. One that reads in two ways is of no origin."""
+    """Return whether two addresses have the same scheme, name and port; never for an ambiguous one."""
     try:
         return _origin(urlsplit(one)) == _origin(urlsplit(other)) and not re.search(r"[\\@\s]", other)
     except ValueError:
@@ -111,7 +111,7 @@ def _is_this_machine(name: str) -> bool:
 
 
 def _ip(name: str) -> str | None:
-    """The IP address that a host is written as, in its usual form; None for a name."""
+    """Return a host that is an IP address in its usual form; None for a name."""
     if ":" in name:
         try:
             return str(IPv6Address(name.partition("%")[0]))

@@ -1,4 +1,4 @@
-"""Addresses of hosts as users and specs give them: whether they are one, whose they are, and what stands in braces."""
+"""Checks addresses of hosts as users and specs give them, and fills in what stands in braces."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kimi_core.quoting import in_short, quoted
 
 
 def is_trusted(url: str, spec: HostSpec) -> bool:
-    """Return whether an address is known as the host's, and no less safe: no key goes over plain http."""
+    """Return whether an address is known as the host's; plain http only counts where the spec's own address has it."""
     plain = url.lower().startswith("http:") and not (spec.base_url or "").startswith("http:")
     return not plain and registry.find_by_url(url) is spec
 
@@ -22,7 +22,7 @@ def check_url(url: str) -> None:
     """Check a base_url before the HTTP library does. Logs show it, so nothing secret may be in it.
 
     Raises:
-        ConfigError: It is no address, or has a user name, a query or a fragment.
+        ConfigError: If the base_url is not an address, or has a user name, a query or a fragment.
     """
     if not _is_address(url):
         shown = "" if "@" in url else f", got {addresses.shown(url)}"
@@ -53,11 +53,11 @@ def _is_address(url: str) -> bool:
 def check_owner(spec: HostSpec, base_url: str | None, word: str) -> None:
     """Check that an address is not another known host's, where the key would go astray.
 
-    It may come from the environment, or be at the same address (Runware has two specs there). Not where a server needs
-    no key: anybody's server may listen on a local port.
+    `word` is the option or the environment variable that has the address. Two specs may share one address (Runware has
+    two). Servers that need no key do not count: anybody's server may listen on a local port.
 
     Raises:
-        ConfigError: It is another host's.
+        ConfigError: If the address is another host's.
     """
     owner = registry.find_by_url(base_url) if base_url else None
     if owner and owner.key_required and owner.name != spec.name and owner.base_url != spec.base_url:
@@ -70,7 +70,7 @@ def filled(spec: HostSpec) -> str | None:
     """Return the spec's address, with the environment's values for the names in braces.
 
     Raises:
-        ConfigError: One of these variables is not set.
+        ConfigError: If one of these variables is not set.
     """
     if not spec.base_url or "{" not in spec.base_url:
         return spec.base_url

@@ -1,7 +1,7 @@
-"""Hosts that a public catalogue lists with Kimi K2.6, and of which little more is known than it says.
+"""Hosts that a public catalogue lists with Kimi K2.6, and of which little else is known.
 
-Each has its address, its key's variable and its id of the model. A switch that the catalogue names without the
-field behind it stays the default, which servers of open weights understand; where it names none, none is sent.
+Each has its address, its key's variable and its id of the model. Where the catalogue has a switch without naming its
+field, the default stays, which servers of open weights understand; where it has no switch, none is sent.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ECHO: dict[str, Any] = {"reasoning_required": True, "blank_reasoning": " ", "re
 
 
 def _spec(name: str, title: str, base_url: str, key: str, id: str, *facts: dict[str, Any]) -> HostSpec:
-    """A spec of the catalogue: who, where, the key's variable, its id of K2.6, and what else is known."""
+    """Make a spec of the catalogue from name, title, address, the key's variable, the id of K2.6 and other facts."""
     known: dict[str, Any] = {"model_ids": {"kimi-k2.6": id}}
     for more in facts:
         known |= more

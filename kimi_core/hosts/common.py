@@ -45,5 +45,5 @@ FIXED: dict[str, Any] = {"thinking_on": {}, "thinking_off": None, "thinking_keep
 
 
 def levels(*words: str) -> dict[str, Mapping[str, Any]]:
-    """The effort levels that a host gives to the families that have none at Moonshot."""
+    """Return facts per model: the effort levels that a host gives to the families that have none at Moonshot."""
     return {family: {"efforts": words} for family in ("kimi-k2.5", "kimi-k2.6", "kimi-k2.7-code")}

@@ -1,6 +1,6 @@
-"""Gateways, which hand a call on to one of several operators and put the answer into their own words.
+"""Gateways, which pass a call on to one of several operators and translate the answer into their own format.
 
-What an upstream would refuse is written down where it is known to come through: an answer may be Moonshot's own.
+What an upstream refuses is in a spec where the refusal is known to come through: an answer may be Moonshot's own.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _OPENROUTER_ERRORS = (
 
 
 def _upstream(name: str, **facts: Any) -> dict[str, Any]:
-    """What Hugging Face's suffix for a provider changes."""
+    """Return what Hugging Face's suffix for a provider changes, for `per_suffix`."""
     return {f":{name}": facts}
 
 

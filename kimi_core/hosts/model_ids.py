@@ -1,4 +1,4 @@
-"""Ids of models that a host cannot have, found before anything is sent."""
+"""Refuses model ids that a host cannot have, before anything is sent."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def check(host: HostSpec, model: str, form: str | None) -> None:
     Args:
         host: The host's spec.
         model: The id as the user wrote it.
-        form: What the whole of an id must be like; None where anything may be an id.
+        form: Regular expression that the whole id must match; None where anything may be an id.
 
     Raises:
-        ConfigError: It names the id that may be meant.
+        ConfigError: If no model of the host can have the id; the error suggests the id that may be meant.
     """
     seen = model.isprintable()
     if model == model.strip() and model and seen and (form is None or re.fullmatch(form, model)):

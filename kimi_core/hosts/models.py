@@ -143,7 +143,7 @@ NEAREST = "kimi-k2.6"
 
 
 def find(model: str, table: Mapping[str, ModelSpec] | None = None) -> ModelSpec | None:
-    """The spec of a model id as any host writes it, or None when no family recognises it.
+    """Return the spec of a model id as any host writes it, or None when no family recognises it.
 
     Args:
         model: `kimi-k2.6`, `moonshot/kimi-k2-6`, `moonshotai/Kimi-K2.6`, `accounts/…/kimi-k2p6`, …

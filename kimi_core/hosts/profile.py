@@ -17,13 +17,13 @@ from kimi_core.quoting import in_short, quoted
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Profile:
-    """What steers the encoding and decoding of a call.
+    """The facts that determine how a call is encoded and decoded.
 
     Attributes:
         host: The host's spec with its patches for this model and the user's.
-        model: The model's spec with the same.
+        model: The model's spec with the same patches.
         model_id: What is sent as `model`.
-        thinking: Whether the user's name for the model asks for thinking; None when it says nothing of it.
+        thinking: True when the user's id of the model is one that asks for thinking; None when it is not.
     """
 
     host: HostSpec
@@ -33,11 +33,11 @@ class Profile:
 
     @property
     def media(self) -> frozenset[str]:
-        """What can be sent beside text."""
+        """Return the kinds of media that can be sent beside text."""
         return self.model.media if self.host.media is None else self.model.media & self.host.media
 
     def thinks(self, asked: bool | None) -> bool | None:
-        """Whether a call will think, given what was asked; None when nobody knows."""
+        """Return whether a call will think, given what was asked for; None when nobody knows."""
         if self.model.thinking != "toggle":
             return self.model.thinking == "always"
         if asked is False and self.host.thinking_off is None:
@@ -46,7 +46,7 @@ class Profile:
 
     @property
     def where(self) -> str:
-        """Host and model for messages to the user."""
+        """Return host and model for messages to the user."""
         return f"{in_short(self.model_id)} on {self.host.name}" if self.model_id else self.host.name
 
 
@@ -55,22 +55,22 @@ _MODEL_FIELDS = {f.name for f in fields(ModelSpec)}
 
 
 def nearest(model: str) -> str:
-    """The family whose facts an unknown id is given."""
+    """Return the family whose facts an unknown id is given."""
     near = difflib.get_close_matches(in_short(model).rpartition("/")[2].lower(), models.MODELS, n=1)
     return near[0] if near else models.NEAREST
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint for a misspelt word, or nothing."""
+    """Return a hint for a misspelt word, or an empty text."""
     near = difflib.get_close_matches(in_short(word), list(known), n=1)
     return f" Did you mean {quoted(near[0])}?" if near else ""
 
 
 def find_host(host: str | HostSpec) -> HostSpec:
-    """The spec of a host, by name (in any case, with any signs between) or as it is.
+    """Return the spec of a host by its name (in any case, with any punctuation), or a spec as it is.
 
     Raises:
-        UnknownHostError: No spec has that name.
+        UnknownHostError: If no spec has that name.
     """
     if isinstance(host, HostSpec):
         return host
@@ -93,7 +93,7 @@ def resolve(host: HostSpec, model: str, patch: Mapping[str, Any] | None = None) 
         patch: The user's own facts: fields of `HostSpec` or `ModelSpec`.
 
     Raises:
-        ConfigError: The patch has a field that no spec has, or no model of the host can have that id.
+        ConfigError: If the patch has a field that no spec has, or no model of the host can have that id.
     """
     model_ids.check(host, model, (patch or {}).get("model_id_form", host.model_id_form))
     meant = host.thinking_ids.get(model)
@@ -121,7 +121,7 @@ def resolve(host: HostSpec, model: str, patch: Mapping[str, Any] | None = None) 
 
 
 def _written(host: HostSpec, model: str, suffix: str) -> str:
-    """A model's id as the host writes it."""
+    """Return a model's id as the host writes it."""
     bare = model.removesuffix(suffix)
     return f"{host.model_ids[bare]}{suffix}" if bare in host.model_ids else model
 
@@ -135,7 +135,7 @@ def _warn_thinking_id(host: str, model: str, meant: str) -> None:
 
 
 def model_there(profile: Profile, said: Mapping[str, Any]) -> str:
-    """How a model is asked for at a fallback host: by its family, which each host's spec spells in its own way."""
+    """Return the model to ask a fallback host for: its family, which each host's spec spells in its own way."""
     if there := said.get("model"):
         return str(there)
     id_ = profile.model_id

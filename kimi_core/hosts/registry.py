@@ -1,7 +1,7 @@
 """The hosts that serve Kimi: one spec per endpoint operator, everything in which they differ.
 
-A new host that speaks Chat Completions is one spec in `kimi_core/hosts`; what it does not say is the default of
-`HostSpec`. A spec says where its facts come from, when they were checked and how well (`tier`).
+A new host that speaks Chat Completions is one spec in `kimi_core/hosts`; a field that it does not set has the default
+of `HostSpec`. A spec has the source of its facts, the day they were checked and how well (`tier`).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ HOSTS: dict[str, HostSpec] = {spec.name: spec for spec in _ROWS}
 
 
 def find_by_url(base_url: str) -> HostSpec | None:
-    """The spec whose address this is, or None. Of several, the one that says more of the address."""
+    """Return the spec whose address this is, or None. Of several, the one that matches more of the address wins."""
     parts = addresses.split(base_url)
     if parts is None:  # it is no address, so nobody's
         return None
@@ -58,10 +58,10 @@ def find_by_url(base_url: str) -> HostSpec | None:
 
 
 def named_by_url(base_url: str) -> HostSpec | None:
-    """The spec that an address names: it is the spec's own, or one of a local proxy whose path begins with its name.
+    """Return the spec that an address belongs to, or that the path of a local address begins with; None for neither.
 
-    Such paths (`http://localhost:4000/vllm/v1`) are how proxies on one's own machines say who is behind them, and how
-    the local server says whose dialect it speaks.
+    Such paths (`http://localhost:4000/vllm/v1`) are how proxies on one's own machines name the host behind them, and
+    how the local server names the host whose dialect it speaks.
     """
     parts = addresses.split(base_url)
     first = parts.path.split("/")[1:2] if parts and addresses.is_local(base_url) else []
@@ -69,7 +69,7 @@ def named_by_url(base_url: str) -> HostSpec | None:
 
 
 def guess_by_url(base_url: str) -> HostSpec | None:
-    """The spec that calls to an address follow when nobody says whose it is; None when nothing can be said.
+    """Return the spec for calls to an address when the user names no host; None when it cannot be guessed.
 
     On this machine and in private networks people run servers of their own, which are not Moonshot's.
     """
@@ -77,10 +77,10 @@ def guess_by_url(base_url: str) -> HostSpec | None:
 
 
 def check_path(spec: HostSpec, url: str) -> None:
-    """Raise for what is certainly too long or short: with an endpoint's own path, or without a known host's end.
+    """Check that a base_url is neither too long nor too short.
 
     Raises:
-        ConfigError: It says what to give instead.
+        ConfigError: If the base_url ends with the endpoint's own path, or lacks the end that a known host's has.
     """
     if spec.path and url.rstrip("/").endswith(spec.path):
         shorter = url.rstrip("/").removesuffix(spec.path)
@@ -97,7 +97,7 @@ def check_path(spec: HostSpec, url: str) -> None:
 
 
 def _covers(domain: str, host: str, address: SplitResult) -> bool:
-    """Whether a domain that says more, or less, than a host name is that of an address."""
+    """Return whether a domain that is no plain host name (`.host`, `host:port`, `host/path`) covers an address."""
     if domain[0] == ".":
         return host.endswith(domain)
     if host not in domain:
@@ -116,7 +116,7 @@ def _names() -> dict[str, HostSpec]:
 
 
 def find_by_name(name: str) -> HostSpec | None:
-    """The spec of a host's name as people write it: in any case, with any signs between (`llama.cpp`, `VLLM`)."""
+    """Return the spec of a host's name, written in any case and with any punctuation (`llama.cpp`, `VLLM`), or None."""
     return HOSTS.get(name) or _names().get(_letters(name))
 
 

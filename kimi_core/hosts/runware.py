@@ -1,7 +1,7 @@
 """Runware: its own task protocol, and its endpoint that is compatible with Chat Completions.
 
-They are two systems at one address, so there is a spec for each. Calls that the task protocol cannot say for certain go
-by the other one (`HostSpec.compatible`).
+They are two systems at one address, so there is a spec for each. Calls for which the task protocol has no documented
+form go to the other one (`HostSpec.compatible`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a spec of the table of hosts holds.
+"""The fields of a host's spec.
 
 The defaults are the generic spec: what an unknown OpenAI-compatible server can be expected to take. Toggles are JSON
 merge patches on the request body, so a new way to switch thinking needs no code.
@@ -56,7 +56,7 @@ class Retirement:
 
     Attributes:
         day: When the host stopped serving it.
-        instead: The family that it serves in its place; empty when it serves none or nobody said which.
+        instead: The family that it serves in its place; empty when it serves none or it is unknown which.
         source: Where it was read; empty for the host's own pages.
     """
 
@@ -75,7 +75,7 @@ class ErrorRule:
         kind: Regular expression for the host's error type or code (whole word, ignoring case).
         message: Regular expression looked for in the host's message, ignoring case.
         header: Response header that must be there.
-        retry: Overrides whether waiting helps.
+        retry: Overrides whether the call is retried; None leaves it to the class.
         advice: What the user can do next.
     """
 
@@ -93,8 +93,8 @@ class HostSpec:
     """What is known about a host.
 
     Attributes:
-        name: The word users write: `host="moonshot"`. Case and signs do not matter.
-        aliases: Other words that people write for it (`llama-server`).
+        name: The name users write: `host="moonshot"`. Case and punctuation do not matter.
+        aliases: Other names that people write for it (`llama-server`).
         title: Its name in prose.
         base_url: Where its API is; None when the user must say. What stands in braces is an environment variable:
             `https://{AZURE_RESOURCE_NAME}.services.ai.azure.com/openai/v1`.
@@ -106,11 +106,11 @@ class HostSpec:
         key_required: Whether it refuses calls without a key.
         key_header: Header that holds the bare key; None sends it as a bearer token.
         foreign_keys: Beginnings of keys that belong elsewhere, and where.
-        codec: The shape it speaks.
+        codec: The protocol it speaks.
         path: Where answers are asked for, below `base_url`; empty for `base_url` itself.
-        endpoint: What this endpoint is called, where the host has several. It is told with every answer (`extra`).
-        compatible: What is otherwise at the host's other endpoint, to which calls go that its own protocol cannot say
-            for certain (see `kimi_core.request.endpoint_choice`): fields of this spec. None: all calls go to this one.
+        endpoint: What this endpoint is called, where the host has several. Every answer has it in `extra`.
+        compatible: Fields of this spec that differ at the host's other endpoint. Calls for which its own protocol has
+            no documented form go there (see `kimi_core.request.endpoint_choice`). None: all calls go to this one.
         count_path: Where prompt tokens are counted; None when it has no such endpoint.
         timeout: Seconds to wait for an answer when the user does not say.
         chunk_timeout: Longest silence of a stream in seconds when the user does not say; None leaves it to `timeout`.
@@ -120,19 +120,19 @@ class HostSpec:
         takes_refusal: Whether `refusal` of an assistant's message is read. Where not, a refusal goes back as its text.
         headers: Sent with every request.
         model_ids: How it writes the family ids; others are passed through as they are.
-        retired: Families that it serves no more, by their id: since when, and what it serves instead.
+        retired: Families that it no longer serves, by their id: since when, and what it serves instead.
         thinking_ids: Names that guides give to a family that thinks, which the host does not know as models: the call
-            goes to the family, with thinking on unless it is said to be off, and one warning.
+            goes to the family, with one warning, and with thinking on unless the user switched it off.
         model_id_form: What each of its ids is like, as a regular expression; any other is an error before any I/O.
-        thinking_default: Whether it thinks when nothing is said; None when unknown.
-        thinking_on: Patch that switches thinking on; None when it cannot be said.
+        thinking_default: Whether it thinks when no thinking option is sent; None when unknown.
+        thinking_on: Patch that switches thinking on; None when there is none.
         thinking_off: Patch that switches it off; None when it cannot be switched off.
         thinking_least: The effort that stands in for no thinking where a model always thinks; None: nothing does.
         thinking_keep: Patch for `keep="all"`; None when it has no such option.
         effort_field: Where the effort goes in the body, as a dotted path; None when it has none.
-        effort_words: Words that users know for its levels.
-        effort_alone: It refuses an effort beside a word on thinking.
-        effort_heeded: Whether the effort is known to change anything; where it is not, it is sent, and that is said.
+        effort_words: Other names that users know for its levels.
+        effort_alone: It refuses an effort beside another thinking option.
+        effort_heeded: Whether the effort is known to change anything; where it is not, it is sent with a warning.
         reasoning_in: Keys under which reasoning arrives, first that holds text wins. `reasoning_details` is read as
             the array it is, beside the text of another key.
         reasoning_out: Key under which it goes back. `observed` repeats the key it came under, with the details beside
@@ -158,10 +158,10 @@ class HostSpec:
         max_tokens_field: Its name for the token limit.
         pinned_sampling: It takes only the model's recommended sampling values.
         refuses: Options it refuses or ignores, and what to do instead.
-        arguments: What it calls an option in its errors -> the user's word for it.
+        arguments: What it calls an option in its errors -> what the user calls it.
         most_answers: Most answers that one request can ask for (`n`); the client asks for more side by side.
-        refused_option: Regular expression for its words when it refuses an option's value, with the group `option`.
-            The call is then made again without that option. None: it does not say which one.
+        refused_option: Regular expression for its message when it refuses an option's value, with the group `option`.
+            The call is then made again without that option. None: its message does not name the option.
         stop_limit: Most stop sequences it takes.
         stop_bytes: Longest stop sequence in bytes of UTF-8.
         tool_limit: Most tools it takes.
@@ -170,17 +170,17 @@ class HostSpec:
         tool_choices_instant: Legal tool choices while not thinking.
         send_strict: Whether a tool may carry `strict`.
         forced_strict: Whether the arguments of a forced call are held to the schema only with `strict`: it is then sent
-            with every function that does not say otherwise.
+            with every function that does not set it.
         schema: The schema dialect it takes.
         structured: Ways to a structured answer, best first.
         tools_with_output: Whether tools and a response format may go together. Where not, the schema wins and no tool
             is called, or the host refuses.
-        routing: Patch for calls with tools, a response format or a word on thinking: it keeps a gateway from upstreams
+        routing: Patch for calls with tools, a response format or thinking options: it keeps a gateway from upstreams
             that would ignore them.
         builtin_tools: Whether it knows `builtin_function` tools.
         builtin_thinking: Whether the model can think in calls that offer them.
         own_tools: Types of tools that it runs itself, within one call (`search`).
-        agent_swarm: Whether it takes `agent` (an `AgentSwarm`) in the body; `unconfirmed` sends it and says so.
+        agent_swarm: Whether it takes `agent` (an `AgentSwarm`) in the body; `unconfirmed` sends it with a warning.
         formulas_path: Where formula tools are listed and run; None when it has none.
         search_path: Where the web is searched without a model; None when it has no such endpoint.
         tool_media: Whether a tool's result may hold pictures; else they go into a user message behind it.
@@ -199,7 +199,7 @@ class HostSpec:
         cached_paths: Where the cached tokens stand, inside the usage object.
         cache_write_paths: Where the tokens stand that were put into the cache, inside the usage object.
         reasoning_paths: Where the reasoning tokens stand, inside the usage object.
-        cost_paths: Where the price in US dollars stands. A spec that names it says that the host reports one, which
+        cost_paths: Where the price in US dollars stands. A spec that sets it promises that the host reports one, which
             budgets in dollars rely on; the default only looks there.
         cost_headers: Response headers that hold the price.
         id_headers: Response headers that hold the request's id.
@@ -208,7 +208,7 @@ class HostSpec:
         cache_ttls: Lifetimes that `prompt_cache_options` may ask for, its default first; empty when it has no such
             option.
         errors: Its error rules, looked at before the general ones.
-        per_model: What is otherwise for one family here: fields of this spec or of the model's.
+        per_model: What differs for one family here: fields of this spec or of the model's.
         per_suffix: The same for ids that end so (`:together`), which may stand behind a family id as well.
         tier: `verified` by calls of our own, `documented` by the host, or `community` knowledge.
         as_of: When the spec was last checked.
@@ -351,5 +351,5 @@ class HostSpec:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: object, handler: object) -> core_schema.CoreSchema:
-        """As a field of a framework's model, a spec is taken as it is."""
+        """Return a schema by which a framework's model takes a spec as it is."""
         return core_schema.is_instance_schema(cls)

@@ -2,7 +2,7 @@
 
 Moonshot takes no http URLs ("unsupported image url"): media travel inside the request, or as files uploaded before
 (`kimi_core.attachments.attachments` fetches and uploads).
-What a file is, its first bytes say. The server goes by them too and answers 400 `unsupported image format:
+A file's first bytes tell its type. The server goes by them too and answers 400 `unsupported image format:
 text/plain; charset=utf-8` for an SVG, whatever it is called. The standard library can no longer tell (`imghdr` is
 gone), and the libraries that can are not worth a dependency for sixteen formats.
 """
@@ -90,7 +90,7 @@ _MAGIC: Final = tuple(
     )
 )
 
-# What people try and Kimi does not take, with a word on what to do instead.
+# What people try and Kimi does not take, with advice on what to do instead.
 _REFUSED: Final = tuple(
     (re.compile(pattern, re.DOTALL | re.IGNORECASE), advice)
     for pattern, advice in (
@@ -138,10 +138,10 @@ def to_data_url(data: bytes, mime: str) -> str:
 
 
 def check_address(url: str) -> None:
-    """Raise for a text that names a file of this machine.
+    """Refuse a text that names a file of this machine.
 
     Raises:
-        MediaError: It has no scheme, that of files, or begins with a drive.
+        MediaError: If the text has no scheme, has the scheme of files, or begins with a drive.
     """
     scheme = _SCHEME.match(url)
     if scheme is None or scheme[1].lower() == "file":
@@ -156,14 +156,15 @@ _SCHEME: Final = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+):")
 
 
 def settled(url: str, kind: Kind) -> str:
-    """Return the address of a picture or video as hosts take it: what is in base64, as one strict `data:` URL.
+    """Return the address of a picture or video as hosts take it: base64 becomes one strict `data:` URL.
 
     Args:
-        url: An address, a `data:` URL in any spelling, or bare base64. What its bytes tell goes before its MIME type.
-        kind: What it is meant to be.
+        url: An address, a `data:` URL in any spelling, or bare base64. The type that its bytes tell overrides its MIME
+            type.
+        kind: Whether it is to be an image or a video.
 
     Raises:
-        MediaError: It names a file of this machine, is no base64, or nothing that Kimi takes as a picture or video.
+        MediaError: If the url names a file of this machine, is not base64, or is nothing that Kimi takes as that kind.
     """
     if url.startswith(UPLOAD):
         _check_id(url.removeprefix(UPLOAD))
@@ -193,7 +194,7 @@ def _check_id(id: str) -> None:
 
 
 def is_inline(url: str) -> bool:
-    """Whether an address has the file itself, and not where it is."""
+    """Return whether an address holds the file itself, not its place."""
     return url.lstrip()[:5].lower() == "data:"
 
 
@@ -201,7 +202,7 @@ def take_apart(url: str) -> tuple[str, str]:
     """Return the MIME type of a `data:` URL with its parameters, as it is written, and its content in strict base64.
 
     Raises:
-        MediaError: It has no content, or that is no base64 though it is called so.
+        MediaError: If the URL has no content, or its content is labelled as base64 and is not.
     """
     head, comma, content = url.partition(",")
     if not comma:
@@ -214,7 +215,7 @@ def take_apart(url: str) -> tuple[str, str]:
 
 
 def beginning(encoded: str) -> bytes:
-    """Return the first bytes of something in base64; none when it is something else."""
+    """Return the first bytes of a text in base64; no bytes when it is not base64."""
     text = "".join(encoded[:_HEAD_BASE64].split()).translate(_STANDARD).rstrip("=")
     text = text[: len(text) // 4 * 4] if len(encoded) > _HEAD_BASE64 else text + "=" * (-len(text) % 4)
     try:
@@ -224,9 +225,9 @@ def beginning(encoded: str) -> bytes:
 
 
 def unwrapped(head: bytes, encoded: str) -> str | None:
-    """Return the text whose base64 this is, where it is itself a `data:` URL or base64 of a known format.
+    """Return the decoded text where it is itself a `data:` URL or base64 of a known format, else None.
 
-    LlamaIndex takes bytes that are no strict base64 for the file, and encodes them once more.
+    LlamaIndex takes bytes that are not strict base64 for the file, and encodes them once more.
     """
     text = head.decode("ascii", "replace")
     if is_inline(text) or sniff(beginning(text)):
@@ -239,10 +240,10 @@ _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456
 
 
 def _strict(encoded: str) -> str:
-    """Return base64 in one line of the standard alphabet and with padding; the very text when it is that.
+    """Return base64 in one line of the standard alphabet and with padding; the same object when it is so already.
 
     Raises:
-        MediaError: It is no base64.
+        MediaError: If the text is not base64.
     """
     if _is_strict(encoded):
         return encoded
@@ -263,7 +264,7 @@ def split_data_url(url: str) -> tuple[str, str]:
     """Return the MIME type and the base64 text of a `data:` URL.
 
     Raises:
-        MediaError: It is none, or not in base64.
+        MediaError: If the text is not a `data:` URL, or not in base64.
     """
     head, comma, payload = url.partition(",")
     scheme, _, words = head.partition(":")
@@ -277,7 +278,7 @@ def from_data_url(url: str) -> tuple[str, bytes]:
     """Return the MIME type and the bytes of a `data:` URL.
 
     Raises:
-        MediaError: It is none, or not in base64.
+        MediaError: If the text is not a `data:` URL, or not in base64.
     """
     mime, payload = split_data_url(url)
     try:
@@ -287,16 +288,16 @@ def from_data_url(url: str) -> tuple[str, bytes]:
 
 
 def load(data: bytes, kind: Kind, mime: str | None = None, name: str | None = None) -> str:
-    """Return the bytes of a picture or video as a `data:` URL of the type that they tell.
+    """Return the bytes of a picture or video as a `data:` URL of the type that the bytes tell.
 
     Args:
         data: The bytes.
-        kind: What they are meant to be.
-        mime: Their MIME type, for bytes that do not tell.
+        kind: Whether they are to be an image or a video.
+        mime: Their MIME type, for bytes that do not tell it.
         name: What errors call them.
 
     Raises:
-        MediaError: They are nothing that Kimi takes as a picture or video.
+        MediaError: If the bytes are empty, or nothing that Kimi takes as that kind.
     """
     name = in_short(name) if name else f"The {kind}"
     if not data:
@@ -305,7 +306,7 @@ def load(data: bytes, kind: Kind, mime: str | None = None, name: str | None = No
 
 
 def _checked(data: bytes, hint: str | None, kind: Kind, name: str) -> str:
-    """Return the MIME type to send, and refuse what the host would."""
+    """Return the MIME type to send; raise for what the host would refuse."""
     head = data[:_HEAD]
     refused = next((advice for pattern, advice in _REFUSED if pattern.match(head)), None)
     if refused:

@@ -1,7 +1,7 @@
 """Documents: which of them are plain text, and how a document's text is put before the model.
 
-Kimi reads no document parts and no references to files of text. What it can be given is text: that of a text file
-as it is, that of a PDF or an office file once somebody has extracted it (Moonshot's files with purpose `file-extract`).
+Kimi reads neither document parts nor references to text files, only text: that of a text file as it is, that of a PDF
+or an office file once it was extracted (Moonshot's files with purpose `file-extract`).
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ def load(data: bytes, filename: str | None = None, mime: str | None = None) -> D
 
     Args:
         data: The bytes.
-        filename: Its name.
-        mime: Its MIME type; by default what the name suggests.
+        filename: The document's name.
+        mime: The document's MIME type; by default the one that the name suggests.
 
     Raises:
-        MediaError: There are none.
+        MediaError: If there are no bytes.
     """
     if not data:
         raise MediaError(f"{in_short(filename or 'The document')} is empty.")
@@ -51,7 +51,7 @@ def load(data: bytes, filename: str | None = None, mime: str | None = None) -> D
 
 
 def mime_of(part: DocumentPart) -> str:
-    """A document's MIME type, as far as the part, its URL or its name says it."""
+    """Return a document's MIME type by the part, its URL or its name; `UNKNOWN` when none of them has it."""
     said = part.mime or (part.url.partition(":")[2].partition(",")[0] if is_inline(part) else "")
     said = said.partition(";")[0].strip().lower()
     if said in ("", UNKNOWN):
@@ -61,17 +61,17 @@ def mime_of(part: DocumentPart) -> str:
 
 
 def is_inline(part: DocumentPart) -> bool:
-    """Whether a part has the document itself, and not where it is."""
+    """Return whether a part holds the document itself, not its address."""
     return data_urls.is_inline(part.url)
 
 
 def settled(part: DocumentPart) -> DocumentPart | ImagePart | VideoPart:
-    """Return a document as what its bytes tell, in strict base64: a picture or video where it is one.
+    """Return a document in strict base64 as the part that its bytes tell: a picture or video where it is one.
 
-    Frameworks label what they do not know (LangChain's core calls all base64 of an OpenAI block a PDF).
+    Labels may be wrong (LangChain's core calls all base64 of an OpenAI block a PDF).
 
     Raises:
-        MediaError: It names a file of this machine, or is no base64.
+        MediaError: If the document's url names a file of this machine, or is not base64.
     """
     if not is_inline(part):
         if not _is_known(data_urls.beginning(part.url)):
@@ -103,7 +103,7 @@ def _is_pdf(head: bytes) -> bool:
 
 
 def _is_known(head: bytes) -> bool:
-    """Whether bytes begin like a picture, a video, a PDF, or an office file."""
+    """Return whether bytes begin like a picture, a video, a PDF or an office file."""
     return (
         bool(data_urls.sniff(head))
         or _is_pdf(head)
@@ -120,12 +120,12 @@ def _is_text(mime: str) -> bool:
 
 
 def text_of(part: DocumentPart) -> str | None:
-    """The text of a plain-text document as the model is told it; None for any other, and for one by an address.
+    """Return the text of a plain-text document as the model gets it; None for any other, and for an address.
 
-    What is text, its bytes say, whatever it is called.
+    The bytes tell whether it is text, whatever its label.
 
     Raises:
-        MediaError: It is called text and is none.
+        MediaError: If the document is labelled as text and is not, or has no text in it.
     """
     if not is_inline(part):
         return None
@@ -144,10 +144,10 @@ def text_of(part: DocumentPart) -> str | None:
 
 
 def titled(text: str, part: DocumentPart) -> str:
-    """A document's text under its name, so that the model can tell documents apart.
+    """Return a document's text under its name, so that the model can tell documents apart.
 
     Raises:
-        MediaError: There is no text.
+        MediaError: If the text is empty.
     """
     if not text.strip():
         raise MediaError(f"{shown(part)} has no text in it.")
@@ -155,14 +155,14 @@ def titled(text: str, part: DocumentPart) -> str:
 
 
 def name_of(part: DocumentPart) -> str:
-    """What errors and hosts call a document."""
+    """Return the name of a document for errors and hosts."""
     mime = mime_of(part)
     ending = mimetypes.guess_extension(mime) if mime != UNKNOWN else None
     return part.filename or f"document{ending or ''}"
 
 
 def shown(part: DocumentPart) -> str:
-    """A document's name for messages."""
+    """Return a document's name for messages, shortened."""
     return in_short(name_of(part))
 
 

@@ -1,8 +1,8 @@
-"""What a host cannot take and the caller did not write: the model is told in text, and the conversation goes on.
+"""Replaces what a host cannot take and the caller did not write with a text for the model.
 
-A tool returns what it likes: a PDF, audio, an address, a broken picture. Refusing it would end the run, and the whole
-thread with it, since the result comes again with every call. The words are the same in each, so that the host's cache
-finds the same prefix.
+A tool may return anything: a PDF, audio, an address, a broken picture. Refusing it would end the run, and the whole
+thread with it, since the result is sent again with every call. The text is the same each time, so that the host's
+cache finds the same prefix.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def stand_in(what: str, name: object = None, mime: object = None, url: object = 
         what: What it is, with its article: `a document`, `an image`, `audio` …
         name: Its name.
         mime: Its MIME type.
-        url: Its address, by which a tool may find it. One that holds the thing itself is not repeated.
+        url: Its address, by which a tool may find it. A `data:` URL is not repeated.
     """
     known = [f"named {name}" if name else "", str(mime or "")]
     if isinstance(url, str) and not data_urls.is_inline(url.removeprefix(data_urls.UPLOAD)):
@@ -52,7 +52,7 @@ def of_part(part: Part) -> LeftOutPart:
 
 
 def is_foreign(part: Part, ids: str | None) -> bool:
-    """Whether a part is an uploaded file that is not the host's own, by what its id is like."""
+    """Return whether a part is an uploaded file that is not the host's own, by the form of its id."""
     return (
         ids is not None
         and isinstance(part, ImagePart | VideoPart)
@@ -62,14 +62,14 @@ def is_foreign(part: Part, ids: str | None) -> bool:
 
 
 def readable(messages: Sequence[Message], check: Callable[[Part], object]) -> Sequence[Message]:
-    """Put text in place of what tools and models said and the host cannot take.
+    """Replace parts of tool results and assistant messages that the host cannot take with text.
 
     Args:
         messages: The conversation.
         check: Raises `MessageError` or `ConfigError` for a part that the host cannot take.
 
     Returns:
-        The messages; the same object when they stay as they are.
+        The messages; the same object when nothing was replaced.
     """
     if all(type(message.content) is str or message.role not in _OTHERS for message in messages):
         return messages
@@ -95,7 +95,7 @@ def _sendable(part: Part, check: Callable[[Part], object]) -> Part:
 
 
 def _is_broken(url: str) -> bool:
-    """Whether the bytes of a picture are those of none: hosts go by them, whatever it is called."""
+    """Return whether the bytes of an inline picture are of no known format: hosts go by them, not by the label."""
     if url[:5].lower() != "data:":
         return False
     begin = url.find(",") + 1
@@ -106,7 +106,7 @@ def _is_broken(url: str) -> bool:
 
 
 def first(messages: Iterable[Message]) -> LeftOutPart | None:
-    """What was left out first; None for nothing."""
+    """Return the first part that was left out; None when there is none."""
     for message in messages:
         if type(message.content) is tuple:
             for part in message.content:

@@ -1,7 +1,7 @@
-"""Files of this machine: read where the program says so, and nowhere else.
+"""Reads files of this machine, only where the program asks for it.
 
 A text in a message may be anybody's: a tool read it on the web, a client sent it, a model wrote it. So no text opens a
-file. A path object does (`FilePart`), which no JSON can hold, and `local_files` narrows which files it may name.
+file. A path object does (`FilePart`), which no JSON can hold, and `local_files` restricts the files it may name.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _STEP: Final = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_DIRECTORY"
 
 
 def load(part: FilePart, allowed: Allowed = True, limit: int | None = None) -> str:
-    """Return a file as a `data:` URL. What a picture or video is, its bytes say: neither its name nor anybody's word.
+    """Return a file as a `data:` URL. The type of a picture or video is told by its bytes, not by its name or label.
 
     Args:
-        part: The file, and what it is sent as.
+        part: The file, and the kind of part to send it as.
         allowed: Which files may be read.
         limit: Most bytes.
 
     Raises:
-        MediaError: It may not be read or cannot be, is empty, larger than the limit, or nothing that Kimi takes.
+        MediaError: If the file may not or cannot be read, is empty, larger than the limit, or nothing that Kimi takes.
     """
     path, data = read(part.path, allowed, limit)
     if part.kind != "document":
@@ -44,7 +44,7 @@ def load(part: FilePart, allowed: Allowed = True, limit: int | None = None) -> s
 
 
 def to_part(part: FilePart, url: str) -> Part:
-    """Return what a file is sent as, once it is a `data:` URL."""
+    """Return the part to send for a file, given its `data:` URL."""
     if part.kind == "image":
         return ImagePart(url)
     if part.kind == "video":
@@ -53,10 +53,10 @@ def to_part(part: FilePart, url: str) -> Part:
 
 
 def read(path: str | PathLike[str], allowed: Allowed = True, limit: int | None = None) -> tuple[Path, bytes]:
-    """Return the path and the bytes of a file; `~` is understood.
+    """Return the path and the bytes of a file; `~` is expanded.
 
     Raises:
-        MediaError: It may not be read, there is no such file, it is no regular one, or it is larger than the limit.
+        MediaError: If the file may not be read, does not exist, is no regular file, or is larger than the limit.
     """
     if "://" in os.fspath(path):
         raise MediaError(f"{_short(path)} is an address, and no path of a local file.")
@@ -81,7 +81,7 @@ def _reason(problem: Exception) -> str:
 
 @contextmanager
 def _opened(path: Path, allowed: Allowed) -> Iterator[BinaryIO]:
-    """A regular file: a directory cannot be read, and a pipe or device might never end, or do something."""
+    """Open a regular file, and nothing else: a pipe or device might never end, or have side effects."""
     real, folder = _resolved(path, allowed)
     _demand_file(os.stat(real), path)
     number = os.open(real, _READ) if folder is None else _open_below(folder, real)
@@ -97,7 +97,10 @@ def _demand_file(known: os.stat_result, path: Path) -> None:
 
 
 def _resolved(path: Path, allowed: Allowed) -> tuple[Path, Path | None]:
-    """The file without links, and the folder that it must be below. What lies elsewhere may exist or not: no word."""
+    """Return the path with links resolved and the allowed folder that holds it; if all are allowed, the path and None.
+
+    A refusal does not tell whether the file exists.
+    """
     if allowed is True:
         return path, None
     real = Path(os.path.realpath(path))
@@ -110,7 +113,7 @@ def _resolved(path: Path, allowed: Allowed) -> tuple[Path, Path | None]:
 
 
 def _open_below(folder: Path, real: Path) -> int:
-    """Open a file step by step and follow no link, since one may have been put there after it was resolved."""
+    """Open a file folder by folder without following links: one may have been put there after the path was resolved."""
     if os.open not in os.supports_dir_fd:
         return os.open(real, _READ)
     *between, name = real.relative_to(folder).parts

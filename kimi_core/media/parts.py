@@ -1,4 +1,4 @@
-"""A message's media and documents, each in the form that hosts take. Pure."""
+"""Brings media and documents of messages into the form that hosts take. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kimi_core.types import DocumentPart, FilePart, ImagePart, Message, Part, Vi
 def settled(messages: Sequence[Message]) -> Sequence[Message]:
     """Bring all media and documents into the form that hosts take.
 
-    What cannot be sent of a tool's result or an assistant's message is left out, and the model is told so.
+    A part of a tool's result or an assistant's message that cannot be sent is replaced with a text for the model.
 
     Args:
         messages: The conversation. Not changed.
@@ -22,7 +22,7 @@ def settled(messages: Sequence[Message]) -> Sequence[Message]:
         The conversation; the same object when nothing had to be done.
 
     Raises:
-        MediaError: Something in a message of the user or the system cannot be sent.
+        MediaError: If a part of a message of the user or the system cannot be sent.
     """
     made = [_message(message) for message in messages]
     return messages if all(before is after for before, after in zip(messages, made, strict=True)) else tuple(made)
@@ -39,7 +39,7 @@ def _message(message: Message) -> Message:
 
 
 def _part_or_word(part: Part) -> Part:
-    """A part of what the caller did not write; a file of this machine is never one."""
+    """Return a part that the caller did not write as hosts take it, or a text in its place, as for any local file."""
     if isinstance(part, FilePart):
         return left_out.of_part(part)
     try:

@@ -1,4 +1,4 @@
-"""Which of a host's endpoints a call goes to, where it has several (`HostSpec.compatible`). Pure."""
+"""Chooses the endpoint that a call goes to, where a host has several (`HostSpec.compatible`). Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kimi_core.types import Message, OutputFormat, Request
 
 
 def goes_elsewhere(request: Request) -> bool:
-    """Whether a request says what the host's own protocol cannot, or not for certain.
+    """Return whether a request needs what the host's own protocol lacks, or may lack.
 
     That is calls of the user's tools, their results, names of messages, messages to be continued, and an answer that
     is JSON without a schema. Tools that the host runs itself exist in its own protocol alone.
@@ -20,7 +20,7 @@ def goes_elsewhere(request: Request) -> bool:
 
 
 def said(profile: Profile) -> str:
-    """What is told once, when a call goes there."""
+    """Return the warning that is given once, when a call goes to the compatible endpoint."""
     host = profile.host
     spec = HOSTS.get(f"{host.name}-compatible")
     always = f"To go there always say host={spec.name!r}. " if spec else ""

@@ -1,8 +1,8 @@
 """Repairs a conversation so that a strict host takes it.
 
 Pure, and one pass over the messages. Frameworks hand over histories that Moonshot refuses: empty assistant turns,
-calls nobody answered, results nobody asked for, turns of another model without their reasoning. A history that
-needs nothing comes back as it is. Every repair is named, so that nothing changes silently.
+calls without results, results without calls, turns of another model without their reasoning. A history that needs
+no repair comes back as it is. Every repair is named, so that nothing changes silently.
 """
 
 from __future__ import annotations
@@ -51,16 +51,16 @@ REPAIRS = {
 def repair(
     messages: Sequence[Message], profile: Profile, thinks: bool | None
 ) -> tuple[Sequence[Message], tuple[str, ...]]:
-    """Make a conversation acceptable, and write the turns of server tools out.
+    """Make a conversation acceptable, and write server tool turns as messages.
 
     Args:
         messages: The conversation, oldest first. Not changed.
-        profile: Says whether reasoning is demanded, what stands in for a missing one, whether messages may be empty,
+        profile: Tells whether reasoning is required, what stands in for a missing one, whether messages may be empty,
             and whether a tool's result may hold pictures.
-        thinks: Whether this call thinks; reasoning is demanded only then.
+        thinks: Whether this call thinks, None when unknown; with False no reasoning is required.
 
     Returns:
-        The conversation to send, and the keys of `REPAIRS` that were needed and are worth saying.
+        The conversation to send, and the keys of `REPAIRS` for the repairs to report.
     """
     host = profile.host
     blank = host.blank_reasoning if host.reasoning_required and thinks is not False else None
@@ -74,7 +74,7 @@ def repair(
 
 
 def unfolded(messages: Iterable[Message]) -> Iterator[Message]:
-    """The messages with the turns of server tools (`Message.steps`) as messages of their own."""
+    """Yield the messages, with server tool turns (`Message.steps`) as messages of their own."""
     for message in messages:
         if message.steps:
             yield from _turns(message)
@@ -83,7 +83,7 @@ def unfolded(messages: Iterable[Message]) -> Iterator[Message]:
 
 
 def _refusal_as_text(message: Message) -> Message:
-    """The message with its refusal as what was said, behind what else was."""
+    """Return the message with its refusal as text behind its content."""
     if not message.refusal:
         return message
     content: str | tuple[Part, ...] = message.refusal
@@ -107,13 +107,13 @@ def _turns(message: Message) -> Iterator[Message]:
 
 
 def _has_last_turn(message: Message) -> bool:
-    """Whether anything came after the turns with server tools."""
+    """Return whether anything came after the server tool turns."""
     said = message.content or message.refusal or message.tool_calls or message.partial
     return bool(said or (message.reasoning and message.reasoning.text))
 
 
 def _together(own: tuple[ToolCall, ...], step: ServerToolTurn) -> tuple[ToolCall, ...]:
-    """All calls of a turn in the model's order."""
+    """Return all calls of a turn, the server's and the user's, in the model's order."""
     calls = list(own)
     for i, served in enumerate(sorted(step.calls, key=lambda served: served.position)):
         calls.insert(max(i, served.position), served.call)
@@ -127,7 +127,7 @@ def _served(step: ServerToolTurn) -> Iterator[Message]:
 
 
 def _needs_repair(messages: Sequence[Message], blank: str | None, host: HostSpec) -> bool:
-    """Whether any rule is broken. This is what every ordinary call pays, so it is one flat loop."""
+    """Return whether any rule is broken. Every ordinary call runs this, so it is one flat loop."""
     open_ids: set[str | None] = set()
     last = messages[-1] if messages else None
     for message in messages:
@@ -155,7 +155,7 @@ def _needs_repair(messages: Sequence[Message], blank: str | None, host: HostSpec
 
 
 def _says_nothing(message: Message, host: HostSpec) -> bool:
-    """Whether a message without content is to be left out."""
+    """Return whether a message without content is to be left out."""
     if message.role == "assistant":
         return not (message.tool_calls or message.partial or message.refusal)
     return message.role != "tool" and not host.takes_empty
@@ -168,12 +168,12 @@ def _is_unfit(result: Message, host: HostSpec) -> bool:
 
 
 def _arguments(text: str, host: HostSpec) -> str:
-    """The arguments of an earlier call as the host can read them; the very text where it can."""
+    """Return the arguments of an earlier call as the host can read them; the same object where it already can."""
     return as_object(text) if host.reads_arguments else without_constants(text)
 
 
 def _told(messages: Sequence[Message], host: HostSpec, repairs: dict[str, None]) -> Iterator[Message]:
-    """The messages without wishes that are over, and with arguments that can be read."""
+    """Yield the messages, `partial` on none but the last, with arguments that the host can read."""
     last = len(messages) - 1
     for at, message in enumerate(messages):
         if message.partial and at != last:
@@ -188,7 +188,7 @@ def _told(messages: Sequence[Message], host: HostSpec, repairs: dict[str, None])
 
 
 def _named(messages: Iterable[Message], repairs: dict[str, None]) -> Iterator[Message]:
-    """The messages without calls that have no name."""
+    """Yield the messages without calls that have no name."""
     for message in messages:
         calls = tuple(call for call in message.tool_calls if call.name)
         if len(calls) < len(message.tool_calls):
@@ -216,10 +216,10 @@ def _repaired(messages: Sequence[Message], blank: str | None, repairs: dict[str,
 
 
 def _results(messages: Sequence[Message], position: int, used: set[int]) -> list[int | None]:
-    """Where the result of each of a turn's calls is: by its id, else by the tool's name, else by its place.
+    """Return the position of the result of each call of a turn, found by id, else by the tool's name, else by order.
 
-    One with the call's id is found anywhere behind the turn, until another turn calls by the same id; others only up to
-    the next turn with calls.
+    A result with the call's id is found anywhere behind the turn, until another turn has a call with the same id; any
+    other only up to the next turn with calls.
     """
     calls = messages[position].tool_calls
     ids = {call.id for call in calls}
@@ -249,7 +249,7 @@ def _results(messages: Sequence[Message], position: int, used: set[int]) -> list
 
 
 def _names(result: Message, call: ToolCall) -> bool:
-    """Some integrations know calls by the tool's name alone, and give it for the id."""
+    """Return whether a result names the call's tool; some integrations give the tool's name for the id."""
     return call.name in (result.name, result.tool_call_id)
 
 
@@ -260,7 +260,7 @@ def _may_answer(result: Message, call: ToolCall) -> bool:
 def _tool_turn(
     message: Message, results: Sequence[Message | None], blank: str | None, repairs: dict[str, None]
 ) -> Iterator[Message]:
-    """An assistant message with calls, and exactly one result for each of them."""
+    """Yield an assistant message with calls, and exactly one result for each of them."""
     if blank is not None and not (message.reasoning and message.reasoning.text):
         if message.reasoning != UNTHOUGHT:
             repairs["reasoning"] = None
@@ -278,7 +278,7 @@ def _tool_turn(
 
 
 def _unique(calls: tuple[ToolCall, ...], repairs: dict[str, None]) -> tuple[ToolCall, ...]:
-    """The calls with ids that differ; the same tuple when they already do."""
+    """Return the calls with ids that differ; the same tuple when they already do."""
     seen: set[str] = set()
     unique: list[ToolCall] = []
     for call in calls:
@@ -297,7 +297,7 @@ def _unique(calls: tuple[ToolCall, ...], repairs: dict[str, None]) -> tuple[Tool
 
 
 def _filled(messages: Iterable[Message], host: HostSpec, repairs: dict[str, None]) -> Iterator[Message]:
-    """The messages without those that say nothing, and with something in results that are empty."""
+    """Yield the messages that are not empty; an empty tool result gets the host's text for it."""
     for message in messages:
         if not message.content and _says_nothing(message, host):
             repairs["empty" if message.role == "assistant" else "empty turn"] = None
@@ -312,13 +312,13 @@ def _filled(messages: Iterable[Message], host: HostSpec, repairs: dict[str, None
 
 
 def _shown(message: Message) -> list[Part]:
-    """What a message shows, beside its text."""
+    """Return the pictures and videos of a message."""
     content = message.content
     return [] if isinstance(content, str) else [p for p in content if not isinstance(p, TextPart | DocumentPart)]
 
 
 def _hoisted(messages: Iterable[Message], repairs: dict[str, None]) -> Iterator[Message]:
-    """The messages with what tools showed in a user message behind the turn's results, which must not be parted."""
+    """Yield the messages, with pictures of tool results in a user message behind all results of the turn."""
     moved: list[Part] = []
     for message in messages:
         if message.role != "tool" and moved:

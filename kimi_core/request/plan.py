@@ -1,4 +1,4 @@
-"""What the policy decides of a request. Pure."""
+"""The plan of a request, which the policy decides. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kimi_core.types import Request
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something asked for that is not sent as asked, and what to do about it."""
+    """An option that is not sent as the user gave it, and what to do about it."""
 
     option: str
     text: str
@@ -22,14 +22,14 @@ class Plan:
     """A request as it may be sent.
 
     Attributes:
-        request: The request, reduced to what this model takes on this host. How the answer gets its shape is
+        request: The request, reduced to what this model takes on this host. The method of structured output is
             decided: `output.method` is never `auto`, and a `function_calling` output has become a tool.
-        profile: The facts it was decided by.
-        patches: Merge patches for the body that say the thinking options.
+        profile: The facts by which the plan was made.
+        patches: Merge patches for the body that set the thinking options and the agent swarm.
         thinks: Whether the model will think; None when nobody knows.
-        unwanted: The user asked for no thinking, and nothing was said yet about why there is some all the same.
-        must_call: Forcing a tool was not possible: one of these must come back, or the call is repaired.
-        notes: What was left out.
+        unwanted: Whether the user switched thinking off, and no note says why the model thinks all the same.
+        must_call: The tools one of which must be called, where the host cannot force it; else the call is repaired.
+        notes: What is not sent as the user gave it.
     """
 
     request: Request

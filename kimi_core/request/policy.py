@@ -1,4 +1,4 @@
-"""What may be sent: thinking x tool choice x sampling x structured output.
+"""Decides what may be sent: thinking x tool choice x sampling x structured output.
 
 Pure: a request and a profile in, a plan out. What a model or host cannot do is left out and noted; the client
 warns or raises. No message is ever invented in the conversation.
@@ -22,8 +22,9 @@ def plan(request: Request, profile: Profile) -> Plan:
     """Decide how a request goes to this model on this host.
 
     Raises:
-        ConfigError: Something is wrong whatever the host: a forced tool that is not there, too many stops.
-        UnsupportedError: The answer's shape cannot be had here at all.
+        ConfigError: If an option has a wrong value: a forced tool that is not there, too many stop sequences.
+        MessageError: If there are no messages, or the last message of the user is empty and the host refuses that.
+        UnsupportedError: If the host lacks what cannot be left out, such as a method of structured output.
     """
     draft = _Draft(request, profile)
     for step in _STEPS:
@@ -32,7 +33,7 @@ def plan(request: Request, profile: Profile) -> Plan:
 
 
 class _Draft:
-    """A plan in the making. Only this module sees it change."""
+    """A plan that is still being decided. Only this module sees it change."""
 
     def __init__(self, request: Request, profile: Profile) -> None:
         self.profile = profile
@@ -107,7 +108,7 @@ def _best_method(draft: _Draft, output: OutputFormat) -> Any:
 
 
 def _note_schema_wins(draft: _Draft) -> None:
-    """Tools that will not be called are sent all the same: another server under this spec may do better."""
+    """Note that tools beside a schema are unlikely to be called; they are sent, since another server may do better."""
     why = (
         f"{draft.profile.where} is sent tools and a response format together, where the schema wins: no tool is "
         "likely to be called. Let a tool give the answer (LangChain's ToolStrategy, method='function_calling'), or ask "
@@ -153,7 +154,7 @@ def _tools(draft: _Draft) -> None:
 
 
 def _builtin(draft: _Draft) -> None:
-    """Builtin functions beside thinking, where the spec says that they do not go together."""
+    """Switch thinking off beside builtin functions, or note the conflict, where the two may not go together."""
     name = next((tool.name for tool in draft.tools if tool.type == "builtin_function"), None)
     if name is None or draft.profile.host.builtin_thinking or draft.thinks is False:
         return
@@ -186,7 +187,7 @@ def _tool_choice(draft: _Draft) -> None:
 
 
 def _strict(draft: _Draft) -> None:
-    """`strict` where a forced call needs it to be held to the schema; said where it cannot be."""
+    """Set `strict` where a forced call needs it to be held to the schema; note it where it cannot be sent."""
     host, functions = draft.profile.host, [tool for tool in draft.request.tools if tool.type == "function"]
     if not host.send_strict:
         if name := next((tool.name for tool in functions if tool.strict), None):
@@ -229,7 +230,7 @@ def _unforce(draft: _Draft, choice: ToolChoice) -> None:
 
 
 def _continued(draft: _Draft) -> None:
-    """Thinking off where a message is to be continued, and what continues it would come as reasoning."""
+    """Switch thinking off, or note it, where the continuation of a message would come as reasoning."""
     messages = draft.request.messages
     if not messages or not messages[-1].partial or draft.profile.host.partial_thinking or draft.thinks is False:
         return
@@ -306,7 +307,7 @@ def _effort(draft: _Draft) -> None:
 
 
 def _at(path: str, value: str) -> Patch:
-    """A patch that says one thing at a dotted path."""
+    """Return a patch that sets one value at a dotted path."""
     first, _, rest = path.partition(".")
     return {first: _at(rest, value) if rest else value}
 
@@ -348,7 +349,7 @@ def _refused(draft: _Draft) -> None:
 
 
 def _is_default(name: str, value: object) -> bool:
-    """Whether a value asks for what happens anyway."""
+    """Return whether a value asks for what happens anyway."""
     return (name, value) in (("n", 1), ("parallel_tool_calls", True), ("logprobs", False)) or (
         name in ("presence_penalty", "frequency_penalty") and value == 0
     )
@@ -394,7 +395,7 @@ def _cache(draft: _Draft) -> None:
 
 
 def _agent(draft: _Draft) -> None:
-    """The agent swarm: sent as asked where the spec says yes, or that nobody knows."""
+    """Send the agent swarm where the spec has `yes` or `unconfirmed`; otherwise leave it out with a note."""
     swarm, known = draft.options.agent, draft.profile.host.agent_swarm
     if swarm is None:
         return

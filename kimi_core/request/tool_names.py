@@ -1,4 +1,4 @@
-"""Tool names that Moonshot refuses, as names that it takes."""
+"""Replaces tool names that Moonshot refuses with names that it takes."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def safe_names(names: Sequence[str]) -> dict[str, str]:
     """Return for each tool name the name to send instead.
 
     A name that the server takes is sent as it is, and so is one that starts with `$`, which is a builtin function of
-    Moonshot's. Others are spelled with what is allowed; a short hash is added when that loses letters, or when
-    another tool is called the same. No two names share one, and names that have nothing to do with each other
-    do not influence each other.
+    Moonshot's. Others are spelled with the characters allowed; a short hash is added when that loses letters, or when
+    another tool would get the same name. No two tools get the same name, and a name does not depend on names that are
+    spelled differently.
 
     Args:
         names: The names of all tools of one request; repeated ones count once.

@@ -4,22 +4,22 @@ Moonshot-flavoured JSON Schema (MFJS) is what the server checks tool parameters 
 a schema outside it answers 400 `… is not a valid moonshot flavored json schema`. The rules are those of the
 server's own validator, MoonshotAI/walle (docs/mfjs-spec.md, docs/walle.md).
 
-The result never forbids a value that the original allows, with three exceptions that read the author's mind:
-keywords that only make sense for one type imply that type where none is written; a root that says nothing is
-an object; and a tool that takes one of several objects takes one object with what they declare. It may allow
-more, because the flavour cannot say everything. What it cannot say goes into the description for the model to
+The result never forbids a value that the original allows, with three exceptions that guess what the author meant:
+keywords that only make sense for one type imply that type where none is written; a root without keywords is an
+object; and a tool that takes one of several objects takes one object with what they declare. It may allow more,
+because the flavour cannot express everything. What it cannot express goes into the description for the model to
 read; answers are to be validated against the original.
 
 Choices where the flavour leaves one:
 
 - A subschema that allows anything becomes an `anyOf` of the six types, because `{}` inside `properties` does
   not mean "anything" to the decoder; as `items` it is left out, as `additionalProperties` it is `true`.
-- `default` moves into the description everywhere: the decoder does not know it, and grows unstable by it.
-- References are written out, because hosts answer 400 to a `$ref` with words on both sides. Recursive ones
-  stay, and so do all others when the schema would outgrow the server's limits without them.
+- `default` moves into the description everywhere: the decoder does not know it, and becomes unstable with it.
+- References are written out, because hosts answer 400 to a `$ref` when both it and its target have a description.
+  Recursive ones stay, and so do all others when the schema would outgrow the server's limits without them.
 - A list of types becomes an `anyOf`, the one form that takes other keywords as well.
-- Names that no property may have are spelled otherwise; `PropertyNames` has them both ways.
-- A required property that the server finds no end in (a list of the object itself) is not required any more.
+- Names that no property may have are spelled otherwise; `PropertyNames` translates them both ways.
+- A required property whose recursion the server cannot end (a list of the object itself) becomes optional.
 """
 
 from __future__ import annotations
@@ -66,17 +66,17 @@ def tool_parameters(schema: Mapping[str, Any] | None, dialect: Dialect = "mfjs")
 
 
 def written(schema: Mapping[str, Any], dialect: Dialect = "mfjs", *, tool: bool = False) -> PropertyNames:
-    """Return the schema as a host of that dialect takes it, and what it calls the properties.
+    """Return the schema as a host of that dialect takes it, with the names of its properties there.
 
     Args:
         schema: Any JSON Schema, such as `Model.model_json_schema()`. It stays as it is.
         dialect: `mfjs` for Moonshot's flavour. `json_schema` for hosts that take the standard: only `$schema`
-            and `$id` go, which some refuse, and a root that says nothing becomes an object.
-        tool: It is the parameters of a tool, which are always an object.
+            and `$id` are left out, which some refuse, and a root without keywords becomes an object.
+        tool: Whether it is the parameters of a tool, which are always an object.
 
     Raises:
-        SchemaError: It cannot be expressed, or is to be an object and describes something else; the error says where
-            and what to do.
+        SchemaError: If the schema cannot be expressed, or describes no object where one is needed; the error says
+            where and what to do.
     """
     if dialect == "mfjs":
         return _flavoured(schema, tool=tool)
@@ -163,7 +163,7 @@ def _written_out(atoms: list[Atom], definitions: Mapping[str, Atom]) -> list[Ato
 
 
 def _as_parameters(choice: Choice) -> Atom | None:
-    """Make one object of the choice. Arguments always are one, so that a null alternative is no loss."""
+    """Make one object of the choice. A null alternative is dropped: arguments are always an object."""
     atoms = [settle(atom) for atom in choice.atoms if atom != {"type": "null"}]
     others = [atom["type"] for atom in atoms if atom["type"] != "object"]
     if others or not atoms:

@@ -103,7 +103,7 @@ class Compiler:
         return choice
 
     def _compile(self, schema: Any, place: _Place, *, merged: bool = False) -> Choice:
-        """Return what a subschema allows; `merged` when that is to meet something else."""
+        """Return what a subschema allows; `merged` when the result is combined with another choice."""
         self._nodes += 1
         if self._nodes > _MOST_NODES:
             raise Outgrown("too many parts for the server; split it up.")
@@ -190,7 +190,7 @@ class Compiler:
         return self._recursive[key]
 
     def _name(self, reference: str, target: Target) -> str:
-        """Return the name under which the target is defined, and see to it that it will be."""
+        """Return the name under which the target will be defined; plan its definition when it is new."""
         name = self._names.get(id(target.schema))
         if name is None:
             name = _free_name(reference, target.schema, set(self._names.values()))
@@ -258,7 +258,7 @@ def _declared(schema: Mapping[str, Any], place: _Place) -> tuple[str, ...]:
 
 
 def _implied(schema: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the types that the keywords make sense for; every type when they say nothing."""
+    """Return the types that the keywords make sense for; every type when they imply none."""
     kinds = (kind for kind in EVERY_TYPE if not schema.keys().isdisjoint(_KEYWORDS.get(kind, ())))
     return tuple(kinds) or EVERY_TYPE
 

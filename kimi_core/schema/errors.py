@@ -1,4 +1,4 @@
-"""What goes wrong with a schema."""
+"""The errors about schemas."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class SchemaError(MessageError):
 
 
 class NotAnObjectError(SchemaError):
-    """A schema of something else than an object, where only an object can be."""
+    """A schema that describes no object where only an object can be."""
 
 
 class Outgrown(Exception):

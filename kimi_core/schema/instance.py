@@ -1,10 +1,10 @@
-"""Says what keeps a JSON value from being an instance of a JSON Schema.
+"""Checks whether a JSON value is an instance of a JSON Schema.
 
-For answers whose shape is given by a schema alone, with no class that would validate them. Hosts decode by a subset
-of JSON Schema (see `normalise`), and some by none, so that what comes is held against the author's own schema.
+For answers that only have a schema, and no class that would validate them. Hosts decode by a subset of JSON Schema
+(see `normalise`), and some by none, so that an answer is checked against the author's own schema.
 
 jsonschema-rs decides, loaded when the first such answer comes. It gets the schema as `as_standard` writes it, without
-arguments that the draft does not allow (a type that there is not, a pattern of another dialect): they say nothing here.
+arguments that the draft does not allow (an unknown type, a pattern of another dialect): they are ignored.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ DEEPEST: Final = 200
 
 
 def fault(value: Any, schema: Mapping[str, Any]) -> str:
-    """Return the first thing that is wrong with a value, in words that name the place; empty when nothing is.
+    """Describe the first thing that is wrong with a value, and where; return an empty text when nothing is.
 
     Args:
         value: A JSON value as Python holds it.
         schema: Any JSON Schema. References into itself are followed; nothing is ever fetched.
 
     Raises:
-        SchemaError: If the schema is none that JSON could say.
+        SchemaError: If the schema cannot be written as JSON.
     """
     if _is_too_deep(value):
         return f"the answer is nested too deeply: more than {DEEPEST} lists and objects inside one another"
@@ -87,7 +87,7 @@ def _is_pattern(text: str) -> bool:
 
 
 def _fetch_nothing(address: str) -> Any:
-    """Stand where the validator would fetch or read a file; `as_standard` leaves nothing to fetch."""
+    """Stand in for the validator's loader of other schemas; `as_standard` leaves nothing to load."""
     raise LookupError(f"{address} is not part of the schema")
 
 
@@ -99,7 +99,7 @@ def _leave_out(schema: Any, path: list[str | int]) -> None:
 
 
 def _first(errors: Iterable[Any]) -> str:
-    """Return the first of some errors in words. Of errors of the pattern's engine, which has given up, none counts."""
+    """Describe the first of some errors. Errors of a pattern's engine that gave up do not count."""
     found = [one for one in errors if type(one.kind).__name__.rpartition("_")[2] not in _UNDECIDED]
     if not found:
         return ""

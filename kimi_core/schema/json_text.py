@@ -1,4 +1,4 @@
-"""A schema as JSON, which is what is sent. Pure."""
+"""Writes and reads schemas as JSON, which is what is sent. Pure."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from kimi_core.schema.errors import SchemaError
 
 
 def as_json(schema: Mapping[str, Any]) -> bytes:
-    """Return a schema as JSON. Infinities stay, and are judged where they stand.
+    """Return a schema as JSON. Infinities stay; `without_infinities` deals with them.
 
     Raises:
-        SchemaError: It holds something that JSON does not know (an object, half of a character), or itself.
+        SchemaError: If the schema holds something that JSON does not have (an object, half of a character), or itself.
     """
     try:
         return to_json(schema, inf_nan_mode="constants", fallback=_plain)
@@ -23,7 +23,7 @@ def as_json(schema: Mapping[str, Any]) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """A frozen mapping as one that JSON knows."""
+    """Return any mapping as a dict."""
     if isinstance(value, Mapping):
         return dict(value)
     raise ValueError(f"{type(value).__name__} is no JSON type")
@@ -33,7 +33,7 @@ def read(raw: bytes) -> Any:
     """Return what `as_json` wrote.
 
     Raises:
-        SchemaError: It is nested deeper than any host follows.
+        SchemaError: If the schema is nested deeper than any host follows.
     """
     try:
         return from_json(raw)

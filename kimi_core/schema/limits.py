@@ -1,4 +1,4 @@
-"""The last look at a compiled schema: what only the whole of it shows."""
+"""Checks and fixes a compiled schema as a whole."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def check(root: Atom) -> None:
     """Refuse a finished schema that is too large.
 
     Raises:
-        Outgrown: It is.
+        Outgrown: If the schema is too large.
     """
     definitions = root.get("$defs", {})
     size = len(json.dumps(root, ensure_ascii=False, separators=(",", ":"), default=str).encode())

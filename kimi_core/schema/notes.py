@@ -1,4 +1,4 @@
-"""Puts into a few words what a schema says and Moonshot's flavour cannot."""
+"""Describes in a few words what a schema has and Moonshot's flavour cannot express."""
 
 from __future__ import annotations
 

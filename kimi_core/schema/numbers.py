@@ -1,4 +1,4 @@
-"""Infinity and NaN, which Python holds in a schema and JSON cannot say."""
+"""Infinity and NaN, which Python allows in a schema and JSON does not have."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def check_values(values: Any, path: tuple[str, ...]) -> None:
     """Refuse values of `enum` and `const` that no answer can hold.
 
     Raises:
-        SchemaError: One of them is, or has inside, a number that JSON does not know.
+        SchemaError: If a value is, or contains, infinity or NaN.
     """
     if isinstance(values, float) and not math.isfinite(values):
         raise SchemaError(path, f"a value allowed is {values}, which is no JSON number; leave it out.")
@@ -25,7 +25,7 @@ def without_infinities(schema: Any, path: tuple[str, ...] = ()) -> Any:
     """Return a schema without keywords whose value is no JSON number: bounds that bind nothing, and defaults.
 
     Raises:
-        SchemaError: See `check_values`.
+        SchemaError: If a value of `enum` or `const` is, or contains, infinity or NaN.
     """
     if isinstance(schema, list):
         return [without_infinities(inner, (*path, str(index))) for index, inner in enumerate(schema)]

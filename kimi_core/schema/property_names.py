@@ -1,4 +1,4 @@
-"""Names of properties that Moonshot refuses, as names that it takes, and back again in what the model writes."""
+"""Replaces names of properties that Moonshot refuses, and restores them in what the model writes."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _FORBIDDEN: Final = re.compile(r"[$/{}]+")
 
 
 def spell_names(root: Atom) -> dict[str, str]:
-    """Rename, in place, the properties that the server takes no name of.
+    """Rename, in place, the properties whose names the server refuses; return the original names.
 
     Those are the reserved ones, those with both braces (the server looks for a branch of that number), and in
     definitions those with a slash (`$defs property name 'a/b' cannot contain '/' character`).
 
     Returns:
-        The names as the author wrote them by the names that are sent. The same schema gives the same names, and no
-        name that is sent is another property's anywhere in the schema.
+        The author's names by the names sent. The same schema gives the same names, and no name sent is another
+        property's anywhere in the schema.
     """
     objects = list(_objects(root, inside=False))
     used = {name for node, _ in objects for name in node["properties"]}
@@ -81,11 +81,11 @@ class PropertyNames:
     originals: Mapping[str, str]
 
     def sent(self, text: str) -> str:
-        """Return JSON text with the names that are sent instead of the author's; nothing else in it changes."""
+        """Return JSON text with the author's names replaced by the names sent; nothing else in it changes."""
         return self._rewritten(text, {name: sent for sent, name in self.originals.items()})
 
     def received(self) -> KeyRewriter:
-        """Return what puts the author's names back into text that comes in pieces."""
+        """Return a rewriter that restores the author's names in text that comes in pieces."""
         return KeyRewriter(self.schema, self.originals, {})
 
     def _rewritten(self, text: str, sent: Mapping[str, str]) -> str:
@@ -95,7 +95,7 @@ class PropertyNames:
 
 @dataclass(slots=True)
 class _Open:
-    """An object or array that has begun: what it may be, and whether a key comes next."""
+    """An object or array that has begun: the schemas it may follow, and whether a key comes next."""
 
     nodes: list[Mapping[str, Any]]
     is_object: bool
@@ -105,9 +105,9 @@ class _Open:
 class KeyRewriter:
     """Rewrites keys in JSON text that comes in pieces.
 
-    Only keys of properties that the schema declares at that place are touched: an object of any names may have a key
-    that happens to be called like one that was sent. Words before and after the JSON pass as they are, and so does
-    what is no JSON. A key is held back until it is whole.
+    Only keys of properties that the schema declares at that place are rewritten: an object of any names may have a key
+    that happens to equal a name sent. Text before and after the JSON stays as it is, and so does what is not JSON. A
+    key is held back until it is complete.
     """
 
     def __init__(self, schema: Mapping[str, Any], originals: Mapping[str, str], sent: Mapping[str, str]) -> None:
@@ -115,8 +115,8 @@ class KeyRewriter:
 
         Args:
             schema: The schema as it was sent.
-            originals: What to write for a key that was sent.
-            sent: What to write for a key of the author's.
+            originals: What to write for a key with a name that was sent.
+            sent: What to write for a key with a name of the author's.
         """
         self._schema = schema
         self._originals = originals
@@ -128,7 +128,7 @@ class KeyRewriter:
         self._escaped = False
 
     def feed(self, piece: str) -> str:
-        """Return what of the text so far can be handed on."""
+        """Return what of the text so far can be passed on."""
         return "".join(map(self._take, piece))
 
     def rest(self) -> str:

@@ -1,7 +1,7 @@
-"""Sees to it that Moonshot's validator finds an end in a schema that contains itself.
+"""Changes recursive schemas so that Moonshot's validator accepts that their recursion ends.
 
 To the validator (MoonshotAI/walle) an array ends only where its items end, although it may be empty, and an object
-where any of its required properties ends. Later versions want all of them to end. What is left here ends in both.
+where any of its required properties ends. Later versions want all of them to end. The result here ends in both.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from kimi_core.schema.union import Atom, read, write
 
 
 class _Rule(NamedTuple):
-    """When a value that may contain itself comes to an end."""
+    """The rule by which the recursion of a schema ends."""
 
     empty_arrays: bool
     required: Callable[[Iterable[bool]], bool]
@@ -25,12 +25,12 @@ _STRICT: Final = _Rule(empty_arrays=False, required=all)
 
 
 def let_end(root: Atom, definitions: Mapping[str, Atom]) -> None:
-    """Leave out of `required`, in place, what has no end; a note says that it is required.
+    """Remove from `required`, in place, properties whose recursion does not end; a note tells that they are required.
 
-    Nothing changes where the root has an end already.
+    Nothing changes where the recursion of the root ends already.
 
     Raises:
-        SchemaError: No value of an end can be had: it requires itself.
+        SchemaError: If the schema requires itself without end, so that it has no finite value.
     """
     if not definitions:
         return
@@ -56,7 +56,7 @@ def _make_optional(node: Atom, name: str) -> None:
 
 
 def _ending(definitions: Mapping[str, Atom], rule: _Rule) -> set[str]:
-    """Return the names of the definitions that end."""
+    """Return the names of the definitions whose recursion ends."""
     ending: set[str] = set()
     while more := {n for n, node in definitions.items() if n not in ending and _ends(node, ending, rule)}:
         ending |= more

@@ -1,9 +1,9 @@
 """Writes any JSON Schema as one of draft 2020-12 that refers to nothing outside of itself.
 
-A validator is strict where authors are not. It refuses what an older draft or OpenAPI writes (`nullable`, lists of
-`items`, `exclusiveMinimum: true`), and what a `$ref` names elsewhere it fetches. So keywords that are not known here
-are left out, and with them the names that a schema goes by (`$id`, `$anchor`): a reference points into the schema
-itself, or says nothing.
+A validator is strict where authors are not. It refuses keywords of older drafts and OpenAPI (`nullable`, lists of
+`items`, `exclusiveMinimum: true`), and fetches the target of a `$ref` that is elsewhere. So keywords that are not known
+here are left out, and with them the names of schemas (`$id`, `$anchor`): a reference points into the schema itself, or
+is dropped.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _PLAIN: Final = (
 
 
 def as_standard(schema: Mapping[str, Any], is_pattern: Callable[[str], bool]) -> dict[str, Any]:
-    """Return the schema as draft 2020-12 writes it. An argument that the draft does not allow is not looked at.
+    """Return the schema as draft 2020-12 writes it. An argument that the draft does not allow is ignored.
 
     Args:
         schema: Any JSON Schema. It stays as it is.
@@ -45,7 +45,7 @@ def as_standard(schema: Mapping[str, Any], is_pattern: Callable[[str], bool]) ->
 
 
 class _Writer:
-    """Writes subschemas, and beside them what they refer to."""
+    """Writes subschemas, and the definitions that they refer to."""
 
     def __init__(self, is_pattern: Callable[[str], bool]) -> None:
         self.definitions: dict[str, Any] = {}
@@ -74,7 +74,7 @@ class _Writer:
         return {"if": {"type": "null"}, "else": written} if schema.get("nullable") is True else written
 
     def _readable(self, patterns: dict[str, Any]) -> dict[str, Any]:
-        """Return the properties by pattern; which names one of another dialect matches is not known: perhaps all."""
+        """Return `patternProperties`; a pattern of another dialect is dropped, and any name may match it then."""
         read = {name: inner for name, inner in patterns.items() if self._is_pattern(name)}
         return read if len(read) == len(patterns) else {**read, "": True}
 
@@ -99,12 +99,12 @@ class _Writer:
 
 
 def _once(names: Any) -> Any:
-    """Return a list with each of its names once: the draft refuses it otherwise."""
+    """Return a list with each of its names once, since the draft refuses repeated names."""
     return [one for at, one in enumerate(names) if one not in names[:at]] if isinstance(names, list) else names
 
 
 def _renamed(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the schema with what older drafts call otherwise by its name of today."""
+    """Return the schema with the keywords of older drafts under their current names."""
     now = dict(schema)
     if isinstance(now.get("items"), list):
         now["prefixItems"], now["items"] = now["items"], now.get("additionalItems", True)

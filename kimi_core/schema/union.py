@@ -2,7 +2,7 @@
 
 Moonshot's flavour has one way to combine schemas, `anyOf`, with nothing but a title and a description
 beside it. So each schema is held as a list of alternatives. `allOf` and keywords beside `anyOf` become the
-meeting of two such lists, `anyOf` and `oneOf` become one list after the other.
+intersection of two such lists, `anyOf` and `oneOf` their concatenation.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _RANGES: Final = (("minLength", "maxLength"), ("minItems", "maxItems"), ("minimu
 
 @dataclass(slots=True)
 class Choice:
-    """Alternatives, and what is said about all of them. No alternative: nothing satisfies the schema."""
+    """Alternatives, and the title, description and notes of all. Nothing satisfies a choice without alternatives."""
 
     atoms: list[Atom]
     title: str | None = None
@@ -41,7 +41,7 @@ def anything() -> Choice:
 
 
 def is_anything(choice: Choice) -> bool:
-    """Return whether every value satisfies the choice and nothing is said about it."""
+    """Return whether every value satisfies the choice and it has no title, description or notes."""
     return not (choice.title or choice.description or choice.notes) and has_every_type(choice.atoms)
 
 
@@ -77,7 +77,7 @@ def either(choices: Iterable[Choice]) -> Choice:
 
 
 def both(first: Choice, second: Choice) -> Choice:
-    """Return the choice that a value satisfies when it satisfies both; the words of `first` win."""
+    """Return the choice that a value satisfies when it satisfies both; title and description of `first` win."""
     return Choice(
         _meet_all(first.atoms, second.atoms),
         first.title or second.title,
@@ -145,7 +145,7 @@ def _labels(first: Choice, second: Mapping[str, Any] = MappingProxyType({})) -> 
 
 
 def _labelled(choice: Choice, atom: Atom) -> Atom:
-    """Return one of the alternatives with what the choice says; its own words win where it is one of many."""
+    """Return an alternative with the title and description of the choice; its own win where it is one of many."""
     if "$ref" in atom:
         return atom
     if len(choice.atoms) == 1:

@@ -27,7 +27,7 @@ Address = tuple[str, int]
 
 
 class Driver(Protocol):
-    """What the coroutines of this package ask of a way of doing I/O."""
+    """The I/O operations that the coroutines of this package need."""
 
     sync: ClassVar[bool]
     """Whether the SDK's blocking client is used."""
@@ -36,7 +36,7 @@ class Driver(Protocol):
         """Return the SDK's client for these settings."""
 
     async def result(self, value: Any) -> Any:
-        """Return what a call of the SDK or of the user gave, once it is there."""
+        """Return the result of a call of the SDK or of the user's code, awaited where it is a coroutine."""
 
     async def read(self, response: Any) -> None:
         """Read the body of a response whole."""
@@ -45,13 +45,13 @@ class Driver(Protocol):
         """Close a stream, a response or a client."""
 
     def closer(self, thing: Any) -> Callable[[], None]:
-        """Return what closes a stream that nobody holds any more, from whatever thread finds that out."""
+        """Return a function that closes a stream nobody holds any more; any thread may call it."""
 
     async def sleep(self, seconds: float) -> None:
-        """Let time pass."""
+        """Sleep for some seconds."""
 
     async def compute(self, function: Callable[..., T], *args: Any) -> T:
-        """Call a function that works for long or reads a file."""
+        """Call a function that computes for long or reads a file."""
 
     async def addresses(self, place: Address) -> Iterable[Any]:
         """Look a name up, as `socket.getaddrinfo` does."""
@@ -67,7 +67,7 @@ class Driver(Protocol):
     async def side_by_side(
         self, do: Callable[[S], Coroutine[Any, Any, T]], items: Sequence[S], at_once: int
     ) -> list[T]:
-        """Do something with all items at the same time; when one fails, raise its error and give the rest up."""
+        """Do something with all items at the same time; when one fails, raise its error and give up the rest."""
 
 
 class Asyncio:
@@ -92,7 +92,7 @@ class Asyncio:
         await (thing.aclose if hasattr(thing, "aclose") else thing.close)()
 
     def closer(self, thing: Any) -> Callable[[], None]:
-        """See `Driver.closer`. Nothing can be closed when its event loop is gone."""
+        """See `Driver.closer`. Nothing can be closed once its event loop is closed."""
         loop = asyncio.get_running_loop()
 
         def begin() -> None:
@@ -126,7 +126,7 @@ class Asyncio:
     async def outcomes(
         self, do: Callable[[S], Awaitable[T]], items: Sequence[S], at_once: int = 8
     ) -> AsyncIterator[T | BaseException]:
-        """See `Driver.outcomes`. Errors are gathered, not raised: else the others would go on unwatched."""
+        """See `Driver.outcomes`. Errors are gathered, not raised: else the other tasks would go on unawaited."""
         gated = _gated(do, at_once)
         for outcome in await asyncio.gather(*map(gated, items), return_exceptions=True):
             yield outcome
@@ -203,7 +203,7 @@ class Blocking:
     async def outcomes(
         self, do: Callable[[S], Awaitable[T]], items: Sequence[S], at_once: int = 1
     ) -> AsyncIterator[T | BaseException]:
-        """See `Driver.outcomes`. One after the other, each when it is asked for."""
+        """See `Driver.outcomes`. Items are done one after the other, each when its outcome is asked for."""
         for item in items:
             try:
                 outcome: T | BaseException = await do(item)
@@ -214,7 +214,7 @@ class Blocking:
     async def side_by_side(
         self, do: Callable[[S], Coroutine[Any, Any, T]], items: Sequence[S], at_once: int
     ) -> list[T]:
-        """See `Driver.side_by_side`. In threads: those under way are waited for, since a thread cannot be stopped."""
+        """See `Driver.side_by_side`. Threads under way are waited for, since a thread cannot be stopped."""
         if len(items) == 1:
             return [await do(items[0])]
 

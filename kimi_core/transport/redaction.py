@@ -1,4 +1,4 @@
-"""Keeping keys and headers out of what a host says back: errors, bodies of services, ids and headers of answers."""
+"""Keeps keys and headers out of what a host sends back: errors, bodies of services, ids and headers of answers."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ _FOREIGN = ("set-cookie", "set-cookie2")
 
 
 class Redactor:
-    """Takes what is secret about a connection, or one call, out of what comes back."""
+    """Removes the secrets of a connection, or of one call, from what comes back."""
 
     def __init__(self, settings: Settings, headers: Mapping[str, Any] | None = None) -> None:
-        """Know what is secret.
+        """Collect the secrets.
 
         Args:
-            settings: Their key and headers, those of the host's spec and of the user's HTTP client included.
-            headers: Those of one call.
+            settings: Hold the key and headers, those of the host's spec and of the user's HTTP client included.
+            headers: The headers of one call.
         """
         self._settings = settings
         groups = (settings.default_headers, settings.host.headers, settings.overrides.get("headers"), headers)
@@ -55,7 +55,7 @@ class Redactor:
         self._secrets = tuple(sorted(found, key=lambda secret: (-len(secret), secret)))
 
     def of_call(self, headers: Mapping[str, Any] | None) -> Redactor:
-        """The same for a call with headers of its own."""
+        """Return a redactor for a call with headers of its own."""
         return Redactor(self._settings, headers) if headers else self
 
     @cached_property
@@ -63,18 +63,18 @@ class Redactor:
         return tuple(sign.lower() for secret in self._secrets for sign in _signs(secret))
 
     def finds(self, value: str) -> bool:
-        """Whether anything secret may be in a text. Quick, since as good as always nothing is."""
+        """Return whether a text may hold a secret. This is quick, since hardly any text does."""
         if not self._signs:
             return False
         views = (value.lower(), _decoded(value).lower()) if _ENCODED.search(value) else (value.lower(),)
         return any(sign in view for view in views for sign in self._signs)
 
     def text(self, value: str) -> str:
-        """A text without anything secret, in whatever encoding it is there."""
+        """Return a text without secrets, in whatever encoding they are in it."""
         return _pattern(self._secrets).sub(MASK, value) if self.finds(value) else value
 
     def clean(self, value: T) -> T:
-        """A JSON value, or an object of the core's, without anything secret."""
+        """Return a JSON value, or a dataclass of the core, without secrets."""
         try:
             return self._cleaned(value) if self._secrets else value
         except RecursionError:  # no answer is nested like that
@@ -94,7 +94,7 @@ class Redactor:
         return value
 
     def event(self, event: Started | Finished) -> None:
-        """Take what is secret out of what an answer says about itself. Its text is left as it is."""
+        """Remove secrets, in place, from the ids, headers and extra fields of an answer; its text stays as it is."""
         names = ("id", "model", "system_fingerprint", "headers") if isinstance(event, Started) else ("extra",)
         for name in names:
             known = getattr(event, name)
@@ -102,7 +102,7 @@ class Redactor:
                 setattr(event, name, self._cleaned(known))
 
     def scrub(self, made: APIError) -> APIError:
-        """Take what is secret out of an error and all that hangs on it: hosts and proxies echo it."""
+        """Remove secrets, in place, from an error and its attributes, since hosts and proxies echo them; return it."""
         made.message = self.text(made.message)
         made.args = (made.message,)
         for name in ("body", "type", "code", "param", "request_id", "partial"):
@@ -110,7 +110,7 @@ class Redactor:
         return made
 
     def error(self, made: APIError, source: Exception) -> APIError:
-        """Give our error what frameworks look for on the SDK's, without anything secret.
+        """Give our error the `request` and `response` that frameworks look for on the SDK's, without secrets.
 
         The SDK's own request and response hold the authorization in many places, and servers echo wrong keys. So the
         error gets a bare request (method and address) and a copy of the response (status, headers, body).
@@ -136,12 +136,12 @@ def _written(known: Any) -> str:
 
 
 def _is_long_enough(secret: str) -> bool:
-    """Whether it can be looked for. Short numbers are counted everywhere."""
+    """Return whether a secret is long enough to be looked for. Short numbers occur everywhere."""
     return len(secret) >= (SHORTEST + 2 if secret.isdecimal() else SHORTEST)
 
 
 def _parts(name: str, value: Any) -> Iterator[str]:
-    """A header's value, and what in it is a secret by itself: `Bearer <token>`, `session=<id>`, a password."""
+    """Yield a header's value, and the secrets in it: tokens, ids of sessions (`session=<id>`), passwords."""
     if name.lower() in _PUBLIC or not isinstance(value, str):
         return
     yield value
@@ -170,7 +170,7 @@ _BACKSLASHED = re.compile(r"\\+(?:(?:u00|x)([0-9a-f]{2}))?", re.IGNORECASE)
 
 
 def _signs(secret: str) -> Iterator[str]:
-    """What a decoded text has if the secret is in it."""
+    """Yield the strings one of which is in any decoded text that holds the secret."""
     head = secret[:_LONG].replace("\\", "")
     yield head
     if " " in head:
@@ -182,14 +182,14 @@ def _signs(secret: str) -> Iterator[str]:
 
 
 def _decoded(value: str) -> str:
-    """A text with its escapes resolved as far as they may hide a secret. It is only looked at."""
+    """Return a text with the escapes resolved that may hide a secret; it is searched, never shown."""
     plain = html.unescape(unquote(unquote(value)))
     return _BACKSLASHED.sub(lambda found: chr(int(found[1], 16)) if found[1] else "", plain)
 
 
 @lru_cache(maxsize=128)
 def _pattern(secrets: tuple[str, ...]) -> re.Pattern[str]:
-    """What finds the secrets in any of the encodings in which they come back."""
+    """Return a pattern that finds the secrets in any of the encodings in which they come back."""
     return re.compile("|".join(form for secret in secrets for form in _forms(secret)), re.IGNORECASE)
 
 
@@ -200,7 +200,7 @@ def _forms(secret: str) -> Iterable[str]:
 
 
 def _whole_or_cut(secret: str) -> str:
-    """The secret, or a beginning of it that stands where a text was cut."""
+    """Return a pattern for the secret, also where a text was cut inside it."""
     head, rest = secret[:_LONG], secret[_LONG:]
     if not rest:
         return _escaped(head)
@@ -209,7 +209,7 @@ def _whole_or_cut(secret: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """A text whose every character may be written as in an address, a JSON text, a repr or a page."""
+    """Return a pattern for a text whose characters may be escaped as in an address, JSON, a repr or HTML."""
     return "".join(map(_character, text))
 
 
@@ -226,7 +226,7 @@ def _character(c: str) -> str:
 
 
 def _base64_cores(data: bytes) -> Iterator[str]:
-    """What is the same in base64 whatever stands before and after: one form for each place in a group of three."""
+    """Yield the base64 of data that does not depend on its neighbours, once for each offset in a group of three."""
     for before in range(3):
         coded = base64.b64encode(bytes(before) + data).decode()
         start = (0, 2, 3)[before]

@@ -15,7 +15,7 @@ _OTHERS = (301, 302, 303)
 
 
 def leads_to(response: Any) -> str | None:
-    """Where a response points to; None when it is no redirect."""
+    """Return the address that a response redirects to; None when it is no redirect."""
     location = response.headers.get("location")
     if response.status_code not in (*_KEEPING, *_OTHERS) or not location:
         return None
@@ -23,15 +23,15 @@ def leads_to(response: Any) -> str | None:
 
 
 def keeps(response: Any) -> bool:
-    """Whether the same request is to be sent again."""
+    """Return whether a redirect keeps the request as it is."""
     return response.status_code in _KEEPING or (response.status_code in _OTHERS and response.request.method == "GET")
 
 
 class Redirects:
-    """The way of one request.
+    """The redirects of one request.
 
     Attributes:
-        address: Where it goes next.
+        address: Where the request goes next.
     """
 
     def __init__(self, address: str) -> None:
@@ -39,10 +39,10 @@ class Redirects:
         self._left = HOPS
 
     def follow(self, error: Exception) -> None:
-        """Go on to where the host points.
+        """Set the address to the one that the host redirects to.
 
         Raises:
-            Exception: The error itself, when it is no redirect, or one that is not followed.
+            Exception: If the error is no redirect, or one that is not followed; it is the error itself.
         """
         response = getattr(error, "response", None)
         if response is None or not self._left or not keeps(response):

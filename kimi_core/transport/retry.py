@@ -1,6 +1,6 @@
 """The one retry loop.
 
-Only errors that say so themselves (`is_retryable`) are tried again, and only before anything was delivered. A
+Only errors marked `is_retryable` are tried again, and only before anything was delivered. A
 host's `Retry-After` is honoured up to a cap; otherwise the pause doubles, with jitter.
 """
 
@@ -50,14 +50,14 @@ def _pause(state: RetryCallState) -> float:
 async def until(
     driver: Driver, poll: Poll, found: T, ask: Callable[[], Awaitable[T]], late: Callable[[], Exception]
 ) -> T:
-    """Ask until the answer is there.
+    """Ask until the answer is there, and return it.
 
     Args:
-        driver: How time passes.
-        poll: How often, how long, and what says that it is not.
-        found: What came first: body and headers.
+        driver: Sleeps between two requests.
+        poll: How often and how long to ask, and how to tell that the answer is still being made.
+        found: The first response: body and headers.
         ask: Asks once more.
-        late: The error when it took too long.
+        late: Makes the error to raise when it took too long.
     """
     asked = itertools.count()
 
@@ -80,7 +80,7 @@ def _polling(poll: Poll, late: Callable[[], Exception]) -> dict[str, Any]:
 
 
 async def call(driver: Driver, max_retries: int, attempt: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Call until it works, an error is final, or the attempts are used up; then raise the last error."""
+    """Repeat an attempt until it succeeds; raise the first final error, or the last when attempts are used up."""
 
     async def awaited() -> T:  # tenacity awaits coroutine functions only
         return await attempt()

@@ -1,6 +1,6 @@
-"""The openai SDK's clients: made late, shared by all model objects, one set for each event loop.
+"""The openai SDK's clients: made when first needed, shared by all model objects, one set for each event loop.
 
-Both majors (2.x on httpx, 3.x on httpx2) are used through what they have in common; neither HTTP library is
+Both major versions (2.x on httpx, 3.x on httpx2) are used through what they have in common; neither HTTP library is
 imported here.
 """
 
@@ -37,7 +37,7 @@ _closers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncIterator[Non
 
 
 def client(settings: Settings) -> OpenAI:
-    """The sync client for these settings."""
+    """Return the sync client for these settings."""
     import openai
 
     with _lock:
@@ -45,7 +45,7 @@ def client(settings: Settings) -> OpenAI:
 
 
 async def async_client(settings: Settings) -> AsyncOpenAI:
-    """The async client for these settings in the running event loop. It is closed when the loop is."""
+    """Return the async client for these settings in the running event loop; it is closed with the loop."""
     import openai
 
     loop = asyncio.get_running_loop()
@@ -83,7 +83,7 @@ _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 @contextlib.contextmanager
 def _building(own: Any = None) -> Iterator[None]:
-    """What goes wrong while a client is made, as an error that says which setting is to blame."""
+    """Turn an error in making a client into a ConfigError that names the setting to blame."""
     try:
         yield
     except Exception as error:
@@ -124,10 +124,10 @@ def _make(cls: Any, settings: Settings, http_client: Any) -> Any:
 async def _close_with_loop(
     loop: asyncio.AbstractEventLoop, ending: Callable[[], bool] = sys.is_finalizing
 ) -> AsyncIterator[None]:
-    """Waits until the loop shuts its asynchronous generators down (as `asyncio.run` does), then closes its clients.
+    """Wait until the loop shuts down its asynchronous generators (as `asyncio.run` does), then close its clients.
 
-    Not of a loop that nobody has closed when the interpreter ends, as programs with `nest_asyncio` leave behind: this
-    module is empty by then.
+    Nothing is closed when the interpreter ends before the loop does, as with `nest_asyncio`: this module is empty by
+    then.
     """
     try:
         yield
@@ -151,7 +151,7 @@ def _forget_closed_loops() -> None:
 
 
 def _forget_all() -> None:
-    """A forked process must not share its parent's connections."""
+    """Forget all clients in a forked process, which must not share its parent's connections."""
     global _lock
     _lock = threading.Lock()
     _clients.clear()
@@ -164,7 +164,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def library() -> Any:
-    """The HTTP library that the SDK stands on: httpx or httpx2."""
+    """Return the HTTP library that the SDK uses: httpx or httpx2."""
     import openai
 
     module = next(c.__module__ for c in openai.DefaultHttpxClient.__mro__ if c.__module__.startswith("httpx"))
@@ -172,15 +172,15 @@ def library() -> Any:
 
 
 def response_class() -> Any:
-    """The HTTP library's response class, as the SDK's documentation has it for raw responses."""
+    """Return the HTTP library's response class, which the SDK takes as `cast_to` for raw responses."""
     return library().Response
 
 
 def plain_client(*, sync: bool, proxies: bool) -> Any:
-    """A client of the HTTP library for servers that are not the host's: it has no key, cookies or headers of anybody.
+    """Return a client of the HTTP library for other servers than the host's: it has no key, cookies or own headers.
 
     Args:
-        sync: Which of the two kinds.
+        sync: Whether it is the blocking client.
         proxies: Whether the environment's proxies are used.
     """
     import openai
@@ -192,28 +192,28 @@ def plain_client(*, sync: bool, proxies: bool) -> Any:
 
 
 def stream_class(*, sync: bool) -> Any:
-    """The SDK's stream of plain JSON values."""
+    """Return the SDK's class for a stream of plain JSON values."""
     import openai
 
     return openai.Stream[object] if sync else openai.AsyncStream[object]
 
 
 def timeout(seconds: float) -> Any:
-    """Patience for an answer; connecting gets no more than ten seconds of it."""
+    """Return the SDK's timeout of so many seconds, of which connecting gets ten at most."""
     import openai
 
     return openai.Timeout(seconds, connect=min(seconds, 10.0))
 
 
 def timeout_of(parts: Mapping[str, float | None]) -> Any:
-    """The SDK's object from a mapping of what it takes."""
+    """Return the SDK's timeout from a mapping of its arguments."""
     import openai
 
     return openai.Timeout(**parts)
 
 
 def with_silence(patience: Any, silence: float) -> Any:
-    """The same patience (seconds or an `openai.Timeout`), with so many seconds between two pieces of an answer."""
+    """Return a timeout (seconds or an `openai.Timeout`) with its read timeout set to `silence` seconds."""
     import openai
 
     parts = {name: getattr(patience, name, patience) for name in ("connect", "write", "pool")}
@@ -221,7 +221,7 @@ def with_silence(patience: Any, silence: float) -> Any:
 
 
 def omitted() -> Any:
-    """The SDK's mark for a header that is not to be sent."""
+    """Return the SDK's marker for a header that is not to be sent."""
     import openai
 
     return openai.Omit()

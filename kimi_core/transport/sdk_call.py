@@ -1,4 +1,4 @@
-"""One request as the SDK is asked for it: its method's arguments, headers and patience."""
+"""One request as it is passed to the SDK: its method's arguments, headers and timeout."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from kimi_core.transport import sdk
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file in a form.
+    """A file to upload in a form.
 
     Attributes:
-        fields: What the form says beside the file.
+        fields: The other fields of the form.
         filename: The file's name.
-        data: Its bytes: an attempt that is repeated sends them again.
-        mime: Its MIME type.
+        data: The file's bytes: an attempt that is repeated sends them again.
+        mime: The file's MIME type.
     """
 
     fields: Mapping[str, str]
@@ -33,7 +33,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request as the SDK is asked for it."""
+    """One request as it is passed to the SDK."""
 
     method: Literal["get", "post", "delete"]
     path: str
@@ -44,7 +44,7 @@ class Call:
 
 
 def arguments(call: Call, settings: Settings, profile: Profile, *, sync: bool) -> dict[str, Any]:
-    """Arguments of the SDK's method."""
+    """Return the arguments of the SDK's method."""
     patience = _patience(settings, profile, stream=call.stream)
     options = _options(settings, profile, call.headers, patience)
     found: dict[str, Any] = {"options": options, "cast_to": sdk.response_class()}
@@ -59,7 +59,7 @@ def arguments(call: Call, settings: Settings, profile: Profile, *, sync: bool) -
 
 
 def _options(settings: Settings, profile: Profile, given: Mapping[str, Any], patience: Any) -> dict[str, Any]:
-    """The SDK's per-request options."""
+    """Return the SDK's per-request options."""
     host, key = profile.host, settings.api_key
     own: dict[str, Any] = {host.key_header: key} if host.key_header and key is not None else {}
     merged = headers.revealed(headers.merged(own, host.headers, settings.default_headers, given))
@@ -70,9 +70,10 @@ def _options(settings: Settings, profile: Profile, given: Mapping[str, Any], pat
 
 
 def _patience(settings: Settings, profile: Profile, *, stream: bool) -> Any:
-    """How long to wait: seconds, or the SDK's object. The HTTP library counts from one read of the socket to the next.
+    """Return how long to wait: seconds, or the SDK's timeout.
 
-    So what is said for chunks holds for the pieces of a stream, the first one included, and costs nothing per chunk.
+    The HTTP library counts from one read of the socket to the next. So `chunk_timeout` holds for each piece of a
+    stream, the first one included, and costs nothing per chunk.
     """
     given, host = settings.timeout, profile.host
     if isinstance(given, Mapping):  # as a dumped model has it

@@ -1,4 +1,4 @@
-"""Whatever the SDK or its HTTP library raises, as ours, with nothing of theirs hanging on it."""
+"""Turns errors of the SDK and its HTTP library into ours, with no reference to the original."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LATE: dict[Phase, str] = {
 
 
 class Translation:
-    """A context in which errors of the SDK become ours, and ours lose what the host echoed of keys and headers."""
+    """A context in which errors of the SDK become ours, and ours lose any keys and headers that the host echoed."""
 
     def __init__(self, settings: Settings, headers: Mapping[str, Any], profile: Profile, phase: Phase) -> None:
         self._settings = settings
@@ -55,7 +55,7 @@ class Translation:
 
 
 def _raise_alone(error: err.APIError) -> NoReturn:
-    """Raise without the SDK's error behind it: its text, request and response may hold the key."""
+    """Raise an error without the SDK's as its context: that one's text, request and response may hold the key."""
     try:
         raise error
     finally:
@@ -88,13 +88,13 @@ def _of_status(error: Any, profile: Profile) -> err.APIError:
 
 
 def broken(kind: type[err.APIError], what: str, profile: Profile) -> err.APIError:
-    """The error for an answer that did not come."""
+    """Return the error for an answer that did not come."""
     text = f"{profile.where} {what}."
     return err.make(kind, text, host=profile.host.name, model=profile.model_id)
 
 
 def _is_http(error: Exception, name: str) -> bool:
-    """Whether this is the HTTP library's own error of that name (openai 2.x lets it through mid-stream)."""
+    """Return whether this is the HTTP library's own error of that name (openai 2.x lets it through mid-stream)."""
     return any(c.__name__ == name and c.__module__.startswith("httpx") for c in type(error).__mro__)
 
 

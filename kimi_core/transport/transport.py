@@ -1,9 +1,9 @@
-"""The only I/O: the openai SDK, used at the level of bytes and dicts.
+"""Sends requests to hosts: the openai SDK, used at the level of bytes and dicts.
 
 The SDK brings connection pools, authentication, timeouts, the SSE decoder and the error classes that users know.
 Its typed models are not used: they cost ten times what the rest of a chunk does. It is imported when the first
-call is made. Retrying is done here alone (the SDK's own is off), because only a host's spec knows that a 429 is
-three different things.
+call is made. Retrying is done here alone (the SDK's own is off), because only a host's spec tells the different
+meanings of a 429 apart.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ class Transport:
         self.driver = driver
 
     async def send(self, wire: WireRequest, profile: Profile, options: Options) -> tuple[Any, Mapping[str, str]]:
-        """Ask for a whole body.
+        """Send a request and return the whole answer.
 
         Returns:
             The parsed JSON and the response's headers.
 
         Raises:
-            APIError: Whatever went wrong, after the retries that made sense.
+            APIError: If the request fails, after the retries that make sense.
         """
         found = await self._json(_posted(wire, options), profile)
         if wire.poll is None:
@@ -65,7 +65,7 @@ class Transport:
         )
 
     async def open(self, wire: WireRequest, profile: Profile, options: Options) -> OpenStream:
-        """Open a stream. Retried as long as nothing was delivered; what breaks later is raised."""
+        """Open a stream. Opening is retried, since nothing was delivered yet; errors in the stream are raised."""
         call = _posted(wire, options, stream=True)
 
         async def attempt() -> Any:
@@ -80,21 +80,21 @@ class Transport:
         return OpenStream(stream, call, self.settings, profile, self.driver)
 
     async def get(self, path: str, profile: Profile) -> tuple[Any, Mapping[str, str]]:
-        """Ask for something that is not an answer."""
+        """Get a JSON body that is not an answer of the model; return it with the response's headers."""
         return await self._json(Call(method="get", path=path), profile)
 
     async def read(self, path: str, profile: Profile) -> tuple[bytes, Mapping[str, str]]:
-        """Ask for something that need not be JSON."""
+        """Get a body that need not be JSON; return its bytes with the response's headers."""
         call = Call(method="get", path=path)
         response = await retry.call(self.driver, self.settings.max_retries, lambda: self._once(call, profile))
         return response.content, response.headers
 
     async def delete(self, path: str, profile: Profile) -> tuple[Any, Mapping[str, str]]:
-        """Have something deleted."""
+        """Delete something; return the JSON body and the response's headers."""
         return await self._json(Call(method="delete", path=path), profile)
 
     async def upload(self, path: str, upload: Upload, profile: Profile) -> tuple[Any, Mapping[str, str]]:
-        """Send a file in a form."""
+        """Upload a file in a form; return the JSON body and the response's headers."""
         return await self._json(Call(method="post", path=path, upload=upload), profile)
 
     async def _json(self, call: Call, profile: Profile) -> tuple[Any, Mapping[str, str]]:
@@ -121,7 +121,7 @@ class Transport:
 
 
 class OpenStream:
-    """The frames of an open stream, parsed. Close it; it closes itself when nobody holds it any more."""
+    """The parsed frames of an open stream. Close it; it closes itself when nobody holds it any more."""
 
     def __init__(
         self,
@@ -168,7 +168,7 @@ class OpenStream:
                     yield _json(data)
 
     async def close(self) -> None:
-        """Give the connection back."""
+        """Close the stream and give the connection back."""
         self._abandon = None
         await self._driver.close(self._stream)
 
@@ -179,7 +179,7 @@ class OpenStream:
 
 
 def _count(budget: Budget, call: Call, profile: Profile) -> None:
-    """Count an attempt to get an answer, if the budget allows it."""
+    """Count an attempt to get an answer; raise when the budget is used up."""
     if call.path == profile.host.path:
         budget.step(profile)
 
@@ -190,7 +190,7 @@ def _posted(wire: WireRequest, options: Options, *, stream: bool = False) -> Cal
 
 
 def _whole(response: Any) -> Any:
-    """The response, if a host answered a request for a stream with a whole body or a page."""
+    """Return the response if a host answered a request for a stream with a whole body or a page, else None."""
     kind = response.headers.get("content-type", "")
     return response if kind.startswith(("application/json", "text/html")) else None
 
@@ -217,10 +217,10 @@ def _bytes(body: Any) -> bytes:
 
 
 def _received(response: Any, call: Call, profile: Profile, settings: Settings) -> tuple[Any, Mapping[str, str]]:
-    """A whole body. A host that says its errors with HTTP 200 is understood here, where trying again is decided."""
+    """Return a whole body and its headers; raise an error that came with HTTP 200, so that it can be retried."""
     with Translation(settings, call.headers, profile, "send"):
         body = _parsed(response, profile)
-        if call.path != profile.host.path:  # no answer of a model, whose words would stay as they are
+        if call.path != profile.host.path:  # not an answer of a model, whose text would stay as it is
             return Redactor(settings, call.headers).clean(body), response.headers
         if isinstance(body, dict) and _failed(body):
             raise error_in_body(body, response.headers, profile)
@@ -228,12 +228,12 @@ def _received(response: Any, call: Call, profile: Profile, settings: Settings) -
 
 
 def _failed(body: Mapping[str, Any]) -> bool:
-    """Whether a body is nothing but errors. Runware says them beside what went well."""
+    """Return whether a body holds only errors. Runware sends errors beside results."""
     return bool(body.get("error") or body.get("errors")) and not (body.get("choices") or body.get("data"))
 
 
 def _unfinished(wire: WireRequest, profile: Profile) -> err.APIError:
-    """The error for an answer that is not waited for any longer."""
+    """Return the error for an answer that is not waited for any longer."""
     label, within = (wire.poll.label, wire.poll.within) if wire.poll else ("", 0.0)
     late = broken(
         err.APITimeoutError,

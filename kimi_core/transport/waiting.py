@@ -1,4 +1,4 @@
-"""Coroutines that never suspend, run without an event loop (see `drivers.Blocking`)."""
+"""Runs coroutines that never suspend without an event loop (see `drivers.Blocking`)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ T = TypeVar("T")
 
 
 def wait(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end that never suspends.
+    """Run a coroutine that never suspends to its end, and return its result.
 
     Raises:
-        RuntimeError: If it did suspend.
+        RuntimeError: If the coroutine suspends.
     """
     try:
         coroutine.send(None)

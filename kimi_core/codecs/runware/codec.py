@@ -1,4 +1,4 @@
-"""Runware's own shape: an array of tasks in; data and errors, told apart by the task's UUID, out."""
+"""Runware's own protocol: requests are arrays of tasks; data and errors come back under the task's UUID."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class RunwareCodec:
     """Encodes and decodes tasks of the type `textInference`."""
 
     def encode(self, plan: Plan, *, stream: bool) -> WireRequest:
-        """A plan as one task. The user's `extra_body` is merged into it last, untouched."""
+        """Encode a plan as one task. The user's `extra_body` is merged into it last, untouched."""
         request, profile, renamed = plan.request, plan.profile, wire_names(plan)
         task = _task(request, profile, renamed, stream=stream)
         for patch in (*plan.patches, request.options.extra_body or {}):
@@ -75,7 +75,7 @@ class RunwareCodec:
         return _Writer(profile, {})._part(part)
 
     def decode(self, body: Any, wire: WireRequest, profile: Profile, headers: Mapping[str, str]) -> Iterable[Event]:
-        """A whole body: its first item as events, with the others as alternatives."""
+        """Decode a whole body: its first item into events, the others into alternatives."""
         items, errors = _sorted(body, wire, profile)
         if not items:
             raise error_in_body({"errors": errors}, headers, profile) if errors else not_an_answer(body, profile)
@@ -87,7 +87,7 @@ class RunwareCodec:
             yield _together(end, alternatives, errors)
 
     def decoder(self, wire: WireRequest, profile: Profile, headers: Mapping[str, str]) -> RunwareStreamDecoder:
-        """A decoder for one stream."""
+        """Return a decoder for one stream."""
         return RunwareStreamDecoder(profile, wire, headers)
 
     def _events(self, item: Any, wire: WireRequest, profile: Profile, headers: Mapping[str, str]) -> Iterator[Event]:
@@ -139,7 +139,7 @@ def _settings(options: Options, system: str) -> JsonObject:
 
 
 def _split(messages: Iterable[Message]) -> tuple[list[Message], list[Message]]:
-    """The system messages at the beginning, for which there is a setting, and the others, of which it wants one."""
+    """Split off the system messages at the beginning, which become a setting; one message at least must remain."""
     system: list[Message] = []
     spoken: list[Message] = []
     for message in messages:
@@ -162,7 +162,7 @@ def _tool_choice(choice: ToolChoice, renamed: Mapping[str, str]) -> JsonObject:
 
 
 class _Writer:
-    """Messages as strings. Pictures, videos and documents belong to the task as a whole: they are collected."""
+    """Writes messages as strings, and collects pictures, videos and documents as inputs of the whole task."""
 
     def __init__(self, profile: Profile, renamed: Mapping[str, str]) -> None:
         self.profile = profile
@@ -185,7 +185,7 @@ class _Writer:
         return "\n\n".join(text for part in content if (text := self._part(part)))
 
     def _part(self, part: Part) -> str:
-        """The text of a part; of anything else, nothing, since it went to the inputs."""
+        """Return the text of a part; an empty text for media, which are added to the inputs."""
         match part:
             case TextPart():
                 return part.text
@@ -238,7 +238,7 @@ def _poll(task: JsonObject, options: Options) -> Poll:
 
 
 def _is_pending(body: Any, id_: str, wanted: int) -> bool:
-    """Whether results are missing. An acknowledgment has neither a status nor a text."""
+    """Return whether results are missing. An acknowledgment has neither a status nor a text."""
     if not isinstance(body, dict):
         return False
     items = [item for item in body.get("data") or () if is_of(item, id_)]
@@ -250,7 +250,7 @@ def _is_pending(body: Any, id_: str, wanted: int) -> bool:
 
 
 def _sorted(body: Any, wire: WireRequest, profile: Profile) -> tuple[list[JsonObject], list[JsonObject]]:
-    """Our items and our errors, whatever their order and whatever else the body holds."""
+    """Return the items and the errors of our task, whatever else the body holds."""
     if not isinstance(body, dict):
         raise not_an_answer(body, profile)
     id_ = wire.body[0]["taskUUID"]
@@ -269,7 +269,7 @@ def _reduced(events: Iterable[Event]) -> Response:
 
 
 def _together(end: Finished, alternatives: tuple[Response, ...], errors: list[JsonObject]) -> Finished:
-    """The end of the first answer, with the others, the price of all, and what failed."""
+    """Return the end of the first answer with the other answers, the price of all, and the errors."""
     extra = {**end.extra, "errors": errors} if errors else end.extra
     bill = sum(map(bill_of, alternatives), Bill()) + bill_of(end)
     return replace(billed(end, bill), alternatives=alternatives, extra=extra)

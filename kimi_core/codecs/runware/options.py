@@ -1,4 +1,4 @@
-"""Words of Runware's own protocol that no other host has.
+"""Options of Runware's own protocol that no other host has.
 
 ChatKimi(host="runware", runware=RunwareOptions(delivery="async"))
 KimiLLM(host="runware", runware={"top_k": 40})
@@ -15,9 +15,9 @@ from kimi_core.quoting import quoted
 
 
 class RunwareOptions(TypedDict, total=False):
-    """What can be said to Runware beside the options of all hosts. A plain dict does as well.
+    """Options of Runware beside those of all hosts. A plain dict does as well.
 
-    A stream is streamed whatever `delivery` says; the compatible endpoint knows none of these.
+    A stream is streamed whatever `delivery` is; the compatible endpoint has none of these options.
 
     Attributes:
         delivery: `sync` waits for the answer on the connection (the default); `async` has it made in the background
@@ -43,7 +43,7 @@ class RunwareOptions(TypedDict, total=False):
 
 
 def shown(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The words as traces may see them: the address of a webhook without its query, which may hold a token."""
+    """Return the options for traces: the address of a webhook without its query, which may hold a token."""
     return {word: value.partition("?")[0] if word == "webhook_url" else value for word, value in given.items()}
 
 
@@ -57,10 +57,10 @@ _NUMBERS: dict[str, tuple[Any, float, float]] = {
 
 
 def check(given: Mapping[str, Any]) -> None:
-    """Find mistakes before anything is sent.
+    """Check the options before anything is sent.
 
     Raises:
-        ConfigError: A word that does not exist, or a value that it does not take.
+        ConfigError: If an option does not exist, or does not take the value given.
     """
     for word, value in given.items():
         if word not in RunwareOptions.__annotations__:

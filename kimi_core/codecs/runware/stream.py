@@ -1,4 +1,4 @@
-"""Frames of Runware's streams (and items of whole bodies, which are one big frame) as events."""
+"""Decodes frames of Runware's streams (and items of whole bodies, which are one big frame) into events."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _KNOWN = frozenset(
 
 
 def is_of(item: Any, id_: str) -> bool:
-    """Whether something belongs to a task. Some streams leave its UUID out, or empty."""
+    """Return whether an item belongs to a task. Some streams leave its UUID out, or empty."""
     return isinstance(item, dict) and item.get("taskUUID") in (id_, "", None)
 
 
@@ -55,10 +55,10 @@ class RunwareStreamDecoder:
         self._extra: JsonObject = {"endpoint": profile.host.endpoint} if profile.host.endpoint else {}
 
     def feed(self, frame: Any) -> list[Event]:
-        """Events of one frame, which may be wrapped in an array, or in `data`.
+        """Return the events of one frame, which may be wrapped in an array, or in `data`.
 
         Raises:
-            APIError: The frame is an error, or no frame at all.
+            APIError: If the frame is an error, or not a frame at all.
         """
         events: list[Event] = []
         try:
@@ -102,10 +102,12 @@ class RunwareStreamDecoder:
         self._extra |= {key: value for key, value in item.items() if key not in _KNOWN and value is not None}
 
     def end(self, *, whole: bool = False) -> list[Event]:
-        """The `Finished` event; none for a stream that was cut. A whole item needs no finish reason.
+        """Return what was held back and the `Finished` event; nothing for a stream that was cut off.
+
+        A whole item needs no finish reason.
 
         Raises:
-            DecodeError: It ended with calls of tools that stand nowhere.
+            DecodeError: If the answer ended with tool calls, and no tool calls were found in it.
         """
         if self._finish is None and not (whole and self._started):
             return []
@@ -145,7 +147,7 @@ def _items(frame: Any) -> Iterable[JsonObject]:
 
 
 def _as_deltas(calls: Iterable[JsonObject | None]) -> Iterator[JsonObject]:
-    """Calls in the form in which messages carry them back, or in OpenAI's, as the latter."""
+    """Yield calls in OpenAI's form, whether they came so or in the form of Runware's messages."""
     for call in calls:
         if call is None:
             continue
