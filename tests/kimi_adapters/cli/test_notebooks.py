@@ -9,7 +9,7 @@ import pytest
 
 from kimi_core import HOSTS
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
 ALL = sorted(NOTEBOOKS.glob("*.ipynb"))
 
 
