@@ -17,7 +17,7 @@ JsonObject = dict[str, Any]
 
 #: AI/ML API's page: the answer of 10,201 credits costs 0.0051005 USD.
 _CREDITS_PER_USD = 2_000_000
-#: What the schema of AI/ML API's page lists. Everything else at the top level is dropped without a word.
+#: What the schema of AI/ML API's page lists. Everything else at the top level is silently dropped.
 _KNOWN = {
     "model", "messages", "max_tokens", "stream", "stream_options", "tools", "tool_choice",
     "parallel_tool_calls", "stop", "prediction", "seed", "response_format",
@@ -31,7 +31,7 @@ _CLIENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 def own(status: int, type: str, message: str) -> Refusal:
-    """A refusal by the gateway itself."""
+    """Return a refusal by the gateway itself, not by the operator of the model."""
     return Refusal(status, type, message, own=True)
 
 
@@ -40,7 +40,7 @@ def _bad_body(hint: str) -> Refusal:
 
 
 def _adopt(body: JsonObject) -> JsonObject:
-    """Check a body against the gateway's schema; the unknown top-level fields stay behind."""
+    """Check a body against the gateway's schema, and return it without unknown top-level fields."""
     for check in _CHECKS:
         for hint in check(body):
             raise _bad_body(hint)
@@ -70,7 +70,7 @@ def _messages_given(body: JsonObject) -> Iterator[str]:
 
 
 def _closed_messages(body: JsonObject) -> Iterator[str]:
-    """System and tool messages take no further keys; assistant messages do (their reasoning travels so)."""
+    """Yield a hint for each unknown key of a system or tool message; others may have more (reasoning, for example)."""
     for at, message in enumerate(body["messages"]):
         allowed = _CLOSED_MESSAGES.get(str(message.get("role"))) if isinstance(message, dict) else None
         for key in sorted(set(message) - allowed) if allowed else ():
@@ -103,7 +103,7 @@ _CHECKS: tuple[Callable[[JsonObject], Iterator[str]], ...] = (
 
 
 def _error(refusal: Refusal, call: HttpCall) -> tuple[JsonObject, str]:
-    """The three error bodies that AI/ML API has been seen to send."""
+    """Return an error body, one of the three that AI/ML API has been seen to send, and its media type."""
     moment = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
     if refusal.status == 429:
         # The legacy body: no "error", and the status is a string.
@@ -134,7 +134,7 @@ def _spent(completion: Completion) -> JsonObject:
 
 
 def _body(body: JsonObject, completion: Completion) -> JsonObject:
-    """The real answer on AI/ML API's page has three counts in its usage and ``meta`` at the end."""
+    """Return the body with three counts in its usage and ``meta`` at the end, as on AI/ML API's page."""
     plain = {key: body["usage"][key] for key in _COUNTS if key in body["usage"]}
     return {**body, "usage": plain, "meta": {"usage": _spent(completion)}}
 
@@ -143,12 +143,12 @@ _COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
 
 
 def _chunks(chunks: list[JsonObject], completion: Completion) -> list[JsonObject]:
-    """The total arrives "in the final chunk under meta.usage" (AI/ML API docs, request tracing and cost)."""
+    """Put the cost "in the final chunk under meta.usage" (AI/ML API docs, request tracing and cost)."""
     return [*chunks[:-1], {**chunks[-1], "meta": {"usage": _spent(completion)}}]
 
 
 def _headers(call: HttpCall) -> dict[str, str]:
-    """No rate-limit headers and no Retry-After; a malformed client id is dropped without a word."""
+    """Return ids only: no rate limits, no Retry-After. A malformed client id is silently left out."""
     named = {"x-inference-id": call.id, "x-request-id": call.id}
     client = call.headers.get("x-client-request-id", "")
     return {**named, "x-client-request-id": client} if _CLIENT_ID.fullmatch(client) else named

@@ -1,4 +1,4 @@
-"""The web application around the emulator: reads a request, records it, sends the answer."""
+"""The web application around the local server: reads a request, records it, sends the answer."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _TURN = 64
 
 
 def create_app(kimi: KimiServer | None = None) -> Starlette:
-    """The ASGI application of an emulator; without one, of a fresh emulator of Moonshot.
+    """Return the ASGI application of a local server, by default of a new one that stands for Moonshot.
 
-    It answers to loopback names and the `allowed_hosts` of the emulator alone (see `gate`).
+    It answers only to loopback names and to the `allowed_hosts` of the server (see `gate`).
     """
     running = kimi if kimi is not None else KimiServer()
     routes = [Route(path, _endpoint(running, endpoint), methods=[method]) for method, path, endpoint in ENDPOINTS]
@@ -87,7 +87,7 @@ def _endpoint(kimi: KimiServer, endpoint: Endpoint) -> Callable[[Request], Await
 
 
 async def _read(request: Request, dialect: str) -> tuple[HttpCall, bool]:
-    """The call, and whether its body is larger than the host takes (it is then not kept)."""
+    """Return the call, and whether its body is larger than the host takes (it is then dropped)."""
     data = bytearray()
     oversized = False
     async for piece in request.stream():

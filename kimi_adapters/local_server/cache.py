@@ -18,9 +18,9 @@ _ROOM = 100_000
 class PrefixCache:
     """Remembers the beginnings of earlier prompts, message by message.
 
-    A prompt is a chain of pieces (tools, then each message), by their bytes as they came: the same keys in another
-    order are another prompt. Of every chain, the digest of each beginning is kept, so that a look-up costs one step per
-    message, however many prompts came before.
+    A prompt is a chain of pieces: the model with its tools, then each message. Pieces are compared as JSON text, so the
+    same keys in another order are another prompt. The digest of every beginning is kept, so a look-up costs one step
+    per message, however many prompts came before.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class PrefixCache:
         self._seen.clear()
 
     def hit(self, request: ChatRequest) -> int:
-        """The tokens of the longest known beginning; the prompt is known from now on."""
+        """Return the tokens of the longest known beginning, and remember this prompt."""
         known, total = 0, 0
         for digest, size in _beginnings(request):
             total += size

@@ -1,4 +1,4 @@
-"""``POST /v1/chat/completions``."""
+"""The endpoint ``POST /v1/chat/completions``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from kimi_adapters.local_server.server import KimiServer
 
 
 def chat(kimi: KimiServer, call: HttpCall) -> Answer:
-    """Answer a chat request: a fault that is armed, else a refusal, else a canned answer, else the rules."""
+    """Answer a chat request: by an armed fault, else a refusal, else a canned answer, else the rules."""
     kimi.dialect.admit(call, kimi.admits)
     body = call.json()
     if kimi.script.faults:
@@ -35,7 +35,7 @@ def chat(kimi: KimiServer, call: HttpCall) -> Answer:
 
 
 def refused(kimi: KimiServer, refusal: Refusal, call: HttpCall) -> Answer:
-    """The error answer of a refusal, in the host's shape."""
+    """Return the error answer of a refusal, in the host's form."""
     body, content_type = kimi.dialect.error(refusal, call)
     answer = Answer([], refusal.status) if body is None else exchange.whole(body, refusal.status)
     answer.content_type = content_type
@@ -44,7 +44,7 @@ def refused(kimi: KimiServer, refusal: Refusal, call: HttpCall) -> Answer:
 
 
 def failed(kimi: KimiServer, call: HttpCall, faults: deque[Fault]) -> Answer:
-    """The answer of the next fault that is armed."""
+    """Use up the next fault and return its error answer."""
     fault = faults.popleft()
     answer = refused(kimi, fault.refusal, call)
     says_when = kimi.dialect.retry_after and fault.refusal.status in (429, 503)
@@ -90,7 +90,7 @@ def _canned(kimi: KimiServer, request: ChatRequest, canned: Canned) -> Answer:
 
 
 def _further(kimi: KimiServer, request: ChatRequest) -> list[Reply]:
-    """The canned replies for the other choices, as far as there are any."""
+    """Take the canned replies for the other choices, as far as there are any."""
     queue, found = kimi.script.canned, list[Reply]()
     while queue and (reply := queue[0].reply) is not None and len(found) + 1 < _count(kimi, request):
         found.append(reply)
@@ -99,7 +99,7 @@ def _further(kimi: KimiServer, request: ChatRequest) -> list[Reply]:
 
 
 def _count(kimi: KimiServer, request: ChatRequest) -> int:
-    """How many choices the answer has."""
+    """Return how many choices the answer has."""
     return max(1, min(request.answers, kimi.dialect.most_answers))
 
 
@@ -130,13 +130,13 @@ def _finished(kimi: KimiServer, request: ChatRequest, reply: Reply) -> Reply:
 
 
 def spoiled(kimi: KimiServer, frames: Sequence[Frame]) -> Answer:
-    """The next stream fault that is armed, in a stream."""
+    """Use up the next stream fault and return the stream with that fault in it."""
     fault = kimi.script.stream_faults.popleft()
     return fault.spoil(frames, kimi.coalesce, kimi.dialect.stream_error)
 
 
 def completed(kimi: KimiServer, request: ChatRequest, reply: Reply) -> Completion:
-    """A reply with its tokens and its price."""
+    """Return a reply with its token counts and its price."""
     cached = kimi.cache.hit(request)
     hit, miss, output = request.model.price
     spent = cached * hit + (request.prompt_tokens - cached) * miss + reply.tokens * output

@@ -67,7 +67,7 @@ class Completion:
         }
 
     def body(self) -> JsonObject:
-        """The answer to a request without ``stream``."""
+        """Return the body that answers a request without ``stream``."""
         choices = [
             {"index": at, "message": _message(reply), "finish_reason": reply.finish_reason}
             for at, reply in enumerate(self.replies)
@@ -75,7 +75,7 @@ class Completion:
         return {**self._head("chat.completion"), "choices": choices, "usage": self.usage}
 
     def chunks(self, *, usage_in_choice: bool, include_usage: bool) -> list[JsonObject]:
-        """The answer to a request with ``stream``; the choices of several come in turns."""
+        """Return the chunks that answer a request with ``stream``; several choices take turns, chunk by chunk."""
         head = self._head("chat.completion.chunk")
         usage = {"usage": self.usage} if usage_in_choice else {}
         choices = [_choices(at, reply, usage) for at, reply in enumerate(self.replies)]
@@ -89,7 +89,7 @@ class Completion:
 
 
 def pieces(text: str) -> list[str]:
-    """A text in pieces about a token long."""
+    """Split a text into pieces of about a token each."""
     return _PIECE.findall(text)
 
 
@@ -108,7 +108,7 @@ def _message(reply: Reply) -> JsonObject:
 
 
 def _choices(at: int, reply: Reply, usage: JsonObject) -> Iterator[JsonObject]:
-    """One choice in the pieces in which it is streamed; ``usage`` stands in the last."""
+    """Yield one choice in the pieces in which it is streamed; ``usage`` stands in the last."""
     for delta in _deltas(reply):
         yield {"index": at, "delta": delta, "finish_reason": None}
     yield {"index": at, "delta": {}, "finish_reason": reply.finish_reason, **usage}
@@ -120,7 +120,7 @@ def _call(call: Call) -> JsonObject:
 
 
 def _deltas(reply: Reply) -> Iterator[JsonObject]:
-    """The deltas in the order of the real host: role, reasoning, its empty end, text, refusal, tool calls."""
+    """Yield the deltas in the order of the real host: role, reasoning, its empty end, text, refusal, tool calls."""
     yield {"role": "assistant", "content": "", **({"refusal": None} if reply.refusal else {})}
     if reply.reasoning and (keys := message_format.reasoning(reply, "", last=True)):
         for piece in pieces(reply.reasoning):
@@ -135,7 +135,7 @@ def _deltas(reply: Reply) -> Iterator[JsonObject]:
 
 
 def _call_deltas(index: int, call: Call) -> Iterator[JsonObject]:
-    """The first delta of a call has its id and name; the others have only arguments."""
+    """Yield the deltas of a call: the first has its id and name, the others have only arguments."""
     opening = {
         "index": index,
         "id": call.id,

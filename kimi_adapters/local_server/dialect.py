@@ -18,7 +18,7 @@ JsonObject = dict[str, Any]
 
 
 def _typed(body: JsonObject, spec: ModelSpec) -> bool:
-    """Whether a request thinks where `thinking.type` says it."""
+    """Return whether a request thinks, by its `thinking.type`."""
     option = body.get("thinking")
     return not (isinstance(option, dict) and option.get("type") == "disabled")
 
@@ -33,33 +33,33 @@ def _bare(error: Mapping[str, Any]) -> JsonObject:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One emulated host.
+    """One host that the local server stands for.
 
     Attributes:
         name: The name that `LocalKimi` takes.
         host: The host that it stands for.
         models: The models by id.
-        adopt: Checks a body in the host's own way and gives what the operator of the model gets to see.
-        unknown_model: The refusal of a model id.
+        adopt: Checks a body by the host's own rules and returns what the operator of the model gets.
+        unknown_model: Makes the refusal of an unknown model id.
         no_key: The refusal of a request without a key.
-        wrong_key: The refusal of a key.
-        error: The error body of a refusal (None sends none), and its media type.
-        model_row: One element of the model list.
+        wrong_key: The refusal of a wrong key.
+        error: Makes the error body of a refusal (None sends none), and its media type.
+        model_entry: Makes one element of the model list.
         open_paths: Paths that need no key.
         body: Puts the host's own facts into a whole body.
         chunks: The same for the chunks of a stream.
-        headers: Headers of every response.
-        cost_headers: Headers of a whole answer.
-        retry_after: Whether an overload says when to come back.
-        empty_length: The sentence with which an answer is refused whose text was eaten by the token limit.
+        headers: Makes the headers of every response.
+        cost_headers: Makes the headers of a whole answer.
+        retry_after: Whether an overload error has the header ``Retry-After``.
+        empty_length: The error message when the token limit leaves no text; None sends the empty answer.
         checks: What the operator of the model refuses.
         thinks: Whether an adopted body lets a model think.
         reasoning_as: Where the reasoning of an answer stands.
         usage_in_choice: Whether the finish chunk of a stream carries usage in its choice.
-        admit: Refuses clients by what they say they are, before anything else of a chat request is looked at; gets the
-            beginnings of user agents that are let in as well.
-        finish: The last word on a reply, given the request.
-        stream_error: The frame of an error inside a stream.
+        admit: Refuses clients by their user agent, before anything else of a chat request is looked at. It also gets
+            the beginnings of further user agents to let in.
+        finish: Makes the last changes to a reply, given the request.
+        stream_error: Makes the frame of an error inside a stream.
         most_answers: Most choices of one answer (`n`); with 1, a larger number changes nothing.
         tasks: Whether it takes arrays of tasks as well (Runware's own protocol).
     """

@@ -18,7 +18,7 @@ Endpoint = Callable[[KimiServer, HttpCall], Answer]
 
 
 def about(kimi: KimiServer, call: HttpCall) -> Answer:
-    """Say what this is."""
+    """Say what this server is."""
     return exchange.whole(
         {
             "name": "local Kimi emulator",
@@ -32,13 +32,13 @@ def about(kimi: KimiServer, call: HttpCall) -> Answer:
 
 
 def list_models(kimi: KimiServer, call: HttpCall) -> Answer:
-    """``GET /v1/models``."""
+    """Answer ``GET /v1/models``."""
     specs = [kimi.dialect.model_entry(spec) for spec in kimi.dialect.models.values()]
     return exchange.whole({"object": "list", "data": specs})
 
 
 def show_model(kimi: KimiServer, call: HttpCall) -> Answer:
-    """``GET /v1/models/{id}``."""
+    """Answer ``GET /v1/models/{id}``."""
     id = call.path.removeprefix("/v1/models/")
     if id not in kimi.dialect.models:
         raise kimi.dialect.unknown_model(id)
@@ -46,7 +46,7 @@ def show_model(kimi: KimiServer, call: HttpCall) -> Answer:
 
 
 def estimate_tokens(kimi: KimiServer, call: HttpCall) -> Answer:
-    """``POST /v1/tokenizers/estimate-token-count``."""
+    """Answer ``POST /v1/tokenizers/estimate-token-count``."""
     body = call.json()
     id = body.get("model")
     if id not in kimi.dialect.models:
@@ -58,13 +58,13 @@ def estimate_tokens(kimi: KimiServer, call: HttpCall) -> Answer:
 
 
 def balance(kimi: KimiServer, call: HttpCall) -> Answer:
-    """``GET /v1/users/me/balance``."""
+    """Answer ``GET /v1/users/me/balance``."""
     data = {"available_balance": 49.58894, "voucher_balance": 46.58893, "cash_balance": 3.00001}
     return exchange.whole({"code": 0, "data": data, "scode": "0x0", "status": True})
 
 
 def upload(kimi: KimiServer, call: HttpCall) -> Answer:
-    """``POST /v1/files``."""
+    """Answer ``POST /v1/files``."""
     form = read_form(call.headers.get("content-type", ""), call.data)
     filename, data = form.get("file", (None, b""))
     if "file" not in form:
@@ -74,17 +74,17 @@ def upload(kimi: KimiServer, call: HttpCall) -> Answer:
 
 
 def list_files(kimi: KimiServer, call: HttpCall) -> Answer:
-    """``GET /v1/files``."""
+    """Answer ``GET /v1/files``."""
     return exchange.whole({"object": "list", "data": [file.as_json() for file in kimi.files.all()]})
 
 
 def show_file(kimi: KimiServer, call: HttpCall) -> Answer:
-    """``GET /v1/files/{id}``."""
+    """Answer ``GET /v1/files/{id}``."""
     return exchange.whole(kimi.files.get(_file_id(call)).as_json())
 
 
 def file_content(kimi: KimiServer, call: HttpCall) -> Answer:
-    """``GET /v1/files/{id}/content``: for ``file-extract`` the text in JSON, else the bytes."""
+    """Answer ``GET /v1/files/{id}/content``: for ``file-extract`` with the text in JSON, else with the bytes."""
     file = kimi.files.get(_file_id(call))
     kind = mimetypes.guess_type(file.filename)[0] or "application/octet-stream"
     if file.purpose != "file-extract":
@@ -94,7 +94,7 @@ def file_content(kimi: KimiServer, call: HttpCall) -> Answer:
 
 
 def delete_file(kimi: KimiServer, call: HttpCall) -> Answer:
-    """``DELETE /v1/files/{id}``."""
+    """Answer ``DELETE /v1/files/{id}``."""
     id = _file_id(call)
     kimi.files.remove(id)
     return exchange.whole({"deleted": True, "id": id, "object": "file"})
@@ -105,12 +105,12 @@ def _file_id(call: HttpCall) -> str:
 
 
 def not_open(kimi: KimiServer, call: HttpCall) -> Answer:
-    """An endpoint that Moonshot does not open (``/v1/completions``, ``/v1/embeddings``)."""
+    """Refuse an endpoint that Moonshot does not open (``/v1/completions``, ``/v1/embeddings``)."""
     raise Refusal(403, "permission_denied_error", "no open api access")
 
 
 def nowhere(kimi: KimiServer, call: HttpCall) -> Answer:
-    """A path that does not exist."""
+    """Refuse a path that does not exist."""
     raise no_such_path(call.method, call.path)
 
 

@@ -26,7 +26,11 @@ class HttpCall:
     id: str = ""
 
     def json(self) -> dict[str, Any]:
-        """The body as an object, or a refusal."""
+        """Parse the body as a JSON object.
+
+        Raises:
+            Refusal: If the body is no JSON object.
+        """
         try:
             parsed = json.loads(self.data)
         except (ValueError, RecursionError):
@@ -48,7 +52,7 @@ class Answer:
         cut: Whether to drop the connection after the last piece instead of ending properly.
         streamed: Whether the pieces are separate chunks, possibly with a pause between them.
         logged: What the log shows as the response.
-        error: The sentence of an error answer.
+        error: The message of an error answer.
     """
 
     pieces: Sequence[bytes]
@@ -62,17 +66,17 @@ class Answer:
 
 
 def dump(value: Any) -> bytes:
-    """Compact JSON; half a surrogate pair, which JSON can say and UTF-8 cannot, becomes a question mark."""
+    """Write a value as compact JSON; half a surrogate pair, which UTF-8 cannot hold, becomes a question mark."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def whole(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
-    """A JSON answer."""
+    """Return a JSON answer."""
     return Answer([dump(body)], status, headers=dict(headers or {}), logged=body)
 
 
 def events(frames: Sequence[Frame], *, done: bool = True, cut: bool = False, coalesce: int = 1) -> Answer:
-    """An event stream; ``coalesce`` frames share one piece."""
+    """Return an event stream in which every ``coalesce`` frames share one piece."""
     encoded = [_encode(frame) for frame in frames] + ([DONE.encode()] if done else [])
     pieces = [b"".join(encoded[at : at + coalesce]) for at in range(0, len(encoded), coalesce)]
     logged = [item for frame in frames for item in logged_frames(frame)]
@@ -86,7 +90,7 @@ def _encode(frame: Frame) -> bytes:
 
 
 def logged_frames(frame: Frame) -> list[Any]:
-    """The JSON values of the data lines in a frame."""
+    """Return the JSON values of the data lines in a frame."""
     if isinstance(frame, dict):
         return [frame]
     text = frame.decode("utf-8", "replace") if isinstance(frame, bytes) else frame
@@ -95,7 +99,7 @@ def logged_frames(frame: Frame) -> list[Any]:
 
 
 def parsed(text: str | bytes) -> Any:
-    """The JSON value of a text; None when it is none."""
+    """Return the JSON value of a text, or None when the text is not JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -28,11 +28,11 @@ class StoredFile:
 
     @property
     def text(self) -> str:
-        """What is extracted of the file: its text, or what a PDF shows as plain strings."""
+        """The text that is extracted from the file: its own, or the plain strings of a PDF."""
         return pdf_text(self.data) if self.data.startswith(b"%PDF-") else self.data.decode("utf-8", "replace")
 
     def as_json(self) -> dict[str, Any]:
-        """The file object of the API."""
+        """Return the file object of the API."""
         return {
             "id": self.id,
             "object": "file",
@@ -59,7 +59,11 @@ class FileStore:
         self._files.clear()
 
     def add(self, filename: str, purpose: str, data: bytes) -> StoredFile:
-        """Store a file, or refuse it."""
+        """Store a file and return it.
+
+        Raises:
+            Refusal: If the purpose is unknown, the file is empty or too large, or there is no room for it.
+        """
         if purpose not in PURPOSES:
             raise invalid(f"Invalid purpose: only {', '.join(map(repr, PURPOSES))} accepted")
         if not data:
@@ -75,23 +79,31 @@ class FileStore:
         return stored
 
     def get(self, id: str) -> StoredFile:
-        """The file of an id, or 404."""
+        """Return the file of an id.
+
+        Raises:
+            Refusal: If there is no such file (404).
+        """
         found = self._files.get(id)
         if found is None:
             raise not_found(f"file {id} not found")
         return found
 
     def all(self) -> list[StoredFile]:
-        """Every file, oldest first."""
+        """Return every file, oldest first."""
         return list(self._files.values())
 
     def remove(self, id: str) -> None:
-        """Delete a file, or 404."""
+        """Delete a file.
+
+        Raises:
+            Refusal: If there is no such file (404).
+        """
         del self._files[self.get(id).id]
 
 
 def _new_id() -> str:
-    """An id as Moonshot's page shows one: ``clg681objj8g9m7n4je0``."""
+    """Make an id like the one on Moonshot's page: ``clg681objj8g9m7n4je0``."""
     number = uuid.uuid4().int
     return "c" + "".join(_DIGITS[(number >> 5 * place) % 32] for place in range(19))
 
@@ -100,7 +112,7 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuv"
 
 
 def pdf_text(data: bytes) -> str:
-    """The strings that a PDF's pages show; nothing for scans and for fonts that are not encoded as text."""
+    """Return the strings that a PDF's pages show; nothing for scans and for fonts that are not encoded as text."""
     pages = [data, *(_inflated(packed) for packed in _STREAM.findall(data))]
     shown = [string for page in pages for string in _SHOWN.findall(page)]
     return "\n".join(_ESCAPED.sub(rb"\1", string).decode("latin-1") for string in shown)
@@ -120,9 +132,12 @@ def _inflated(packed: bytes) -> bytes:
 
 
 def read_form(content_type: str, body: bytes) -> dict[str, tuple[str | None, bytes]]:
-    """The fields of a ``multipart/form-data`` body: name -> (file name, data).
+    """Return the fields of a ``multipart/form-data`` body: name -> (file name, data).
 
     Starlette reads forms only with one more package installed; two fields do not justify it.
+
+    Raises:
+        Refusal: If the body is of another type or its boundary is missing.
     """
     boundary = re.search(r'boundary="?([^";]+)"?', content_type)
     if "multipart/form-data" not in content_type or boundary is None:

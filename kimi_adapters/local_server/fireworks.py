@@ -1,4 +1,4 @@
-"""Fireworks AI: ``api.fireworks.ai/inference/v1``, which takes no key that it does not know."""
+"""Fireworks AI: ``api.fireworks.ai/inference/v1``, which refuses every field that it does not know."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _adopt(body: JsonObject) -> JsonObject:
 
 
 def _unknown(body: JsonObject) -> Iterator[tuple[str, Any]]:
-    """Keys that its models of a request do not have, in the body and in the messages."""
+    """Yield each field that its request schema does not have, in the body and in the messages, with its value."""
     yield from ((key, value) for key, value in body.items() if key not in _BODY)
     messages = body.get("messages")
     for at, message in enumerate(messages if isinstance(messages, list) else ()):

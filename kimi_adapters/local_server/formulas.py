@@ -1,8 +1,8 @@
 """Moonshot's formula tools: what each offers, and what its functions do.
 
 Names and parameters are those of the real host's declarations (2026-08), the descriptions are this server's. Of the
-twelve formulas on Moonshot's page those are here whose answers can be computed; the others are answered like
-`quickjs` and `code-runner`, which the real host lists and does not have (`formula not found`).
+twelve formulas on Moonshot's page, this server has those whose answers can be computed. The others are answered like
+`quickjs` and `code-runner`, which the real host lists but does not have (`formula not found`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from kimi_adapters.local_server import web
 from kimi_adapters.local_server.refusal import not_found
 
 JsonObject = dict[str, Any]
-#: What a function gives back; raising `Failed` is a fiber that did not succeed.
+#: A function returns the output of a fiber; it raises `Failed` when the fiber fails.
 Function = Callable[[JsonObject], str]
 
 #: The day it always is here, so that answers stay the same.
@@ -104,7 +104,7 @@ def _text(given: JsonObject, key: str) -> str:
 
 
 def _declared(name: str, description: str, required: list[str], **properties: str | JsonObject) -> JsonObject:
-    """A function tool; a property is a type or a schema."""
+    """Return the declaration of a function tool; a property is a type or a schema."""
     shapes = {key: {"type": kind} if isinstance(kind, str) else kind for key, kind in properties.items()}
     parameters = {"type": "object", "properties": shapes, "required": required}
     function = {"name": name, "description": description, "parameters": parameters}
@@ -206,14 +206,22 @@ _SEALED = frozenset({"moonshot/web-search:latest"})
 
 
 def tools(uri: str) -> JsonObject:
-    """The body of ``GET /v1/formulas/{uri}/tools``."""
+    """Return the body of ``GET /v1/formulas/{uri}/tools``.
+
+    Raises:
+        Refusal: If there is no such formula.
+    """
     if uri not in FORMULAS:
         raise not_found("formula not found")
     return {"object": "list", "tools": FORMULAS[uri][0]}
 
 
 def fiber(uri: str, body: JsonObject) -> JsonObject:
-    """The body of ``POST /v1/formulas/{uri}/fibers``. A run that fails is answered with 200 as well."""
+    """Return the body of ``POST /v1/formulas/{uri}/fibers``; a run that fails is answered with 200 as well.
+
+    Raises:
+        Refusal: If there is no such formula.
+    """
     if uri not in FORMULAS:
         raise not_found("formula not found")
     about = {"id": f"fiber-{uuid.uuid4().hex[:20]}", "object": "fiber", "formula": uri}

@@ -1,7 +1,8 @@
-"""Keeps web pages away from the server: whoever opens a page in a browser on this machine has not asked for that.
+"""Keeps web pages from using the server through a browser on this machine.
 
-A page reaches a server on 127.0.0.1 in two ways: by a name of its own that it has point here (DNS rebinding; the name
-stands in `Host`), and by a plain request across origins (`Origin`, or `Sec-Fetch-Site` where a browser sends none).
+A page can reach a server on 127.0.0.1 in two ways: by a name of its own that it lets resolve to this machine (DNS
+rebinding, seen in `Host`), and by a plain request across origins (seen in `Origin`, or in `Sec-Fetch-Site` where a
+browser sends no `Origin`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _FOREIGN_SITES = ("cross-site", "same-site")
 
 
 class Gate:
-    """Answers 403, and nothing else, to requests that a program of this machine would not make."""
+    """Answers 403 to requests that a program of this machine would not make, and hands on all others."""
 
     def __init__(self, app: ASGIApp, kimi: KimiServer) -> None:
         self._app = app
@@ -57,7 +58,7 @@ class Gate:
             return False
         if name in (allowed.lower() for allowed in self._emulator.allowed_hosts) or is_loopback(name):
             return True
-        # An address is no name that somebody could have point here.
+        # An IP address is no name that a page could let resolve to this machine.
         return self._emulator.open_to_network and _address(name) is not None
 
 
@@ -68,10 +69,10 @@ def is_loopback(host: str) -> bool:
 
 
 def check_address(host: str, *, open_to_network: bool) -> None:
-    """Refuse to listen where others can reach the server, unless that was said.
+    """Refuse to listen where other machines can reach the server, unless `open_to_network` is set.
 
     Raises:
-        ValueError: `host` is another address than loopback, and `open_to_network` is not set.
+        ValueError: If `host` is not a loopback address and `open_to_network` is not set.
     """
     if not open_to_network and not is_loopback(host):
         raise ValueError(

@@ -23,13 +23,13 @@ _LARGEST = 2 * 1024 * 1024
 
 
 def _admit(call: HttpCall, admitted: Collection[str]) -> None:
-    """Let clients of the list in, by the user agent; the list of models is open to all."""
+    """Refuse a client whose user agent is on no list; the list of models is open to all."""
     if not call.headers.get("user-agent", "").startswith((*_LISTED, *admitted)):
         raise Refusal(403, "access_terminated_error", _CLOSED)
 
 
 def _adopt(body: dict[str, Any]) -> dict[str, Any]:
-    """Refuse messages of more than 2 MiB (its error reference)."""
+    """Refuse messages of more than 2 MiB together (its error reference)."""
     size = len(json.dumps(body.get("messages"), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"))
     if size > _LARGEST:
         raise invalid(f"total message size {size} exceeds limit {_LARGEST}")

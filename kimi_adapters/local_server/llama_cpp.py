@@ -20,7 +20,7 @@ _TYPES = {400: "invalid_request_error", 401: "authentication_error", 404: "not_f
 
 
 class _AnyId(dict[str, ModelSpec]):
-    """One model is loaded, and answers whatever it is called."""
+    """The models of a server that has one loaded and answers to any id."""
 
     def __contains__(self, id: object) -> bool:
         return isinstance(id, str)
@@ -31,7 +31,7 @@ class _AnyId(dict[str, ModelSpec]):
 
 
 def _reads_no_pictures(request: ChatRequest) -> None:
-    """Refuse pictures, as a server without their projector does: a 500, though waiting changes nothing."""
+    """Refuse pictures, as a server without a projector does: with a 500, though a retry changes nothing."""
     for message in request.messages:
         content = message.get("content")
         for part in content if isinstance(content, list) else ():
@@ -42,7 +42,7 @@ def _reads_no_pictures(request: ChatRequest) -> None:
 
 
 def _arguments_are_json(request: ChatRequest) -> None:
-    """Refuse earlier calls whose arguments its parser does not read: a 500 as well (ggml-org/llama.cpp#25510)."""
+    """Refuse earlier calls whose arguments are no strict JSON, with a 500 as well (ggml-org/llama.cpp#25510)."""
     for text in arguments_of(request):
         try:
             strict_json(text)
@@ -59,7 +59,7 @@ def _slots_suffice(request: ChatRequest) -> None:
 
 
 def _ignoring(body: JsonObject) -> JsonObject:
-    """Without what is not looked at: a schema with Kimi's template, and the name of a chosen tool."""
+    """Drop what the server ignores: the effort, a response schema (with Kimi's template), the name of a chosen tool."""
     known = {key: value for key, value in body.items() if key != "reasoning_effort"}
     if isinstance(format_ := known.get("response_format"), dict) and format_.get("type") == "json_schema":
         del known["response_format"]
@@ -69,7 +69,7 @@ def _ignoring(body: JsonObject) -> JsonObject:
 
 
 def _unread(reply: Reply, request: ChatRequest) -> Reply:
-    """With `tool_choice: "none"` calls are not looked for: the model's tokens stay in the text (seen on 0c1e570)."""
+    """Leave calls in the text as the model's tokens with `tool_choice: "none"` (seen on 0c1e570)."""
     return replace(reply, calls_as="tokens") if request.tool_choice == "none" else reply
 
 

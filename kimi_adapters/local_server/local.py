@@ -1,4 +1,4 @@
-"""`LocalKimi`: the emulator on a port of this machine."""
+"""`LocalKimi`: the local server on a port of this machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STARTING = 10.0
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn that says when it is ready and stops at once instead of at its next tick."""
+    """Uvicorn that signals when it is ready and stops at once instead of at its next tick."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -37,7 +37,7 @@ class _Server(uvicorn.Server):
             await self._stopping.wait()
 
     def stop(self) -> None:
-        """End the main loop; from any thread."""
+        """End the main loop; any thread may call this."""
         if self._loop is not None and self._stopping is not None:
             self._loop.call_soon_threadsafe(self._stopping.set)
 
@@ -66,15 +66,15 @@ class LocalKimi(KimiServer):
     ```
 
     Args:
-        dialect: The emulated host: ``moonshot``, ``aimlapi``, ``runware``, ``kimi-code``, ``openrouter``,
+        dialect: The host to stand for: ``moonshot``, ``aimlapi``, ``runware``, ``kimi-code``, ``openrouter``,
             ``fireworks``, ``vllm``, ``sglang`` or ``llama-cpp``.
-        host: The address to listen on. Another than loopback needs `open_to_network=True`: whoever reaches it can use
-            the server.
+        host: The address to listen on. Any but a loopback address needs `open_to_network=True`, because whoever
+            reaches it can use the server.
         port: The port; 0 takes a free one.
         **behaviour: The switches of `KimiServer`.
 
     Raises:
-        ValueError: The address can be reached from other machines, or the dialect does not exist.
+        ValueError: If other machines can reach the address without `open_to_network=True`, or the dialect is unknown.
     """
 
     def __init__(
@@ -89,11 +89,15 @@ class LocalKimi(KimiServer):
 
     @property
     def base_url(self) -> str:
-        """The URL to give to a client, ending in ``/v1``. It names the dialect; without that it answers as well."""
+        """The URL to give to a client, ending in ``/v1``. The dialect's name in it may be left out."""
         return f"http://{self.host}:{self.port}/{self.dialect.name}/v1"
 
     def start(self) -> Self:
-        """Listen; returns when requests are taken."""
+        """Start listening, and return once requests are accepted.
+
+        Raises:
+            RuntimeError: If the server is already running or does not start in time.
+        """
         if self._thread is not None:
             raise RuntimeError("this LocalKimi is already running")
         listener = _listen(self.host, self.port)
@@ -118,7 +122,7 @@ class LocalKimi(KimiServer):
         return self
 
     def stop(self) -> None:
-        """Stop listening; returns when the thread has ended."""
+        """Stop listening, and return once the thread has ended."""
         if self._server is not None and self._thread is not None:
             self._server.stop()
             self._thread.join()
@@ -137,7 +141,7 @@ class LocalKimi(KimiServer):
 
 
 def serve(host: str = "127.0.0.1", port: int = 8765, dialect: DialectName = "moonshot", **behaviour: Any) -> None:
-    """Run an emulator in the foreground until interrupted; see `LocalKimi`."""
+    """Run a local server in the foreground until interrupted; see `LocalKimi`."""
     kimi = KimiServer(dialect=dialect, **behaviour)
     check_address(host, open_to_network=kimi.open_to_network)
     uvicorn.run(create_app(kimi), host=host, port=port, lifespan="off", ws="none", server_header=False)

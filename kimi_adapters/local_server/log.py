@@ -24,7 +24,7 @@ class RecordedRequest:
         body: The parsed JSON body, None when there was none.
         status: The status answered; 0 until then.
         response: The parsed body of the answer; for a stream, the list of its data frames.
-        error: The sentence of an error answer.
+        error: The message of an error answer.
     """
 
     method: str
@@ -43,27 +43,27 @@ class Log:
         self.entries: deque[RecordedRequest] = deque(maxlen=_ROOM)
 
     def opened(self, call: HttpCall) -> RecordedRequest:
-        """Note that a request arrived."""
+        """Record a request that arrived, and return its entry."""
         entry = RecordedRequest(call.method, call.path, redacted(call.headers), _keyless(parsed(call.data)))
         self.entries.append(entry)
         return entry
 
 
 def closed(entry: RecordedRequest, answer: Answer) -> None:
-    """Note what is about to be answered."""
+    """Record the answer that is about to be sent."""
     entry.response, entry.error = answer.logged, answer.error
     entry.status = answer.status
 
 
 def _keyless(body: Any) -> Any:
-    """A body without the key, which stands in one of Runware's tasks."""
+    """Return a body without the key, which stands in one of Runware's tasks."""
     if not isinstance(body, list):
         return body
     return [{**t, "apiKey": "[redacted]"} if isinstance(t, dict) and "apiKey" in t else t for t in body]
 
 
 def redacted(headers: Mapping[str, str]) -> dict[str, str]:
-    """Headers without the key."""
+    """Return headers without the key."""
     kept = dict(headers)
     if "authorization" in kept:
         kept["authorization"] = "Bearer [redacted]"

@@ -1,4 +1,4 @@
-"""What the first bytes of a picture or a video tell: format, size, and for PNG the main colour."""
+"""What the bytes of a picture or a video tell: format, size, and for PNG the main colour."""
 
 from __future__ import annotations
 
@@ -63,14 +63,18 @@ class Picture:
 
 
 def url_of(part: dict[str, Any]) -> str:
-    """The URL of a media part, in either of its two shapes."""
+    """Return the URL of a media part, in either of its two forms; empty when there is none."""
     given = part.get(part["type"])
     url = given.get("url") if isinstance(given, dict) else given
     return url if isinstance(url, str) else ""
 
 
 def data_of(url: str) -> bytes:
-    """The bytes of a ``data:`` URL; raises ValueError when its base64 is none."""
+    """Return the bytes of a ``data:`` URL.
+
+    Raises:
+        ValueError: If the URL holds no valid base64.
+    """
     head, _, data = url.partition(",")
     if not head.endswith(";base64") or not data:
         raise ValueError("no base64 data")
@@ -78,12 +82,12 @@ def data_of(url: str) -> bytes:
 
 
 def image_type(data: bytes) -> str | None:
-    """The format of a picture, None when it is none that Kimi reads."""
+    """Return the format of a picture, or None when Kimi does not read it."""
     return _match(data, _IMAGES)
 
 
 def video_type(data: bytes) -> str | None:
-    """The container of a video."""
+    """Return the container of a video, or None when it is unknown."""
     return _match(data, _VIDEOS)
 
 
@@ -92,7 +96,7 @@ def _match(data: bytes, table: tuple[tuple[int, bytes, str], ...]) -> str | None
 
 
 def picture(data: bytes) -> Picture | None:
-    """Everything that is known of a picture; None when it is none."""
+    """Return everything that is known of a picture, or None when the data is no picture."""
     kind = image_type(data)
     if kind is None:
         return None
@@ -107,7 +111,7 @@ def picture(data: bytes) -> Picture | None:
 
 
 def colour_name(rgb: Rgb) -> str:
-    """The nearest plain name of a colour."""
+    """Return the nearest plain name of a colour."""
     return min(_COLOURS, key=lambda name: sum((a - b) ** 2 for a, b in zip(_COLOURS[name], rgb, strict=True)))
 
 
@@ -138,7 +142,7 @@ def _webp_size(data: bytes) -> tuple[int, int]:
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """The size stands in the first start-of-frame segment."""
+    """Read the size from the first start-of-frame segment."""
     at = 2
     while at + 9 < len(data) and data[at] == 0xFF:
         marker, length = data[at + 1], struct.unpack(">H", data[at + 2 : at + 4])[0]
@@ -159,7 +163,7 @@ _SIZES: dict[str, Callable[[bytes], tuple[int, int] | None]] = {
 
 
 def _main_colour(data: bytes) -> Rgb | None:
-    """The most frequent colour of an 8-bit PNG: grey, RGB, RGBA or palette, not interlaced."""
+    """Return the most frequent colour of an 8-bit PNG; None when it is interlaced, too large or cut off."""
     width, height, depth, kind, _, _, interlaced = struct.unpack(">IIBBBBB", data[16:29])
     channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(kind)
     if depth != 8 or channels is None or interlaced or not 0 < width * height <= _MOST_PIXELS:
@@ -194,7 +198,7 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _rows(raw: bytes, width: int, channels: int) -> Iterator[bytes]:
-    """The rows with PNG's prediction filters undone."""
+    """Yield the rows with PNG's prediction filters undone."""
     stride = width * channels
     above = bytes(stride)
     for at in range(0, len(raw), stride + 1):

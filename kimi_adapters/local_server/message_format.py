@@ -23,7 +23,7 @@ _ENCRYPTED = {"type": "reasoning.encrypted", "data": "bG9jYWw=", "format": "unkn
 
 
 def reasoning(reply: Reply, text: str, *, last: bool = False) -> JsonObject:
-    """The fields of a message or delta that say reasoning; ``last`` when nothing of it comes after."""
+    """Return the fields of a message or delta that hold reasoning; ``last`` when no more of it follows."""
     fields: JsonObject = dict.fromkeys(_KEYS[reply.reasoning_as or "reasoning_content"], text)
     if reply.reasoning_as != "details" or not reply.reasoning:
         return fields
@@ -32,7 +32,7 @@ def reasoning(reply: Reply, text: str, *, last: bool = False) -> JsonObject:
 
 
 def text(reply: Reply) -> str:
-    """The text as it is sent, with what the server leaves in it."""
+    """Return the text as it is sent, with the reasoning and calls that the server leaves in it."""
     tags = _TAGS.get(reply.reasoning_as or "") if reply.reasoning else None
     thought = f"{tags[0]}{reply.reasoning}{tags[1]}" if tags else ""
     leaked = _section(reply.calls) if reply.calls and reply.calls_as == "tokens" else ""
@@ -40,7 +40,7 @@ def text(reply: Reply) -> str:
 
 
 def _section(calls: tuple[Call, ...]) -> str:
-    """Calls as the model writes them (K2-Vendor-Verifier, tool_calls_eval.py)."""
+    """Write calls in the tokens of the model's template (K2-Vendor-Verifier, tool_calls_eval.py)."""
     written = (
         f"<|tool_call_begin|>{call.id}<|tool_call_argument_begin|>{call.arguments}<|tool_call_end|>" for call in calls
     )

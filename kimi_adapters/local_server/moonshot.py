@@ -27,7 +27,7 @@ def _unknown_model(id: str) -> Refusal:
 
 
 def _model_entry(spec: ModelSpec) -> JsonObject:
-    """The fields of Moonshot's OpenAPI file and those that kimi-code reads."""
+    """Return the fields of Moonshot's OpenAPI file and those that kimi-code reads."""
     listed: JsonObject = {
         "id": spec.id,
         "object": "model",

@@ -1,6 +1,6 @@
 """OpenRouter: ``openrouter.ai/api/v1``, here with Moonshot as the only upstream.
 
-It takes its own words, hands the call on in Moonshot's, and wraps what Moonshot refuses.
+It takes options of its own, hands the call on with Moonshot's, and wraps Moonshot's errors.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _COMMENT = ": OPENROUTER PROCESSING\n\n"
 
 
 def own(status: int, message: str) -> Refusal:
-    """A refusal by the gateway itself."""
+    """Return a refusal by the gateway itself, not by the operator of the model."""
     return Refusal(status, "", message, own=True)
 
 
 def _adopt(body: JsonObject) -> JsonObject:
-    """The body as Moonshot gets it."""
+    """Return the body as Moonshot gets it."""
     handed = {key: body[key] for key in _HANDED_ON if key in body}
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
@@ -46,7 +46,7 @@ def _adopt(body: JsonObject) -> JsonObject:
 
 
 def _thinking(body: JsonObject) -> JsonObject:
-    """Its ``reasoning`` object, or the alias ``reasoning_effort``, in Moonshot's words."""
+    """Translate its ``reasoning`` object, or the alias ``reasoning_effort``, into Moonshot's ``thinking``."""
     asked = body.get("reasoning")
     asked = asked if isinstance(asked, dict) else {}
     effort = asked.get("effort", body.get("reasoning_effort"))
@@ -59,7 +59,7 @@ def _thinking(body: JsonObject) -> JsonObject:
 
 
 def _message(message: Any) -> Any:
-    """A message with its reasoning under Moonshot's key, and pictures fetched."""
+    """Return a message with its reasoning under Moonshot's key, and its pictures fetched."""
     if not isinstance(message, dict):
         return message
     kept = {key: value for key, value in message.items() if key not in ("reasoning", "reasoning_details")}
@@ -76,7 +76,7 @@ def _message(message: Any) -> Any:
 
 
 def _said(details: Any) -> str:
-    """The text of reasoning details, which have to come back as they were sent."""
+    """Return the text of reasoning details, which must come back as they were sent."""
     if details is None:
         return ""
     if not isinstance(details, list) or not all(isinstance(one, dict) and _is_detail(one) for one in details):
@@ -130,7 +130,7 @@ def _body(body: JsonObject, completion: Completion) -> JsonObject:
 
 
 def _chunks(chunks: list[JsonObject], completion: Completion) -> Sequence[Frame]:
-    """Comments come while the upstream is silent; the last chunk says the cost."""
+    """Put comments where the upstream is silent, and the cost into the last chunk."""
     named: list[Frame] = [{**chunk, **_named(completion)} for chunk in chunks]
     if "usage" in chunks[-1]:
         named[-1] = {**chunks[-1], **_named(completion), "usage": _usage(chunks[-1]["usage"], completion)}
@@ -147,7 +147,7 @@ def _usage(usage: JsonObject, completion: Completion) -> JsonObject:
 
 
 def _stream_error(error: Mapping[str, Any]) -> JsonObject:
-    """After the beginning the status stays 200, and the error comes as a chunk with a finish reason of its own."""
+    """Return an error as a chunk with a finish reason of its own; the status stays 200 once a stream has begun."""
     said = {"code": error.get("code", 502), "message": error.get("message", "Upstream error")}
     choice = {"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": "error"}
     return {

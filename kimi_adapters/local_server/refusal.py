@@ -1,4 +1,4 @@
-"""What the server says when it will not answer."""
+"""The refusals with which the server answers."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class Refusal(Exception):
 
 
 def invalid(message: str) -> Refusal:
-    """A 400 ``invalid_request_error``."""
+    """Return a 400 ``invalid_request_error``."""
     return Refusal(400, "invalid_request_error", message)
 
 
 def not_found(message: str) -> Refusal:
-    """A 404 ``resource_not_found_error``."""
+    """Return a 404 ``resource_not_found_error``."""
     return Refusal(404, "resource_not_found_error", message)
 
 
 def no_such_path(method: str, path: str) -> Refusal:
-    """A 404 of the gateway for an address that it does not have."""
+    """Return the gateway's 404 for a path that it does not have."""
     # The words of the real host are not public beyond "url.not_found".
     return Refusal(404, "resource_not_found_error", f"url.not_found: {method} {path}", own=True)

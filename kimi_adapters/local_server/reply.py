@@ -1,4 +1,4 @@
-"""What the mind answers, before it is put into a host's JSON."""
+"""What the rules answer, before it is put into a host's JSON."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Call:
     Attributes:
         name: The tool.
         arguments: The arguments as JSON text.
-        id: The call's id; made from the model's habit when absent.
+        id: The call's id; made in the model's format when absent.
         type: ``function`` or ``builtin_function``.
     """
 
@@ -48,7 +48,7 @@ class Reply:
         usage: A usage object to send as it is; counted when absent.
         reasoning_as: Where its reasoning stands; None for where the server puts it.
         calls_as: Where its calls stand.
-        refusal: What is said in place of an answer.
+        refusal: The text of a refusal in place of an answer.
     """
 
     text: str = ""
@@ -73,7 +73,7 @@ class Reply:
 
 
 def with_ids(reply: Reply, request: ChatRequest) -> Reply:
-    """The same reply with an id on every call, in the manner of the model."""
+    """Return the same reply with an id on every call, in the model's format."""
     made = 0
     if request.model.call_ids == "functions":
         made = sum(len(message.get("tool_calls") or []) for message in request.messages)
@@ -86,7 +86,7 @@ def with_ids(reply: Reply, request: ChatRequest) -> Reply:
 
 
 def limited(reply: Reply, request: ChatRequest) -> Reply:
-    """The reply as far as stop strings and the token limit let it go."""
+    """Cut a reply at the first stop string and at the token limit."""
     return _until_limit(_until_stop(reply, request.stops), request.max_tokens or request.model.output)
 
 
@@ -96,7 +96,7 @@ def _until_stop(reply: Reply, stops: list[str]) -> Reply:
 
 
 def _until_limit(reply: Reply, limit: int) -> Reply:
-    """Reasoning counts first, so a small limit leaves an empty text (finish reason ``length``)."""
+    """Cut a reply at the token limit. Reasoning counts first, so a small limit leaves no text."""
     if reply.tokens <= limit:
         return reply
     reasoning = tokens.cut(reply.reasoning, limit)

@@ -1,4 +1,4 @@
-"""A chat request as the checks and the mind read it."""
+"""A chat request as the checks and the rules read it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class ChatRequest:
 
     @property
     def keeps_reasoning(self) -> bool:
-        """Whether the reasoning of all turns is kept in view: always, or since ``thinking.keep`` asks for it."""
+        """Whether the reasoning of all turns is kept in view: always, or because ``thinking.keep`` asks for it."""
         option = self.body.get("thinking")
         return self.model.always_keeps or (isinstance(option, dict) and option.get("keep") == "all")
 
@@ -82,13 +82,13 @@ class ChatRequest:
 
     @property
     def response_format(self) -> JsonObject:
-        """The asked response format, ``{"type": "text"}`` by default."""
+        """The requested response format, ``{"type": "text"}`` by default."""
         found = self.body.get("response_format")
         return found if isinstance(found, dict) else {"type": "text"}
 
     @property
     def max_tokens(self) -> int | None:
-        """The asked limit; ``max_completion_tokens`` wins over its deprecated alias."""
+        """The requested limit; ``max_completion_tokens`` wins over its deprecated alias."""
         for key in ("max_completion_tokens", "max_tokens"):
             limit = self.body.get(key)
             if isinstance(limit, int) and not isinstance(limit, bool):
@@ -122,7 +122,7 @@ class ChatRequest:
 
 
 def text_of(content: Any) -> str:
-    """The text of a message's content, whichever shape it has."""
+    """Return the text of a message's content, whether it is a string or a list of parts."""
     if isinstance(content, str):
         return content
     if not isinstance(content, list):

@@ -1,4 +1,4 @@
-"""Runware: ``api.runware.ai/v1``, its error bodies, and what its compatible endpoint does otherwise than Moonshot.
+"""Runware: ``api.runware.ai/v1``, its error bodies, and what its compatible endpoint does differently from Moonshot's.
 
 Its own protocol, arrays of tasks, is in `runware_tasks`.
 """
@@ -39,7 +39,7 @@ _CODES = {
 
 
 class TaskRefusal(Refusal):
-    """A refusal in Runware's words.
+    """A refusal in Runware's format.
 
     Attributes:
         said: Further fields of the error object: ``parameter``, ``taskType``, ``taskUUID``, …
@@ -51,7 +51,7 @@ class TaskRefusal(Refusal):
 
 
 def invalid_parameter(parameter: str, must: str, **facts: Any) -> TaskRefusal:
-    """The refusal of a value. A real one has the code ``invalidWidth`` and names type and range beside the words."""
+    """Return the refusal of a value, with facts such as its type and range (a real code: ``invalidWidth``)."""
     last = parameter.rpartition(".")[2]
     code = f"invalid{last[:1].upper()}{last[1:]}"
     message = f"Invalid value for '{parameter}' parameter. It must be {must}."
@@ -59,7 +59,7 @@ def invalid_parameter(parameter: str, must: str, **facts: Any) -> TaskRefusal:
 
 
 def missing_parameter(parameter: str) -> TaskRefusal:
-    """The refusal of a task that lacks something."""
+    """Return the refusal of a task that lacks a parameter."""
     last = parameter.rpartition(".")[2]
     message = f"Missing required parameter '{parameter}'."
     code = f"missing{last[:1].upper()}{last[1:]}"
@@ -67,24 +67,24 @@ def missing_parameter(parameter: str) -> TaskRefusal:
 
 
 def unsupported_parameter(parameter: str) -> TaskRefusal:
-    """The refusal of something that the model's page does not list."""
+    """Return the refusal of a parameter that the model's page does not list."""
     message = f"Unsupported use of '{parameter}' parameter. The selected model does not have it."
     return TaskRefusal("unsupportedParameter", message, parameter=parameter, documentation=page_of(parameter))
 
 
 def page_of(parameter: str) -> str:
-    """Where a parameter is documented."""
+    """Return the address where a parameter is documented."""
     return f"{_MODEL_PAGE}#request-{parameter.replace('.', '-').lower()}"
 
 
 def error_object(refusal: Refusal) -> JsonObject:
-    """One element of ``errors``."""
+    """Return one element of ``errors``."""
     said: Mapping[str, Any] = refusal.said if isinstance(refusal, TaskRefusal) else {}
     return {"code": _CODES.get(refusal.type, refusal.type), "message": refusal.message, **said}
 
 
 def _error(refusal: Refusal, call: HttpCall) -> tuple[JsonObject, str]:
-    """The body of an error, on the compatible endpoint as well."""
+    """Return the body of an error; the compatible endpoint has the same."""
     return {"errors": [error_object(refusal)]}, "application/json"
 
 
@@ -114,7 +114,7 @@ def _media_is_readable(request: ChatRequest) -> None:
 
 
 def is_readable(url: object) -> bool:
-    """Whether a picture or video can be had: by http (it is not fetched here), or from base64."""
+    """Return whether a picture or video can be read: by http (it is not fetched here), or from base64."""
     if not isinstance(url, str) or url.startswith(("http://", "https://")):
         return isinstance(url, str)
     try:
@@ -143,14 +143,14 @@ _CHECKS = (
 
 
 def _adopt(body: JsonObject) -> JsonObject:
-    """Effort passes through. That `none` switches thinking off is unconfirmed; `thinking` is not known here."""
+    """Drop `thinking`, which is unknown here. That the effort `none` switches thinking off is unconfirmed."""
     kept = {key: value for key, value in body.items() if key != "thinking"}
     off = body.get("reasoning_effort") == "none" and "k3" not in str(body.get("model"))
     return {**kept, "thinking": {"type": "disabled"}} if off else kept
 
 
 def _priced(usage: JsonObject, completion: Completion) -> JsonObject:
-    """Usage with its price (``usage.cost``) and without what only Moonshot has."""
+    """Return usage with its price (``usage.cost``) and without what only Moonshot has."""
     return {**{key: value for key, value in usage.items() if key != "cached_tokens"}, "cost": round(completion.usd, 9)}
 
 
@@ -159,7 +159,7 @@ def _body(body: JsonObject, completion: Completion) -> JsonObject:
 
 
 def _chunks(chunks: list[JsonObject], completion: Completion) -> list[JsonObject]:
-    """Usage stands in a chunk of its own, with the price."""
+    """Return the chunks with usage only in a chunk of its own, with the price."""
     return [_chunk(chunk, completion) for chunk in chunks]
 
 
@@ -170,7 +170,7 @@ def _chunk(chunk: JsonObject, completion: Completion) -> JsonObject:
 
 
 def _model_entry(spec: ModelSpec) -> JsonObject:
-    """The slug, sizes, modalities and prices per token."""
+    """Return an element of the model list: id, sizes, modalities and prices per token."""
     _, fresh, output_price = spec.price
     return {
         "id": spec.id,

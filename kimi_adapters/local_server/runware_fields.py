@@ -1,4 +1,4 @@
-"""What a text task of Runware may say: names, types and ranges of the page of kimi-k2.6."""
+"""The fields of a Runware text task: names, types and ranges from the page of kimi-k2.6."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _stops(name: str, value: Any) -> None:
 
 
 def _schema(name: str, value: Any) -> None:
-    """An object, or its text (Runware's SDK)."""
+    """Check a JSON Schema: an object, or its text (Runware's SDK)."""
     if not isinstance(value, dict | str):
         raise invalid_parameter(name, "a JSON Schema object or string")
 
@@ -114,7 +114,7 @@ def _message(name: str, message: Any) -> None:
 
 
 def _call(name: str, call: Any) -> None:
-    """The README of Runware's older SDK: ``{"id", "name", "input"}``, the input an object."""
+    """Check a call as in the README of Runware's older SDK: ``{"id", "name", "input"}``, the input an object."""
     if not isinstance(call, dict) or not isinstance(call.get("input"), dict):
         raise invalid_parameter(f"{name}.input", "an object")
     for key in ("id", "name"):
@@ -184,7 +184,7 @@ _SETTINGS: dict[str, Check] = {
 
 
 def _media(name: str, value: Any) -> None:
-    """A data URI, a URL, or the UUID of an upload; uploads are not emulated, so no UUID is known."""
+    """Check a list of data URIs and URLs. There are no uploads here, so the UUID of one is refused."""
     _of(list, "an array")(name, value)
     if not all(map(is_readable, value)):
         raise invalid_parameter(name, "an array of URLs, data URIs or UUIDs of uploaded files", type="array")
@@ -196,7 +196,11 @@ _REQUIRED = ("taskUUID", "model", "messages")
 
 
 def check_task(task: JsonObject) -> None:
-    """Look at every field of a text task; the first that is wrong raises its refusal."""
+    """Check every field of a text task.
+
+    Raises:
+        TaskRefusal: If a field is missing, unknown or wrong; the first such field is named.
+    """
     for name in _REQUIRED:
         if task.get(name) is None:
             raise missing_parameter(name)
@@ -218,7 +222,7 @@ def _check_fields(prefix: str, given: JsonObject, fields: dict[str, Check]) -> N
 
 
 def _check_choice(task: JsonObject) -> None:
-    """A forced tool is one of those on offer."""
+    """Check that a forced tool is one of those on offer."""
     name = task.get("toolChoice", {}).get("name")
     if task.get("toolChoice", {}).get("type") == "tool" and name not in [t.get("name") for t in task.get("tools", ())]:
         raise invalid_parameter("toolChoice.name", "the name of one of the tools", type="string")

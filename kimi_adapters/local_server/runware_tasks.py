@@ -1,6 +1,6 @@
 """``POST /v1``: Runware's own protocol, an array of tasks in, data and errors out.
 
-The answers come from the same mind: a task is read as the chat request that it would be elsewhere. What no public
+The answers come from the same rules: a task is read as the chat request that it would be elsewhere. What no public
 source shows is marked *unconfirmed*.
 """
 
@@ -32,7 +32,7 @@ UUID_HERE = "{taskUUID}"
 
 
 def tasks(kimi: KimiServer, call: HttpCall) -> Answer:
-    """Do every task of the array; one that fails leaves the others alone."""
+    """Answer ``POST /v1``: do every task of the array. One that fails leaves the others alone."""
     if not kimi.dialect.tasks:
         raise no_such_path(call.method, call.path)
     asked = _authenticated(kimi, call, _read(call))
@@ -53,7 +53,7 @@ def _read(call: HttpCall) -> list[JsonObject]:
 
 
 def _authenticated(kimi: KimiServer, call: HttpCall, asked: list[JsonObject]) -> list[JsonObject]:
-    """The tasks without that of the authentication: the key comes in the header, or in the first task."""
+    """Check the key, from the header or from a first task for it, and return the other tasks."""
     first = asked[0] if asked[0].get("taskType") == "authentication" else {}
     scheme, _, key = call.headers.get("authorization", "").partition(" ")
     given = first.get("apiKey") or (key.strip() if scheme.lower() == "bearer" else None)
@@ -66,7 +66,7 @@ def _authenticated(kimi: KimiServer, call: HttpCall, asked: list[JsonObject]) ->
 
 
 def _answered(outcomes: list[JsonObject]) -> Answer:
-    """`data` and `errors`, both when both are. When nothing went well the status is that of the first error."""
+    """Return an answer with `data` and `errors`; without data its status is that of the first error."""
     errors = [outcome for outcome in outcomes if "code" in outcome]
     data = [outcome for outcome in outcomes if "code" not in outcome]
     statuses = [error.pop("_status", 400) for error in errors]
@@ -79,7 +79,7 @@ def _answered(outcomes: list[JsonObject]) -> Answer:
 
 
 def _outcomes(kimi: KimiServer, task: JsonObject, asked: list[JsonObject]) -> list[JsonObject]:
-    """What comes of one task: items, and error objects (they have a code)."""
+    """Return what comes of one task: items, and error objects (they have a code)."""
     try:
         if task.get("taskType") == "getResponse":
             return _asked_for(kimi, task)
@@ -117,7 +117,7 @@ def _inferred(kimi: KimiServer, task: JsonObject) -> list[JsonObject]:
 
 
 def _sent(result: JsonObject) -> JsonObject:
-    """The body of a webhook: "each completed item triggers a separate webhook call"."""
+    """Return the body of a webhook: "each completed item triggers a separate webhook call"."""
     plain = {key: value for key, value in result.items() if key != "_status"}
     return {"errors": [plain]} if "code" in result else {"data": [plain]}
 
@@ -143,7 +143,7 @@ def _failure(canned: Canned, task: JsonObject) -> JsonObject:
 
 
 def _spoken(reply: Reply) -> JsonObject:
-    """What stands beside the text."""
+    """Return the fields beside the text."""
     said: JsonObject = {"finishReason": reply.finish_reason}
     if reply.reasoning:
         said["reasoningContent"] = reply.reasoning
@@ -153,12 +153,12 @@ def _spoken(reply: Reply) -> JsonObject:
 
 
 def _calls(calls: tuple[Call, ...]) -> list[JsonObject]:
-    """Unconfirmed: no published type of an answer has calls. This is the form in which messages carry them back."""
+    """Return calls in the form in which messages carry them back (unconfirmed: no published answer type has calls)."""
     return [{"id": call.id, "name": call.name, "input": parsed(call.arguments)} for call in calls]
 
 
 def _price(task: JsonObject, completion: Completion) -> JsonObject:
-    """Usage and cost, each only when it was asked for."""
+    """Return usage and cost, each only when it was asked for."""
     said: JsonObject = {}
     if task.get("includeUsage"):
         said["usage"] = _usage(completion)
@@ -190,7 +190,7 @@ def _usage(completion: Completion) -> JsonObject:
 
 
 def _whole(kimi: KimiServer) -> Canned | None:
-    """The next canned answer, when it is a whole one and not a result."""
+    """Take the next canned answer if it is a whole one; the result of a task stays."""
     canned = kimi.script.canned[0] if kimi.script.canned else None
     if canned is None or canned.reply is not None or (canned.status >= 400 and canned.frames is None):
         return None
@@ -226,7 +226,7 @@ def _streamed(kimi: KimiServer, asked: list[JsonObject]) -> Answer:
 
 
 def _frames(task: JsonObject, completion: Completion) -> Iterator[Frame]:
-    """Deltas of reasoning and of text, a ping between them, and what is known at the end in the last frame."""
+    """Yield deltas of reasoning and of text, a ping between them, and a last frame with what is known at the end."""
     reply, name = completion.reply, _named(task)
     for piece in pieces(reply.reasoning):
         yield {**name, "delta": {"reasoningContent": piece}, "finishReason": None}
@@ -238,11 +238,15 @@ def _frames(task: JsonObject, completion: Completion) -> Iterator[Frame]:
     yield {**name, "delta": {}, "finishReason": reply.finish_reason, **_price(task, completion)}
 
 
-# --------------------------------------------------------------------------------------------- asking the mind
+# -------------------------------------------------------------------------------------------- asking the rules
 
 
 def _request(kimi: KimiServer, task: JsonObject) -> ChatRequest:
-    """A task as the chat request that it would be elsewhere, or its refusal."""
+    """Return a task as the chat request that it would be elsewhere.
+
+    Raises:
+        Refusal: If a field is wrong, or the model is unknown or not served by this protocol.
+    """
     if task.get("taskType") != "textInference":
         raise invalid_parameter("taskType", "one of: authentication, textInference, getResponse", type="string")
     check_task(task)
@@ -293,7 +297,7 @@ def _chat_tool(tool: JsonObject) -> JsonObject:
 
 
 def _schema(given: Any) -> JsonObject:
-    """The schema, also of its text and of OpenAI's wrapping, which is seen in the wild."""
+    """Return the schema, also from its text and from OpenAI's wrapper, which is seen in the wild."""
     schema = parsed(given) if isinstance(given, str) else given
     if not isinstance(schema, dict):
         raise invalid_parameter("jsonSchema", "a JSON Schema object or string")
@@ -302,7 +306,7 @@ def _schema(given: Any) -> JsonObject:
 
 
 def _chat_messages(task: JsonObject) -> Iterator[JsonObject]:
-    """The conversation; the task's media belong to its last user message."""
+    """Yield the conversation; the task's media belong to its last user message."""
     system = [task.get("settings", {}).get("systemPrompt"), *_searched(task)]
     yield from ({"role": "system", "content": text} for text in system if text)
     messages = task["messages"]
@@ -312,7 +316,7 @@ def _chat_messages(task: JsonObject) -> Iterator[JsonObject]:
 
 
 def _searched(task: JsonObject) -> Iterator[str]:
-    """What the provider's own search finds: it "enriches the response automatically"."""
+    """Yield what the provider's own search finds: it "enriches the response automatically"."""
     if any(tool["type"] == "search" for tool in task.get("tools", ())):
         asked = next((m["content"] for m in reversed(task["messages"]) if m["role"] == "user"), "")
         if found := web.find(asked, 3):

@@ -1,4 +1,4 @@
-"""What a test tells the server to do next: canned answers and faults."""
+"""What a test has the server do next: canned answers and faults."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class StreamFault:
     def spoil(
         self, frames: Sequence[Frame], coalesce: int, say: Callable[[Mapping[str, Any]], dict[str, Any]]
     ) -> Answer:
-        """The stream with the fault in it; `say` makes the frame of an error."""
+        """Return the stream with the fault in it; `say` makes the frame of an error."""
         kept = list(frames[: self.after])
         if self.error is None:
             return events(kept, done=False, cut=True, coalesce=coalesce)
@@ -69,7 +69,7 @@ class Canned:
     unchecked: bool = False
 
     def answer(self) -> Answer:
-        """The answer of everything but a reply."""
+        """Return the answer of a body, frames or raw bytes; a reply is rendered elsewhere."""
         answer = self._shaped()
         answer.status = self.status
         answer.headers.update(self.headers)
@@ -88,7 +88,7 @@ class Canned:
 
 
 def canned_calls(calls: Sequence[Mapping[str, Any]]) -> tuple[Call, ...]:
-    """Tool calls as a test writes them: arguments as an object, or as raw text."""
+    """Read tool calls as a test writes them, with arguments as an object or as raw text."""
     return tuple(
         Call(
             name=call["name"],
@@ -105,7 +105,7 @@ def _as_text(arguments: Any) -> str:
 
 
 def error_sentence(body: Any) -> str:
-    """The sentence of an error body of any shape."""
+    """Return the message of an error body of any shape."""
     error = body.get("error") if isinstance(body, dict) else None
     found = error.get("message") if isinstance(error, dict) else error
     return str(found or (body.get("message") if isinstance(body, dict) else body))
@@ -129,7 +129,7 @@ class Script:
         self.stream_faults: deque[StreamFault] = deque()
 
     def clear(self) -> None:
-        """Forget all of it."""
+        """Forget all canned answers and faults."""
         self.canned.clear()
         self.faults.clear()
         self.elsewhere.clear()

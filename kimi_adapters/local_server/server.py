@@ -1,4 +1,4 @@
-"""The state of one local Kimi: its behaviour, its script, its log, its files."""
+"""The state of one local Kimi server: its behaviour, its script, its log, its files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class KimiServer:
     """Everything a local Kimi is, apart from the socket that it listens on.
 
     Attributes:
-        dialect: The emulated host.
+        dialect: The host that it stands for.
         api_key: The one key that is accepted.
         usage_in_choice: Whether the finish chunk of a stream carries usage in its choice, as Moonshot's does.
         reasoning_as: Where the reasoning of its answers stands; the dialect's own place by default.
@@ -45,9 +45,9 @@ class KimiServer:
         chunk_delay: Seconds between the chunks of a stream.
         think: Whether the models think at all.
         coalesce: How many chunks of a stream share one piece on the network.
-        polls: How often a Runware task that was queued is still at work when it is asked for.
-        allowed_hosts: Names by which it is asked beside those of this machine, such as that of a container.
-        open_to_network: It may listen on an address that other machines reach, and answers to any address.
+        polls: How often a queued Runware task is still `processing` when it is polled.
+        allowed_hosts: Names to which it answers beside those of this machine, such as that of a container.
+        open_to_network: Whether it may listen on an address that other machines reach, and answers to any address.
     """
 
     def __init__(
@@ -130,8 +130,8 @@ class KimiServer:
     ) -> None:
         """Prepare the answer to one chat request; several are used up in order, before the rules.
 
-        In Runware's dialect each result of a task uses up one. One with a status of 400 or more is a result that
-        failed, with the fields of ``json`` in its error object; elsewhere ``{taskUUID}`` stands for the task's.
+        In Runware's dialect each result of a task uses up one. One with a status of 400 or more is a failed result, and
+        the fields of ``json`` go into its error object; in whole answers ``{taskUUID}`` stands for the task's UUID.
 
         Args:
             json: A whole body, sent as it is, also to a request with ``stream``.
@@ -146,13 +146,13 @@ class KimiServer:
             reasoning_as: Where its reasoning stands, when not where the dialect has it: ``reasoning_content``,
                 ``reasoning``, ``both``, ``details``, ``tags``, ``lone_tag`` or ``tags_and_key``.
             calls_as: ``tokens`` leaves its calls in the text, in the tokens of Kimi's template.
-            refusal: What it says in place of an answer, in a field of its own (not by Runware's own protocol).
+            refusal: Its refusal in place of an answer, in a field of its own (not in Runware's own protocol).
             status: The HTTP status.
             headers: Further headers.
             content_type: The media type, when not the natural one.
             done: Whether ``data: [DONE]`` ends the frames of ``sse``.
-            cut: Drop the connection at the end of the body instead of ending properly.
-            unchecked: Answer whatever was asked; otherwise the request is checked as always.
+            cut: Whether to drop the connection at the end of the body instead of ending properly.
+            unchecked: Whether to answer any request; otherwise it is checked as always.
         """
         reply = None
         if json is None and sse is None and raw is None and chunks is None:
@@ -175,18 +175,18 @@ class KimiServer:
     ) -> None:
         """Answer the next ``n`` chat requests with an error, and ``Retry-After: 0`` where hosts send it.
 
-        With a ``path`` (``/v1/tools/search``) it is requests there that are answered so.
+        With a ``path`` (``/v1/tools/search``), the next ``n`` requests to that path get the error instead.
         """
         sentence = message if message is not None else FAULT_MESSAGES.get(type, type)
         faults = self.script.faults if path is None else self.script.elsewhere.setdefault(path, deque())
         faults.extend([Fault(Refusal(status, type, sentence), headers)] * n)
 
     def cut_stream_after(self, n_frames: int) -> None:
-        """Drop the connection of the next stream after so many frames."""
+        """Drop the connection of the next stream after ``n_frames`` frames."""
         self.script.stream_faults.append(StreamFault(n_frames, None))
 
     def error_in_stream_after(self, n_frames: int, error: Mapping[str, Any] | None = None) -> None:
-        """Put an error frame into the next stream after so many frames, and end it there."""
+        """Put an error frame into the next stream after ``n_frames`` frames, and end it there."""
         overloaded = "engine_overloaded_error"
         default = {"message": FAULT_MESSAGES[overloaded], "type": overloaded}
         self.script.stream_faults.append(StreamFault(n_frames, error if error is not None else default))

@@ -19,7 +19,7 @@ PER_VIDEO = 4096
 
 
 def count(text: str) -> int:
-    """The tokens of a text."""
+    """Count the tokens of a text."""
     if not text:
         return 0
     wide = 0 if text.isascii() else len(_WIDE_CHARACTERS.findall(text))
@@ -27,7 +27,7 @@ def count(text: str) -> int:
 
 
 def cut(text: str, tokens: int) -> str:
-    """The longest beginning of a text that has no more than so many tokens."""
+    """Return the longest beginning of a text that has at most so many tokens."""
     if tokens <= 0:
         return ""
     if text.isascii():
@@ -41,7 +41,7 @@ def cut(text: str, tokens: int) -> str:
 
 
 def of_part(part: Any) -> int:
-    """The tokens of one content part."""
+    """Count the tokens of one content part."""
     if not isinstance(part, dict):
         return 0
     if part.get("type") == "text":
@@ -51,7 +51,7 @@ def of_part(part: Any) -> int:
 
 
 def of_message(message: Any) -> int:
-    """The tokens of one message of a request."""
+    """Count the tokens of one message of a request."""
     if not isinstance(message, dict):
         return 0
     content = message.get("content")
@@ -64,10 +64,10 @@ def of_message(message: Any) -> int:
 
 
 def of_json(value: Any) -> int:
-    """The tokens of something that the template writes as JSON."""
+    """Count the tokens of something that the template writes as JSON."""
     return count(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
 def of_prompt(messages: Iterable[Any], tools: Any = None) -> int:
-    """The tokens of a whole request."""
+    """Count the tokens of a whole request."""
     return PER_PROMPT + sum(map(of_message, messages)) + (of_json(tools) if tools else 0)

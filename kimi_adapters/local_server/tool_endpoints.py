@@ -13,12 +13,12 @@ _LIMIT, _SECONDS = (1, 20), (1, 60)
 
 
 def formula_tools(kimi: KimiServer, call: HttpCall) -> Answer:
-    """``GET /v1/formulas/{uri}/tools``."""
+    """Answer ``GET /v1/formulas/{uri}/tools``."""
     return exchange.whole(formulas.tools(_uri(kimi, call, "/tools")))
 
 
 def formula_fibers(kimi: KimiServer, call: HttpCall) -> Answer:
-    """``POST /v1/formulas/{uri}/fibers``."""
+    """Answer ``POST /v1/formulas/{uri}/fibers``."""
     uri = _uri(kimi, call, "/fibers")
     body = call.json()
     for key in ("name", "arguments"):
@@ -28,7 +28,7 @@ def formula_fibers(kimi: KimiServer, call: HttpCall) -> Answer:
 
 
 def search(kimi: KimiServer, call: HttpCall) -> Answer:
-    """``POST /v1/tools/search``."""
+    """Answer ``POST /v1/tools/search``."""
     _only_moonshot(kimi, call)
     body = call.json()
     query = body.get("text_query")

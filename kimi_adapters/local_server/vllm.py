@@ -1,6 +1,6 @@
 """vLLM and SGLang with Kimi's weights: servers that people run themselves.
 
-They check less than Moonshot does, know nothing of its switches, and think when nothing is said.
+They check less than Moonshot does, do not know its options, and think by default.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _TYPES = {400: "BadRequestError", 401: "AuthenticationError", 404: "NotFoundErro
 
 
 def bad(message: str) -> Refusal:
-    """A 400."""
+    """Return a 400 ``BadRequestError``."""
     return Refusal(400, "BadRequestError", message)
 
 
@@ -54,7 +54,7 @@ def tools_show_text_only(request: ChatRequest) -> None:
 
 
 def parts_are_known(request: ChatRequest) -> None:
-    """Refuse parts that it does not know."""
+    """Refuse parts of an unknown type."""
     for message in request.messages:
         content = message.get("content")
         for part in content if isinstance(content, list) else ():
@@ -64,7 +64,7 @@ def parts_are_known(request: ChatRequest) -> None:
 
 
 def tools_are_functions(request: ChatRequest) -> None:
-    """Refuse tools that are no functions (`$web_search`)."""
+    """Refuse tools that are no functions, such as `$web_search`."""
     tools = request.body.get("tools")
     for at, tool in enumerate(tools if isinstance(tools, list) else ()):
         if not isinstance(tool, dict) or tool.get("type") != "function" or not isinstance(tool.get("function"), dict):
@@ -98,7 +98,7 @@ def stops_are_few(request: ChatRequest) -> None:
 
 
 def continuing_is_said_whole(request: ChatRequest) -> None:
-    """Refuse to continue a message and to begin one at once; the latter is the default."""
+    """Refuse to continue a message unless `add_generation_prompt`, on by default, is switched off."""
     body = request.body
     if body.get("continue_final_message") is True and body.get("add_generation_prompt") is not False:
         raise bad(
@@ -119,7 +119,7 @@ def sampling_is_possible(request: ChatRequest) -> None:
 
 
 def stream_options_have_a_stream(request: ChatRequest) -> None:
-    """Refuse options of a stream without one (vLLM's `validate_stream_options`; seen live with 0.32).
+    """Refuse `stream_options` without `stream` (vLLM's `validate_stream_options`; seen live with 0.32).
 
     SGLang takes them (sgl-project/sglang#16068).
     """
@@ -128,7 +128,7 @@ def stream_options_have_a_stream(request: ChatRequest) -> None:
 
 
 def answers_can_differ(request: ChatRequest) -> None:
-    """Refuse several answers where nothing is drawn by lot, and too many of them (vLLM's sampling parameters)."""
+    """Refuse several answers under greedy sampling, and too many of them (vLLM's sampling parameters)."""
     n, temperature = request.answers, request.body.get("temperature")
     if n < 1:
         raise bad(f"n must be at least 1, got {n}.")
@@ -152,7 +152,7 @@ def prompt_fits(request: ChatRequest) -> None:
 
 
 def effort_is_known(request: ChatRequest) -> None:
-    """Refuse levels that K3 does not have; other models do not look at it."""
+    """Refuse efforts that K3 does not have; other models ignore them."""
     effort = request.body.get("reasoning_effort")
     if request.model.effort and effort not in (None, "none", "low", "high", "max"):
         raise bad("Kimi K3 supports thinking_effort values: low, high, max")
@@ -174,7 +174,7 @@ BOTH: tuple[Check, ...] = (
 
 
 def _template(body: JsonObject, spec: ModelSpec) -> bool:
-    """The template's variables; a parser of 2026 reads both names, and takes either for yes."""
+    """Return whether the template lets the model think: either of two variables for it, or else the effort."""
     if spec.thinking == "always":
         return True
     said = body.get("chat_template_kwargs")
@@ -199,7 +199,7 @@ def _renamed(message: JsonObject) -> JsonObject:
 
 
 def _schema_wins(body: JsonObject) -> JsonObject:
-    """Both decode by one grammar: beside a response schema no tool is called (vLLM 0.32.0, SGLang's own warning)."""
+    """Drop tools beside a response schema, since both decode by one grammar (vLLM 0.32.0, SGLang's own warning)."""
     asked = body.get("response_format")
     if not isinstance(asked, dict) or asked.get("type") != "json_schema":
         return body
@@ -211,7 +211,7 @@ def _vllm(body: JsonObject) -> JsonObject:
 
 
 def _continuing(body: JsonObject) -> JsonObject:
-    """Moonshot's `partial` is not looked at; `continue_final_message` does it."""
+    """Ignore Moonshot's `partial`; `continue_final_message` has the last message continued."""
     messages = body.get("messages")
     if not isinstance(messages, list) or not all(isinstance(one, dict) for one in messages) or not messages:
         return body
@@ -260,19 +260,19 @@ def _chunks(chunks: list[JsonObject], completion: Completion) -> list[JsonObject
 
 
 def _usage(usage: JsonObject) -> JsonObject:
-    """Cached tokens are told only by a flag of the server."""
+    """Return usage without cached tokens, which only a flag of the server shows."""
     plain = {key: value for key, value in usage.items() if key != "cached_tokens"}
     return {**plain, "prompt_tokens_details": None}
 
 
 def _named(reply: Reply, request: ChatRequest) -> Reply:
-    """A call that was chosen by name ends with `stop`."""
+    """End a call that was chosen by name with the finish reason `stop`."""
     named = request.tool_choice == "specified" and reply.calls and reply.finish is None
     return replace(reply, finish="stop") if named else reply
 
 
 def _last_word(reply: Reply, request: ChatRequest) -> Reply:
-    """A whole answer that continues a message while the model may think is taken for a thought (vLLM 0.32.0)."""
+    """Take a whole answer that continues a message for reasoning while the model may think (vLLM 0.32.0)."""
     if request.partial is not None and request.thinking and not request.stream:
         return replace(reply, text="", reasoning=reply.text)
     return _named(reply, request)

@@ -1,6 +1,6 @@
 """The web as the local server knows it: a few pages about places that do not exist.
 
-Searches find the same pages whenever they are asked for the same, and nobody takes an answer for news of the world.
+The same search always finds the same pages, and nobody can take an answer for news of the real world.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Page:
         return f"https://amber.example/{self.path}"
 
     def as_result(self, *, content: bool) -> dict[str, str]:
-        """The page as a search result: nine fields, all of them text."""
+        """Return the page as a search result: nine fields, all of them text."""
         return {
             "title": self.title,
             "url": self.url,
@@ -91,7 +91,7 @@ PAGES = (
 
 
 def find(query: str, limit: int) -> list[Page]:
-    """The pages that share words with a query, best first; none when none does."""
+    """Return the pages that share words with a query, best first."""
     wanted = set(words(query))
     scored = [(len(wanted & set(words(f"{page.title} {page.text}"))), page) for page in PAGES]
     ranked = sorted(scored, key=lambda item: -item[0])
@@ -101,18 +101,18 @@ def find(query: str, limit: int) -> list[Page]:
 
 
 def page_at(url: str) -> Page | None:
-    """The page of an address."""
+    """Return the page of an address, or None when there is none."""
     return next((page for page in PAGES if page.url == url.strip().rstrip("/")), None)
 
 
 def sealed(text: str) -> str:
-    """A text in the envelope in which results of the search go through a client that is not to read them."""
+    """Put a text into the envelope in which search results pass through a client that is not to read them."""
     inner = base64.b64encode(text.encode()).decode()
     return f"----MOONSHOT ENCRYPTED BEGIN----{inner}----MOONSHOT ENCRYPTED END----"
 
 
 def opened(text: str) -> str:
-    """A text with every envelope in it opened, as the model reads it."""
+    """Open every envelope in a text, as the model reads it."""
     return _ENVELOPE.sub(_inner, text) if "MOONSHOT ENCRYPTED" in text else text
 
 
@@ -124,7 +124,7 @@ def _inner(envelope: re.Match[str]) -> str:
 
 
 def as_text(pages: list[Page]) -> str:
-    """Pages as a search hands them to the model."""
+    """Write pages as a search hands them to the model."""
     if not pages:
         return json.dumps({"search_results": []})
     return "\n\n".join(f"Title: {page.title}\nURL: {page.url}\n{page.text}" for page in pages)

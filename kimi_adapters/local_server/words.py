@@ -31,7 +31,7 @@ _BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+")
 
 @lru_cache(maxsize=20_000)
 def stem(word: str) -> str:
-    """A word without its ending, crude but the same for all forms of most English words."""
+    """Cut the ending off a word: crude, but with one result for all forms of most English words."""
     for suffix in _SUFFIXES:
         if word.endswith(suffix) and len(word) - len(suffix) >= 3:
             return word[: -len(suffix)]
@@ -39,7 +39,7 @@ def stem(word: str) -> str:
 
 
 def all_words(text: str) -> list[str]:
-    """The stems of every word; Chinese and Japanese in pairs of characters."""
+    """Return the stems of every word; Chinese and Japanese in pairs of characters."""
     found: list[str] = []
     for word in _WORD.findall(_CAMEL.sub(" ", text).lower()):
         if _CJK.search(word):
@@ -53,17 +53,17 @@ _STOP_STEMS = STOP | {stem(word) for word in STOP if len(word) > 3}
 
 
 def words(text: str) -> list[str]:
-    """The stems of the words that carry meaning."""
+    """Return the stems of the words that carry meaning."""
     return [word for word in all_words(text) if word not in _STOP_STEMS]
 
 
 def is_wide(word: str) -> bool:
-    """Whether a word is a pair of Chinese or Japanese characters; one such pair says as much as two words."""
+    """Return whether a word is a pair of Chinese or Japanese characters, which says as much as two words."""
     return _CJK.match(word) is not None
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of a text; a line break always ends one."""
+    """Return the sentences of a text; a line break always ends one."""
     found = []
     for line in text.splitlines():
         plain = _BULLET.sub("", line).strip()
@@ -72,6 +72,6 @@ def sentences(text: str) -> list[str]:
 
 
 def shorten(text: str, most: int) -> str:
-    """A text on one line, no longer than so many characters."""
+    """Return a text on one line, no longer than so many characters."""
     line = " ".join(text.split())
     return line if len(line) <= most else line[: most - 1].rstrip() + "…"

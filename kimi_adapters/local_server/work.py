@@ -1,4 +1,4 @@
-"""Tasks that were queued and are asked for later, and the results that are sent to an address of this machine."""
+"""Queued tasks that are polled later, and webhooks to an address of this machine."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class Work:
 
     Attributes:
         results: Its finished items, errors among them, in the order in which they become known.
-        polls: How often it is still at work when it is asked for.
+        polls: How many more polls find it unfinished.
     """
 
     results: list[JsonObject]
     polls: int
 
     def so_far(self) -> list[JsonObject]:
-        """What is known when it is asked for once more: the rest is `processing`."""
+        """Return what is known at one more poll; the rest is `processing`."""
         if self.polls <= 0:
             return self.results
         self.polls -= 1

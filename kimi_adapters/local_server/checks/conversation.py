@@ -25,7 +25,7 @@ def roles_are_known(request: ChatRequest) -> None:
 
 
 def messages_are_not_empty(request: ChatRequest) -> None:
-    """Refuse messages that say nothing; a tool may answer with nothing."""
+    """Refuse empty messages; only a tool result may be empty."""
     for at, message in enumerate(request.messages):
         if message["role"] != "tool" and _is_empty(message):
             # Quoted in dozens of reports, for example labring/FastGPT#3575 and AIDotNet/OpenCowork#10.
@@ -41,7 +41,7 @@ def _is_empty(message: JsonObject) -> bool:
 
 
 def partial_is_last(request: ChatRequest) -> None:
-    """Refuse ``partial`` anywhere but on a last message of the assistant."""
+    """Refuse ``partial`` anywhere but on an assistant message that comes last."""
     last = len(request.messages) - 1
     for at, message in enumerate(request.messages):
         if message.get("partial") and (at != last or message["role"] != "assistant"):
@@ -49,7 +49,7 @@ def partial_is_last(request: ChatRequest) -> None:
 
 
 def dynamic_tools_are_legal(request: ChatRequest) -> None:
-    """Refuse tools inside messages, save in a system message without content for K3."""
+    """Refuse tools inside messages, except in a system message without content sent to K3."""
     for message in request.messages:
         if not message.get("tools"):
             continue

@@ -16,7 +16,7 @@ def _calls(message: JsonObject) -> list[JsonObject]:
 
 
 def calls_are_well_formed(request: ChatRequest) -> None:
-    """Refuse tool calls without a name or with arguments that are no text, and ids twice in one message."""
+    """Refuse tool calls without a name, arguments that are no string, and an id that stands twice in one message."""
     for message in request.messages:
         if not isinstance(message.get("tool_calls") or [], list):
             raise invalid("Invalid request: tool_calls must be an array")
@@ -38,7 +38,7 @@ def _check_function(call: object) -> None:
 
 
 def arguments_of(request: ChatRequest) -> Iterator[str]:
-    """The arguments of all earlier calls that have some."""
+    """Yield the arguments of all earlier calls that have some."""
     for message in request.messages:
         for call in _calls(message):
             if text := call["function"].get("arguments"):
@@ -46,10 +46,10 @@ def arguments_of(request: ChatRequest) -> Iterator[str]:
 
 
 def strict_json(text: str) -> object:
-    """What a parser reads that goes by the letter of JSON: no raw control characters, no NaN, no endless numbers.
+    """Parse a text by the letter of JSON: no raw control characters, no NaN, no infinite numbers.
 
     Raises:
-        ValueError: It is no JSON.
+        ValueError: If the text is not such JSON.
     """
     return json.loads(text, parse_constant=_refused, parse_float=_finite)
 
@@ -78,7 +78,7 @@ def arguments_are_objects(request: ChatRequest) -> None:
 def calls_are_answered(request: ChatRequest) -> None:
     """Refuse results without a call, calls without a result, and second results.
 
-    The real server has one sentence for all of it, with two blanks when the id is empty.
+    The real server has one sentence for all three; with an empty id, two blanks stand in it.
     """
     open_calls: list[str] = []
     for message in request.messages:
@@ -121,7 +121,7 @@ def kept_reasoning_is_replayed(request: ChatRequest) -> None:
     """Refuse, while the reasoning of all turns is kept in view, any assistant message without the field.
 
     MoonshotAI/kimi-cli, changelog of 1.49.0: with preserved thinking there are backends "that require
-    ``reasoning_content`` on every assistant message". An empty text is there, and is what its client sends back.
+    ``reasoning_content`` on every assistant message". An empty text counts as present; that client sends it back.
     """
     if not (request.thinking and request.keeps_reasoning):
         return

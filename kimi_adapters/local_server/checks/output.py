@@ -1,4 +1,4 @@
-"""Checks of what is asked of the answer, and of the size and nature of the whole."""
+"""Checks of the options for the answer, and of the size and content of the whole request."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from kimi_adapters.local_server.refusal import Refusal, invalid
 from kimi_adapters.local_server.request import ChatRequest, text_of
 
 _FORMATS = ("text", "json_object", "json_schema")
-#: A request that says this is refused as "high risk".
+#: A request that contains this is refused as "high risk".
 CONTENT_FILTER_MARKER = "[[content_filter]]"
 
 
 def response_format_is_legal(request: ChatRequest) -> None:
-    """Refuse unknown formats, and ``json_schema`` without name or schema or with a wrong strict."""
+    """Refuse unknown formats, and ``json_schema`` without name or schema or with a ``strict`` that is no boolean."""
     asked = request.body.get("response_format")
     if asked is None:
         return
@@ -69,10 +69,10 @@ def limit_is_positive(request: ChatRequest) -> None:
 
 
 def stream_options_have_a_stream(request: ChatRequest) -> None:
-    """Refuse options of a stream without one.
+    """Refuse ``stream_options`` without ``stream``.
 
-    The contract of Chat Completions, which these hosts say they speak ("Only set this when you set `stream: true`").
-    OpenAI and DeepSeek answer 400; of the hosts here only vLLM was seen to.
+    That is the contract of Chat Completions, which these hosts claim ("Only set this when you set `stream: true`").
+    OpenAI and DeepSeek answer 400; of the hosts here, only vLLM was seen to do so.
     """
     if request.body.get("stream_options") is not None and not request.stream:
         raise invalid("Invalid request: stream_options is only allowed when stream is enabled")
@@ -89,7 +89,7 @@ def cache_options_are_known(request: ChatRequest) -> None:
 
 
 def prompt_fits(request: ChatRequest) -> None:
-    """Refuse a prompt that is too long, alone or together with the asked limit."""
+    """Refuse a prompt that is too long, alone or together with the requested token limit."""
     context = request.model.context
     if request.prompt_tokens > context:
         raise invalid(
@@ -100,6 +100,6 @@ def prompt_fits(request: ChatRequest) -> None:
 
 
 def content_is_harmless(request: ChatRequest) -> None:
-    """Refuse what carries the marker of this emulator for high-risk content."""
+    """Refuse messages with the local server's marker for high-risk content."""
     if any(CONTENT_FILTER_MARKER in text_of(message.get("content")) for message in request.messages):
         raise Refusal(400, "content_filter", "The request was rejected because it was considered high risk")

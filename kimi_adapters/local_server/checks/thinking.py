@@ -53,7 +53,7 @@ def keep_is_known(request: ChatRequest) -> None:
 
 
 def effort_is_not_doubled(request: ChatRequest) -> None:
-    """Refuse both switches at once on K2.x, and effort ``none`` there; unknown efforts are ignored."""
+    """Refuse ``thinking`` beside ``reasoning_effort`` on K2.x, and the effort ``none``; ignore other efforts."""
     effort = request.body.get("reasoning_effort")
     if effort is None or request.model.effort:
         return

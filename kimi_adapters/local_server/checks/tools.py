@@ -45,7 +45,7 @@ def names_are_legal(request: ChatRequest) -> None:
 
 
 def names_are_unique(request: ChatRequest) -> None:
-    """Refuse two tools of one name."""
+    """Refuse two tools with one name."""
     seen: set[str] = set()
     for tool in request.tools:
         name = tool["function"]["name"]
@@ -84,7 +84,7 @@ def choice_is_legal(request: ChatRequest) -> None:
 
 
 def web_search_is_possible(request: ChatRequest) -> None:
-    """Refuse the built-in search while thinking where the model's spec says so."""
+    """Refuse the built-in search while thinking, for models whose spec says that it does not work."""
     builtin = any(tool["type"] == "builtin_function" for tool in request.tools)
     if builtin and request.thinking and not request.model.web_search_thinks:
         raise invalid("builtin function $web_search is incompatible with thinking enabled")

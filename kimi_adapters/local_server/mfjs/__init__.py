@@ -1,4 +1,4 @@
-"""Moonshot-flavoured JSON Schema: what the server takes, and its words for the rest.
+"""Moonshot-flavoured JSON Schema: what the server accepts, and its error messages for the rest.
 
 The rules are those of Moonshot's open-source validator (MoonshotAI/walle, 2026-06-29) at its level ``strict``, which
 the server uses, and one in which the live servers were seen to be stricter: a ``$schema`` at the top. Keywords that

@@ -12,8 +12,8 @@ class Place(NamedTuple):
 
     Attributes:
         parts: The keys that lead there.
-        unreachable: One of them is a name with both braces, which the validator takes for the number of a branch:
-            it does not find its way back there.
+        unreachable: Whether one of them is a name with both braces. The validator takes it for the number of a branch
+            and does not find its way back.
     """
 
     parts: tuple[str, ...] = ()
@@ -24,7 +24,7 @@ class Place(NamedTuple):
         return Place((*self.parts, *keys), self.unreachable or any("{" in key and "}" in key for key in keys))
 
     def branch(self, index: int) -> Place:
-        """Return the place of a branch of ``anyOf``, whose number is not said."""
+        """Return the place of a branch of ``anyOf``; error messages leave out its number."""
         return Place((*self.parts, "anyOf"), self.unreachable)
 
     @property

@@ -20,7 +20,7 @@ def check_keywords(schema: JsonObject, place: Place, root: JsonObject) -> None:
     """Check the keywords of one level of a schema.
 
     Raises:
-        Fault: One of them, or two together, are not of the flavour.
+        Fault: If a keyword, or two of them together, are outside Moonshot's flavour.
     """
     _check_company_of_type(schema, place)
     if "type" in schema:

@@ -14,7 +14,7 @@ def check_references(root: JsonObject, references: Iterable[str]) -> None:
     """Check the references of a schema whose keywords are right.
 
     Raises:
-        Fault: One leads nowhere, stands where none may or beside what its target says too, or never ends.
+        Fault: If a reference leads nowhere, stands where none may, repeats a keyword of its target, or never ends.
     """
     for reference in sorted(references):
         if _target(reference, root) is None:
@@ -32,7 +32,7 @@ def depths_of_definitions(root: JsonObject) -> dict[str, int]:
 
 
 def _depth(schema: Any, root: JsonObject, known: dict[str, int]) -> int:
-    """Return the depth of a schema; of a definition inside itself nothing is added. Items are not looked into."""
+    """Return the depth of a schema. A definition inside itself adds nothing, and ``items`` are not looked into."""
     if not isinstance(schema, dict):
         return 0
     depth = 0
@@ -109,7 +109,7 @@ def _steps(schema: JsonObject, root: JsonObject) -> Iterator[JsonObject]:
 
 
 def _check_uses(schema: JsonObject, place: Place, root: JsonObject, *, endless: bool) -> None:
-    """Check every reference outside of ``$defs``, under whatever keyword; `endless` when the whole has no end."""
+    """Check every reference outside of ``$defs``, under any keyword; `endless` when the whole schema has no end."""
     if schema.get("$ref") is not None:
         expanded = _expanded(schema, root, place)
         _check_beside(schema, expanded, place)
@@ -129,7 +129,7 @@ def _check_uses(schema: JsonObject, place: Place, root: JsonObject, *, endless: 
 
 
 def _expanded(schema: JsonObject, root: JsonObject, place: Place) -> JsonObject:
-    """Return the target of a reference; of one that is only another reference, the target of that."""
+    """Return the target of a reference; where that is only another reference, the target of the latter."""
     words: JsonObject = {}
     seen: set[str] = set()
     current = schema

@@ -13,7 +13,7 @@ from kimi_adapters.local_server.rules.view import View
 
 
 def answer(request: ChatRequest, *, text_before_tools: bool = False) -> Reply:
-    """The reply to a request, without regard to stop strings and token limits."""
+    """Return the reply to a request, before stop strings and token limits cut it."""
     view = View(request)
     plan = _plan(view)
     if plan is not None:
@@ -46,5 +46,5 @@ def _said(view: View) -> Said:
 
 
 def _continued(text: str, prefix: str | None) -> str:
-    """In partial mode the answer goes on where the prefix ends, and does not repeat it."""
+    """Return an answer without the prefix that it continues in partial mode."""
     return text.removeprefix(prefix) if prefix else text

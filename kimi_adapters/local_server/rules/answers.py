@@ -1,4 +1,4 @@
-"""Answers in text: a list of rules, of which the first that fits speaks."""
+"""Answers in text: a list of rules, of which the first that fits answers."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ Rule = Callable[[View], Said | None]
 
 
 def say(view: View) -> Said:
-    """The answer to a conversation in which no tool is to be called."""
+    """Answer a conversation in which no tool is to be called."""
     for rule in RULES:
         said = rule(view)
         if said is not None:
@@ -80,7 +80,7 @@ def _echo(view: View) -> Said | None:
 
 
 def _results(view: View) -> Said | None:
-    """What the tools said: quoted when short, searched for the answer when long."""
+    """Report what the tools returned: quoted when short, searched for the answer when long."""
     if not view.results:
         return None
     last = view.turns[-1] if view.turns[-1] else view.results[-1:]
@@ -133,7 +133,7 @@ def _summary(view: View) -> Said | None:
 
 
 def _from_text(view: View) -> Said | None:
-    """The sentences of the prompt that answer the question."""
+    """Answer with sentences of the prompt, or else with one of an earlier message."""
     found = extract.best(view.question, extract.read(f"{view.given}\n\n{view.system}"))
     if found:
         return Said(extract.quoted(found, sources=_wants_sources(view)), "I look the answer up in the given text.")
@@ -167,7 +167,7 @@ def _wants_sources(view: View) -> bool:
 
 
 def _without_text(asked: str) -> str:
-    """The lines of a prompt that are instructions, not passages: those that carry no marker."""
+    """Return the lines of a prompt that are instructions, not passages: those without a marker."""
     marked = re.compile(r"^\s*(?:source|\[)", re.IGNORECASE)
     return "\n".join(line for line in asked.splitlines() if not marked.match(line))
 

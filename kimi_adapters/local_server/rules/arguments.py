@@ -26,7 +26,7 @@ _NAMING = ("name", "path", "file", "filename", "id", "title", "url", "key")
 def arguments(
     tool: Tool, text: str, *, question: str = "", more: str = "", about: str = "", step: int | None = None
 ) -> str:
-    """The arguments of one call, filled from a text.
+    """Return the arguments of one call, filled from a text.
 
     Args:
         tool: The tool.
@@ -52,7 +52,7 @@ def _counts(tool: Tool, name: str) -> bool:
 
 
 def _literal(tool: Tool, text: str) -> JsonObject | None:
-    """The arguments of a call that the text writes out: ``magic_function(3)``, ``add(a=1, b=2)``."""
+    """Return the arguments of a call that the text writes out: ``magic_function(3)``, ``add(a=1, b=2)``."""
     match = re.search(rf"(?<!\w){re.escape(tool.name)}\(([^()]*)\)", text)
     if match is None or not match[1].strip():
         return None
@@ -70,7 +70,7 @@ def _literal(tool: Tool, text: str) -> JsonObject | None:
 
 
 def call_lists(tool: Tool, view: View, text: str) -> list[str]:
-    """The arguments of every call to make of a tool now: one for each listed item or each of several places.
+    """Return the arguments of each call to make of a tool now: one per listed item or place, else a single one.
 
     Args:
         tool: The tool.
@@ -85,7 +85,7 @@ def call_lists(tool: Tool, view: View, text: str) -> list[str]:
 
 
 def _over_items(tool: Tool, view: View) -> list[str]:
-    """One call for each item that the last results list."""
+    """Return the arguments of one call for each item that the last results list."""
     name = _only_string(tool)
     if name is None or not _ITEMS & set(all_words(name)) or not view.turns:
         return []
@@ -96,7 +96,7 @@ def _over_items(tool: Tool, view: View) -> list[str]:
 
 
 def _over_places(tool: Tool, view: View, text: str) -> list[str]:
-    """One call for each of several names: ``the weather in Paris and Rome``."""
+    """Return the arguments of one call for each of several places: ``the weather in Paris and Rome``."""
     name = _only_string(tool)
     finder = kinds.finder(name) if name is not None else None
     if name is None or finder is None or view.turns:
@@ -109,7 +109,7 @@ def _over_places(tool: Tool, view: View, text: str) -> list[str]:
 
 
 def _only_string(tool: Tool) -> str | None:
-    """The one required parameter, when it is a string."""
+    """Return the one required parameter when it is a string, else None."""
     if len(tool.required) != 1:
         return None
     plain = schema.resolved(tool.properties[tool.required[0]], tool.parameters)
@@ -117,7 +117,7 @@ def _only_string(tool: Tool) -> str | None:
 
 
 def items(text: str) -> list[str]:
-    """The items that a tool result lists: a JSON list, or file names."""
+    """Return the items that a tool result lists: a JSON list, or file names."""
     value = json_in(text)
     if isinstance(value, dict):
         value = next((inner for inner in value.values() if isinstance(inner, list)), None)

@@ -1,4 +1,4 @@
-"""Sums in a text, worked out."""
+"""Finds sums in a text and works them out."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _DATE = re.compile(r"\d{1,4}-\d{1,2}-\d{1,4}")
 
 
 def expression(text: str) -> str | None:
-    """The first sum in a text, as plain operators; None when there is none."""
+    """Return the first sum in a text, with plain operators, or None when there is none."""
     plain = text
     for pattern, sign in _WORDS:
         plain = re.sub(pattern, sign, plain, flags=re.IGNORECASE)
@@ -48,7 +48,7 @@ def expression(text: str) -> str | None:
 
 
 def value(text: str) -> float | int | None:
-    """What a sum amounts to; None when it is none, or too large."""
+    """Work out a sum; return None when the text is no sum or the result is too large."""
     try:
         result = _evaluate(ast.parse(text.strip(), mode="eval").body)
     except (SyntaxError, ValueError, ZeroDivisionError, OverflowError, RecursionError, MemoryError):
@@ -80,7 +80,7 @@ class Operand:
 
 
 def steps(text: str) -> list[Step]:
-    """The operations of a sum, the inner ones first; empty when it has others than the four."""
+    """Return the operations of a sum, the inner ones first; none when it has others than + - * /."""
     made: list[Step] = []
 
     def walk(node: ast.expr) -> Operand:

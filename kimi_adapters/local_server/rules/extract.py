@@ -46,7 +46,7 @@ class Sentence:
 
 
 def read(text: str) -> list[Sentence]:
-    """The sentences of a text, each with its source and heading."""
+    """Return the sentences of a text, each with its source and heading."""
     found: list[Sentence] = []
     source: str | None = None
     heading = ""
@@ -66,7 +66,7 @@ def read(text: str) -> list[Sentence]:
 
 
 def _marker(line: str) -> tuple[str | None, str]:
-    """The marker that a line opens with, as an answer quotes it, and the rest of the line."""
+    """Return the marker that a line opens with, as an answer quotes it, and the rest of the line."""
     for pattern, form in ((_NUMBERED, "[{}]"), (_BRACKETED, "{}"), (_TAGGED, "[{}]")):
         match = pattern.match(line)
         if match is not None:
@@ -76,7 +76,7 @@ def _marker(line: str) -> tuple[str | None, str]:
 
 
 def best(question: str, found: Iterable[Sentence], most: int = 3) -> list[Sentence]:
-    """The one to three sentences that answer a question, in the order of the text; none when none fits."""
+    """Return up to `most` sentences that answer a question, in the order of the text; none when none fits."""
     wanted = set(words(question))
     candidates = list({sentence.text: sentence for sentence in found}.values())
     if not wanted or not candidates:
@@ -99,7 +99,7 @@ def best(question: str, found: Iterable[Sentence], most: int = 3) -> list[Senten
 
 
 def summary(found: list[Sentence], most: int = 3) -> list[Sentence]:
-    """The sentences that share most with all the others."""
+    """Return the sentences that share most with all the others."""
     frequency = Counter(word for sentence in found for word in set(words(sentence.text)))
 
     def centrality(sentence: Sentence) -> float:
@@ -111,7 +111,7 @@ def summary(found: list[Sentence], most: int = 3) -> list[Sentence]:
 
 
 def quoted(found: Iterable[Sentence], *, sources: bool) -> str:
-    """Sentences as an answer, each with its source when asked for."""
+    """Join sentences to an answer, each with its source when asked for."""
     texts = []
     for sentence in found:
         marker = f" {sentence.source}" if sources and sentence.source else ""

@@ -49,7 +49,7 @@ class Filler:
         self._used_numbers = 0
 
     def value(self, given: Any, name: str = "", open_refs: tuple[str, ...] = ()) -> Any:
-        """A value that is valid for a schema."""
+        """Return a value that is valid for a schema."""
         ref = given.get("$ref") if isinstance(given, dict) else None
         path = (*open_refs, ref or name)
         plain = self._branch(schema.resolved(given, self.root), name, path)
@@ -67,7 +67,7 @@ class Filler:
         return maker(plain, name, path) if maker is not None else None
 
     def _branch(self, plain: JsonObject, name: str, path: tuple[str, ...]) -> JsonObject:
-        """The branch of a union that the text speaks of, null when it says that there is nothing."""
+        """Return the branch of a union that the text speaks of, or null when the text gives nothing."""
         found = schema.branches(plain, self.root)
         if len(found) == 1:
             return found[0] if "anyOf" not in found[0] else self._branch(found[0], name, path)
@@ -116,7 +116,7 @@ class Filler:
         return made
 
     def is_evident(self, inner: Any, name: str) -> bool:
-        """Whether the text itself gives a value for a property."""
+        """Return whether the text itself gives a value for a property."""
         plain = schema.resolved(inner, self.root)
         if self.mentions.pair(name) is not None and len(name) > 1:
             return True
@@ -130,7 +130,7 @@ class Filler:
         return strings.fitted(self._text(plain, name), plain)
 
     def _text(self, plain: JsonObject, name: str) -> str:
-        """The first there is of: a pair, a mention of the kind, a quotation, the question, a guess."""
+        """Return the first there is: a pair, a format, a mention of the kind, a quotation, the question, a guess."""
         told = self.mentions.pair(name) or self.mentions.quoted_beside(name) if len(name) > 1 else None
         if told is not None:
             self._used.add(told)
@@ -149,7 +149,7 @@ class Filler:
         return beside if beside is not None else strings.guess(name, plain, self.text, self.question, self.more)
 
     def take(self, candidates: Sequence[str]) -> str | None:
-        """The first candidate that no other property has taken."""
+        """Take the first candidate that no other property has taken."""
         for one in candidates:
             if one not in self._used:
                 self._used.add(one)

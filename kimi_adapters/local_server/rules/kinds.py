@@ -54,7 +54,7 @@ _ASKING = frozenset(all_words("query question search input text prompt message r
 
 
 def finder(name: str) -> Finder | None:
-    """Where the values of a property are found; None when its name does not tell."""
+    """Return what finds the values of a property, or None when its name does not tell."""
     stems = all_words(name)
     for stem in reversed(stems):
         for kind, found in _TABLE:
@@ -64,12 +64,12 @@ def finder(name: str) -> Finder | None:
 
 
 def is_asking(name: str) -> bool:
-    """Whether a property takes the question itself, as ``query`` and ``input`` do."""
+    """Return whether a property takes the question itself, as ``query`` and ``input`` do."""
     return bool(_ASKING & set(all_words(name)))
 
 
 def topic(text: str) -> str:
-    """What a text is about, in a word or two."""
+    """Say what a text is about, in a word or two."""
     about = _ABOUT.search(text)
     if about is not None:
         return about[1].strip()

@@ -66,7 +66,7 @@ _NO_FOLDER = _OPENERS | {"current", "folder", "directory", "read", "same", "work
 
 
 def number(text: str) -> float | int:
-    """The value of a number as written."""
+    """Return the value of a number as it is written: ``1,000``."""
     plain = text.replace(",", "").replace("−", "-")
     return float(plain) if "." in plain else int(plain)
 
@@ -154,7 +154,7 @@ class Mentions:
 
     @cached_property
     def named(self) -> list[str]:
-        """What is said to be named or called something."""
+        """The names behind *named*, *called* and the like."""
         found = []
         for match in _NAMED.finditer(self.text):
             rest = self.text[match.end() :]
@@ -180,11 +180,11 @@ class Mentions:
         return found
 
     def pair(self, name: str) -> str | None:
-        """The value of a pair whose key is a name, however written."""
+        """Return the value of the pair whose key is a name in any spelling, or None when there is none."""
         return self.pairs.get("_".join(all_words(name))) or None
 
     def quoted_beside(self, name: str) -> str | None:
-        """The quotation behind a name: ``subject 'Hello'``."""
+        """Return the quotation behind a name: ``subject 'Hello'``."""
         plain = re.escape(name).replace("_", "[ _-]")
         match = re.search(rf"\b{plain}\s+(?:is\s+|of\s+|to\s+|as\s+)?(?=[\"“'‘`])", self.text, re.IGNORECASE)
         quote = _QUOTED.match(self.text, match.end()) if match is not None else None
@@ -196,7 +196,7 @@ class Mentions:
         return [match[1].strip().rstrip(".") for match in _SAYING.finditer(self.text)]
 
     def beside(self, name: str) -> str | None:
-        """The word behind a name: ``host example.com``."""
+        """Return the word behind a name: ``host example.com``."""
         plain = re.escape(name).replace("_", "[ _-]")
         match = re.search(rf"\b{plain}\s+[\"'`]?([\w.:/-]*\w)", self.text, re.IGNORECASE)
         return match[1] if match is not None and match[1].lower() not in STOP | _OPENERS else None
@@ -207,7 +207,7 @@ class Mentions:
         return frozenset(all_words(self.text))
 
     def near(self, name: str) -> Iterator[float | int]:
-        """The numbers that stand right beside a word of a name: ``3 items``, ``age 30``."""
+        """Yield the numbers at most two words away from a word of a name: ``3 items``, ``age 30``."""
         wanted = {stem(word) for word in all_words(name)}
         pieces = re.findall(r"[-−]?\d[\d,]*(?:\.\d+)?|[^\W\d_]+", self.text)
         for at, piece in enumerate(pieces):

@@ -22,7 +22,7 @@ _FALSE, _TRUE = re.compile(r"(?:false|no|off|0)\b", re.I), re.compile(r"(?:true|
 
 
 def told(name: str, mentions: Mentions) -> float | int | None:
-    """The number that a text gives for a property by name, unit or neighbourhood."""
+    """Return the number that a text gives for a property, by its name, its unit or a word nearby."""
     if len(name) < 2:
         return None
     pair = re.match(r"[$€£¥]?\s?(-?\d[\d,]*(?:\.\d+)?)(?!-?\d)", mentions.pair(name) or "")
@@ -37,14 +37,14 @@ def told(name: str, mentions: Mentions) -> float | int | None:
 
 
 def labelled(asked: str, results: str) -> list[float | int]:
-    """The numbers in results whose label the request speaks of: ``total: 12.50`` for "add the totals"."""
+    """Return the numbers in results whose label the request speaks of: ``total: 12.50`` for "add the totals"."""
     wanted = set(words(asked))
     found = [(match[1], match[2]) for match in _LABELLED.finditer(results)]
     return [number(value.rstrip(",")) for label, value in found if wanted & set(words(label))]
 
 
 def fitted(value: float | int, schema: dict[str, Any], *, whole: bool) -> float | int:
-    """A number moved to where a schema allows it."""
+    """Move a number to where a schema allows it."""
     step = 1 if whole else 0.5
     bounds = [
         (schema.get("minimum"), 0, max),
@@ -64,7 +64,7 @@ def _whole(value: float | int, schema: dict[str, Any]) -> int:
 
 
 def truth(name: str, mentions: Mentions) -> bool | None:
-    """What a text says to a yes-or-no property; None when it says nothing."""
+    """Return what a text says of a yes-or-no property, or None when it says nothing."""
     pair = mentions.pair(name) or ""
     if _FALSE.match(pair) or _TRUE.match(pair):
         return bool(_TRUE.match(pair))

@@ -1,4 +1,4 @@
-"""Says what can be seen of pictures and videos without looking at their contents."""
+"""Describes pictures and videos by what their bytes tell."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ JsonObject = dict[str, Any]
 
 
 def described(parts: list[JsonObject], files: FileStore) -> str:
-    """One sentence for each picture or video."""
+    """Return one sentence for each picture or video."""
     lines = [_line(part, files) for part in parts]
     if len(lines) == 1:
         return lines[0]

@@ -37,7 +37,7 @@ class Plan:
 
 
 def next_calls(view: View, *, forced: bool = False, only: str | None = None) -> Plan | None:
-    """The calls of this turn; None when it is time to answer.
+    """Return the calls of this turn, or None when it is time to answer.
 
     Args:
         view: The conversation.
@@ -56,7 +56,7 @@ def next_calls(view: View, *, forced: bool = False, only: str | None = None) -> 
 
 
 def _followed(view: View, tools: list[Tool], chosen: list[Tool]) -> Plan | None:
-    """A tool result that says ``next: read_file b.txt``."""
+    """Make the calls that the last tool results name: ``next: read_file b.txt``."""
     if not view.turns:
         return None
     calls = []
@@ -86,7 +86,7 @@ def _same(left: str, right: str) -> bool:
 
 
 def _counted(view: View, tools: list[Tool], chosen: list[Tool]) -> Plan | None:
-    """``call ping 5 times``: as many turns as asked for; counters among the parameters count up."""
+    """Make calls in as many turns as asked for (``call ping 5 times``); parameters that count calls count up."""
     match = _TIMES.search(view.asked)
     if match is None or not chosen:
         return None
@@ -110,7 +110,7 @@ def _as_number(word: str) -> int:
 
 
 def _summed(view: View, tools: list[Tool], chosen: list[Tool]) -> Plan | None:
-    """``20 + (2 * 4)`` with a tool for each sign: one operation per turn, the inner ones first."""
+    """Work out ``20 + (2 * 4)`` with a tool for each sign: one operation per turn, the inner ones first."""
     steps = arithmetic.steps(arithmetic.expression(view.question) or "")
     done = len(view.turns)
     workers = [_worker(step.sign, tools) for step in steps]
@@ -125,7 +125,7 @@ def _summed(view: View, tools: list[Tool], chosen: list[Tool]) -> Plan | None:
 
 
 def _worker(sign: str, tools: list[Tool]) -> Tool | None:
-    """The tool that takes two numbers and works out a sign."""
+    """Return the tool that takes two numbers and works out a sign, or None when there is none."""
     for tool in tools:
         kinds = [tool.properties[name].get("type") for name in tool.required]
         numeric = len(kinds) == 2 and set(kinds) <= {"number", "integer"}
@@ -142,7 +142,7 @@ def _operand(operand: arithmetic.Operand, view: View) -> float | int | None:
 
 
 def _listed(view: View, tools: list[Tool], chosen: list[Tool]) -> Plan | None:
-    """The tools that the request speaks of and that were not called yet, in its order."""
+    """Call the tools that the request speaks of and that were not called yet, in its order."""
     called = {result.name for result in view.results}
     waiting = [tool for tool in chosen if tool.name not in called]
     if view.results and not waiting:
@@ -157,7 +157,7 @@ def _listed(view: View, tools: list[Tool], chosen: list[Tool]) -> Plan | None:
 
 
 def _share(view: View, tool: Tool, chosen: list[Tool]) -> str:
-    """The piece of the request that speaks of a tool: up to where it speaks of the next."""
+    """Return the piece of the request that speaks of a tool: up to where it speaks of the next."""
     starts = sorted({position(one, view.asked) for one in chosen if one != tool})
     start = position(tool, view.asked)
     end = next((one for one in starts if one > start), None)
@@ -165,7 +165,7 @@ def _share(view: View, tool: Tool, chosen: list[Tool]) -> str:
 
 
 def _any(view: View, tools: list[Tool], chosen: list[Tool]) -> Plan:
-    """A call has to be made: of a tool that is named, that suits, or else of the first."""
+    """Call one tool: one that is named, one that suits, or else the first."""
     called = {result.name for result in view.results}
     ranked = [*named(tools, view.asked), *chosen, *tools]
     tool = next((one for one in ranked if one.name not in called), ranked[0])

@@ -1,4 +1,4 @@
-"""Looks into a JSON Schema: references, unions and types made plain."""
+"""Simplifies a JSON Schema: its references, unions and types."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ JsonObject = dict[str, Any]
 
 
 def resolved(schema: Any, root: JsonObject, followed: frozenset[str] = frozenset()) -> JsonObject:
-    """A schema with its reference, ``allOf`` and ``const`` folded in; nothing where references lead in a circle."""
+    """Fold reference, ``allOf`` and ``const`` into a schema; a reference that leads in a circle adds nothing."""
     if not isinstance(schema, dict):
         return {}
     if isinstance(ref := schema.get("$ref"), str):
@@ -27,13 +27,13 @@ def resolved(schema: Any, root: JsonObject, followed: frozenset[str] = frozenset
 
 
 def _listed(schema: JsonObject, keyword: str) -> list[Any]:
-    """The list under a keyword that the server does not look at; nothing when it is none."""
+    """Return the list under a keyword that the server does not check; empty when it is no list."""
     found = schema.get(keyword)
     return found if isinstance(found, list) else []
 
 
 def target(ref: str, root: JsonObject) -> Any:
-    """What a reference points to; an empty schema when it points nowhere."""
+    """Return what a reference points to, or an empty schema when it points nowhere."""
     found: Any = root
     for step in ref.removeprefix("#").strip("/").split("/"):
         found = found.get(step, {}) if isinstance(found, dict) and step else found
@@ -50,7 +50,7 @@ def _merged(left: JsonObject, right: JsonObject) -> JsonObject:
 
 
 def kind(schema: JsonObject) -> str:
-    """The type of the value to make; the first that is not null."""
+    """Return the type of the value to make: the first that is not null."""
     given = schema.get("type")
     for one in given if isinstance(given, list) else [given]:
         if isinstance(one, str) and one != "null":
@@ -63,12 +63,12 @@ def kind(schema: JsonObject) -> str:
 
 
 def is_null(schema: JsonObject) -> bool:
-    """Whether nothing but null is legal."""
+    """Return whether only null is valid."""
     return schema.get("type") == "null" or schema.get("enum") == [None]
 
 
 def branches(schema: JsonObject, root: JsonObject) -> list[JsonObject]:
-    """The alternatives of a union, with the texts beside it; the schema itself when it is no union."""
+    """Return the branches of a union, with the title and description beside it, or the schema itself."""
     union = schema.get("anyOf")
     if not union:
         return [schema]
@@ -77,7 +77,7 @@ def branches(schema: JsonObject, root: JsonObject) -> list[JsonObject]:
 
 
 def refs(schema: Any) -> set[str]:
-    """The references that a schema makes, anywhere in it."""
+    """Return the references in a schema, all but those inside ``$defs``."""
     if isinstance(schema, dict):
         own = {schema["$ref"]} if isinstance(schema.get("$ref"), str) else set()
         return own.union(*(refs(value) for key, value in schema.items() if key != "$defs"))

@@ -19,7 +19,7 @@ _MOST_PAGES = 5
 
 
 def search_calls(view: View) -> Plan | None:
-    """The call of the search, once for each question."""
+    """Plan the call of the search, once for each question."""
     declared = any((tool.get("function") or {}).get("name") == NAME for tool in view.request.tools)
     searched = any(result.name == NAME for result in view.results)
     if not declared or searched or is_small_talk(view.asked):
@@ -34,7 +34,7 @@ def _id(view: View) -> str:
 
 
 def searched(view: View) -> str | None:
-    """The answer after a search: from the pages that stand behind the arguments which came back."""
+    """Answer from the pages of a search whose arguments came back as its result; None when no search came last."""
     if not view.results or view.results[-1].name != NAME:
         return None
     pages = web.find(view.asked, _MOST_PAGES) if _came_back(view) else []
@@ -46,7 +46,7 @@ def searched(view: View) -> str | None:
 
 
 def _came_back(view: View) -> bool:
-    """Whether the last result is a call's arguments, unchanged."""
+    """Return whether the last result carries the search id of the call."""
     found = json_in(view.results[-1].text)
     result = found.get("search_result") if isinstance(found, dict) else None
     return isinstance(result, dict) and result.get("search_id") == _id(view)

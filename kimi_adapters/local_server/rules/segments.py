@@ -14,12 +14,12 @@ _LISTED = re.compile(
 
 
 def split_list(text: str) -> list[str]:
-    """The items of ``a, b and c``."""
+    """Return the items of ``a, b and c``."""
     return [item.strip(" .\"'`") for item in _AND.split(text) if item.strip(" .\"'`")]
 
 
 def list_after(name: str, text: str) -> list[str]:
-    """The items of a list that stands behind a name and a colon; with no name, of any plain list."""
+    """Return the items of the list behind a name and a colon; without a name, of any plain list."""
     if not name:
         match = re.search(r":\s*([^:\n]+(?:,|\band\b)[^:\n]+)$", text, re.M) or _LISTED.search(text)
         return split_list(match[1]) if match is not None else []
@@ -31,14 +31,14 @@ def list_after(name: str, text: str) -> list[str]:
 
 
 def segments(text: str, question: str) -> list[str]:
-    """The pieces of a text that each tell of one thing: those with a name or a number in them."""
+    """Return the pieces of a text that tell of one thing each: those with a name or a number in them."""
     pieces = [piece for piece in sentences(text) if piece != question] or [text]
     told = [part for piece in pieces for part in _clauses(piece)]
     return [part for part in told if Mentions(part).names or Mentions(part).numbers] or told[:1]
 
 
 def _clauses(sentence: str) -> list[str]:
-    """The clauses of a sentence, when each of several has a name and a number of its own."""
+    """Return the clauses of a sentence when each has a name and a number of its own, else the sentence."""
     _, colon, rest = sentence.partition(": ")
     parts = [part for part in _AND.split(rest if colon else sentence) if part.strip()]
     full = [part for part in parts if Mentions(part).names and Mentions(part).numbers]

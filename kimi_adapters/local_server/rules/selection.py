@@ -1,4 +1,4 @@
-"""Which tools a request speaks of."""
+"""Selects the tools that a request speaks of."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Tool:
 
     @classmethod
     def of(cls, function: JsonObject) -> Tool:
-        """The tool that a request declares."""
+        """Return the tool of a function object."""
         parameters = function.get("parameters")
         return cls(
             str(function.get("name", "")),
@@ -74,7 +74,7 @@ class Tool:
 
 
 def named(tools: list[Tool], text: str) -> list[Tool]:
-    """The tools whose names stand in a text, in the order in which they do."""
+    """Return the tools whose names stand in a text, in the order of the text."""
     found = [(match.start(), tool) for tool in tools if (match := _name(tool).search(text)) is not None]
     return [tool for _, tool in sorted(found, key=lambda item: item[0])]
 
@@ -84,11 +84,11 @@ def _name(tool: Tool) -> re.Pattern[str]:
 
 
 def selected(view: View, tools: list[Tool]) -> list[Tool]:
-    """The tools to call for a request, in the order in which it speaks of them.
+    """Return the tools to call for a request, in the order in which it speaks of them.
 
-    A name settles it; then distinctive words of the names; then the system prompt; then "use the tool"; then
-    words of the descriptions; then, for a question, a tool that searches. A form waits until there is
-    nothing else to call.
+    The first of these that finds a tool decides: names and their distinctive words, the system prompt, "use the tool",
+    a sum, words of the descriptions, and for a question a tool that searches. A form waits until there is nothing else
+    to call.
     """
     asked = view.asked
     forms = [tool for tool in tools if tool.is_form]
@@ -122,19 +122,19 @@ def _by_name_and_words(tools: list[Tool], asked: str) -> list[Tool]:
 
 
 def _is_fed(tool: Tool, hits: set[str]) -> bool:
-    """Whether a tool works on others' results and the request has its verb: ``add`` for ``add_numbers``."""
+    """Return whether a tool takes a list of numbers and the request has its verb: ``add`` for ``add_numbers``."""
     verb = all_words(tool.name)[:1]
     return set(verb) <= hits and any(takes_numbers(schema) for schema in tool.properties.values())
 
 
 def takes_numbers(schema: Any) -> bool:
-    """Whether a parameter is a list of numbers."""
+    """Return whether a parameter is a list of numbers."""
     items = schema.get("items") if isinstance(schema, dict) else None
     return isinstance(items, dict) and items.get("type") in ("number", "integer")
 
 
 def position(tool: Tool, text: str) -> int:
-    """Where a text begins to speak of a tool."""
+    """Return where a text begins to speak of a tool."""
     literal = _name(tool).search(text)
     if literal is not None:
         return literal.start()
@@ -143,7 +143,7 @@ def position(tool: Tool, text: str) -> int:
 
 
 def _is_extra(tool: Tool, literal: list[Tool]) -> bool:
-    """Whether a tool's words are its own, not just those of a tool that is called by name."""
+    """Return whether a tool has words of its own, not just those of a tool that is called by name."""
     return not any(tool.telling_words <= other.telling_words for other in literal)
 
 
@@ -175,7 +175,7 @@ def _by_sum(tools: list[Tool], asked: str) -> list[Tool]:
 
 
 def _by_description(tools: list[Tool], asked: str) -> list[Tool]:
-    """The one tool that shares most words with the request, two at least."""
+    """Return the one tool that shares most words with the request, two at least."""
     wanted = set(words(asked))
     scored = []
     for tool in tools:
@@ -205,5 +205,5 @@ _SMALL_TALK = re.compile(
 
 
 def is_small_talk(text: str) -> bool:
-    """Whether a text is a greeting or thanks and little more."""
+    """Return whether a text is a greeting or thanks and little more."""
     return _SMALL_TALK.match(text) is not None and len(text.split()) <= 6

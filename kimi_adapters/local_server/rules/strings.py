@@ -32,12 +32,12 @@ _LONG = 200
 
 
 def is_mentioned(values: list[Any], text: str) -> bool:
-    """Whether a text names one of the values of an enumeration."""
+    """Return whether a text names one of the values of an enumeration."""
     return any(_mention(value, text) is not None for value in values)
 
 
 def mentioned(values: list[Any], text: str) -> Any:
-    """The value of an enumeration that a text names last; the first when it names none."""
+    """Return the value of an enumeration that a text names last, else one that fits its mood, else the first."""
     spoken = [(at, value) for value in values if (at := _mention(value, text)) is not None]
     if spoken:
         return max(spoken, key=lambda item: (item[0], len(str(item[1]))))[1]
@@ -56,13 +56,13 @@ def _mention(value: Any, text: str) -> int | None:
 
 
 def denied(name: str, text: str) -> bool:
-    """Whether a text says that there is to be none: ``no punchline``."""
+    """Return whether a text says that a property is to be left out: ``no punchline``."""
     plain = re.escape(name).replace("_", "[ _-]")
     return bool(name) and re.search(rf"\b(?:no|without|omit)\s+(?:an?\s+|the\s+)?{plain}\b", text, re.I) is not None
 
 
 def of_format(schema: JsonObject, mentions: Mentions, later: Mentions) -> str | None:
-    """A string in the format that a schema names."""
+    """Return a string in the format that a schema names, or None when it names none that is known."""
     kind = str(schema.get("format"))
     if kind in _FORMATS:
         found = (mentions.dates or later.dates) if kind != "time" else []
@@ -78,7 +78,7 @@ def of_format(schema: JsonObject, mentions: Mentions, later: Mentions) -> str | 
 
 
 def guess(name: str, schema: JsonObject, text: str, question: str, more: str) -> str:
-    """A string for a property of which the text says nothing outright."""
+    """Guess a string for a property of which the text says nothing outright."""
     topic = kinds.topic(question)
     written = next((_WRITTEN[key] for key in _WRITTEN if key in name.lower()), None)
     if written is not None:
@@ -94,7 +94,7 @@ def guess(name: str, schema: JsonObject, text: str, question: str, more: str) ->
 
 
 def fitted(text: str, schema: JsonObject) -> str:
-    """A string cut or stretched to the length that a schema asks for."""
+    """Cut or stretch a string to the length that a schema asks for."""
     least, most = schema.get("minLength", 0), schema.get("maxLength")
     if len(text) < least:
         text = (text or "x") + " …" * ((least - len(text)) // 2 + 1)

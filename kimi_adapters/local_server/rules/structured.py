@@ -24,13 +24,13 @@ _MOST_TRIES = 50
 
 
 def fill_schema(view: View, schema: JsonObject) -> str:
-    """JSON text that is valid for a schema."""
+    """Return JSON text that is valid for a schema."""
     filler = Filler(_material(view), schema, question=view.question, more=view.result_text)
     return json.dumps(filler.value(schema), ensure_ascii=False)
 
 
 def fill_object(view: View) -> str:
-    """JSON text for JSON mode: the schema or the keys that the prompt speaks of, else ``answer``."""
+    """Return JSON text for JSON mode, with the schema or the keys that the prompt names, else with ``answer``."""
     prompt = f"{view.system}\n{view.asked}"
     schema = _schema_in(prompt)
     if schema is not None:
@@ -44,7 +44,7 @@ def fill_object(view: View) -> str:
 
 
 def _material(view: View) -> str:
-    """What values are taken from: the request, without the schema and the keys that it may quote."""
+    """Return the text to take values from: the request without the schema and the keys that it may quote."""
     text = f"{view.given}\n{view.question}" if view.given else view.asked
     for sentence in _key_sentences(text):
         text = text.replace(sentence, _QUOTED_KEY.sub(" ", sentence))

@@ -1,4 +1,4 @@
-"""The reasoning that goes before an answer: which rule speaks, and what it looks at."""
+"""The reasoning that goes before an answer: which rule answers, and what it looks at."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SENTENCES = {"low": 1, "high": 2}
 
 
 def thoughts(view: View, because: str, then: str) -> str:
-    """A few sentences; nothing when the model does not think."""
+    """Return a few sentences of reasoning; none when the model does not think."""
     if not view.request.thinking:
         return ""
     written = [_situation(view), because, then]
@@ -19,7 +19,7 @@ def thoughts(view: View, because: str, then: str) -> str:
 
 
 def _situation(view: View) -> str:
-    """What there is to react to: the results so far, or what the user says."""
+    """Say what there is to react to: the user's message, and the number of results so far."""
     asked = f"The user says: “{shorten(view.asked, 60)}”"
     if not view.results:
         return asked

@@ -73,7 +73,7 @@ class View:
 
     @cached_property
     def result_text(self) -> str:
-        """The text of all of them."""
+        """The text of all tool results since the last user message."""
         return "\n\n".join(result.text for result in self.results)
 
     @cached_property
@@ -102,7 +102,7 @@ class View:
 
 
 def _shows(messages: list[JsonObject], at: int) -> bool:
-    """Whether a user message shows what tools gave: pictures right behind their results, which may be text alone."""
+    """Return whether a user message shows pictures of the tool results right before it, which may be text only."""
     content = messages[at].get("content")
     if at == 0 or messages[at - 1].get("role") != "tool" or not isinstance(content, list):
         return False
@@ -129,7 +129,7 @@ def _turns(messages: list[JsonObject]) -> list[list[Result]]:
 
 
 def split_question(text: str) -> tuple[str, str]:
-    """The question in a text, and the rest of it."""
+    """Return the question in a text, and the rest of the text."""
     labelled = list(_LABELLED.finditer(text))
     if labelled:
         found = labelled[-1]
@@ -153,7 +153,7 @@ def _pick(pieces: list[str], text: str) -> str:
 
 
 def json_in(text: str) -> Any:
-    """The JSON value that a text is; None when it is none."""
+    """Return the JSON value of a text, or None when the text is not JSON."""
     try:
         return json.loads(text)
     except ValueError:
