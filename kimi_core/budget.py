@@ -59,7 +59,7 @@ class Budget:
         """Set limits.
 
         Raises:
-            ConfigError: There is none, or one is not a number above 0.
+            ConfigError: If no limit is given, or one is not a number above 0.
         """
         for name, limit, kinds in (("usd", usd, (int, float)), ("tokens", tokens, (int,)), ("steps", steps, (int,))):
             _check(name, limit, kinds)
@@ -101,7 +101,7 @@ class Budget:
         return bool(self._reached())
 
     def _reached(self) -> str:
-        """The limit that is reached, if any. A cent that is missing by the error of floating point is spent."""
+        """Return the limit that is reached, or "". A cent that is missing by the error of floating point is spent."""
         if self.usd is not None and self._usd >= self.usd - 1e-12:
             return "usd"
         if self.tokens is not None and self._tokens >= self.tokens:
@@ -117,8 +117,8 @@ class Budget:
         """Raise when a call may not be made. No I/O.
 
         Raises:
-            BudgetExceededError: A limit is reached.
-            ConfigError: There is a limit in dollars, and nobody knows what the call will cost.
+            BudgetExceededError: If a limit is reached.
+            ConfigError: If there is a limit in dollars, and nobody knows what the call will cost.
         """
         if reached := self._reached():
             raise self._error(profile, f"was not asked: the budget's {reached} are spent")
@@ -135,7 +135,7 @@ class Budget:
         """Count one request that is about to be sent.
 
         Raises:
-            BudgetExceededError: A limit is reached.
+            BudgetExceededError: If a limit is reached.
         """
         with self._lock:
             reached = self._reached()
@@ -164,7 +164,7 @@ class Budget:
             self._usd += usd
 
     def meter(self, request: Request, profile: Profile) -> Meter:
-        """What counts a stream as it comes."""
+        """Return what counts a stream while it comes."""
         return Meter(self, request, profile)
 
     def _error(self, profile: Profile, what: str) -> err.BudgetExceededError:
@@ -197,10 +197,10 @@ class Meter:
         self._told = 0
 
     def through(self, builder: ResponseBuilder) -> Callable[[Event], None]:
-        """The builder's `add`, which raises when the budget is used up: what has come before is in the builder.
+        """Return the builder's `add`, which raises when the budget is used up: earlier events are in the builder.
 
         Raises (when called):
-            BudgetExceededError: A limit is reached.
+            BudgetExceededError: If a limit is reached.
         """
 
         def add(event: Event) -> None:
@@ -233,7 +233,7 @@ class Meter:
 
 
 def reports_price(spec: HostSpec) -> bool:
-    """Whether a host says what an answer cost: its spec itself names the place. The default only looks there."""
+    """Say whether a host reports what an answer cost: its own spec names the place. The default only looks there."""
     return bool(spec.cost_headers) or bool(spec.cost_paths and spec.cost_paths != _ANYWHERE)
 
 
@@ -245,7 +245,7 @@ def _price(profile: Profile) -> Price | None:
 
 
 def _characters(request: Request) -> int:
-    """Characters of the text of a conversation; pictures are not counted."""
+    """Return the characters in the text of a conversation; pictures are not counted."""
     return sum(
         len(m.content) if isinstance(m.content, str) else sum(len(p.text) for p in m.content if isinstance(p, TextPart))
         for m in request.messages
@@ -263,7 +263,7 @@ def check_budget(budget: object) -> None:
     """Raise for what is no budget.
 
     Raises:
-        ConfigError: It is none.
+        ConfigError: If `budget` is not a `Budget`.
     """
     if budget is not None and not isinstance(budget, Budget):
         raise err.ConfigError(f"budget must be a kimi_core.Budget, got {type(budget).__name__}.")

@@ -42,7 +42,7 @@ class Cache(Generic[T]):
         self._lock = threading.RLock()
 
     def get(self, key: Hashable) -> T | None:
-        """The value, or None."""
+        """Return the value, or None."""
         with self._lock:
             found = self._kept.get(key)
             if found is None:

@@ -340,7 +340,7 @@ def add_base(error: type[APIError], base: type[Exception]) -> None:
 
 
 def raised_class(error: type[APIError]) -> type[APIError]:
-    """The class that is really raised for `error`: ours, the SDK's and the frameworks' in one.
+    """Return the class that is really raised for `error`: ours, the SDK's and the frameworks' in one.
 
     Its name and module are ours, so `except kimi_core.RateLimitError` and tracebacks read as documented.
     """
@@ -360,7 +360,7 @@ def _raised_class(error: type[APIError], sdk: ModuleType | None, /) -> type[APIE
 
 
 def make(error: type[_E], message: str, **details: Any) -> _E:
-    """An instance of what is raised for `error`."""
+    """Return an instance of what is raised for `error`."""
     return cast(_E, raised_class(error)(message, **details))
 
 

@@ -216,7 +216,7 @@ class ResponseBuilder:
         return Reasoning(text, self._key, details) if text or details else None
 
     def response(self) -> Response:
-        """The response as far as it has come; complete once `Finished` was added."""
+        """Return the response as far as it has come; complete once `Finished` was added."""
         start, end = self._started, self._finished
         open_step = (ServerToolTurn(calls=tuple(self._served), open=True),) if self._served else ()
         return Response(

@@ -22,8 +22,8 @@ def check_headers(headers: Mapping[str, Any] | None) -> None:
     """Raise for headers that cannot be sent, without quoting their values.
 
     Raises:
-        ConfigError: They are no mapping of texts; a name or a value has characters that cannot be sent; a name comes
-            twice, or is that of a header which the HTTP library sends itself.
+        ConfigError: If they are no mapping of texts, a name or a value has characters that cannot be sent, or a name
+            comes twice or is that of a header which the HTTP library sends itself.
     """
     if not isinstance(headers, Mapping | None):
         raise ConfigError(f"Headers must be a mapping of names to texts, not {type(headers).__name__}.")
@@ -43,7 +43,7 @@ def check_header(what: str, value: str) -> None:
     """Raise for a value that cannot stand in a header.
 
     Raises:
-        ConfigError: It has control characters, letters that are not ASCII, or white space around it.
+        ConfigError: If the value has control characters, letters that are not ASCII, or white space around it.
     """
     if not (value.isascii() and value.isprintable()) or value != value.strip():
         raise ConfigError(

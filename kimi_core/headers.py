@@ -12,22 +12,22 @@ _SDK_NAMES = {name.lower(): name for name in ("Accept", "Authorization", "Conten
 
 
 def hidden(headers: Mapping[str, Any]) -> dict[str, SecretStr]:
-    """The headers with values that no repr, dump or log shows."""
+    """Return the headers with values that no repr, dump or log shows."""
     return {name: value if isinstance(value, SecretStr) else SecretStr(value) for name, value in headers.items()}
 
 
 def revealed(headers: Mapping[str, Any]) -> dict[str, Any]:
-    """The headers with values as they are sent."""
+    """Return the headers with values as they are sent."""
     return {name: revealed_value(value) for name, value in headers.items()}
 
 
 def revealed_value(value: Any) -> Any:
-    """What is hidden in a value; any other value as it is."""
+    """Return what is hidden in a value; any other value as it is."""
     return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
 def merged(*groups: Mapping[str, Any]) -> dict[str, Any]:
-    """The headers of all groups; a later one wins, in whatever case its name is written."""
+    """Return the headers of all groups; a later one wins, in whatever case its name is written."""
     found: dict[str, tuple[str, Any]] = {}
     for headers in groups:
         for name, value in headers.items():

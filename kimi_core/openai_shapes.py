@@ -14,7 +14,7 @@ OWN = ("search", "codeInterpreter")
 
 
 def web_search() -> JsonObject:
-    """Moonshot's builtin search of the web, as a tool for a call.
+    """Return Moonshot's builtin search of the web, as a tool for a call.
 
     The host calls it legacy: `formula("moonshot/web-search:latest")` is its successor.
     """
@@ -22,7 +22,7 @@ def web_search() -> JsonObject:
 
 
 def formula(uri: str) -> JsonObject:
-    """All functions of one of Moonshot's formulas, as a tool for a call.
+    """Return all functions of one of Moonshot's formulas, as a tool for a call.
 
     Args:
         uri: `moonshot/web-search:latest`, `moonshot/date:latest`, …
@@ -31,14 +31,14 @@ def formula(uri: str) -> JsonObject:
 
 
 def to_tool(tool: Mapping[str, Any]) -> Tool:
-    """A tool from `{"type": "function", "function": {"name": …, "description": …, "parameters": …}}`.
+    """Return a tool from `{"type": "function", "function": {"name": …, "description": …, "parameters": …}}`.
 
     The host's own tools are `{"type": "builtin_function", "function": {"name": "$web_search"}}` and
     `{"type": "formula", "formula": {"uri": "moonshot/web-search:latest"}}`, on Runware `{"type": "search"}` and
     `{"type": "codeInterpreter"}`.
 
     Raises:
-        MessageError: It has no function with a name, and no formula with a URI.
+        MessageError: If the tool has no function with a name, and no formula with a URI.
     """
     if tool.get("type") == "formula":
         return _to_formula(tool)
@@ -76,14 +76,14 @@ def details_of(given: Any) -> tuple[JsonObject, ...]:
 
 
 def to_server_tools(tools: Any) -> tuple[Tool, ...]:
-    """The host's own tools.
+    """Return the host's own tools as `Tool` objects.
 
     Args:
         tools: A list of names of builtin functions (`$web_search`), URIs of formulas (`moonshot/date:latest`), and the
             dicts that `web_search` and `formula` make.
 
     Raises:
-        ConfigError: It is no list, or something in it is no tool of a host's.
+        ConfigError: If `tools` is no list, or something in it is no tool of a host's.
     """
     if not isinstance(tools, list | tuple):
         raise ConfigError(f"server_tools must be a list of names, URIs and dicts, got {quoted(tools)}.")
@@ -105,10 +105,10 @@ def _to_server_tool(given: Any) -> Tool:
 
 
 def to_output(response_format: Mapping[str, Any]) -> OutputFormat:
-    """The shape of an answer from OpenAI's `response_format`.
+    """Return the output format from OpenAI's `response_format`.
 
     Raises:
-        MessageError: It is none of the three types.
+        MessageError: If the format is none of the three types.
     """
     match response_format:
         case {"type": "text"}:

@@ -203,7 +203,7 @@ INSTEAD: dict[str, str] = {
 
 
 def hint(word: str) -> str | None:
-    """What to say instead of a word; None for one that nobody is known to bring."""
+    """Return what to write instead of an option; None for one that is not known from elsewhere."""
     known = word if word in MEANT or word in INSTEAD else _CAPITALS.sub("_", word).lower()
     if sentence := INSTEAD.get(known):
         return sentence
@@ -212,5 +212,5 @@ def hint(word: str) -> str | None:
 
 
 def is_no_field_of_a_body(word: str) -> bool:
-    """Whether a word stands for a key, an address or the like, which no host is to find in a body."""
+    """Say whether a word stands for a key, an address or the like, which no host is to find in a body."""
     return MEANT.get(word) in _SECRET_OR_LOCAL

@@ -71,14 +71,14 @@ ALIASES = {
 
 
 def parse(given: Mapping[str, Any], base: Options | None = None) -> Options:
-    """Options from words, over others that hold where nothing is given.
+    """Return options from keyword arguments, over others that hold where nothing is given.
 
     Args:
         given: Words of `OPTIONS`; None values leave the base's.
         base: What holds otherwise.
 
     Raises:
-        ConfigError: A value is not what the word takes.
+        ConfigError: If a value is not what the option takes.
     """
     base = base or Options()
     changes = {name: value for name, value in given.items() if value is not None}
@@ -129,10 +129,10 @@ def _check_types(given: Mapping[str, Any]) -> None:
 
 
 def parse_thinking(thinking: ThinkingOption, effort: str | None, base: Thinking = _UNSET) -> Thinking:
-    """The thinking option in any of its forms.
+    """Return the thinking option from any of its forms.
 
     Raises:
-        ConfigError: It has none of them.
+        ConfigError: If the value has none of these forms.
     """
     match thinking:
         case None:
@@ -167,10 +167,10 @@ def _from_mapping(given: Mapping[str, Any], base: Thinking) -> Thinking:
 
 
 def parse_agent(agent: AgentSwarm | Mapping[str, Any]) -> AgentSwarm:
-    """The agent swarm, as an object or as the host's own `{"type": "swarm", "max_agents": …, "max_steps": …}`.
+    """Return the agent swarm from an object or the host's own `{"type": "swarm", "max_agents": …, "max_steps": …}`.
 
     Raises:
-        ConfigError: It is neither, or larger than swarms can be.
+        ConfigError: If `agent` is neither, or larger than swarms can be.
     """
     if isinstance(agent, Mapping):
         said = dict(agent)
@@ -194,10 +194,10 @@ def traceable_runware(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def parse_stop(stop: str | Iterable[str]) -> tuple[str, ...]:
-    """One stop sequence or several.
+    """Return the stop sequences, from one or several.
 
     Raises:
-        ConfigError: It is neither.
+        ConfigError: If `stop` is neither a text nor a list of texts.
     """
     if isinstance(stop, str):
         return (stop,)
@@ -207,14 +207,14 @@ def parse_stop(stop: str | Iterable[str]) -> tuple[str, ...]:
 
 
 def parse_tool_choice(choice: Any) -> ToolChoice | None:
-    """A tool choice in any of the forms that users and frameworks write.
+    """Return a tool choice from any of the forms that users and frameworks write.
 
     Args:
         choice: None, `auto`, `none`, `required`, `any`, True (`required`), False (`none`), a tool's name, or
             OpenAI's `{"type": "function", "function": {"name": …}}` and Anthropic's `{"type": "tool", "name": …}`.
 
     Raises:
-        ConfigError: It is none of these.
+        ConfigError: If the choice is none of these.
     """
     match choice:
         case None | ToolChoice():
@@ -241,7 +241,7 @@ def parse_tool_choice(choice: Any) -> ToolChoice | None:
 
 
 def parse_served(given: Mapping[str, Any], base: Mapping[str, Any], tools: tuple[Tool, ...] = ()) -> JsonObject:
-    """The fields of a `Request` about tools: those of the call, and the host's own.
+    """Return the fields of a `Request` about tools: those of the call, and the host's own.
 
     Args:
         given: Words of `SERVED`; None values leave the base's.
@@ -249,8 +249,8 @@ def parse_served(given: Mapping[str, Any], base: Mapping[str, Any], tools: tuple
         tools: The tools of the call. What is among them is not offered twice.
 
     Raises:
-        ConfigError: A value is not what the word takes.
-        MessageError: A tool is none.
+        ConfigError: If a value is not what the option takes.
+        MessageError: If a tool is not valid.
     """
     served, rounds = (base.get(word) if given.get(word) is None else given[word] for word in SERVED)
     known: JsonObject = {"tools": tools}
@@ -262,10 +262,10 @@ def parse_served(given: Mapping[str, Any], base: Mapping[str, Any], tools: tuple
 
 
 def parse_rounds(rounds: Any) -> int:
-    """How often server tools are run for one answer.
+    """Return how often server tools are run for one answer.
 
     Raises:
-        ConfigError: It is no whole number from 0 on.
+        ConfigError: If the number is no whole number from 0 on.
     """
     if not isinstance(rounds, int) or isinstance(rounds, bool) or rounds < 0:
         raise ConfigError(f"max_server_rounds must be a whole number from 0 on, got {quoted(rounds)}.")
@@ -285,7 +285,7 @@ def split(
         Changes of the connection, options, and the framework's own.
 
     Raises:
-        UnknownOptionError: A word nobody knows; the text names the nearest one.
+        UnknownOptionError: If nobody knows an option; the text names the nearest one.
     """
     connection: dict[str, Any] = {}
     options: dict[str, Any] = {}
@@ -308,7 +308,7 @@ _HEADERS = ("default_headers", "extra_headers")
 
 
 def hide(words: Mapping[str, Any]) -> dict[str, Any]:
-    """Words of a constructor or call, with the key and the headers among them as `SecretStr`."""
+    """Return options of a constructor or call, with the key and the headers among them as `SecretStr`."""
     hidden = dict(words)
     if isinstance(words.get("api_key"), str):
         hidden["api_key"] = SecretStr(words["api_key"])
@@ -327,7 +327,7 @@ def check_change(word: str) -> None:
     """Raise when a word of a finished model is settled. The error does not quote the value, which may be a key.
 
     Raises:
-        ConfigError: It says where calls go.
+        ConfigError: If the option decides where calls go.
     """
     if word in CONNECTION:
         raise ConfigError(
@@ -336,7 +336,7 @@ def check_change(word: str) -> None:
 
 
 def unknown(word: str, allowed: Iterable[str] = ()) -> UnknownOptionError:
-    """The error for a word nobody knows: with what those who bring it mean, or the nearest one."""
+    """Return the error for an unknown option: with advice if it is known from elsewhere, or the nearest name."""
     from kimi_core import option_hints  # with the first such word
 
     if advice := option_hints.hint(word):

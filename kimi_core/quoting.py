@@ -22,7 +22,7 @@ _NUMBER: Final = 10_000
 
 
 class _Repr(Repr):
-    """As `reprlib`'s, for bytes and endless numbers as well."""
+    """Write as `reprlib` does, for bytes and endless numbers as well."""
 
     def __init__(self, most: int) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ def bounded(text: str) -> str:
 
 
 def _attempt(write: Callable[[Any], object], value: object) -> str:
-    """What a value says of itself, or what it is: anybody's `__repr__` may fail, also by how deep it goes."""
+    """Return a value as text, or its type: any `__repr__` may fail, also by how deep it goes."""
     try:
         return str(write(value))
     except Exception:
@@ -88,11 +88,11 @@ def _attempt(write: Callable[[Any], object], value: object) -> str:
 
 
 def _cut(text: str, most: int) -> str:
-    """Beginning and end of a text that is too long."""
+    """Return the beginning and the end of a text that is too long."""
     text, half = _printable(text), most // 2
     return text if len(text) <= most else f"{text[:half]}…{text[-half + 1 :]}"
 
 
 def _printable(text: str) -> str:
-    """Half of a surrogate pair as an escape: no file and no terminal takes it otherwise."""
+    """Return half of a surrogate pair as an escape: no file and no terminal takes it otherwise."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -37,12 +37,12 @@ class Told(NamedTuple):
 
 
 def to_text(steps: Iterable[ServerToolTurn], text: str) -> str:
-    """What was said in all turns; `text` in the last."""
+    """Return the text of all turns; `text` is that of the last."""
     return "".join([*(step.text for step in steps), text])
 
 
 def to_reasoning(steps: Sequence[ServerToolTurn], last: Reasoning | None) -> Reasoning | None:
-    """What was thought in all turns, with key and details of the last turn."""
+    """Return the reasoning of all turns, with key and details of the last turn."""
     thought = "".join(step.reasoning.text for step in steps if step.reasoning)
     if not thought:
         return last
@@ -50,7 +50,7 @@ def to_reasoning(steps: Sequence[ServerToolTurn], last: Reasoning | None) -> Rea
 
 
 def to_record(steps: Iterable[ServerToolTurn]) -> list[JsonObject]:
-    """The record of an answer."""
+    """Return the record of an answer."""
     return [_turn(index, step) for index, step in enumerate(steps)]
 
 
@@ -68,7 +68,7 @@ def _turn(index: int, step: ServerToolTurn) -> JsonObject:
 
 
 def to_call(call: ToolCall, position: int, place: int) -> JsonObject:
-    """A call in the record.
+    """Return a call as it stands in the record.
 
     Args:
         call: As the model wrote it.
@@ -84,12 +84,12 @@ def to_call(call: ToolCall, position: int, place: int) -> JsonObject:
 
 
 def to_result(id_: str, output: str, *, failed: bool) -> JsonObject:
-    """A result in the record."""
+    """Return a result as it stands in the record."""
     return {"id": id_, "output": output, **({"failed": True} if failed else {})}
 
 
 def to_end(text: str, reasoning: Reasoning | None) -> JsonObject:
-    """What was said and thought in a turn: the text, and how long the reasoning is, which the message has."""
+    """Return a turn's text and the length of its reasoning, which the message itself has."""
     end: JsonObject = {"text": text} if text else {}
     if reasoning and reasoning.text:
         end["reasoning"] = len(reasoning.text)
@@ -99,7 +99,7 @@ def to_end(text: str, reasoning: Reasoning | None) -> JsonObject:
 
 
 def to_origin(reasoning: Reasoning) -> JsonObject:
-    """What a reasoning has besides its text."""
+    """Return what a reasoning has besides its text."""
     known: JsonObject = {"reasoning_key": reasoning.key, "reasoning_details": list(reasoning.details)}
     return {name: value for name, value in known.items() if value}
 
@@ -108,7 +108,7 @@ def to_origin(reasoning: Reasoning) -> JsonObject:
 
 
 def read(record: Any, text: str, thought: str) -> Told:
-    """A message's turns.
+    """Return a message's turns.
 
     Texts that the user has changed since count as said in the last turn.
 
@@ -118,7 +118,7 @@ def read(record: Any, text: str, thought: str) -> Told:
         thought: Its reasoning.
 
     Raises:
-        MessageError: This is no record.
+        MessageError: If `record` is no record.
     """
     try:
         turns = [dict(turn) for turn in record]
@@ -147,15 +147,15 @@ def _told(turns: Sequence[Mapping[str, Any]], text: str, thought: str) -> Told:
 
 
 def _is_open(turn: Mapping[str, Any]) -> bool:
-    """Whether the last turn was not followed by another: it says so, or its stream broke off."""
+    """Say whether the last turn was not followed by another: it is marked so, or its stream broke off."""
     return bool(turn.get("open")) or len(turn.get("results") or ()) < len(turn["calls"])
 
 
 def served(turn: Mapping[str, Any]) -> tuple[ServerCall, ...]:
-    """The calls of a turn of the record, with their results.
+    """Return the calls of a turn of the record, with their results.
 
     Raises:
-        KeyError, TypeError, AttributeError: It is no turn.
+        KeyError, TypeError, AttributeError: If `turn` is no turn of a record.
     """
     # Results come in the order of the calls, since one id may come several times.
     results = list(turn.get("results") or ())
@@ -169,10 +169,10 @@ def served(turn: Mapping[str, Any]) -> tuple[ServerCall, ...]:
 
 
 def to_tool_call(told: Mapping[str, Any]) -> ToolCall:
-    """A call of the record."""
+    """Return a call of the record as a `ToolCall`."""
     return ToolCall(told["id"], told["name"], told["arguments"], told.get("type") or kind_of(told["name"]))
 
 
 def kind_of(name: str) -> str:
-    """The type that a call of a tool most likely has: names of Moonshot's builtin functions begin with a dollar."""
+    """Return the type that a tool's call most likely has: names of Moonshot's builtin functions begin with a dollar."""
     return "builtin_function" if name.startswith("$") else "function"

@@ -102,7 +102,7 @@ class Settings:
         return {word: getattr(self, word) for word in _CLIENTS}
 
     def arguments(self) -> dict[str, Any]:
-        """The arguments of `make_settings` that give these settings again, without looking anything up."""
+        """Return the arguments of `make_settings` that give these settings again, without looking anything up."""
         given = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "key_from_env"}
         return {**given, "api_key": self.api_key or SecretStr("")}
 
@@ -156,15 +156,15 @@ def make_settings(
     fallback_hosts: Sequence[FallbackHost] | None = None,
     budget: Budget | None = None,
 ) -> Settings:
-    """Settle host, address and key, from arguments first and then from the environment.
+    """Resolve host, address and key, from arguments first and then from the environment.
 
     A `base_url` that belongs to a known host picks that host's spec unless `host` says otherwise. A missing key is no
     error here: what is made of the settings asks for it (`require_key`).
 
     Raises:
-        UnknownHostError: No spec has that name.
-        ConfigError: A value is wrong, or the host's address must be given and was not.
-        MissingKeyError: A fallback host lacks its key.
+        UnknownHostError: If no spec has that name.
+        ConfigError: If a value is wrong, or the host's address must be given and was not.
+        MissingKeyError: If a fallback host lacks its key.
     """
     if not isinstance(base_url, str | None):
         raise ConfigError(f"base_url must be text, not {type(base_url).__name__}.")
@@ -223,8 +223,8 @@ def require_key(given: Settings) -> None:
     """Raise when the host needs a key and there is none, or the key is of another product.
 
     Raises:
-        MissingKeyError: Names the argument and the environment variables.
-        ConfigError: The key belongs elsewhere.
+        MissingKeyError: If the host needs a key and there is none; the text names argument and variables.
+        ConfigError: If the key belongs to another product.
     """
     spec = given.host
     if given.api_key is None:
@@ -252,14 +252,14 @@ def notice_missing_key(made: Settings, given: ApiKey | None) -> None:
         given: The `api_key` that its user gave. An empty one says that each call brings its own.
 
     Raises:
-        MissingKeyError: The host needs a key, none was given, and the environment has none.
+        MissingKeyError: If the host needs a key, none was given, and the environment has none.
     """
     if given is None and made.api_key is None:
         require_key(made)
 
 
 def _facts(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The user's own facts, with the headers among them hidden."""
+    """Return the user's own facts, with the headers among them hidden."""
     headers = given.get("headers")
     check_headers(headers)
     _check_timeout(given.get("timeout"))
@@ -277,7 +277,7 @@ def _spec(host: str | HostSpec | None, base_url: str | None) -> HostSpec:
 
 
 def _host_of_environment(spec: HostSpec, base_url: str) -> HostSpec:
-    """The spec for an address of the environment: a variable that is a host's own names the host as well."""
+    """Return the spec for an address of the environment: a host's own variable names the host as well."""
     variable = next(name for name in spec.base_url_env if _env((name,)))
     anybodys = variable in registry.HOSTS["generic"].base_url_env
     return (registry.guess_by_url(base_url) if anybodys else registry.find_by_url(base_url)) or spec
@@ -320,7 +320,7 @@ def _check_choices(**given: object) -> None:
 
 
 def _local_files(given: LocalFiles) -> bool | tuple[str, ...]:
-    """Folders as absolute paths. Links are resolved when a file is read."""
+    """Return folders as absolute paths. Links are resolved when a file is read."""
     if isinstance(given, bool):
         return given
     if not isinstance(given, list | tuple) or not all(isinstance(one, str | PathLike) and one for one in given):
@@ -374,7 +374,7 @@ def _fallbacks(given: Sequence[FallbackHost]) -> tuple[Mapping[str, Any], ...]:
 
 
 def _fallback(place: str, given: FallbackHost) -> Mapping[str, Any]:
-    """What is otherwise for calls to this host, with its address and key, so that nothing is looked up later."""
+    """Return the options that differ for this host, with its address and key, so that nothing is looked up later."""
     if not isinstance(given, str | HostSpec | Mapping):
         raise ConfigError(f"{place} must be a host's name, a HostSpec or a mapping, not {type(given).__name__}.")
     words = dict(given) if isinstance(given, Mapping) else {"host": given}
@@ -410,7 +410,7 @@ _OF_ANY_HOST = {f.name for f in fields(ModelSpec)} | {"stream_options"}
 
 
 def fallback_settings(settings: Settings, index: int) -> Settings:
-    """The settings for a fallback host: its own words, and the rest as it is for the first host.
+    """Return the settings for a fallback host: its own options, and the rest as for the first host.
 
     The budget is the same. Headers are not taken along, nor facts about the first host.
     """

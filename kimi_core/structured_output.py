@@ -30,10 +30,10 @@ _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def dump(value: Any) -> str:
-    """JSON text of a value, spaced the way Kimi itself writes tool arguments.
+    """Return the JSON text of a value, spaced the way Kimi itself writes tool arguments.
 
     Raises:
-        MessageError: It holds what JSON cannot say, or itself.
+        MessageError: If the value holds what JSON cannot express, or itself.
     """
     try:
         try:
@@ -51,7 +51,7 @@ def dump(value: Any) -> str:
 
 
 def read(text: str, make: Callable[[Any], T], finish_reason: str | None = None) -> T:
-    """What `make` makes of the JSON value that an answer is.
+    """Return what `make` makes of the JSON value that an answer is.
 
     Args:
         text: The answer, or the arguments of the tool that stands for it.
@@ -59,9 +59,9 @@ def read(text: str, make: Callable[[Any], T], finish_reason: str | None = None) 
         finish_reason: Why generation ended.
 
     Raises:
-        RefusedError: The host's filter withheld the answer, or a part of it.
-        TruncatedError: It was cut by the token limit.
-        StructuredOutputError: It is no JSON, or not what was asked for. All carry the raw text.
+        RefusedError: If the host's filter withheld the answer, or a part of it.
+        TruncatedError: If the answer was cut by the token limit.
+        StructuredOutputError: If the answer is no JSON, or not what was asked for. All carry the raw text.
     """
     if finish_reason == "content_filter":
         raise failure(text, finish_reason, "it is not complete")
@@ -76,13 +76,13 @@ def read(text: str, make: Callable[[Any], T], finish_reason: str | None = None) 
 
 
 def parse_json(text: str, finish_reason: str | None = None) -> Any:
-    """The JSON value that an answer is.
+    """Return the JSON value that an answer is.
 
     Thoughts before it (`<think>`), a code fence and words around it are taken off; control characters inside strings
     are tolerated, since models write them. Of several values none is chosen.
 
     Raises:
-        TruncatedError, RefusedError, StructuredOutputError: See `read`.
+        TruncatedError, RefusedError, StructuredOutputError: If the answer cannot be read; see `read`.
     """
     try:
         value = _value(text)
@@ -96,15 +96,15 @@ def parse_json(text: str, finish_reason: str | None = None) -> Any:
 
 
 def unwrapped(value: Any) -> Any:
-    """The value inside the object that `kimi_core.schema.wrapped` describes; another value as it is."""
+    """Return the value inside the object that `kimi_core.schema.wrapped` describes; another value as it is."""
     return value["value"] if isinstance(value, dict) and value.keys() == {"value"} else value
 
 
 def checked(value: Any, schema: Mapping[str, Any]) -> Any:
-    """The value itself, held against the schema, where there is no class to validate it.
+    """Return the value itself after a check against the schema, where there is no class to validate it.
 
     Raises:
-        ValueError: It is no instance; the text says where and why.
+        ValueError: If the value does not fit the schema; the text says where and why.
     """
     from kimi_core.schema.instance import fault  # rarely needed
 
@@ -138,7 +138,7 @@ _BEGIN = re.compile(r"```[a-zA-Z]*|[{\[]")
 
 
 def _body(text: str) -> str:
-    """The answer from where its JSON begins: behind thoughts and words, inside a fence.
+    """Return the answer from where its JSON begins: behind thoughts and words, inside a fence.
 
     Some servers leave the thoughts in the text, with or without their opening tag.
     """
@@ -155,10 +155,10 @@ def _body(text: str) -> str:
 
 
 def switch(word: str, value: Any) -> bool | None:
-    """The value of a word that is on, off or unset.
+    """Return the value of an option that is on, off or unset.
 
     Raises:
-        ConfigError: It is something else.
+        ConfigError: If the value is something else.
     """
     if value is None or isinstance(value, bool):
         return value
@@ -178,11 +178,11 @@ class Growth:
         self._value: Any = None
 
     def is_due(self, length: int) -> bool:
-        """Whether an answer that is so long by now has grown enough to be read again."""
+        """Say whether an answer of this length has grown enough to be read again."""
         return length - self._length > self._length // GROWTH
 
     def read(self, text: str) -> Any:
-        """What the answer so far holds; None when that is nothing new."""
+        """Return what the answer so far holds; None when that is nothing new."""
         self._length = len(text)
         value = parse_partial(text)
         if value is None or value == self._value:
@@ -192,7 +192,7 @@ class Growth:
 
 
 def parse_partial(text: str) -> Any:
-    """As much of a JSON value as an unfinished answer holds; None when nothing can be said yet.
+    """Return as much of a JSON value as an unfinished answer holds; None when nothing can be read yet.
 
     From call to call texts, lists and objects grow and never shrink, and numbers come when they are whole, so that a
     reader sees monotone values.
@@ -205,7 +205,7 @@ def parse_partial(text: str) -> Any:
 
 
 def _without_number(body: str) -> str:
-    """Without a number at the end, which may go on. At the end of a string its digits wait for what follows."""
+    """Drop a number at the end, which may go on. At the end of a string its digits wait for what follows."""
     stem = body.rstrip("0123456789.eE+-")
     return stem if stem[-1:] in ("", ":", ",", "[", " ", "\t", "\r", "\n") else body
 
@@ -215,7 +215,7 @@ _CONTROL = re.compile(r"[\x00-\x1f]")
 
 
 def _lenient(body: str) -> Any:
-    """With the control characters inside of strings escaped."""
+    """Return the text with the control characters inside of strings escaped."""
     try:
         return from_json(_STRING.sub(_escaped, body), allow_partial="trailing-strings")
     except ValueError:
@@ -230,7 +230,7 @@ def _escaped(string: re.Match[str]) -> str:
 
 
 def refused(refusal: str, model: str | None, host: str | None, finish_reason: str | None) -> RefusedError:
-    """The error for a refusal that came in place of an answer."""
+    """Return the error for a refusal that came in place of an answer."""
     where = f"{in_short(model or 'The model')} on {in_short(host or 'the host')}"
     return RefusedError(
         f"{where} refused to answer. Asking the same again is unlikely to help: change what is asked. It said: "
@@ -241,7 +241,7 @@ def refused(refusal: str, model: str | None, host: str | None, finish_reason: st
 
 
 def failure(text: str, finish_reason: str | None, why: str) -> OutputError:
-    """The error for an answer that does not fit."""
+    """Return the error for an answer that does not fit."""
     if finish_reason == "length":
         return TruncatedError(
             "The answer was cut by the token limit before it was complete. Thinking counts against max_tokens: "
@@ -264,14 +264,14 @@ def failure(text: str, finish_reason: str | None, why: str) -> OutputError:
 
 
 def complaint(error: OutputError) -> str:
-    """What to tell the model about its answer when it is asked once more."""
+    """Return the message to the model about its answer when it is asked once more."""
     cause = error.__cause__
     why = _reasons(cause) if isinstance(cause, ValueError) else "it is not what was asked for"
     return f"That answer does not fit the schema: {why}. Give the whole answer once more, corrected."
 
 
 def _reasons(problem: ValueError) -> str:
-    """What is wrong, in words; of pydantic's errors where and what, without links."""
+    """Return what is wrong, in words; of pydantic's errors where and what, without links."""
     listed = getattr(problem, "errors", None)
     if not callable(listed):
         return str(problem)

@@ -28,8 +28,8 @@ def parse_arguments(text: str) -> JsonObject:
         The arguments, empty when there are none.
 
     Raises:
-        ValueError: They are no JSON object, hold what JSON does not know (`NaN`, `Infinity`, `1e999`), or are nested
-            deeper than what reads messages can follow (about 200 levels).
+        ValueError: If the text is no JSON object, holds what JSON does not know (`NaN`, `Infinity`, `1e999`), or is
+            nested deeper than what reads messages can follow (about 200 levels).
     """
     try:
         value = from_json(text, allow_inf_nan=False)
@@ -81,7 +81,7 @@ UNREADABLE = "invalid_arguments"
 
 
 def is_object(text: str) -> bool:
-    """Whether a text is a whole JSON object, be it one that cannot be used."""
+    """Say whether a text is a whole JSON object, be it one that cannot be used."""
     try:
         return isinstance(json.loads(text, strict=False), dict)
     except (ValueError, RecursionError):
@@ -89,12 +89,12 @@ def is_object(text: str) -> bool:
 
 
 def whole_characters(text: str) -> str:
-    """The text with pairs of surrogates put together, and U+FFFD for what has no other half."""
+    """Return the text with pairs of surrogates put together, and U+FFFD for what has no other half."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _lenient(text: str) -> Any:
-    """What the strict parser refuses: raw control characters, and halves of characters."""
+    """Parse what the strict parser refuses: raw control characters, and halves of characters."""
     if not text.strip():
         return None
     try:
@@ -139,7 +139,7 @@ _dumped = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def _is_strict(text: str) -> bool:
-    """Whether a text is an object for every parser."""
+    """Say whether a text is an object for every parser."""
     try:
         value = from_json(text, allow_inf_nan=False)
     except ValueError:

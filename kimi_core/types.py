@@ -359,7 +359,7 @@ class Usage:
     cache_write_tokens: int | None = None
 
     def plus(self, other: Usage) -> Usage:
-        """The tokens of two calls; `raw` is that of the other."""
+        """Return the tokens of two calls together; `raw` is that of the other."""
         return Usage(
             self.input_tokens + other.input_tokens,
             self.output_tokens + other.output_tokens,

@@ -26,7 +26,7 @@ class Bill:
     cost_is_estimate: bool = False
 
     def __add__(self, other: Bill) -> Bill:
-        """Both together; the host's own object is that of the other, if it has one."""
+        """Return both together; the host's own object is that of the other, if it has one."""
         if self.usage and other.usage:
             usage: Usage | None = self.usage.plus(other.usage)
         else:
@@ -39,10 +39,10 @@ class Bill:
 
 
 def bill_of(answer: Response | Finished | ServerToolTurnEnded) -> Bill:
-    """What an answer has cost."""
+    """Return what an answer has cost."""
     return Bill(answer.usage, answer.cost_usd, answer.cost_is_estimate)
 
 
 def billed(answer: _B, bill: Bill) -> _B:
-    """The answer with another bill."""
+    """Return the answer with another bill."""
     return replace(answer, usage=bill.usage, cost_usd=bill.cost_usd, cost_is_estimate=bill.cost_is_estimate)

@@ -53,7 +53,7 @@ class Section(NamedTuple):
 
 
 def run(wish: Wish) -> int:
-    """Show everything; the exit code, 0 when all went well."""
+    """Show everything and return the exit code, 0 when all went well."""
     console = Console(highlight=False)
     try:
         library = demo_docs.library(wish.docs, wish.question)
@@ -76,7 +76,7 @@ class Demo:
     failed: list[str] = field(default_factory=list)
 
     def run(self, names: Sequence[str]) -> int:
-        """Show some frameworks, then what they took; the exit code."""
+        """Show some frameworks, then what they took; return the exit code."""
         view = View(self.console)
         view.opening(*_opening(self.where))
         frameworks = [self._perform(name, view) for name in names]
@@ -92,7 +92,7 @@ class Demo:
         return self.console.file.isatty()
 
     def _perform(self, name: str, view: View) -> Framework:
-        """Everything that one framework shows, in a folder of its own."""
+        """Show everything of one framework, in a folder of its own."""
         with needs("demo"), self.console.status(f"Importing {name} …") if self._watched else nullcontext():
             framework = _MAKERS[name](self.where)
         view.framework(framework.title)
@@ -104,7 +104,7 @@ class Demo:
         return framework
 
     def _section(self, stage: Stage, section: Section) -> None:
-        """One section. What goes wrong in it is shown, and the others still run."""
+        """Show one section. What goes wrong in it is shown, and the others still run."""
         started = time.perf_counter()
         try:
             # Only the first section is about watching an answer come.
@@ -129,7 +129,7 @@ class Demo:
 
 
 def _opening(where: Target) -> tuple[str, Text]:
-    """The title and the text of the first panel."""
+    """Return the title and the text of the first panel."""
     spec = where.settings.host
     if where.local is None:
         return spec.title, Text.assemble((where.model, "bold"), f" at {where.settings.base_url}")

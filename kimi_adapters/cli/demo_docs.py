@@ -48,10 +48,10 @@ class Library:
 
 
 def library(docs: Path | None = None, question: str | None = None) -> Library:
-    """The passages of a file or folder; of this project's own documents when there is none.
+    """Return the passages of a file or folder; of this project's own documents when there is none.
 
     Raises:
-        ValueError: There is nothing to read.
+        ValueError: If there is nothing to read.
     """
     texts = list(_texts(docs) if docs else own_texts(_ROOT))
     passages = [Passage(piece, source) for source, text in texts for piece in _split(_unwrapped(text))]
@@ -61,7 +61,7 @@ def library(docs: Path | None = None, question: str | None = None) -> Library:
 
 
 def _about(first: Passage) -> str:
-    """A question that a text must be able to answer: about its own title."""
+    """Return a question that a text must be able to answer: about its own title."""
     title = first.text.strip().splitlines()[0].strip("# ").rstrip(".:")
     return f"What do the documents say about {title}?"
 
@@ -74,7 +74,7 @@ def _texts(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def own_texts(root: Path) -> list[tuple[str, str]]:
-    """README and docs of a checkout; where there is none, the README of the installed package and the docstrings."""
+    """Return README and docs of a checkout; without one, the installed package's README and docstrings."""
     if (root / "pyproject.toml").is_file():
         texts = [(f"docs/{name}", text) for name, text in _texts(root / "docs")]
         texts.append(("README.md", (root / "README.md").read_text("utf-8")))
@@ -92,7 +92,7 @@ def _docstrings() -> Iterator[tuple[str, str]]:
 
 
 def _docs_of(module: ast.Module) -> Iterator[str]:
-    """The docstrings of a module and of its public classes."""
+    """Yield the docstrings of a module and of its public classes."""
     public = [node for node in module.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
     documented: list[ast.Module | ast.ClassDef] = [module, *public]
     for node in documented:
@@ -101,7 +101,7 @@ def _docs_of(module: ast.Module) -> Iterator[str]:
 
 
 def _unwrapped(text: str) -> str:
-    """A Markdown text with whole paragraphs on a line and links as their words; code as it is."""
+    """Put each paragraph of a Markdown text on one line and links as their words; leave code as it is."""
     pieces = _FENCE.split(text)
     for at in range(0, len(pieces), 2):
         pieces[at] = _SOFT_BREAK.sub(r"\1 ", _LINK.sub(r"\1", pieces[at]))
@@ -109,7 +109,7 @@ def _unwrapped(text: str) -> str:
 
 
 def _split(text: str) -> Iterator[str]:
-    """A text cut at its headings, and where a section is long, between its paragraphs."""
+    """Yield a text cut at its headings and, where a section is long, between its paragraphs."""
     for section in _sections(text):
         piece = ""
         for paragraph in section.split("\n\n"):
@@ -122,7 +122,7 @@ def _split(text: str) -> Iterator[str]:
 
 
 def _sections(text: str) -> Iterator[str]:
-    """The pieces between headings. A `#` in a code block is none."""
+    """Yield the pieces between headings. A `#` in a code block is none."""
     start, fenced = 0, False
     for match in _HEADING.finditer(text):
         if match[0] == "```":

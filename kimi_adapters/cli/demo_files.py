@@ -39,7 +39,7 @@ def write_reports(root: Path) -> None:
 
 
 def chart() -> Pixels:
-    """Orange bars on blue, one for each month, above a white line."""
+    """Draw orange bars on blue, one for each month, above a white line."""
     pixels: Pixels = [[BLUE] * _WIDTH for _ in range(_HEIGHT)]
     pixels[-2] = [WHITE] * _WIDTH
     for at, value in enumerate(_REVENUE):

@@ -113,7 +113,7 @@ def _show(view: View, response: ChatResponse) -> None:
 
 
 def _node(text: str, source: str) -> TextNode:
-    """A passage that says where it is from, in the way that the prompt asks for."""
+    """Return a passage that names its source in the way that the prompt asks for."""
     return TextNode(
         text=text,
         metadata={"source": source},
@@ -130,7 +130,7 @@ class Meter(BaseEventHandler):
 
     @classmethod
     def class_name(cls) -> str:
-        """The name under which it is serialised."""
+        """Return the name under which it is serialised."""
         return "Meter"
 
     def handle(self, event: BaseEvent, **kwargs: Any) -> None:

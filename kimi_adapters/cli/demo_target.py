@@ -64,11 +64,11 @@ class Target:
 
 @contextmanager
 def target(host: str, model: str, base_url: str | None = None) -> Iterator[Target]:
-    """The host that was asked for, or a local server that stands in for it while there is no key.
+    """Yield the host that was asked for, or a local server in its place while there is no key.
 
     Raises:
-        UnknownHostError: There is no such host.
-        MissingKeyError: There is no key, and no local server speaks the host's dialect.
+        UnknownHostError: If there is no such host.
+        MissingKeyError: If there is no key, and no local server speaks the host's dialect.
     """
     settings = make_settings(host=host, base_url=base_url)
     spec = settings.host

@@ -97,7 +97,7 @@ class WrongAnswer(Exception):
 
 
 def make_tools(root: Path) -> list[Callable[..., Any]]:
-    """Tools that work in a folder and see nothing else."""
+    """Return tools that work in a folder and see nothing else."""
 
     def inside(path: str) -> Path:
         found = (root / path).resolve()
@@ -121,24 +121,24 @@ def make_tools(root: Path) -> list[Callable[..., Any]]:
 
 
 def check_answer(text: str) -> str:
-    """What is right about the answer to the question; the other checks likewise.
+    """Return what is right about the answer to the question; the other checks do likewise.
 
     Raises:
-        WrongAnswer: It is not right.
+        WrongAnswer: If the answer is not right.
     """
     _demand("roaster" in text.lower(), f"the memo blames the roaster, the answer does not: {text!r}")
     return "the roaster is the reason that the memo gives"
 
 
 def check_work(text: str) -> str:
-    """Whether the total is the true one, to the cent."""
+    """Check that the total is the true one, to the cent."""
     found = [float(number.replace(",", "")) for number in _NUMBER.findall(text)]
     _demand(TOTAL in found, f"the true total is {TOTAL:,.2f}, the answer is {text!r}")
     return f"{TOTAL:,.2f} is the true sum of the twelve months"
 
 
 def check_order(order: Order) -> str:
-    """Whether every fact of the note is in the object."""
+    """Check that every fact of the note is in the object."""
     quantities = sorted(item.quantity for item in order.items)
     facts = (order.order_id, order.customer, order.city, order.delivery_date, quantities)
     wanted = ("HC-2041", "Maria Keller", "Lisbon", dt.date(2026, 12, 5), [1, 2, 12])
@@ -147,13 +147,13 @@ def check_order(order: Order) -> str:
 
 
 def check_look(text: str) -> str:
-    """Whether the colour was seen."""
+    """Check that the colour was seen."""
     _demand(any(word in text.lower() for word in ("blue", "navy")), f"the picture is mostly blue: {text!r}")
     return "the picture is mostly blue"
 
 
 def check_consulted(text: str, sources: Sources) -> str:
-    """Whether there is an answer, and passages that it can be from."""
+    """Check that there is an answer, and passages that it can be from."""
     _demand(bool(text.strip()), "the answer is empty")
     _demand(bool(sources), "no passage was found")
     return f"answered from {len(sources)} passages of {len({path for path, _ in sources})} files"

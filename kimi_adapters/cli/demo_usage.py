@@ -37,7 +37,7 @@ class Tally:
 
 
 def total(tallies: Iterable[Tally]) -> Tally:
-    """The sum of several."""
+    """Return the sum of several tallies."""
     whole = Tally()
     for tally in tallies:
         whole.add(tally)

@@ -81,7 +81,7 @@ class Flow:
         self._last = ""
 
     def _word(self, gap: str, word: str) -> None:
-        """One word, after the space or the line breaks before it."""
+        """Show one word, after the space or the line breaks before it."""
         breaks = min(gap.count("\n"), 2)
         spaces = gap.rpartition("\n")[2] if breaks or self._column > _INDENT else ""
         room = self._width - self._column - len(spaces)
@@ -133,11 +133,11 @@ class View:
         self._console.print(heading, width=self._width)
 
     def ask(self, text: str) -> None:
-        """What is asked."""
+        """Show what is asked."""
         self._whole("asks", text)
 
     def think(self, text: str, *, glimpse: bool = False) -> None:
-        """More of the reasoning.
+        """Show more of the reasoning.
 
         Args:
             text: What came.
@@ -151,31 +151,31 @@ class View:
         self._flow.write("thinks", shown)
 
     def say(self, text: str) -> None:
-        """More of the answer."""
+        """Show more of the answer."""
         if text:
             self._thought = 0
             self._flow.write("answers", text)
 
     def call(self, name: str, arguments: Mapping[str, Any]) -> None:
-        """A tool that is called."""
+        """Show a tool call."""
         self._thought = 0
         given = ", ".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in arguments.items())
         self._whole("calls", f"{name}({given})")
 
     def result(self, text: str) -> None:
-        """What a tool returned."""
+        """Show what a tool returned."""
         line = " · ".join(text.split("\n")).strip(" ·")
         self._whole("returns", line if len(line) <= _GLIMPSE else line[:_GLIMPSE] + "…")
 
     def filled(self, value: BaseModel) -> None:
-        """An object that was filled."""
+        """Show an object that was filled."""
         for name, inner in value:
             many = isinstance(inner, list)
             shown = "; ".join(map(str, inner)) if many else str(inner)
             self._whole("fills", f"{type(value).__name__}.{name} = {shown}")
 
     def picture(self, name: str, pixels: Pixels) -> None:
-        """A picture, in half blocks where there are colours."""
+        """Show a picture, in half blocks where there are colours."""
         self._whole("sees", name)
         if self._console.color_system not in ("256", "truecolor"):
             return
@@ -186,24 +186,24 @@ class View:
             self._console.print(line, soft_wrap=True)
 
     def read(self, text: str) -> None:
-        """What there is to answer from."""
+        """Show what there is to answer from."""
         self._whole("reads", text)
 
     def found(self, sources: Sequence[tuple[str, float]]) -> None:
-        """Where an answer is from."""
+        """Show where an answer is from."""
         for path, score in sources:
             self._whole("finds", f"{score:5.2f}  {path}")
 
     def check(self, text: str) -> None:
-        """Something that was checked and holds."""
+        """Show something that was checked and holds."""
         self._whole("checked", f"✓ {text}")
 
     def skip(self, text: str) -> None:
-        """Something that this model or host cannot do."""
+        """Show something that this model or host cannot do."""
         self._whole("skipped", text)
 
     def fail(self, text: str) -> None:
-        """Something that failed."""
+        """Show something that failed."""
         self._whole("FAILED", f"✗ {text}")
 
     def _whole(self, label: str, text: str) -> None:
@@ -217,7 +217,7 @@ class View:
         self._thought = 0
 
     def summary(self, tallies: Mapping[str, Tally], notes: Sequence[str], *, good: bool) -> None:
-        """The table at the end, and what is to be said about it."""
+        """Show the table at the end, and notes on it."""
         self._console.print()
         self._console.rule(Text("What it took", style="bold"), style="blue", align="left", characters="━")
         self._console.print(_table(tallies))

@@ -17,7 +17,7 @@ def needs(extra: str) -> Iterator[None]:
         extra: The extra of `kimi-adapters`.
 
     Raises:
-        SystemExit: A package is missing.
+        SystemExit: If a package is missing.
     """
     try:
         yield

@@ -56,7 +56,7 @@ class Wish:
 
 
 def run(wish: Wish) -> int:
-    """Probe, and print what was found; gives the exit code."""
+    """Probe, print what was found, and return the exit code."""
     aside = Console(stderr=True)
     try:
         with warnings.catch_warnings():
@@ -75,16 +75,16 @@ def run(wish: Wish) -> int:
 
 
 def _hint(error: KimiError, wish: Wish) -> str:
-    """What this command can do about it."""
+    """Return what the user of this command can do about an error; empty when there is nothing."""
     lacks_key = isinstance(error, AuthenticationError | MissingKeyError) and wish.key_env is None
     return " Name the variable that holds the key: --api-key-env NAME." if lacks_key else ""
 
 
 def settings_of(wish: Wish) -> Settings:
-    """Where the calls go, and with what key.
+    """Return the settings of a probe: where the calls go, and with what key.
 
     Raises:
-        ConfigError: There is no such host, no such variable, or the address is none.
+        ConfigError: If there is no such host or variable, or the address is none.
     """
     key = _key(wish.key_env)
     if "://" not in wish.where:
@@ -107,13 +107,13 @@ def _key(name: str | None) -> str | None:
 
 
 def _check_name(where: str) -> None:
-    """An address without its scheme is no host's name."""
+    """Raise for an address without its scheme, which is no host's name."""
     if find_by_name(where) is None and any(sign in where for sign in ".:/"):
         raise ConfigError(f"{where!r} is no host's name. If it is an address, begin it with https:// or http://.")
 
 
 def _announce(console: Console, settings: Settings, model: str, about: Estimate) -> None:
-    """What is going to happen, and what it may cost."""
+    """Print what is going to happen, and what it may cost."""
     price = f", about ${about.usd:.2f}" if about.usd and settings.host.key_required else ""
     console.print(
         f"Up to {about.calls} small calls to {model} at {settings.base_url}: some {about.input_tokens:,} tokens in and "

@@ -60,7 +60,7 @@ def run(wish: Wish) -> int:
 
 
 def _taken(host: str, port: int) -> str | None:
-    """Why nobody can listen there; None when one can."""
+    """Return why nobody can listen there; None when one can."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -11,7 +11,7 @@ from kimi_core.settings import DEFAULT_HOST
 
 
 def hosts() -> Table:
-    """Every host: its name, which variable holds its key, and where it is."""
+    """Return a table of every host: its name, which variable holds its key, and where it is."""
     table = _table("host", "key", "address")
     for spec in HOSTS.values():
         table.add_row(spec.name, _key(spec), spec.base_url or "[dim]base_url=…[/]")
@@ -24,7 +24,7 @@ def _key(spec: HostSpec) -> str:
 
 
 def models() -> Table:
-    """Every model: how much it reads and writes, how it thinks, and what it sees."""
+    """Return a table of every model: how much it reads and writes, how it thinks, and what it sees."""
     table = _table("model", "context", "output", "thinking", "sees")
     gone = HOSTS[DEFAULT_HOST].retired
     for spec in MODELS.values():
@@ -46,7 +46,7 @@ def _thinking(spec: ModelSpec) -> str:
 
 
 def _table(*columns: str) -> Table:
-    """A table of which only the last column wraps."""
+    """Return a table of which only the last column wraps."""
     table = Table(
         box=box.SIMPLE_HEAD,
         header_style="bold",

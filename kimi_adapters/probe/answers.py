@@ -115,7 +115,7 @@ class Answer:
 
 
 def _is_reasoning(key: str, value: Any) -> bool:
-    """Whether a key is one for reasoning: hosts have several names for it."""
+    """Say whether a key is one for reasoning: hosts have several names for it."""
     named = "reason" in key or "think" in key
     return named and (isinstance(value, str) or (key == DETAILS and isinstance(value, list)))
 
@@ -129,7 +129,7 @@ def _call(call: Any) -> tuple[str, Any]:
 
 
 def whole(body: Any, headers: Mapping[str, str]) -> Answer:
-    """The answer of a body."""
+    """Return the answer in a body."""
     message = dig(body, "choices.0.message")
     if not isinstance(message, dict):
         return Answer(kind="failed", words="It answered something that is not a chat completion.")
@@ -137,7 +137,7 @@ def whole(body: Any, headers: Mapping[str, str]) -> Answer:
 
 
 def streamed(frames: Iterable[Any], headers: Mapping[str, str]) -> Answer:
-    """The answer of a stream."""
+    """Return the answer in the frames of a stream."""
     kept: list[Any] = []
     message: JsonObject = {}
     finish = None
@@ -158,7 +158,7 @@ def _joined(before: Any, more: Any) -> Any:
 
 
 def refused(error: err.APIError) -> Answer:
-    """What a call came to that was not answered."""
+    """Return the answer that stands for a failed call: refused, or failed."""
     says_no = isinstance(error, _REFUSALS) or error.status_code in _UNKNOWN_THERE
     kind: Kind = "refused" if says_no and not isinstance(error, _NO_REFUSALS) else "failed"
     words = _words(error) if kind == "refused" else error.message
@@ -166,14 +166,14 @@ def refused(error: err.APIError) -> Answer:
 
 
 def _words(error: err.APIError) -> str:
-    """The host's own words, without ours around them; a gateway's with those that it was told."""
+    """Return the host's own words, without ours around them; a gateway's with those of the server behind it."""
     said = [first(error.body, (path,)) for path in _SAID]
     found = [one for one in said if isinstance(one, str)]
     return ": ".join([*found[:1], *(one for one in [dig(error.body, _UPSTREAM)] if isinstance(one, str))]) or str(error)
 
 
 def numbers(value: Any, path: str = "") -> Iterable[tuple[str, float]]:
-    """Every number in a JSON value, by its dotted path, the outer ones first."""
+    """Yield every number in a JSON value, by its dotted path, the outer ones first."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     inner: list[tuple[str, Any]] = []
     for key, one in items:
@@ -187,6 +187,6 @@ def numbers(value: Any, path: str = "") -> Iterable[tuple[str, float]]:
 
 
 def merged_usage(answers: Iterable[Answer]) -> JsonObject:
-    """The tokens of several answers together."""
+    """Return the tokens of several answers together."""
     both = [(one.prompt_tokens or 0, one.output_tokens or 0) for one in answers]
     return {"input_tokens": sum(a for a, _ in both), "output_tokens": sum(b for _, b in both)}

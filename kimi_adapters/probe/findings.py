@@ -43,7 +43,7 @@ class Finding:
     known: Any = None
 
     def as_json(self) -> JsonObject:
-        """As plain JSON."""
+        """Return this as plain JSON."""
         said = {"question": self.question, "verdict": self.verdict, "says": self.says}
         if self.field is None:
             return said
@@ -51,12 +51,12 @@ class Finding:
 
 
 def unknown(question: str, why: str, field: str | None = None) -> Finding:
-    """A question that was not settled."""
+    """Return the finding for a question that was not resolved."""
     return Finding(question=question, says=why, field=field, verdict="unknown")
 
 
 def compared(found: Finding, spec: HostSpec | None) -> Finding:
-    """The same finding with what the known spec says to it."""
+    """Return the finding, compared with the known spec."""
     if found.field is None or found.verdict == "unknown":
         return found
     if spec is None:
@@ -115,16 +115,16 @@ class Report:
         return made
 
     def spec(self) -> HostSpec:
-        """The spec that was found."""
+        """Return the spec that was found."""
         return HostSpec(**self._words())
 
     def source(self) -> str:
-        """The spec as Python source."""
+        """Return the spec as Python source."""
         lines = [f"    {name}={_literal(value)}," for name, value in self._words().items()]
         return "\n".join(["HostSpec(", *lines, ")"])
 
     def as_json(self) -> JsonObject:
-        """As plain JSON."""
+        """Return this as plain JSON."""
         return {
             "host": self.known.name if self.known else None,
             "base_url": self.base_url,
@@ -152,17 +152,17 @@ class Report:
 
 
 def known_spec(profile: Profile) -> HostSpec | None:
-    """The spec of a host that is known, None for the generic one."""
+    """Return the spec of a known host; None for the generic one."""
     return None if profile.host.name == "generic" else profile.host
 
 
 def within(found: Collection[str]) -> Callable[[Any], bool]:
-    """A spec says the same as what was seen when it names all of it; and when both name nothing."""
+    """Return a check that a spec names all that was found, and nothing when nothing was found."""
     return lambda known: set(found) <= set(known) and bool(found) == bool(known)
 
 
 def _literal(value: Any) -> str:
-    """A value as this project writes it."""
+    """Return a value as this project writes it."""
     match value:
         case str():
             return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -21,7 +21,7 @@ _MARKERS = "<|tool_call"
 
 
 def why_not(answer: Answer | None) -> str:
-    """Why an answer tells nothing; empty when it tells something."""
+    """Return why an answer tells nothing; empty when it tells something."""
     if answer is None:
         return "It was not asked."
     if answer.kind == "failed":
@@ -48,7 +48,7 @@ SWITCHES: tuple[dict[str, Any], ...] = (TYPED, ENABLED, TEMPLATE, QWEN, BY_EFFOR
 
 
 def switches(seen: Seen) -> list[tuple[Patch, Patch]]:
-    """The ways to try, as on and off; the known spec's own first."""
+    """Return the ways to try, as pairs of on and off; the known spec's own first."""
     spec = seen.profile.host
     own = [(spec.thinking_on or {}, spec.thinking_off)] if spec.thinking_off is not None else []
     others = [(way["thinking_on"], way["thinking_off"]) for way in SWITCHES]
@@ -56,7 +56,7 @@ def switches(seen: Seen) -> list[tuple[Patch, Patch]]:
 
 
 def thinking(answers: Answers, seen: Seen) -> Found:
-    """Whether it thinks when nothing is said."""
+    """Find whether the model thinks by default."""
     answer = answers["thinking"]
     if why := why_not(answer):
         yield unknown("thinking", why, "thinking_default")
@@ -66,12 +66,12 @@ def thinking(answers: Answers, seen: Seen) -> Found:
 
 
 def switched(answer: Answer, seen: Seen) -> bool:
-    """Whether a switch was honoured: the answer is otherwise than without it."""
+    """Say whether a switch was honoured: the answer is otherwise than without it."""
     return answer.ok and not answer.cut and answer.thinks is not seen.facts.get("thinking_default")
 
 
 def switch(answers: Answers, seen: Seen) -> Found:
-    """Which switch is honoured, away from what it does by default."""
+    """Find which switch is honoured, away from what the model does by default."""
     default = seen.facts["thinking_default"]
     name, word = ("thinking_off", "off") if default else ("thinking_on", "on")
     ways = switches(seen)
@@ -88,7 +88,7 @@ def switch(answers: Answers, seen: Seen) -> Found:
 
 
 def back(answers: Answers, seen: Seen) -> Found:
-    """How its default is asked for by name."""
+    """Find how the default is asked for by name."""
     default = seen.facts["thinking_default"]
     name = "thinking_on" if default else "thinking_off"
     for at, answer in answers.items():
@@ -110,7 +110,7 @@ def _said(patch: Patch) -> str:
 
 
 def echo(answers: Answers, seen: Seen) -> Found:
-    """Whether reasoning has to come back on turns with calls, and under which key it is read."""
+    """Find whether reasoning has to come back on turns with calls, and under which key it is read."""
     without, keys = answers.get("without"), {key: one for key, one in answers.items() if key != "without"}
     if without is None or (why := why_not(without)):
         yield unknown("echo", why_not(without), "reasoning_required")
@@ -133,7 +133,7 @@ def echo(answers: Answers, seen: Seen) -> Found:
 
 
 def _longer(answer: Answer, without: Answer) -> bool:
-    """What is read of a turn is counted."""
+    """Say whether an answer counted more prompt tokens than the other: what the host reads of a turn is counted."""
     both = answer.prompt_tokens, without.prompt_tokens
     return None not in both and (both[0] or 0) > (both[1] or 0)
 
@@ -152,7 +152,7 @@ def _back_under(taken: tuple[str, ...], seen: Seen) -> Finding:
 
 
 def blank(answers: Answers, seen: Seen) -> Found:
-    """Whether one space stands in for reasoning that is not there."""
+    """Find whether one space stands in for reasoning that is not there."""
     answer = answers["blank"]
     if why := why_not(answer):
         yield unknown("blank", why, "blank_reasoning")
@@ -165,7 +165,7 @@ def blank(answers: Answers, seen: Seen) -> Found:
 
 
 def choices(field: str, answers: Answers) -> Found:
-    """Which tool choices are legal and honoured."""
+    """Find which tool choices are legal and honoured."""
     question = "choices while thinking" if field == "tool_choices_thinking" else "choices while not thinking"
     verdicts = {name: _honoured(name, answer) for name, answer in answers.items()}
     if None in verdicts.values():
@@ -191,7 +191,7 @@ def _honoured(name: str, answer: Answer) -> bool | None:
 
 
 def with_output(answers: Answers, seen: Seen) -> Found:
-    """Whether tools and a response format go together."""
+    """Find whether tools and a response format go together."""
     answer, field = answers["tools with output"], "tools_with_output"
     if why := why_not(answer):
         yield unknown("tools with output", why, field)
@@ -204,7 +204,7 @@ def with_output(answers: Answers, seen: Seen) -> Found:
 
 
 def tool_calls(answers: Answers, seen: Seen) -> Found:
-    """How many tasks were solved with the right calls."""
+    """Find how many tasks were solved with the right calls."""
     wrong, doubts = [], []
     for task in TASKS:
         answer = answers.get(task.name)
@@ -223,7 +223,7 @@ def tool_calls(answers: Answers, seen: Seen) -> Found:
 
 
 def solved(task: Task, answer: Answer) -> bool:
-    """Whether exactly the right calls were made, in any order."""
+    """Say whether exactly the right calls were made, in any order."""
     waiting = list(task.calls)
     for name, arguments in answer.calls:
         fitting = next((one for one in waiting if one[0] == name and _fit(one[1], arguments)), None)
@@ -234,7 +234,7 @@ def solved(task: Task, answer: Answer) -> bool:
 
 
 def _fit(wanted: Mapping[str, Any], given: Any) -> bool:
-    """Whether arguments are of the schema and mean what was asked for (`Tokyo, Japan`)."""
+    """Say whether arguments fit the schema and mean what was asked for (`Tokyo, Japan`)."""
     if not isinstance(given, dict) or set(given) != set(wanted):
         return False
     pairs = [(value, given[name]) for name, value in wanted.items()]
@@ -245,7 +245,7 @@ def _fit(wanted: Mapping[str, Any], given: Any) -> bool:
 
 
 def as_object(answer: Answer) -> Any:
-    """The JSON object that an answer is, else None."""
+    """Return the JSON object that an answer is, else None."""
     try:
         value = json.loads(answer.text)
     except ValueError:
@@ -261,7 +261,7 @@ def _is_of_schema(answer: Answer) -> bool:
 
 
 def structured(answers: Answers, seen: Seen) -> Found:
-    """Which ways lead to a structured answer, though the question invites prose."""
+    """Find which ways lead to a structured answer, though the question invites prose."""
     turn = seen.given("tool turn")
     called = bool(turn and turn.calls and all(isinstance(given, dict) for _, given in turn.calls)) or _is_forced(seen)
     if why := _first_doubt(answers) or ("" if called else why_not(turn)):
@@ -284,13 +284,13 @@ def structured(answers: Answers, seen: Seen) -> Found:
 
 
 def _is_forced(seen: Seen) -> bool:
-    """Whether a tool is called when it has to be, which is how it gives an answer its shape."""
+    """Say whether a tool is called when it has to be, which is how it gives an answer its shape."""
     fields = ("tool_choices_thinking", "tool_choices_instant")
     return any(not {"required", "named"}.isdisjoint(seen.facts.get(field) or ()) for field in fields)
 
 
 def flavour(answers: Answers, seen: Seen) -> Found:
-    """Which schemas it takes."""
+    """Find which schemas the host takes."""
     answer = answers["schema"]
     if (why := why_not(answer)) or (not answer.ok and "moonshot flavored" not in answer.words):
         yield unknown("schema", why or f"It refused the schema for a reason of its own: {answer.words}", "schema")
@@ -303,7 +303,7 @@ def flavour(answers: Answers, seen: Seen) -> Found:
 
 
 def pinned(answers: Answers, seen: Seen) -> Found:
-    """Whether sampling values are free. A host that takes a senseless one may not look at them at all."""
+    """Find whether sampling values are free. A host that takes a senseless one may not look at them at all."""
     low, senseless = answers["temperature 0.3"], answers.get("temperature 5")
     if why := why_not(low):
         yield unknown("sampling", why, "pinned_sampling")
@@ -319,7 +319,7 @@ def pinned(answers: Answers, seen: Seen) -> Found:
 
 
 def stops(answers: Answers, seen: Seen) -> Found:
-    """How many stop sequences are taken, and whether they stop."""
+    """Find how many stop sequences are taken, and whether they stop."""
     count, answer = next(((int(n), one) for n, one in answers.items() if one.ok), (0, None))
     if why := next((one.words for one in answers.values() if one.kind == "failed"), ""):
         yield unknown("stop", why, "stop_limit")
@@ -365,7 +365,7 @@ _AT_MOST = 16
 
 
 def limits(answers: Answers, seen: Seen) -> Found:
-    """Which name of the token limit is honoured."""
+    """Find which name of the token limit is honoured."""
     verdicts = {name: _limited(answer) for name, answer in answers.items()}
     honoured = [name for name, verdict in verdicts.items() if verdict]
     if not honoured:
@@ -393,7 +393,7 @@ def _limited(answer: Answer) -> bool | None:
 
 
 def empty(answers: Answers, seen: Seen) -> Found:
-    """Whether a message may be empty."""
+    """Find whether a message may be empty."""
     answer = answers["empty"]
     if why := why_not(answer):
         yield unknown("empty", why, "takes_empty")

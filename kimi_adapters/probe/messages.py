@@ -15,7 +15,7 @@ Messages = list[JsonObject]
 
 
 def user(content: Any) -> Messages:
-    """A conversation of one question."""
+    """Return a conversation of one question."""
     return [{"role": "user", "content": content}]
 
 
@@ -59,7 +59,7 @@ UNFLAVOURED: JsonObject = {
 
 
 def json_schema(schema: JsonObject) -> JsonObject:
-    """The patch that asks for an answer of a schema."""
+    """Return the patch that asks for an answer that follows a schema."""
     return {"response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}}
 
 
@@ -80,7 +80,7 @@ PUBLIC = "https://upload.wikimedia.org/wikipedia/commons/4/47/PNG_transparency_d
 
 
 def picture(url: str, text: str) -> list[JsonObject]:
-    """Content of a picture and a text."""
+    """Return content of a picture and a text."""
     return [{"type": "text", "text": text}, {"type": "image_url", "image_url": {"url": url}}]
 
 
@@ -91,13 +91,13 @@ THOUGHT = "The user asks for the weather in Paris. I have a tool for it, so I ca
 
 
 def called(name: str, arguments: str) -> JsonObject:
-    """An assistant turn with a call, as Kimi writes it."""
+    """Return an assistant turn with a call, as Kimi writes it."""
     call = {"id": f"functions.{name}:0", "type": "function", "function": {"name": name, "arguments": arguments}}
     return {"role": "assistant", "content": None, "tool_calls": [call]}
 
 
 def answered(asked: Messages, turn: JsonObject, result: Any) -> Messages:
-    """A conversation in which every call of a turn got the same result."""
+    """Return a conversation in which every call of a turn got the same result."""
     results = [{"role": "tool", "tool_call_id": call["id"], "content": result} for call in turn["tool_calls"]]
     return [*asked, turn, *results]
 

@@ -21,7 +21,7 @@ _REASONING = tuple(dict.fromkeys(path for spec in HOSTS.values() for path in spe
 
 
 def reasoning(answers: Answers, seen: Seen) -> Found:
-    """Under which keys reasoning arrives."""
+    """Find under which keys reasoning arrives."""
     given = seen.all_given()
     keys = tuple(dict.fromkeys(key for answer in given for key in answer.reasoning))
     tags = next((answer.tags for answer in given if answer.tags), "")
@@ -37,7 +37,7 @@ def reasoning(answers: Answers, seen: Seen) -> Found:
 
 
 def usage(answers: Answers, seen: Seen) -> Found:
-    """Where the usage object stands, and what in it."""
+    """Find where the usage object stands, and what in it."""
     bodies = [body for answer in seen.all_given() for body in answer.bodies]
     places = tuple(path for path in _USAGE if any(isinstance(dig(body, path), dict) for body in bodies))
     if not places:
@@ -63,7 +63,7 @@ def _inside(objects: list[Any], field: str, paths: Iterable[str], what: str) -> 
 
 
 def cost(answers: Answers, seen: Seen) -> Found:
-    """Where the price of a call stands."""
+    """Find where the price of a call stands."""
     given = [answer for answer in seen.all_given() if answer.output_tokens]
     bodies = [body for answer in given for body in answer.bodies]
     paths = tuple(dict.fromkeys(path for body in bodies for path, price in numbers(body) if price and _is_price(path)))
@@ -92,19 +92,19 @@ def _is_price_header(name: str, answer: Answer) -> bool:
 
 
 def _prices(paths: tuple[str, ...], seen: Seen) -> Any:
-    """A spec that only has the default places says nothing of the cost."""
+    """Return a check of cost paths. A spec with only the default paths counts as naming none."""
     default = type(seen.profile.host).__dataclass_fields__["cost_paths"].default
     return lambda known: within(paths)(known) or (not paths and known == default)
 
 
 def key(answers: Answers, seen: Seen) -> Found:
-    """Whether calls need a key; only a call without one tells."""
+    """Find whether calls need a key; only a call without one tells."""
     if not seen.keyed:
         yield Finding(question="key", says="It answers without a key.", field="key_required", value=False)
 
 
 def ids(answers: Answers, seen: Seen) -> Found:
-    """Which headers hold the request's id."""
+    """Find which headers hold the request's id."""
     names = tuple(dict.fromkeys(name for answer in seen.all_given() for name in answer.headers if _ID.search(name)))
     if names:
         yield Finding(
@@ -117,7 +117,7 @@ def ids(answers: Answers, seen: Seen) -> Found:
 
 
 def stream(answers: Answers, seen: Seen) -> Found:
-    """Whether streams are whole, and whether their usage has to be asked for."""
+    """Find whether streams are whole, and whether their usage has to be asked for."""
     asked, plain = answers["asked"], answers.get("plain")
     if asked.kind == "refused":
         says = f"stream_options is refused: {asked.words}"
@@ -152,7 +152,7 @@ _NOT_FETCHED = re.compile(r"fetch|download|retriev|time|reach", re.IGNORECASE)
 
 
 def pictures(answers: Answers, seen: Seen) -> Found:
-    """Whether pictures are seen, and by which addresses."""
+    """Find whether pictures are seen, and by which addresses."""
     inline, fetched = answers["inline"], answers.get("fetched")
     if why := _unseen(inline, "red"):
         yield unknown("pictures", why, "media")
@@ -184,14 +184,14 @@ def pictures(answers: Answers, seen: Seen) -> Found:
 
 
 def _unseen(answer: Answer, words: str) -> str:
-    """Why an answer does not say whether a picture was seen."""
+    """Return why an answer does not tell whether a picture was seen."""
     if (why := why_not(answer)) or not answer.ok or re.search(rf"\b({words})\b", answer.text, re.IGNORECASE):
         return why
     return f"The request is taken, but the answer does not say what is on the picture: {answer.text[:60]!r}"
 
 
 def tool_pictures(answers: Answers, seen: Seen) -> Found:
-    """Whether a tool's result may hold a picture."""
+    """Find whether a tool's result may hold a picture."""
     answer = answers["tool pictures"]
     if why := _unseen(answer, "red"):
         yield unknown("tool pictures", why, "tool_media")

@@ -65,13 +65,13 @@ def _nothing(answers: Answers, seen: Seen) -> Found:
 
 
 def _away(seen: Seen) -> Sequence[Try]:
-    """Each way to switch thinking away from its default."""
+    """Return tries of each way to switch thinking away from its default."""
     at = 1 if seen.facts["thinking_default"] else 0
     return [Try(str(n), said.THINK, way[at]) for n, way in enumerate(judges.switches(seen)) if way[at]]
 
 
 def _back(seen: Seen) -> Sequence[Try]:
-    """The same switch, to what is the default anyway."""
+    """Return tries of the switch that works, set to what is the default anyway."""
     default = seen.facts["thinking_default"]
     at, honoured = (0, seen.facts["thinking_off"]) if default else (1, seen.facts["thinking_on"])
     if honoured is None:  # it always thinks; a word for it may be taken all the same
@@ -93,7 +93,7 @@ def _is_switched(seen: Seen) -> str:
 
 
 def _in_mode(*, thinking: bool, otherwise: str) -> Callable[[Seen], str]:
-    """What hinders a question that is about one of both modes."""
+    """Return a check that names what hinders a question about one mode."""
 
     def hinders(seen: Seen) -> str:
         known = "thinking_on" in seen.facts if thinking else "thinking_off" in seen.facts
@@ -112,7 +112,7 @@ _instant = _in_mode(thinking=False, otherwise="It could not be kept from thinkin
 
 
 def _with_tools(seen: Seen, *, thinking: bool = True, **more: Any) -> dict[str, Any]:
-    """The patch for a call with tools."""
+    """Return the patch for a call with tools."""
     return merge_patch({"tools": said.TOOLS, **more}, seen.mode(thinking=thinking) or {})
 
 
@@ -121,7 +121,7 @@ def _turn(seen: Seen) -> Sequence[Try]:
 
 
 def _echoes(seen: Seen) -> Sequence[Try]:
-    """The turn without its reasoning, and with it under each key that hosts read."""
+    """Return tries of the turn without its reasoning, and with it under each key that hosts read."""
     turn = seen.given("tool turn")
     details = [DETAILS] if turn and DETAILS in turn.reasoning else []
     keys = dict.fromkeys([None, *details, "reasoning_content", "reasoning"])
@@ -197,7 +197,7 @@ _STOPS = ["12", "zebra", "violin", "harbour", "lantern", "meadow"]
 
 
 def _stops(seen: Seen) -> Sequence[Try]:
-    """Six stop sequences, and fewer if these are refused."""
+    """Return tries of six stop sequences, and of fewer if these are refused."""
     return [Try(str(count), said.COUNT, {"stop": _STOPS[:count]}) for count in (6, 5, 4)]
 
 

@@ -57,7 +57,7 @@ class Estimate:
 
 
 def estimate(settings: Settings, model: str = NEAREST) -> Estimate:
-    """What a probe may take. No I/O."""
+    """Return what a probe may take. No I/O."""
     profile = _profile(settings, model)
     calls = sum(question.most for question in QUESTIONS)
     taken, given = (calls * each for each in _PER_CALL)
@@ -92,9 +92,9 @@ def probe(
         The findings. What could not be settled is `unknown`, with the reason.
 
     Raises:
-        ConfigError: The endpoint speaks a protocol of its own.
-        MissingKeyError: The host needs a key and there is none.
-        APIError: The first call was not answered: the host cannot be reached, or refuses the key or the model.
+        ConfigError: If the endpoint speaks a protocol of its own.
+        MissingKeyError: If the host needs a key and there is none.
+        APIError: If the first call failed: the host cannot be reached, or refuses the key or the model.
     """
     require_key(settings)
     profile = _listed(_profile(settings, model), Transport(replace(settings, max_retries=0), BLOCKING))
@@ -115,7 +115,7 @@ def probe(
 
 
 def _listed(profile: Profile, transport: Transport) -> Profile:
-    """The model by the name that a host nobody knows lists it under, if it lists it at all."""
+    """Return the profile with the model id that an unknown host lists; unchanged if it lists none."""
     if known_spec(profile) is not None:
         return profile
     try:
@@ -144,7 +144,7 @@ class _Run:
         self._lost: Answer | None = None
 
     def begin(self) -> None:
-        """The first call, which has to be answered, by whichever name the host takes a token limit."""
+        """Make the first call, which must succeed, with the first name for a token limit that the host accepts."""
         question, error = QUESTIONS[0], None
         for limit in _LIMITS:
             self._base = {"model": self.seen.profile.model_id, **limit}
@@ -161,7 +161,7 @@ class _Run:
         raise error
 
     def _first(self, one: Try, question: str) -> Answer:
-        """A host that cannot be reached is said so at once; one that is busy is waited for."""
+        """Make a call that fails at once if the host cannot be reached, and is retried if the host is busy."""
         patient, self._transport = self._transport, Transport(replace(self._settings, max_retries=0), BLOCKING)
         try:
             return self._called(one, question)
@@ -173,7 +173,7 @@ class _Run:
         return self._called(one, question)
 
     def ask(self, question: Question) -> list[Finding]:
-        """The findings of one question."""
+        """Return the findings of one question."""
         if why := question.hinders(self.seen):
             return [Finding(question=question.name, says=f"Not asked: {why}")]
         if question.name not in self.seen.answers:
@@ -188,12 +188,12 @@ class _Run:
         return found or self._silences(question)
 
     def _silences(self, question: Question) -> list[Finding]:
-        """A question whose answers are only looked at by others: said when they failed."""
+        """Return the failure, if any, of a question that has no findings of its own."""
         failed = [one for one in self.seen.answers[question.name].values() if not one.ok]
         return [unknown(question.name, one.words) for one in failed[:1]]
 
     def _answer(self, one: Try, question: str) -> Answer:
-        """What came of a call, whatever it is."""
+        """Make a call and return its answer, also when it was refused or failed."""
         if self._lost is not None:
             return self._lost
         try:

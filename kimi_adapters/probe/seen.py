@@ -59,22 +59,22 @@ class Seen:
         return known_spec(self.profile)
 
     def given(self, question: str, name: str = "") -> Answer | None:
-        """An answer that was given, None when there is none."""
+        """Return an answer that was given; None when there is none."""
         found = self.answers.get(question, {}).get(name or question)
         return found if found is not None and found.ok else None
 
     def all_given(self) -> list[Answer]:
-        """Every answer that was given."""
+        """Return every answer that was given."""
         return [one for asked in self.answers.values() for one in asked.values() if one.ok]
 
     def mode(self, *, thinking: bool) -> Patch | None:
-        """What lets the model think, or keeps it from it; None when that is not possible or not known."""
+        """Return the patch that switches thinking on or off; None when that is not possible or not known."""
         if self.facts.get("thinking_default") is thinking:
             return {}
         return self.facts.get("thinking_on" if thinking else "thinking_off")
 
     def turn(self, key: str | None, *, name: str = "get_weather", arguments: str = "") -> JsonObject:
-        """An assistant turn with a call, its reasoning under a key; None leaves that out.
+        """Return an assistant turn with a call, its reasoning under a key; None leaves the reasoning out.
 
         The model's own turn when there is one and it called what was asked for.
         """
@@ -91,7 +91,7 @@ class Seen:
         return {**message, key: THOUGHT}
 
     def replayed(self, key: str | None, text: str | None = None) -> Messages:
-        """The conversation after the first call, with or without its reasoning."""
+        """Return the conversation after the first call, with or without its reasoning."""
         turn = self.turn(key)
         if key and text is not None:
             turn[key] = text

@@ -72,7 +72,7 @@ Steps: TypeAlias = Generator[tuple[Job, ...], Sequence[Done], Request]
 
 
 def steps(request: Request, profile: Profile, settings: Settings) -> Steps:
-    """What has to be done with a request before it can be encoded. Yields nothing when that is nothing."""
+    """Yield what has to be done before a request can be encoded, nothing if there is nothing; return the request."""
     for do, find in _FIND.items():
         found = list(find(request.messages, profile, settings))
         if found:
@@ -85,7 +85,7 @@ def steps(request: Request, profile: Profile, settings: Settings) -> Steps:
 
 
 def dry_run(request: Request, profile: Profile, settings: Settings) -> Request:
-    """The request as it will be, with stand-ins for what is yet to be done; itself when that is nothing. No I/O."""
+    """Return the request with stand-ins for what is yet to be done; unchanged when that is nothing. No I/O."""
     return _driven(steps(request, profile, settings), lambda jobs: [_STAND_INS[job.do] for job in jobs])
 
 
@@ -103,14 +103,14 @@ def _parts(messages: Iterable[Message]) -> Iterator[Part]:
 
 
 def _to_read(messages: Iterable[Message], profile: Profile, settings: Settings) -> Iterator[Part]:
-    """Files of this machine. What a tool or a model names is none of them: it was left out before (`parts`)."""
+    """Yield files of this machine. What a tool or a model names is none of them: it was left out before (`parts`)."""
     for message in messages:
         if not isinstance(message.content, str) and message.role in ("user", "system"):
             yield from (part for part in message.content if isinstance(part, FilePart))
 
 
 def _to_fetch(messages: Iterable[Message], profile: Profile, settings: Settings) -> Iterator[Part]:
-    """Media by http for hosts that fetch none; documents by http for all."""
+    """Yield media by http for hosts that fetch none; documents by http for all."""
     if settings.fetch_media is False:
         return
     inline = "data" in profile.host.media_urls and "http" not in profile.host.media_urls
@@ -125,7 +125,7 @@ def _to_fetch(messages: Iterable[Message], profile: Profile, settings: Settings)
 
 
 def _to_upload(messages: Iterable[Message], profile: Profile, settings: Settings) -> Iterator[Part]:
-    """Inline media, from the one on with which the request would be too large."""
+    """Yield inline media, from the one on with which the request would be too large."""
     host = profile.host
     if host.files_path is None or "ms" not in host.media_urls or settings.upload_media is False:
         return
@@ -174,7 +174,7 @@ def _replaced(messages: Iterable[Message], done: Mapping[int, Done]) -> Iterator
 
 
 def _rewritten(message: Message, content: tuple[Part, ...], done: Mapping[int, Done]) -> Iterator[Message]:
-    """A message with what its parts have become, after the texts of documents that a user handed over.
+    """Yield a message with its parts replaced, after the texts of documents that a user handed over.
 
     "The content of file-extract goes into a system message". A result of a tool must follow its call at once, so
     there the text takes the document's place.
@@ -215,7 +215,7 @@ def _filled(part: Part, result: str) -> Part:
 
 
 def _judged(part: Part) -> Part:
-    """A document that was read or fetched, as what its bytes tell."""
+    """Return a part; a document that was read or fetched as the type that its bytes show."""
     return documents.settled(part) if isinstance(part, DocumentPart) else part
 
 

@@ -96,7 +96,7 @@ def _packed(data: bytes, mime: str, what: What, url: str) -> str:
 
 
 def _media_type(header: str) -> str:
-    """A MIME type with its charset, if it has one, as it may stand in a `data:` URL."""
+    """Return a MIME type with its charset, if it has one, as it may stand in a `data:` URL."""
     kind = re.match(r"\s*([\w.+-]+/[\w.+-]+)", header)
     charset = re.search(r";\s*charset=\"?([\w.:-]+)", header, re.IGNORECASE)
     return (kind[1].lower() if kind else documents.UNKNOWN) + (f";charset={charset[1]}" if charset else "")
@@ -149,7 +149,7 @@ def _unconnected() -> tuple[type[Exception], ...]:
 
 
 def _target(url: str) -> SplitResult:
-    """An address taken apart, once it is one."""
+    """Return the parts of an http address; raise for anything else."""
     try:
         parts = urlsplit(url)
         named = parts.hostname and parts.port != 0  # `port` raises for what is none
@@ -169,7 +169,7 @@ async def _resolve(place: Address, driver: Driver) -> Iterable[Any]:
 
 
 def _public(target: SplitResult, found: Iterable[Any]) -> list[str]:
-    """The addresses of a host, if all of them are public."""
+    """Return the addresses of a host; raise unless all of them are public."""
     addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
     inner = next((address for address in addresses if not is_public(address)), None)
     if inner is not None:
@@ -181,7 +181,7 @@ def _public(target: SplitResult, found: Iterable[Any]) -> list[str]:
 
 
 def _requests(http: Any, target: SplitResult, addresses: list[str] | None) -> list[Any]:
-    """The request to make, once for each address that was judged."""
+    """Return the request to make, once for each address that was checked."""
     headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
     url = target._replace(fragment="")
     if addresses is None:
@@ -211,7 +211,7 @@ def _place(host: str, port: int | None) -> str:
 
 
 def _onward(response: Any, url: str) -> str | None:
-    """Where a redirect leads; None when this is the file."""
+    """Return where a redirect leads; None when this is the file."""
     status, headers = response.status_code, response.headers
     if status in _REDIRECTS and "location" in headers:
         return urljoin(url, str(headers["location"]))
@@ -253,7 +253,7 @@ class _Body:
 
 @contextlib.contextmanager
 def _explained(url: str) -> Iterator[None]:
-    """Whatever the HTTP library or the operating system raises, as ours."""
+    """Raise whatever the HTTP library or the operating system raises as an error of ours."""
     library = sdk.library()
     try:
         yield

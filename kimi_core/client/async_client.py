@@ -66,7 +66,7 @@ class AsyncKimiClient(BaseClient):
         answer: Callable[[Request], Awaitable[Response]],
         pace: Callable[[], Any] | None = None,
     ) -> Response:
-        """All answers that are wanted. What a host owes that has given fewer than it was asked for is asked for too."""
+        """Return all answers that are wanted; ask again for those that a host left out."""
         if request.options.n is None or request.options.n < 2:
             return await answer(request)
         from kimi_core.client import several_answers
@@ -80,7 +80,7 @@ class AsyncKimiClient(BaseClient):
         return several_answers.together(came)
 
     def _parts(self, request: Request) -> list[Request]:
-        """What is asked, one by one, for all answers that are wanted; itself, where one request gives them all."""
+        """Return the requests that together give all answers; the request alone where it gives them all."""
         if request.options.n is None or request.options.n < 2:
             return [request]
         from kimi_core.client import several_answers
@@ -89,7 +89,7 @@ class AsyncKimiClient(BaseClient):
         return several_answers.requests(request, most)
 
     async def _shared(self, request: Request) -> Request:
-        """The request after what its parts have in common: what is wrong with it, what is uploaded, what is offered."""
+        """Do once what all parts of a request need (checks, uploads, formulas), and return the request."""
         if is_hosted(request):
             await self._tool_loop(request)  # what the host's formulas offer is known from then on
         elif not self.settings.fallback_hosts:
@@ -112,7 +112,7 @@ class AsyncKimiClient(BaseClient):
         return loop.response
 
     async def _complete(self, request: Request, served: Container[str] = ()) -> Response:
-        """One answer of the model, of a fallback host where this one fails; `served` are the tools that we run."""
+        """Return one answer, from a fallback host where this one fails; `served` are the tools that the client runs."""
         if not self.settings.fallback_hosts:
             return await self._complete_here(request, served)
         from kimi_core.client.fallback import complete
@@ -220,7 +220,7 @@ class AsyncKimiClient(BaseClient):
         return await attachments.run(todo, self.files, self.profile(request.model), self.settings, self._driver)
 
     def _steps(self, request: Request) -> Steps | None:
-        """What is to be done with media and documents first; None for nothing. Mistakes are found before that."""
+        """Return what to do with media and documents first; None for nothing. Mistakes are found before that."""
         if all(type(message.content) is str for message in request.messages):
             return None
         from kimi_core.attachments import attachments
@@ -237,7 +237,7 @@ class AsyncKimiClient(BaseClient):
         return attachments.steps(settled, profile, self.settings)
 
     async def _tool_loop(self, request: Request) -> ToolLoop:
-        """The beginning of an answer for which the host's own tools may be run."""
+        """Begin an answer for which the host's own tools may be run."""
         from kimi_core.client import tool_loop
         from kimi_core.endpoints import server_tools
 
@@ -322,10 +322,10 @@ class AsyncKimiClient(BaseClient):
 
 
 def is_hosted(request: Request) -> bool:
-    """Whether any tool is the host's own and run by the client."""
+    """Say whether any tool is the host's own and run by the client."""
     return bool(request.tools) and any(tool.type in ("builtin_function", "formula") for tool in request.tools)
 
 
 def _is_all_served(response: Response, served: Container[str]) -> bool:
-    """Whether an answer is nothing but calls that the client runs, so that the real one is still to come."""
+    """Say whether an answer is nothing but calls that the client runs, so that the real one is still to come."""
     return bool(response.tool_calls) and all(call.name in served for call in response.tool_calls)

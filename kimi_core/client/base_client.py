@@ -61,7 +61,7 @@ class BaseClient:
         return self._sibling(make_settings(**{**kept, **changes}))
 
     def _sibling(self, settings: Settings) -> Self:
-        """A client that does not say again what this one said."""
+        """Return a client that does not repeat the warnings of this one."""
         made = type(self)(settings)
         made.pipeline.warn.said = self.pipeline.warn.said
         if settings.base_url == self.settings.base_url:
@@ -69,7 +69,7 @@ class BaseClient:
         return made
 
     def changes_host(self, changes: Mapping[str, Any]) -> bool:
-        """Whether calls with these settings go to another host, which the headers of this one are no business of."""
+        """Say whether calls with these settings go to another host, which must not get the headers of this one."""
         host, base_url = changes.get("host"), changes.get("base_url")
         if host is None and not isinstance(base_url, str):
             return False
@@ -77,7 +77,7 @@ class BaseClient:
         return spec is not None and spec is not self.settings.host
 
     def _spec_there(self, base_url: str) -> HostSpec | None:
-        """Whose an address is. A server of one's own that has moved within one's network is still the same."""
+        """Return whose an address is. A server of one's own that has moved within one's network is still the same."""
         return (named_by_url if is_local(self.settings.base_url) else guess_by_url)(base_url)
 
     def changed(self, changes: Mapping[str, Any]) -> Settings:

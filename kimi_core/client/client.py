@@ -83,7 +83,7 @@ class KimiClient(BaseClient):
             ConfigError: If an option is wrong; before any I/O.
             MessageError: If a message cannot be expressed for this host; before any I/O.
             APIError: If the host refused or failed; raised from the iterator, `partial` has what came before.
-            ToolNotCalledError: At the end, if a tool that had to be called was not.
+            ToolNotCalledError: If a tool that had to be called was not; raised at the end.
             ServerRoundsError: If the model kept calling the host's own tools.
         """
         if self.settings.fallback_hosts or is_hosted(request):

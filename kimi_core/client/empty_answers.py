@@ -21,25 +21,25 @@ PROMOTED = "promoted_reasoning"
 
 
 def empty_answer(plan: Plan) -> EmptyAnswer:
-    """What is to become of an answer that is nothing but reasoning."""
+    """Return what to do with an answer that is nothing but reasoning."""
     return plan.request.options.empty_answer or "retry"
 
 
 def is_only_thought(response: Response) -> bool:
-    """Whether an answer ended of its own accord and is nothing but reasoning (MoonshotAI/kimi-code#520, #3429)."""
+    """Say whether an answer ended by itself and is nothing but reasoning (MoonshotAI/kimi-code#520, #3429)."""
     spoken = response.text.strip() or response.tool_calls or response.refusal or response.extra.get(WITHHELD)
     thought = response.reasoning and response.reasoning.text
     return response.finish_reason == "stop" and not spoken and bool(thought)
 
 
 def promoted(response: Response) -> Response:
-    """The answer with its reasoning as its text, marked."""
+    """Return the answer with its reasoning as its text, marked."""
     text = response.reasoning.text if response.reasoning else ""
     return replace(response, text=response.text + text, extra={**response.extra, PROMOTED: True})
 
 
 def oddities(plan: Plan, response: Response) -> Iterator[tuple[str, str]]:
-    """What to warn of about an answer: the key by which it is said once, and the text."""
+    """Yield warnings about an answer: the key by which each is given once, and the text."""
     where, model = plan.profile.where, plan.profile.model_id
     if failed := response.extra.get("errors"):
         said = "; ".join(str(error.get("message")) for error in failed)
@@ -67,7 +67,7 @@ def oddities(plan: Plan, response: Response) -> Iterator[tuple[str, str]]:
 
 
 def without_refused(plan: Plan, error: APIError) -> tuple[Plan, str] | None:
-    """The plan without the option that an error names, and its name; None when it names none that was given.
+    """Return the plan without the option that an error names, and its name; None if none was given by that name.
 
     What the user put into `extra_body` is the user's: it stays, and the error stands.
     """
@@ -90,7 +90,7 @@ def left_empty(plan: Plan, response: Response) -> Iterator[tuple[str, str]]:
 
 
 def lacks_call(plan: Plan, response: Response) -> bool:
-    """Whether a tool that had to be called was not."""
+    """Say whether a tool that had to be called was not."""
     if not plan.must_call or response.refusal:  # a refusal is an answer, and stays one when it is asked for again
         return False
     return plan.must_call.isdisjoint(call.name for call in response.tool_calls)

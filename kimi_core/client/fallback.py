@@ -63,7 +63,7 @@ class FallbackRun:
         self._closed = False  # what was handed on leaves no other host anything to continue
 
     def feed(self, event: Event) -> Event:
-        """An event of the answer, as it is handed on."""
+        """Take in an event of the answer, and return it as it is handed on."""
         match event:
             case TextDelta(text=text):
                 self._text.append(text)
@@ -78,14 +78,14 @@ class FallbackRun:
         return event
 
     def whole(self, response: Response) -> Response:
-        """A whole answer, as it is handed on."""
+        """Return a whole answer as it is handed on."""
         return replace(response, fallbacks=tuple(self._failed)) if self._failed else response
 
     def next(self, error: err.KimiError) -> None:
         """Go on to the next host, after the one that was asked failed or cannot be asked this.
 
         Raises:
-            KimiError: There is none that could help; the host's own error, with all that came.
+            KimiError: If no other host could help; the host's own error, with all that came.
         """
         if isinstance(error, err.APIError):
             self._error = error
@@ -101,7 +101,7 @@ class FallbackRun:
         _log.warning("%s failed, %s is next: %s", failed["host"], self.client.settings.host.name, failed["error"])
 
     def _add_price(self, partial: Response | None) -> None:
-        """What the part of the answer has cost, if the host said it."""
+        """Add what the part of the answer has cost, if the host reported it."""
         if partial is not None:
             self._spent = summed_ends(self._spent, billed(Finished(None, None), bill_of(partial)))
 
@@ -124,7 +124,7 @@ class FallbackRun:
 
 
 def _continued(request: Request, text: str, characters: int) -> Request:
-    """The same request, for the rest of an answer that has begun."""
+    """Return the request for the rest of an answer that has begun."""
     *before, last = request.messages
     begun = Message("assistant", text, partial=True)
     if last.partial:  # the user had begun it

@@ -95,7 +95,7 @@ class Pipeline:
         return plan, codec(profile.host.codec).encode(plan, stream=stream)
 
     def _repaired(self, plan: Plan) -> Plan:
-        """The plan with a conversation that the host takes. What the caller did not write is repaired, and said."""
+        """Return the plan with messages that the host takes. Others' parts are repaired, with a warning."""
         profile, encoder = plan.profile, codec(plan.profile.host.codec)
 
         def check(part: Part) -> None:
@@ -132,7 +132,7 @@ class Pipeline:
         """Return the call without the option whose value the host refuses by name.
 
         Raises:
-            BadRequestError: The error itself, if it names no option that could be left out.
+            BadRequestError: If the error names no option that could be left out; it is the error itself.
         """
         less = empty_answers.without_refused(plan, error)
         if less is None or self.settings.on_unsupported == "error":

@@ -22,19 +22,19 @@ MOST_ANSWERS = 128
 
 
 def wanted(request: Request) -> int:
-    """How many answers are asked for."""
+    """Return how many answers are asked for."""
     return 1 if request.options.n is None else request.options.n
 
 
 def requests(request: Request, most: int) -> list[Request]:
-    """Requests that ask for all answers together.
+    """Return the requests that together ask for all answers.
 
     Args:
         request: What is asked.
         most: How many answers the host gives in one call.
 
     Raises:
-        ConfigError: More answers are wanted than one call is for.
+        ConfigError: If more answers are wanted than one call is for.
     """
     n = wanted(request)
     if n > max(MOST_ANSWERS, most):
@@ -43,7 +43,7 @@ def requests(request: Request, most: int) -> list[Request]:
 
 
 def missing(request: Request, answers: Sequence[Response]) -> list[Request]:
-    """Requests for what a host still owes that took `n` and gave fewer answers without a word.
+    """Return requests for the answers that are missing where a host took `n` and gave fewer.
 
     An answer that says which of its parts failed owes nothing: that is in its `extra`.
     """
@@ -61,7 +61,7 @@ def _part(request: Request, start: int, n: int) -> Request:
 
 
 def together(answers: Sequence[Response]) -> Response:
-    """One response: the first answer with the others as its alternatives. Usage and price are of all."""
+    """Return the first answer with the others as its alternatives. Usage and price are of all."""
     first, *rest = answers
     if not rest:
         return first
@@ -70,7 +70,7 @@ def together(answers: Sequence[Response]) -> Response:
 
 
 def _alone(answer: Response) -> Response:
-    """An answer without those that came with it; what it cost by itself is not known then."""
+    """Return an answer without its alternatives; what it cost by itself is not known then."""
     return replace(answer, alternatives=(), usage=None, cost_usd=None) if answer.alternatives else answer
 
 

@@ -89,7 +89,7 @@ class ToolLoop:
         return billed(came, bill_of(spent))
 
     def feed(self, event: Event) -> Event | None:
-        """An event of the model's turn as the user is to see it; None when it is not for the user."""
+        """Take in an event of the model's turn, and return it for the user; None when it is not for the user."""
         if type(event) is ToolCallDelta:
             if event.index == len(self._places):
                 self._place(event)
@@ -102,7 +102,7 @@ class ToolLoop:
         return self._seen(event)
 
     def _place(self, delta: ToolCallDelta) -> None:
-        """Whose call it is; the user's are counted 0, 1, 2, … whatever stands between."""
+        """Note whose call it is; the user's are counted 0, 1, 2, … whatever stands between."""
         self._places.append(len(self._places) - len(self._served))
         if delta.name in self.owners:
             self._served[delta.index] = (delta, [])
@@ -113,10 +113,10 @@ class ToolLoop:
         return event
 
     def end(self, finished: Finished) -> list[ServerToolCall]:
-        """The turn has ended: the calls of server tools in it, which are `due` unless it was cut.
+        """End the model's turn; return its calls of server tools, which are `due` unless the turn was cut.
 
         Raises:
-            ServerRoundsError: They were run as often as they may.
+            ServerRoundsError: If server tools were run as often as they may.
         """
         self._spent = summed_ends(self._spent, finished)
         calls, self._announced = self._calls(), True
@@ -147,7 +147,7 @@ class ToolLoop:
         return error
 
     def answered(self, call: ToolCall, output: str, *, failed: bool) -> Event:
-        """A server tool was run."""
+        """Return the event for a server tool that was run."""
         return self._seen(ServerToolResult(call.id, call.name, output, failed))
 
     def close(self) -> ServerToolTurnEnded | Finished:
@@ -166,7 +166,7 @@ class ToolLoop:
 
 
 def _continued(messages: Sequence[Message], steps: tuple[ServerToolTurn, ...]) -> tuple[Message, ...]:
-    """The conversation with what the model has done since."""
+    """Return the conversation with what the model has done since."""
     *before, last = messages
     if not last.partial:
         return (*messages, Message("assistant", steps=steps))
@@ -181,7 +181,7 @@ def _continued(messages: Sequence[Message], steps: tuple[ServerToolTurn, ...]) -
 
 
 def _settled(choice: ToolChoice | None, owners: Mapping[str, str]) -> ToolChoice | None:
-    """The choice for the next turn: a server tool was called, so that none has to be forced any more.
+    """Return the tool choice for the next turn: a server tool was called, so none is forced any more.
 
     The user's own tool that was named has not been called yet, and stays named.
     """
@@ -190,7 +190,7 @@ def _settled(choice: ToolChoice | None, owners: Mapping[str, str]) -> ToolChoice
 
 
 def summed_ends(before: Finished | None, last: Finished) -> Finished:
-    """The end of a turn, with the price of those before, and the hosts that failed in them."""
+    """Return the end of a turn, with the price of the turns before and the hosts that failed in them."""
     if before is None:
         return last
     return replace(
@@ -280,10 +280,10 @@ async def run(
 
 
 def _reason(error: err.APIError) -> str:
-    """What the model is told about a tool that failed.
+    """Return the text for the model about a tool that failed.
 
     Raises:
-        APIError: The error itself, when it is not the tool's own.
+        APIError: If the error is not the tool's own; it is the error itself.
     """
     if isinstance(error, _FINAL):
         raise error

@@ -27,10 +27,10 @@ class Balance:
 
 
 def balance_path(profile: Profile) -> str:
-    """Where a host is asked.
+    """Return the path at which a host is asked for the balance.
 
     Raises:
-        UnsupportedError: It cannot be asked.
+        UnsupportedError: If the host has no endpoint for the balance.
     """
     path = profile.host.balance_path
     if path is None:
@@ -39,10 +39,10 @@ def balance_path(profile: Profile) -> str:
 
 
 def balance(body: Any, profile: Profile) -> Balance:
-    """What the host answered.
+    """Return the balance in the host's answer.
 
     Raises:
-        DecodeError: It is something else.
+        DecodeError: If the host answered something else.
     """
     data: Any = body.get("data") if isinstance(body, Mapping) else None
     try:

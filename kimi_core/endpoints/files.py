@@ -141,11 +141,11 @@ class Files:
 
 
 def form(file: Source, purpose: str, filename: str | None, profile: Profile) -> Upload:
-    """A file as the form that uploads it; read, and held against the host's limit.
+    """Read a file, check it against the host's limit, and return the form that uploads it.
 
     Raises:
-        MessageError: There is no such file, it is empty, or larger than the host takes.
-        ConfigError: It is nothing that could be read.
+        MessageError: If there is no such file, or it is empty or larger than the host takes.
+        ConfigError: If `file` is nothing that could be read.
     """
     found, data = _read(file)
     mime = data_urls.sniff(data) or (data_urls.guess_mime(filename or found) if filename or found else None)
@@ -163,7 +163,7 @@ def form(file: Source, purpose: str, filename: str | None, profile: Profile) -> 
 
 
 def _read(file: Any) -> tuple[str, bytes]:
-    """Name and bytes."""
+    """Return name and bytes of a file."""
     if isinstance(file, bytes | bytearray | memoryview):
         return "", bytes(file)
     if isinstance(file, str | PathLike):
@@ -177,7 +177,7 @@ def _read(file: Any) -> tuple[str, bytes]:
 
 
 def _path(profile: Profile, id: str | None = None) -> str:
-    """The path of all files, or of one."""
+    """Return the path of all files, or of one."""
     path = profile.host.files_path
     if path is None:
         raise UnsupportedError(f"{profile.host.title} (host={profile.host.name!r}) keeps no files.")
@@ -235,7 +235,7 @@ def _nonsense(body: Any, profile: Profile) -> DecodeError:
 
 
 def _text(data: bytes, headers: Mapping[str, str], id: str) -> str:
-    """The text in an answer: extracted text comes in JSON, beside the file's name and type."""
+    """Return the text in an answer: extracted text comes in JSON, beside the file's name and type."""
     kind = headers.get("content-type", "")
     try:
         text = data.decode()

@@ -77,17 +77,17 @@ class FormulaResult:
 
 
 def tools_path(uri: str, profile: Profile) -> str:
-    """Where a formula's functions are listed.
+    """Return the path at which a formula's functions are listed.
 
     Raises:
-        UnsupportedError: The host has no formulas.
-        ConfigError: This is no formula's URI.
+        UnsupportedError: If the host has no formulas.
+        ConfigError: If `uri` is no formula's URI.
     """
     return f"{_formula_path(uri, profile)}/tools"
 
 
 def fiber(uri: str, name: str, arguments: str | Mapping[str, Any], profile: Profile) -> WireRequest:
-    """The request that runs a formula's function. Raises as `tools_path` does."""
+    """Return the request that runs a formula's function. Raises as `tools_path` does."""
     text = arguments if isinstance(arguments, str) else json.dumps(dict(arguments), ensure_ascii=False)
     return WireRequest(path=f"{_formula_path(uri, profile)}/fibers", body={"name": name, "arguments": text or "{}"})
 
@@ -105,11 +105,11 @@ def _formula_path(uri: str, profile: Profile) -> str:
 
 
 def read_tools(body: Any, uri: str, profile: Profile) -> tuple[Tool, ...]:
-    """A formula's functions as tools.
+    """Return a formula's functions as tools.
 
     Raises:
-        DecodeError: The host answered something else.
-        UnsupportedError: It offers something that is no function.
+        DecodeError: If the host answered something else.
+        UnsupportedError: If the formula offers something that is no function.
     """
     listed = body.get("tools") if isinstance(body, dict) else None
     if not isinstance(listed, list) or not all(isinstance(tool, dict) for tool in listed):
@@ -124,11 +124,11 @@ def read_tools(body: Any, uri: str, profile: Profile) -> tuple[Tool, ...]:
 
 
 def read_fiber(body: Any, uri: str, name: str, profile: Profile) -> FormulaResult:
-    """What a run gave.
+    """Return what a run of a function gave.
 
     Raises:
-        FormulaError: It failed.
-        DecodeError: The host answered something else.
+        FormulaError: If the function failed.
+        DecodeError: If the host answered something else.
     """
     if not isinstance(body, dict) or not ("status" in body or "context" in body or "error" in body):
         raise _strange(body, f"a run of {uri}", profile)
@@ -158,11 +158,11 @@ def _text(value: Any) -> str:
 def search(
     query: str, limit: int, timeout_seconds: int | None, profile: Profile, *, include_content: bool
 ) -> WireRequest:
-    """The request of a search.
+    """Return the request for a search.
 
     Raises:
-        UnsupportedError: The host has no search.
-        ConfigError: A value is not what the host takes.
+        UnsupportedError: If the host has no search.
+        ConfigError: If a value is not what the host takes.
     """
     path = profile.host.search_path
     if path is None:
@@ -192,10 +192,10 @@ _RESULT = tuple(f.name for f in fields(SearchResult))
 
 
 def read_results(body: Any, profile: Profile) -> list[SearchResult]:
-    """What a search found, best first.
+    """Return what a search found, best first.
 
     Raises:
-        DecodeError: The host answered something else.
+        DecodeError: If the host answered something else.
     """
     found = body.get("search_results") if isinstance(body, dict) else None
     if not isinstance(found, list) or not all(isinstance(spec, dict) for spec in found):
@@ -217,17 +217,17 @@ def _strange(body: Any, wanted: str, profile: Profile) -> err.DecodeError:
 
 
 def formulas(request: Request) -> list[str]:
-    """URIs of the formulas among a request's tools."""
+    """Return the URIs of the formulas among a request's tools."""
     return [tool.name for tool in request.tools if tool.type == FORMULA]
 
 
 def without_formulas(request: Request) -> Request:
-    """The request for what does without them: a rehearsal, a count of tokens."""
+    """Return the request without its formulas, for dry runs and token counts."""
     return replace(request, tools=tuple(tool for tool in request.tools if tool.type != FORMULA), tool_choice=None)
 
 
 def resolved(request: Request, offered: Mapping[str, tuple[Tool, ...]]) -> tuple[Request, dict[str, str]]:
-    """A request with functions in place of its formulas.
+    """Return a request with functions in place of its formulas.
 
     Args:
         request: As the user made it.
@@ -237,7 +237,7 @@ def resolved(request: Request, offered: Mapping[str, tuple[Tool, ...]]) -> tuple
         The request, and who runs the functions that the user does not: a formula's URI, or `BUILTIN`.
 
     Raises:
-        ConfigError: `max_server_rounds` is no number from 0 on.
+        ConfigError: If `max_server_rounds` is no whole number from 0 on.
     """
     most = request.max_server_rounds
     if not isinstance(most, int) or isinstance(most, bool) or most < 0:
