@@ -74,7 +74,7 @@ def parse(given: Mapping[str, Any], base: Options | None = None) -> Options:
     """Return options from keyword arguments, over others that hold where nothing is given.
 
     Args:
-        given: Words of `OPTIONS`; None values leave the base's.
+        given: Options by the names in `OPTIONS`; None values leave the base's.
         base: What holds otherwise.
 
     Raises:
@@ -244,7 +244,7 @@ def parse_served(given: Mapping[str, Any], base: Mapping[str, Any], tools: tuple
     """Return the fields of a `Request` about tools: those of the call, and the host's own.
 
     Args:
-        given: Words of `SERVED`; None values leave the base's.
+        given: Options by the names in `SERVED`; None values leave the base's.
         base: What holds otherwise.
         tools: The tools of the call. What is among them is not offered twice.
 
@@ -279,7 +279,7 @@ def split(
 
     Args:
         given: The keyword arguments as they came.
-        allowed: Words the framework uses for itself.
+        allowed: Names that the framework uses for itself.
 
     Returns:
         Changes of the connection, options, and the framework's own.
@@ -324,7 +324,7 @@ def hide(words: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_change(word: str) -> None:
-    """Raise when a word of a finished model is settled. The error does not quote the value, which may be a key.
+    """Raise for an option that a finished model cannot change. The error does not quote its value, perhaps a key.
 
     Raises:
         ConfigError: If the option decides where calls go.

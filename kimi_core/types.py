@@ -154,11 +154,11 @@ class ServerToolTurn:
     """A turn of the model that called server tools; the client ran them and asked again by itself.
 
     Attributes:
-        text: What the model said in this turn, before its calls.
+        text: What the model wrote in this turn, before its calls.
         reasoning: What it thought before.
         calls: The server tools it called, in order, with their results.
         open: The calls were made in the same turn as the user's own tools (`tool_calls` of the message that holds
-            this step), so that the turn waits for the user's results. Its text and reasoning are the message's own;
+            this turn), so that the turn waits for the user's results. Its text and reasoning are the message's own;
             here they are empty. Only the last step of a message can be open.
     """
 
@@ -181,8 +181,8 @@ class Message:
         name: The speaker's or the tool's name.
         partial: The model is to continue this message (assistant, last only).
         steps: The turns with server tools that led to this message (assistant only). They are sent again in full.
-        refusal: What the model said in place of an answer (assistant only). Goes back under its own name where the host
-            takes that (`takes_refusal`), elsewhere as text.
+        refusal: What the model wrote in place of an answer (assistant only). Goes back under its own name where the
+            host takes that (`takes_refusal`), elsewhere as text.
     """
 
     role: Role
@@ -254,7 +254,7 @@ class Thinking:
     """The thinking option, tri-state.
 
     Attributes:
-        enabled: None sends nothing and leaves the host's default; True and False are said to the host.
+        enabled: None sends nothing and leaves the host's default; True and False are sent to the host.
         keep: `"all"` keeps the reasoning of earlier turns in the model's view; None is the host's default.
         effort: How hard to think, for models that have levels (`low`, `high`, `max`).
     """
@@ -384,7 +384,7 @@ class Response:
         reasoning: What the model thought, if anything.
         tool_calls: The calls it asks the user for, in order. Those of server tools are in `steps`.
         finish_reason: Why it ended.
-        raw_finish_reason: The host's own word for it.
+        raw_finish_reason: The host's own name for the reason.
         usage: Tokens; None when the host reported none.
         cost_usd: Price of the call in US dollars; None when unknown.
         cost_is_estimate: True when `cost_usd` was computed from the dated price table, or lacks that of a call which
@@ -403,7 +403,7 @@ class Response:
             answers, there those of each, where they are known.
         host: The name of the host that answered.
         fallbacks: The hosts that were asked before and failed: `{"host": …, "error": …}` each.
-        refusal: What the model said in place of an answer, where the host has a field for it; empty for none.
+        refusal: What the model wrote in place of an answer, where the host has a field for it; empty for none.
     """
 
     text: str = ""

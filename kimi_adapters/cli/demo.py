@@ -45,7 +45,7 @@ class Stage:
 
 
 class Section(NamedTuple):
-    """One part of the demonstration: the task's word, a title, and what shows it and says what is right about it."""
+    """One part of the demonstration: the task's name, a title, and what shows it and returns what is right about it."""
 
     word: str
     title: str

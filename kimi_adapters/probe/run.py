@@ -83,13 +83,13 @@ def probe(
     """Find out what an endpoint does. It takes some dozens of small calls, which cost money.
 
     Args:
-        settings: Where and with what key. The spec in it is what is compared with; `generic` compares with none.
+        settings: Where to call, and with what key. The spec in it is compared with; `generic` compares with none.
         model: A family id, or an id as the host writes it.
         key_env: Environment variable of the key, for the spec.
-        progress: Told before each call.
+        progress: Called before each call.
 
     Returns:
-        The findings. What could not be settled is `unknown`, with the reason.
+        The findings. What could not be resolved is `unknown`, with the reason.
 
     Raises:
         ConfigError: If the endpoint speaks a protocol of its own.

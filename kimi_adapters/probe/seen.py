@@ -1,4 +1,4 @@
-"""What a probe knows so far: the answers, the spec they are compared with, and what they have settled."""
+"""What a probe knows so far: the answers, the spec they are compared with, and the facts found from them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Seen:
         profile: The spec and the model that is asked for.
         keyed: Whether a key is sent.
         answers: By question and try.
-        facts: By field of `HostSpec`, what was settled. A field that is not in here was not.
+        facts: By field of `HostSpec`, what was resolved. A field that is not in here was not.
         taken_keys: The keys under which reasoning is read when it goes back.
     """
 

@@ -1,4 +1,4 @@
-"""Answers for which the client runs the host's own tools: several calls of the model, told as one answer.
+"""Answers for which the client runs the host's own tools: several calls of the model that give one answer.
 
 `ToolLoop` decides and does no I/O; `run` is the loop around it. What a turn of the model led to is kept as a
 `ServerToolTurn` and sent again in the same form as in a conversation that is continued later, so that the host's cache

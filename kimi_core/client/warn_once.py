@@ -11,14 +11,14 @@ class WarnOnce:
     """Warns of each thing once.
 
     Attributes:
-        said: Keys of what was said; clients that are derived from each other share it.
+        said: Keys of the warnings that were given; clients that are derived from each other share them.
     """
 
     def __init__(self, *, silent: bool) -> None:
         """Begin to warn.
 
         Args:
-            silent: Whether nothing is said, as with `on_unsupported="ignore"`.
+            silent: Whether no warnings are given, as with `on_unsupported="ignore"`.
         """
         self.said: set[str] = set()
         self._silent = silent

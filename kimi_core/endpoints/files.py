@@ -41,7 +41,7 @@ class FileObject:
         filename: Its name.
         purpose: What it was uploaded for.
         created_at: Unix time in seconds; None when the host does not say.
-        status: The host's word for what became of it.
+        status: The host's name for its state.
         status_details: What the host says about that.
     """
 
