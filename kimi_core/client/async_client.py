@@ -15,6 +15,7 @@ from kimi_core.events import Event
 from kimi_core.hosts.profile import Profile, model_there
 from kimi_core.request.plan import Plan
 from kimi_core.settings import Settings, fallback_settings
+from kimi_core.transport.waiting import BEGUN
 from kimi_core.types import JsonObject, Options, Request, Response, Tool, ToolCall
 from kimi_core.usage import bill_of, billed
 
@@ -142,11 +143,15 @@ class AsyncKimiClient(BaseClient):
         from kimi_core.client.tool_loop import run
 
         loop = await self._tool_loop(request)
-        return run(loop, self._stream, self._run_tool, await self._stream(loop.request), self._driver)
+        events = run(loop, self._stream, self._run_tool, await self._stream(loop.request), self._driver)
+        await anext(events)
+        return events
 
     async def _stream(self, request: Request) -> AsyncGenerator[Event]:
         if not self.settings.fallback_hosts:
-            return self._events(*await self._open(request))
+            events = self._events(*await self._open(request))
+            await anext(events)
+            return events
         from kimi_core.client.fallback import stream
 
         return await stream(self, request)
@@ -162,6 +167,7 @@ class AsyncKimiClient(BaseClient):
         """Yield the events of a stream; `KimiClient._events` is the same loop without `async`, for its speed."""
         feed, add = answer.feed, answer.add
         try:
+            yield BEGUN
             async for frame in opened:
                 for event in feed(frame):
                     add(event)

@@ -11,7 +11,7 @@ from kimi_core.client.answer_stream import AnswerStream
 from kimi_core.client.async_client import AsyncKimiClient, is_hosted
 from kimi_core.client.base_client import BaseClient
 from kimi_core.events import Event
-from kimi_core.transport.waiting import iterate, wait
+from kimi_core.transport.waiting import BEGUN, iterate, wait
 from kimi_core.types import JsonObject, Request, Response, Tool
 
 if TYPE_CHECKING:
@@ -87,15 +87,19 @@ class KimiClient(BaseClient):
             ServerRoundsError: If the model kept calling the host's own tools.
         """
         if self.settings.fallback_hosts or is_hosted(request):
-            return iterate(wait(self._calls.stream(request)))
-        self._calls._admit(request.model)
-        return self._events(*wait(self._calls._open(request)))
+            events = iterate(wait(self._calls.stream(request)))
+        else:
+            self._calls._admit(request.model)
+            events = self._events(*wait(self._calls._open(request)))
+        next(events)
+        return events
 
     @staticmethod
     def _events(opened: OpenStream, answer: AnswerStream) -> Generator[Event]:
         """Yield the events of a stream: `AsyncKimiClient._events` without what `async` costs for each frame."""
         feed, add = answer.feed, answer.add
         try:
+            yield BEGUN
             for frame in opened:
                 for event in feed(frame):
                     add(event)

@@ -24,6 +24,7 @@ from kimi_core.events import (
     ToolCallDelta,
 )
 from kimi_core.hosts.profile import model_there
+from kimi_core.transport.waiting import BEGUN
 from kimi_core.types import Message, Request, Response, TextPart
 from kimi_core.usage import bill_of, billed
 
@@ -158,19 +159,24 @@ async def complete(client: AsyncKimiClient, request: Request, served: Container[
 async def stream(client: AsyncKimiClient, request: Request) -> AsyncGenerator[Event]:
     """Return an answer in events, begun by the first host that can, and ended by the first that does."""
     run = FallbackRun(client, request)
-    return _events(run, await _opened(run))
+    events = _events(run, await _opened(run))
+    await anext(events)
+    return events
 
 
 async def _opened(run: FallbackRun) -> AsyncGenerator[Event]:
     while True:
         try:
-            return run.client._events(*await run.client._open(run.request))
+            events = run.client._events(*await run.client._open(run.request))
+            await anext(events)
+            return events
         except (err.APIError, *_UNFIT) as error:
             run.next(error)
 
 
 async def _events(run: FallbackRun, turn: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
     try:
+        yield BEGUN
         while True:
             try:
                 async for event in turn:

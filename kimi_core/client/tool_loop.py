@@ -27,6 +27,7 @@ from kimi_core.events import (
     ToolCallDelta,
 )
 from kimi_core.quoting import in_short, listed
+from kimi_core.transport.waiting import BEGUN
 from kimi_core.types import Message, Request, Response, ServerCall, ServerToolTurn, TextPart, ToolCall, ToolChoice
 from kimi_core.usage import bill_of, billed
 
@@ -251,6 +252,7 @@ async def run(
 
     turn = first
     try:
+        yield BEGUN
         while True:
             async for event in turn:
                 if type(event) is not Finished:
