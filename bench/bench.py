@@ -73,7 +73,7 @@ def llama_index_history() -> list[Any]:
 
 
 def workloads(base_url: str, api_key: str) -> dict[str, dict[str, Callable[[], Any]]]:
-    """What is measured, by client."""
+    """Return what is measured, by client."""
     sdk = OpenAI(base_url=base_url, api_key=api_key)
     chat, llm = ChatKimi(base_url=base_url, api_key=api_key), KimiLLM(base_url=base_url, api_key=api_key)
     create: Any = sdk.chat.completions.create

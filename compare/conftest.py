@@ -26,7 +26,7 @@ def _server() -> Iterator[LocalKimi]:
 
 @pytest.fixture
 def kimi(_server: LocalKimi) -> LocalKimi:
-    """A strict Kimi host, with nothing in its log."""
+    """Give a strict Kimi host, with nothing in its log."""
     _server.reset()
     return _server
 

@@ -30,7 +30,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def model() -> Iterator[ChatKimi]:
-    """The real Kimi when there is a key, else the local server."""
+    """Return the real Kimi when there is a key, else the local server."""
     if os.environ.get("MOONSHOT_API_KEY"):
         yield ChatKimi()
         return
