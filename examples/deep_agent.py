@@ -36,7 +36,7 @@ async def main() -> None:
 
 
 def new_messages(update: Any) -> list[Any]:
-    """Yield the messages of one step; some steps have none."""
+    """Return the messages of one step; some steps have none."""
     steps = [step for step in update.values() if isinstance(step, dict)]
     return [message for step in steps if isinstance(step.get("messages"), list) for message in step["messages"]]
 
