@@ -263,7 +263,7 @@ async def run(
                     yield announced
                 due = loop.due
                 at = 0
-                async for outcome in driver.outcomes(ran, due):
+                async for outcome in driver.outcomes(ran, due, len(due)):
                     yield _outcome(loop, due[at], outcome)
                     at += 1
                 closed = loop.close()

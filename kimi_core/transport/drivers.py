@@ -181,7 +181,8 @@ class Blocking:
 
     def closer(self, thing: Any) -> Callable[[], None]:
         """See `Driver.closer`."""
-        return thing.close  # type: ignore[no-any-return]
+        close: Callable[[], None] = thing.close
+        return close
 
     async def sleep(self, seconds: float) -> None:
         """See `Driver.sleep`."""
