@@ -181,6 +181,7 @@ def make_settings(
     _check_choices(fetch_media=fetch_media, upload_media=upload_media, documents=documents)
     check_headers(default_headers)
     check_headers(spec.headers)
+    profile.check_refused(spec.refuses)
     check_budget(budget)
     # An address in a spec of the user's own is as good as an argument.
     named = None if isinstance(host, HostSpec) and host.base_url else _env(spec.base_url_env)
@@ -259,11 +260,14 @@ def notice_missing_key(made: Settings, given: ApiKey | None) -> None:
 
 
 def _facts(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the user's own facts, with the headers among them hidden."""
-    headers = given.get("headers")
-    check_headers(headers)
+    """Return the user's own facts as the specs have them, with the headers among them hidden."""
+    if not given:
+        return {}
     _check_timeout(given.get("timeout"))
-    return {**given, "headers": hidden(headers)} if headers else dict(given)
+    _check_chunk_timeout(given.get("chunk_timeout"))
+    from kimi_core.hosts import facts  # with the first fact that anybody gives
+
+    return facts.read(given)
 
 
 _ELSEWHERE = " A key of the environment is sent to {0} only when you say whose address it is, for instance host={1!r}."
@@ -288,8 +292,12 @@ def _check(max_retries: int, on_unsupported: str, chunk_timeout: float | None) -
         raise ConfigError(f"max_retries must be a number from 0 on, got {quoted(max_retries)}.")
     if on_unsupported not in ("warn", "error", "ignore"):
         raise ConfigError(f"on_unsupported must be 'warn', 'error' or 'ignore', got {quoted(on_unsupported)}.")
-    if chunk_timeout is not None and not _is_time(chunk_timeout):
-        raise ConfigError(f"chunk_timeout must be seconds, more than 0, got {quoted(chunk_timeout)}.")
+    _check_chunk_timeout(chunk_timeout)
+
+
+def _check_chunk_timeout(given: Any) -> None:
+    if given is not None and not _is_time(given):
+        raise ConfigError(f"chunk_timeout must be seconds, more than 0, got {quoted(given)}.")
 
 
 _LONGEST = 1_000_000_000

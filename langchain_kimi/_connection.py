@@ -33,7 +33,7 @@ def by_field(cls: type[KimiFields], given: Mapping[str, Any]) -> JsonObject:
 
 def revived(connection: JsonObject) -> JsonObject:
     """Return options of the connection with specs and facts in place of plain data (`dumps`, a file of settings)."""
-    plain = any(isinstance(connection.get(name), Mapping) for name in ("host", "overrides", "timeout"))
+    plain = any(isinstance(connection.get(name), Mapping) for name in ("host", "timeout"))
     if not plain and not connection.get("fallback_hosts"):
         return connection
     from langchain_kimi import _serialization  # when needed

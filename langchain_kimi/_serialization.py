@@ -9,12 +9,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
-from functools import cache
-from typing import Any, get_type_hints
+from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from kimi_core import HOSTS, HostSpec, ModelSpec, Thinking, errors, options
+from kimi_core import HOSTS, HostSpec, Thinking, options
 from kimi_core.errors import ConfigError
 from kimi_core.quoting import in_short, quoted
 from kimi_core.types import JsonObject
@@ -152,18 +149,13 @@ def _to_host(host: Any) -> Any:
     """
     if not isinstance(host, Mapping):
         return host
-    facts = _to_facts(host) or {}
+    from kimi_core.hosts import facts  # with the first spec that is plain data
+
+    given = facts.read(host)
     try:
-        return HostSpec(**{"title": facts.get("name"), **facts})
+        return HostSpec(**{"title": given.get("name"), **given})
     except TypeError as error:
         raise ConfigError(f"host is no spec: {in_short(error)}. See kimi_core.HostSpec.") from None
-
-
-def _to_facts(facts: Any) -> Any:
-    """Return facts that came with lists where the specs have sets and tuples as the specs have them."""
-    if not isinstance(facts, Mapping):
-        return facts
-    return {name: _fact(name, value) for name, value in facts.items()}
 
 
 def _to_timeout(timeout: Any) -> Any:
@@ -189,41 +181,7 @@ def _to_fallbacks(hosts: Any) -> Any:
 
 _REVIVED: dict[str, Callable[[Any], Any]] = {
     "host": _to_host,
-    "overrides": _to_facts,
     "timeout": _to_timeout,
     "fallback_hosts": _to_fallbacks,
 }
 """What revives options of the constructor that may come as plain data."""
-
-
-def _fact(name: str, value: Any) -> Any:
-    """Return a fact as its spec has it. What is no plain data, or of no known field, is left to the core."""
-    if not isinstance(value, list | Mapping) and not (name == "as_of" and isinstance(value, str)):
-        return value
-    if name == "compatible":
-        return _to_facts(value)
-    if name in ("per_model", "per_suffix") and isinstance(value, Mapping):
-        return {key: _to_facts(facts) for key, facts in value.items()}
-    if name == "errors":
-        value = [_rule(rule) for rule in value]
-    adapter = _adapter(name)
-    try:
-        return adapter.validate_python(value) if adapter else value
-    except ValidationError as error:
-        wrong = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        place = ".".join(map(str, (name, *wrong["loc"])))
-        raise ConfigError(f"{place} of a host's or model's facts: {in_short(wrong['msg'])}.") from None
-
-
-def _rule(rule: Any) -> Any:
-    """Return a rule with the class that its name stands for."""
-    error = getattr(errors, str(rule.get("error")), None) if isinstance(rule, Mapping) else None
-    return {**rule, "error": error} if error else rule
-
-
-@cache
-def _adapter(name: str) -> TypeAdapter[Any] | None:
-    for spec in (HostSpec, ModelSpec):
-        if (hint := get_type_hints(spec).get(name)) is not None:
-            return TypeAdapter(hint)
-    return None

@@ -13,6 +13,7 @@ from kimi_core.hosts import model_ids, models, registry
 from kimi_core.hosts.models import ModelSpec
 from kimi_core.hosts.registry import HostSpec
 from kimi_core.quoting import in_short, quoted
+from kimi_core.types import Options
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +53,7 @@ class Profile:
 
 _HOST_FIELDS = {f.name for f in fields(HostSpec)}
 _MODEL_FIELDS = {f.name for f in fields(ModelSpec)}
+_OPTIONS = {f.name for f in fields(Options)}
 
 
 def nearest(model: str) -> str:
@@ -60,7 +62,7 @@ def nearest(model: str) -> str:
     return near[0] if near else models.NEAREST
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: object, known: Iterable[str]) -> str:
     """Return a hint for a misspelt word, or an empty text."""
     near = difflib.get_close_matches(in_short(word), list(known), n=1)
     return f" Did you mean {quoted(near[0])}?" if near else ""
@@ -93,7 +95,8 @@ def resolve(host: HostSpec, model: str, patch: Mapping[str, Any] | None = None) 
         patch: The user's own facts: fields of `HostSpec` or `ModelSpec`.
 
     Raises:
-        ConfigError: If the patch has a field that no spec has, or no model of the host can have that id.
+        ConfigError: If the patch has a field that no spec has, an option that the host refuses does not exist, or no
+            model of the host can have that id.
     """
     model_ids.check(host, model, (patch or {}).get("model_id_form", host.model_id_form))
     meant = host.thinking_ids.get(model)
@@ -106,18 +109,41 @@ def resolve(host: HostSpec, model: str, patch: Mapping[str, Any] | None = None) 
         _warn_unknown(host.name, model)
         spec = models.MODELS[nearest(model)]
     merged = {**host.per_model.get(spec.id, {}), **host.per_suffix.get(suffix, {}), **(patch or {})}
-    for name in merged:
+    check_names(merged)
+    host_there = replace(host, **{k: v for k, v in merged.items() if k in _HOST_FIELDS})
+    check_refused(host_there.refuses)
+    return Profile(
+        host=host_there,
+        model=replace(spec, **{k: v for k, v in merged.items() if k in _MODEL_FIELDS}),
+        model_id=_written(host, model, suffix),
+        thinking=True if meant else None,
+    )
+
+
+def check_names(facts: Iterable[object]) -> None:
+    """Raise for a fact that no spec has.
+
+    Raises:
+        ConfigError: If it has none; the text names the closest.
+    """
+    for name in facts:
         if name not in _HOST_FIELDS | _MODEL_FIELDS:
             hint = did_you_mean(name, _HOST_FIELDS | _MODEL_FIELDS)
             raise ConfigError(
                 f"A profile has no field {quoted(name)}.{hint} See kimi_core.hosts.registry.HostSpec and ModelSpec."
             )
-    return Profile(
-        host=replace(host, **{k: v for k, v in merged.items() if k in _HOST_FIELDS}),
-        model=replace(spec, **{k: v for k, v in merged.items() if k in _MODEL_FIELDS}),
-        model_id=_written(host, model, suffix),
-        thinking=True if meant else None,
-    )
+
+
+def check_refused(options: Iterable[object]) -> None:
+    """Raise for an option among those that a host refuses which does not exist: it would be sent all the same.
+
+    Raises:
+        ConfigError: If there is none of that name; the text names the closest.
+    """
+    for name in options:
+        if name not in _OPTIONS:
+            hint = did_you_mean(name, _OPTIONS)
+            raise ConfigError(f"`refuses` of a host names options; there is no option {quoted(name)}.{hint}")
 
 
 def _written(host: HostSpec, model: str, suffix: str) -> str:

@@ -7,11 +7,12 @@ merge patches on the request body, so a new way to switch thinking needs no code
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import SecretStr
+from pydantic import AfterValidator, SecretStr
 from pydantic_core import core_schema
 
 from kimi_core import errors as err
@@ -19,6 +20,18 @@ from kimi_core.headers import hidden
 
 Patch: TypeAlias = Mapping[str, Any]
 """A JSON merge patch for the request body."""
+
+
+def _check_pattern(given: str) -> str:
+    try:
+        re.compile(given)
+    except re.error as error:
+        raise ValueError(f"no regular expression, {error}") from None
+    return given
+
+
+Pattern: TypeAlias = Annotated[str, AfterValidator(_check_pattern)]
+"""A regular expression."""
 
 ChoiceMode: TypeAlias = Literal["auto", "none", "required", "named"]
 ALL_CHOICES: frozenset[ChoiceMode] = frozenset({"auto", "none", "required", "named"})
@@ -81,8 +94,8 @@ class ErrorRule:
 
     error: type[err.APIError]
     status: int | None = None
-    kind: str | None = None
-    message: str | None = None
+    kind: Pattern | None = None
+    message: Pattern | None = None
     header: str | None = None
     retry: bool | None = None
     advice: str = ""
@@ -226,7 +239,7 @@ class HostSpec:
     key_required: bool = True
     key_header: str | None = None
     foreign_keys: Mapping[str, str] = field(default_factory=dict)
-    codec: str = "chat"
+    codec: Literal["chat", "runware"] = "chat"
     path: str = "/chat/completions"
     endpoint: str = ""
     compatible: Mapping[str, Any] | None = None
@@ -241,7 +254,7 @@ class HostSpec:
     model_ids: Mapping[str, str] = field(default_factory=dict)
     retired: Mapping[str, Retirement] = field(default_factory=dict)
     thinking_ids: Mapping[str, str] = field(default_factory=dict)
-    model_id_form: str | None = None
+    model_id_form: Pattern | None = None
     # thinking
     thinking_default: bool | None = None
     # Template variables are what self-hosted servers understand; sent only when the user asks.
@@ -279,14 +292,14 @@ class HostSpec:
     arguments: Mapping[str, str] = field(default_factory=dict)
     most_answers: int = 1
     # Moonshot's words, which gateways in front of it hand on.
-    refused_option: str | None = (
+    refused_option: Pattern | None = (
         r"invalid (?P<option>temperature|top_p|n|presence_penalty|frequency_penalty): only .+ is allowed"
     )
     stop_limit: int | None = None
     stop_bytes: int | None = None
     # tools and structured output
     tool_limit: int | None = None
-    tool_names: str = OPENAI_NAMES
+    tool_names: Pattern = OPENAI_NAMES
     tool_choices_thinking: frozenset[ChoiceMode] = ALL_CHOICES
     tool_choices_instant: frozenset[ChoiceMode] = ALL_CHOICES
     send_strict: bool = False
@@ -309,7 +322,7 @@ class HostSpec:
     # media
     media: frozenset[Literal["image", "video"]] | None = None
     media_urls: frozenset[Literal["data", "ms", "http"]] = frozenset({"data", "http"})
-    foreign_files: str | None = None
+    foreign_files: Pattern | None = None
     inline_limit: int | None = None
     message_limit: int | None = None
     files_path: str | None = None

@@ -1,0 +1,92 @@
+"""Facts of the user's own, given in `overrides`: of the type that the spec has, or an error when a model is made."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import pytest
+from drivers import Driver
+
+from kimi_adapters.local_server import LocalKimi
+from kimi_core import HostSpec, KimiClient, resolve
+from kimi_core.errors import ConfigError
+
+ODD: list[Any] = [
+    [1],
+    {"a": [1]},
+    {1: 2},
+    [None],
+    [[]],
+    5,
+    -1,
+    "x",
+    float("nan"),
+    b"x",
+    object(),
+    {1},
+    "\ud800",
+    10**400,
+]
+"""Values of every type; each field takes some of them at most."""
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "a name that is no text": ({5: 1}, "no field 5"),
+    "a yes or no as text": ({"stream_options": "no"}, "^stream_options of .* boolean"),
+    "a yes or no as a number": ({"pinned_sampling": 1}, "^pinned_sampling of .* boolean"),
+    "a number as text": ({"stop_limit": "4"}, "^stop_limit of .* integer"),
+    "a text as a number": ({"count_path": 5}, "^count_path of .* string"),
+    "a patch": ({"thinking_off": "off"}, "^thinking_off of .* dictionary"),
+    "a way that does not exist": ({"structured": ("json",)}, r"^structured\.0 of .*'json_schema', 'function_calling'"),
+    "a medium that does not exist": ({"media": {"smells"}}, r"^media\.0 of .*'image' or 'video'"),
+    "a protocol that does not exist": ({"codec": "soap"}, "^codec of .*'chat' or 'runware'"),
+    "a price": ({"prices": {"kimi-k2.6": 1}}, r"^prices\.kimi-k2\.6 of "),
+    "a pattern that is none": ({"model_id_form": "("}, r"^model_id_form of .* no regular expression, missing \)"),
+    "a pattern of an error": (
+        {"errors": [{"error": "APIError", "kind": "("}]},
+        r"^errors\.0\.kind of .* no regular exp",
+    ),
+    "a silence": ({"chunk_timeout": float("nan")}, "chunk_timeout must be seconds"),
+    "a fact about one model": ({"per_model": {"kimi-k3": {"contxt": 5}}}, "'contxt'.* Did you mean 'context'"),
+    "a fact about the other endpoint": ({"compatible": {"path": 5}}, "^path of .* string"),
+    "an option that is refused": ({"refuses": {"temprature": "no"}}, "'temprature'. Did you mean 'temperature'"),
+    "an option that a model refuses": (
+        {"per_model": {"kimi-k3": {"refuses": {"sed": ""}}}},
+        "'sed'. Did you mean 'seed'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("facts", "words"), WRONG.values(), ids=WRONG)
+def test_a_fact_of_a_wrong_type_is_an_error_when_a_model_is_made(
+    framework: Driver, facts: dict[Any, Any], words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words):
+        framework.make(api_key="k", overrides=facts)
+
+
+def test_a_fact_about_a_fallback_host_is_looked_at_when_a_model_is_made(framework: Driver) -> None:
+    there = {"host": "vllm", "overrides": {"stop_limit": "4"}}
+    with pytest.raises(ConfigError, match=r"^fallback_hosts\[0\]: stop_limit of .* integer"):
+        framework.make(api_key="k", fallback_hosts=[there])
+
+
+@pytest.mark.parametrize("name", sorted([*HostSpec.__dataclass_fields__, "context", "efforts", "media", "recommended"]))
+def test_a_fact_of_any_type_is_taken_or_a_typed_error(name: str) -> None:
+    for odd in ODD:
+        with contextlib.suppress(ConfigError):
+            KimiClient(api_key="k", overrides={name: odd}).profile("kimi-k2.6")
+
+
+def test_lists_stand_for_tuples_and_sets(framework: Driver, kimi: LocalKimi) -> None:
+    facts = {"structured": ["function_calling"], "media": ["image"], "as_of": "2026-01-01"}
+    model = framework.make(base_url=kimi.base_url, api_key=kimi.api_key, overrides=facts)
+    assert framework.ask(model, "Hello").text
+
+
+def test_a_host_that_refuses_an_option_that_does_not_exist_is_an_error(framework: Driver) -> None:
+    mine = HostSpec(name="mine", title="Mine", base_url="http://127.0.0.1:9/v1", refuses={"top_k": "Leave it out."})
+    with pytest.raises(ConfigError, match="no option 'top_k'. Did you mean 'top_p'"):
+        framework.make(host=mine, api_key="k")
+    with pytest.raises(ConfigError, match="'top_k'"):
+        resolve(mine, "kimi-k2.6")
