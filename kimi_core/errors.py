@@ -47,6 +47,7 @@ import inspect
 import sys
 import warnings
 from collections.abc import Mapping
+from contextlib import ContextDecorator
 from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
@@ -80,8 +81,8 @@ def warn(text: str) -> None:
     warnings.warn(bounded(text), KimiWarning, stacklevel=level)
 
 
-class _ShortTraceback:
-    """A context out of which an error of ours comes without the frames below: they say nothing to who reads it.
+class _ShortTraceback(ContextDecorator):
+    """A context or decorator out of which an error of ours comes without the frames below: they tell a reader nothing.
 
     What they hold is not kept alive either, keys and requests among it. An error that is not ours is a mistake of this
     package, and keeps them.

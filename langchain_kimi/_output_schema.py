@@ -12,14 +12,13 @@ from typing import Any, TypeGuard, get_origin
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_json_schema
 from pydantic import TypeAdapter
-from pydantic.errors import PydanticUserError
 from pydantic.v1 import BaseModel as BaseModelV1
 from pydantic_core import to_json
 from typing_extensions import is_typeddict
 
 from kimi_core import structured_output
 from kimi_core.errors import ConfigError
-from kimi_core.quoting import in_short
+from kimi_core.quoting import in_short, quoted
 from kimi_core.schema import wrapped
 from kimi_core.types import JsonObject
 from langchain_kimi._typed_dict import as_model
@@ -70,11 +69,13 @@ def output_schema_of(schema: Any) -> OutputSchema:
     if schema is None:
         return OutputSchema("output", "", None, _as_it_is, plain=True)
     try:
+        if isinstance(schema, str | bytes):  # pydantic would evaluate text as Python
+            raise TypeError("Text is no type.")
         return _unwrapping(_shape_of(schema))
-    except (ValueError, TypeError, AttributeError, NameError, PydanticUserError) as error:
+    except Exception as error:  # of whatever kind: pydantic and LangChain ask the schema itself
         raise ConfigError(
             "with_structured_output takes a pydantic class, a TypedDict, a dataclass, any other type that pydantic "
-            f"knows (list[Person], say), a JSON schema, or a function or tool; not {in_short(schema)}: "
+            f"knows (list[Person], say), a JSON schema, or a function or tool; not {quoted(schema, 200)}: "
             f"{in_short(error, 500)}"
         ) from None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from typing_extensions import is_typeddict
@@ -44,7 +44,8 @@ def to_tools(tools: Any) -> tuple[Tool, ...]:
     """
     if not tools and not isinstance(tools, str):
         return ()
-    if not isinstance(tools, Iterable) or not all(map(_is_ready, tools)):
+    # A bound iterator would be used up by the first call.
+    if not isinstance(tools, Sequence) or not all(map(_is_ready, tools)):
         tools = to_dicts(tools)
     return tuple(openai_shapes.to_tool(tool) for tool in tools)
 

@@ -19,9 +19,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import Runnable, RunnableConfig, ensure_config
 from pydantic import ConfigDict, PrivateAttr, model_validator
 
-from kimi_core import Settings, __version__, make_settings, options
-from kimi_core.client.async_client import AsyncKimiClient
-from kimi_core.client.client import KimiClient
+from kimi_core import AsyncKimiClient, KimiClient, Settings, __version__, make_settings, options
 from kimi_core.errors import short_traceback
 from kimi_core.settings import notice_missing_key
 from kimi_core.types import JsonObject
@@ -88,6 +86,7 @@ class ChatKimi(KimiFields):
 
     # ------------------------------------------------------------------------------------ construction and copies
 
+    @short_traceback
     def __init__(self, **given: Any) -> None:
         """Make a model. Reads the environment, and does no I/O.
 
@@ -134,6 +133,7 @@ class ChatKimi(KimiFields):
         if name == "model_name":
             self._find_profile()
 
+    @short_traceback
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy, with other values for some fields.
 

@@ -97,7 +97,13 @@ def to_messages(messages: Iterable[ChatMessage]) -> list[Message]:
 
 
 def user_message(prompt: str) -> list[ChatMessage]:
-    """Return a conversation that is a single message of the user."""
+    """Return a conversation that is a single message of the user.
+
+    Raises:
+        MessageError: If the prompt is no text.
+    """
+    if not isinstance(prompt, str):
+        raise MessageError(f"A prompt must be text, not {type(prompt).__name__}.")
     return [ChatMessage(role=MessageRole.USER, content=prompt)]
 
 

@@ -14,7 +14,7 @@ from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools.types import BaseTool, ToolOutput
 
 from kimi_core import openai_shapes
-from kimi_core.errors import MessageError
+from kimi_core.errors import ConfigError, MessageError
 from kimi_core.media.left_out import stand_in
 from kimi_core.quoting import bounded, quoted
 from kimi_core.structured_output import dump, parse_partial
@@ -22,6 +22,17 @@ from kimi_core.tool_arguments import parse_arguments
 from kimi_core.types import JsonObject, LeftOutPart, Tool, ToolCall
 
 # --------------------------------------------------------------------------------------------------- offering
+
+
+def to_tool_dicts(tools: Any) -> list[JsonObject]:
+    """Convert a list of tools; see `to_tool_dict`.
+
+    Raises:
+        ConfigError: If it is no list. An iterator would be used up by the first who looks.
+    """
+    if not isinstance(tools, Sequence) or isinstance(tools, str | bytes):
+        raise ConfigError(f"tools must be a list of tools, got {quoted(tools)}.")
+    return [to_tool_dict(tool) for tool in tools]
 
 
 def to_tool_dict(tool: Any) -> JsonObject:
@@ -45,7 +56,7 @@ def to_tool_dict(tool: Any) -> JsonObject:
     return {"type": "function", "function": function}
 
 
-def to_tools(tools: Iterable[Any], *strict: bool | None) -> tuple[Tool, ...]:
+def to_tools(tools: Any, *strict: bool | None) -> tuple[Tool, ...]:
     """Convert LlamaIndex's tools, or those in OpenAI's form, to the core's.
 
     Args:
@@ -54,9 +65,10 @@ def to_tools(tools: Iterable[Any], *strict: bool | None) -> tuple[Tool, ...]:
             that is not None holds.
 
     Raises:
+        ConfigError: If they are no list.
         MessageError: If one of them is neither.
     """
-    converted = tuple(openai_shapes.to_tool(to_tool_dict(tool)) for tool in tools)
+    converted = tuple(map(openai_shapes.to_tool, to_tool_dicts(tools)))
     wish = next((value for value in strict if value is not None), None)
     if wish is None:
         return converted
@@ -66,12 +78,18 @@ def to_tools(tools: Iterable[Any], *strict: bool | None) -> tuple[Tool, ...]:
 
 
 def to_conversation(history: Sequence[ChatMessage] | None, user_msg: str | ChatMessage | None) -> list[ChatMessage]:
-    """Return history and message as a new list: the caller's stays as it is."""
-    if user_msg is None:
-        return [*(history or ())]
+    """Return history and message as a new list: the caller's stays as it is.
+
+    Raises:
+        MessageError: If one of them is no conversation.
+    """
+    if isinstance(history, str | bytes | ChatMessage) or not isinstance(history, Iterable | None):
+        raise MessageError(f"chat_history must be a list of messages, not {type(history).__name__}.")
+    if not isinstance(user_msg, str | ChatMessage | None):
+        raise MessageError(f"user_msg must be text or a ChatMessage, not {type(user_msg).__name__}.")
     if isinstance(user_msg, str):
         user_msg = ChatMessage(role=MessageRole.USER, content=user_msg)
-    return [*(history or ()), user_msg]
+    return [*(history or ()), *([user_msg] if user_msg is not None else [])]
 
 
 # ---------------------------------------------------------------------------------------------------- reading
@@ -134,7 +152,11 @@ _WRAPPERS = ("function", "toolUse", "tool_use", "function_call", "functionCall")
 
 
 def recorded_calls(kwargs: Mapping[str, Any]) -> tuple[ToolCall | LeftOutPart, ...]:
-    """Return the calls in a message's `additional_kwargs`; for what is no call, text that says so."""
+    """Return the calls in a message's `additional_kwargs`; for what is no call, text that says so.
+
+    Raises:
+        MessageError: If they come as an iterator, which only a program can have put there.
+    """
     return tuple(_recorded_call(call) or stand_in("a tool call") for call in _recorded(kwargs))
 
 
@@ -142,6 +164,8 @@ def _recorded(kwargs: Mapping[str, Any]) -> Iterable[Any]:
     recorded = kwargs.get("tool_calls")
     if isinstance(recorded, Mapping):
         return (recorded,)
+    if isinstance(recorded, Iterator):
+        raise MessageError("tool_calls of a message must be a list: an iterator is used up by the first call.")
     if isinstance(recorded, Iterable) and not isinstance(recorded, str):
         return recorded
     legacy = kwargs.get("function_call")  # OpenAI's before there were several

@@ -26,10 +26,8 @@ from llama_index.core.tools.types import BaseTool
 from llama_index.core.types import Model
 from pydantic import BaseModel, PrivateAttr, SecretStr
 
-from kimi_core import options
-from kimi_core.client.async_client import AsyncKimiClient
-from kimi_core.client.client import KimiClient
-from kimi_core.hosts.registry import HOSTS
+from kimi_core import HOSTS, AsyncKimiClient, KimiClient, options
+from kimi_core.errors import short_traceback
 from kimi_core.settings import make_settings, notice_missing_key
 from kimi_core.types import JsonObject, Options
 from llama_index_kimi import _streaming, _tools
@@ -95,6 +93,7 @@ class KimiLLM(KimiFields):
     _client: KimiClient = PrivateAttr()
     _aclient: AsyncKimiClient = PrivateAttr()
 
+    @short_traceback
     def __init__(self, model: str = DEFAULT_MODEL, **kwargs: Any) -> None:
         """Make an LLM. Reads the environment, and does no I/O.
 
@@ -155,6 +154,7 @@ class KimiLLM(KimiFields):
 
     # ------------------------------------------------------------------------------------------ copies
 
+    @short_traceback
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy, with other values for some fields.
 
@@ -305,7 +305,7 @@ class KimiLLM(KimiFields):
         """Return arguments for `chat`. `tool_choice` wins over `tool_required`; without tools neither has a meaning."""
         prepared = {**kwargs, "messages": _tools.to_conversation(chat_history, user_msg)}
         if tools:
-            prepared["tools"] = [_tools.to_tool_dict(tool) for tool in tools]
+            prepared["tools"] = _tools.to_tool_dicts(tools)
             prepared["allow_parallel_tool_calls"] = allow_parallel_tool_calls
             if choice := tool_choice or ("required" if tool_required else None):
                 prepared["tool_choice"] = choice

@@ -9,6 +9,7 @@ import pytest
 from drivers import DRIVERS, by_name
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from llama_index.core.base.llms.types import ChatMessage, TextBlock, ThinkingBlock, ToolCallBlock
+from llama_index.core.prompts import PromptTemplate
 from pydantic import BaseModel, ValidationError
 
 from kimi_adapters.local_server import LocalKimi
@@ -197,6 +198,55 @@ def test_a_name_that_is_no_text_is_an_error_in_a_users_message_and_ignored_in_a_
     result = ChatMessage(role="tool", content="b", additional_kwargs={"tool_call_id": "look:0", "name": ["x"]})
     llm.chat([ChatMessage(content="a"), ChatMessage(role="assistant", blocks=[thought, block]), result])
     assert kimi.requests[-1].body["messages"][-1]["content"] == "b"
+
+
+@pytest.mark.parametrize("odd", [5, "look", iter([]), object()], ids=["number", "text", "iterator", "object"])
+def test_tools_that_are_no_list_are_an_error(kimi: LocalKimi, odd: Any) -> None:
+    model, llm = ChatKimi(**given(kimi)), KimiLLM(**given(kimi))
+    asks: list[Any] = [
+        lambda: model.bind_tools(odd),
+        lambda: model.invoke("Hello", tools=odd),
+        lambda: llm.chat([ChatMessage(content="Hello")], tools=odd),
+        lambda: llm.chat_with_tools(odd, user_msg="Hello"),
+        lambda: llm.predict_and_call(odd, user_msg="Hello"),
+    ]
+    for ask in asks:
+        with pytest.raises(ConfigError, match="tools must be a list of tools, got"):
+            ask()
+    assert kimi.requests == []
+
+
+def test_a_conversation_of_another_type_is_an_error(kimi: LocalKimi) -> None:
+    llm: Any = KimiLLM(**given(kimi))
+    asks: list[Any] = [
+        lambda: llm.chat_with_tools([], user_msg=5),
+        lambda: llm.chat_with_tools([], user_msg="Hello", chat_history=5),
+        lambda: llm.chat_with_tools([], user_msg="Hello", chat_history="Hello"),
+        lambda: llm.complete(5),
+        lambda: list(llm.stream_complete(None)),
+    ]
+    for ask in asks:
+        with pytest.raises(MessageError, match="must be (text|a list of messages)"):
+            ask()
+    assert kimi.requests == []
+
+
+def test_calls_in_an_iterator_are_an_error_and_not_lost_with_the_second_request(kimi: LocalKimi) -> None:
+    call = {"id": "look:0", "function": {"name": "look", "arguments": "{}"}}
+    said = ChatMessage(role="assistant", content="", additional_kwargs={"tool_calls": iter([call])})
+    for _ in range(2):
+        with pytest.raises(MessageError, match="must be a list: an iterator is used up"):
+            KimiLLM(**given(kimi)).chat([ChatMessage(content="Look."), said])
+    assert kimi.requests == []
+
+
+@pytest.mark.parametrize("text", ["", "list[", "int", "__import__('os')", b"x"], ids=repr)
+def test_text_is_no_schema_and_is_not_evaluated(kimi: LocalKimi, text: Any) -> None:
+    with pytest.raises(ConfigError, match=r"not b?['\"].*: Text is no type"):
+        ChatKimi(**given(kimi)).with_structured_output(text)
+    with pytest.raises(ConfigError, match="output_cls must be a pydantic class"):
+        KimiLLM(**given(kimi)).structured_predict(text, PromptTemplate("Hello"))
+    assert kimi.requests == []
 
 
 # ------------------------------------------------------------------------------------------------------ options

@@ -31,6 +31,35 @@ def test_a_wrong_key_shows_few_frames_of_ours_and_none_of_the_sdks(driver: Drive
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
 
 
+MISTAKES: dict[str, dict[str, Any]] = {
+    "a model id": {"model": "moonshotai/kimi-k2.6"},
+    "an option": {"temprature": 1},
+    "a value": {"thinking": "on"},
+    "a host": {"host": "moonshine"},
+    "a key": {"api_key": "Bearer sk"},
+    "a fact": {"overrides": {"contxt": 5}},
+    "a fallback host": {"fallback_hosts": [{"host": "vllm", "overrides": {"contxt": 5}}]},
+}
+
+
+@pytest.mark.parametrize("given", MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_at_construction_shows_few_frames_of_ours(
+    driver: Driver, kimi: LocalKimi, given: dict[str, Any]
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        driver.ask(driver.make(**{"base_url": kimi.base_url, "host": "moonshot", "api_key": "k", **given}), "Hello")
+    assert sum(name in OURS for name in modules(caught.value)) <= 4
+    assert kimi.requests == []
+
+
+@pytest.mark.parametrize("given", [{"host": "moonshine"}, {"temprature": 1}], ids=str)
+def test_a_mistake_in_a_copy_shows_few_frames_of_ours(framework: Driver, given: dict[str, Any]) -> None:
+    model = framework.make(api_key="k")
+    with pytest.raises(ConfigError) as caught:
+        model.model_copy(update=given)
+    assert sum(name in OURS for name in modules(caught.value)) <= 4
+
+
 def test_a_broken_stream_shows_no_frames_of_the_sdk(driver: Driver, kimi: LocalKimi) -> None:
     frame = {"id": "1", "choices": [{"index": 0, "delta": {"content": "a"}}]}
     kimi.enqueue(sse=[frame], cut=True, unchecked=True)
