@@ -331,9 +331,14 @@ def _local_files(given: LocalFiles) -> bool | tuple[str, ...]:
     """Return folders as absolute paths. Links are resolved when a file is read."""
     if isinstance(given, bool):
         return given
-    if not isinstance(given, list | tuple) or not all(isinstance(one, str | PathLike) and one for one in given):
+    if not isinstance(given, list | tuple) or not all(map(_is_path, given)):
         raise ConfigError("local_files must be True, False or a list of folders.")
     return tuple(os.path.abspath(os.path.expanduser(os.fspath(folder))) for folder in given)
+
+
+def _is_path(given: object) -> bool:
+    path = os.fspath(given) if isinstance(given, str | PathLike) else None
+    return isinstance(path, str) and path != "" and "\0" not in path
 
 
 def _key(spec: HostSpec, given: ApiKey | None, *, trusted: bool) -> tuple[SecretStr | None, bool]:

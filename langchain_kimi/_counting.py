@@ -76,7 +76,9 @@ def _of_part(part: Part, count: Count, local_files: LocalFiles) -> int:
 
         return count(documents.text_of(part) or "")
     if isinstance(part, FilePart):
+        from kimi_core.attachments.attachments import LIMIT
         from kimi_core.media import local_files as files
 
-        return _of_part(files.to_part(part, files.load(part, local_files)), count, local_files)
+        # A larger file could not be sent, and would fill the memory here.
+        return _of_part(files.to_part(part, files.load(part, local_files, LIMIT)), count, local_files)
     return _PER_MEDIA[type(part)]

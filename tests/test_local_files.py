@@ -189,6 +189,13 @@ def test_counting_tokens_reads_no_file_of_a_tools_result(kimi: LocalKimi, secret
         model.get_num_tokens_from_messages([HumanMessage(content)])
 
 
+def test_counting_tokens_reads_no_more_of_a_file_than_can_be_sent(kimi: LocalKimi, secret: Path) -> None:
+    with secret.open("ab") as file:
+        file.truncate(100 * 1024 * 1024 + 1)
+    with pytest.raises(MediaError, match="is larger than the 104,857,600 bytes"):
+        ChatKimi(**given(kimi)).get_num_tokens_from_messages([HumanMessage([{"type": "image", "path": secret}])])
+
+
 def test_a_system_message_may_hold_the_programs_path(kimi: LocalKimi, secret: Path) -> None:
     document = {"type": "file", "path": secret.with_suffix(".txt")}
     ChatKimi(**given(kimi)).invoke([SystemMessage([document]), HumanMessage("What does it say?")])

@@ -185,7 +185,7 @@ def test_a_link_that_appears_after_the_path_was_resolved_is_not_followed(
 # ------------------------------------------------------------------------------------------------- the setting
 
 
-@pytest.mark.parametrize("given", ["folder", Path("folder"), [1], [""], 1, None, {"a": "b"}])
+@pytest.mark.parametrize("given", ["folder", Path("folder"), [1], [""], ["a\0b"], 1, None, {"a": "b"}])
 def test_the_setting_is_true_false_or_a_list_of_folders(given: object) -> None:
     with pytest.raises(ConfigError, match="local_files must be True, False or a list of folders"):
         KimiClient(api_key="k", local_files=given)
