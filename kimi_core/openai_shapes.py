@@ -38,7 +38,7 @@ def to_tool(tool: Mapping[str, Any]) -> Tool:
     `{"type": "codeInterpreter"}`.
 
     Raises:
-        MessageError: If the tool has no function with a name, and no formula with a URI.
+        MessageError: If the tool has no function with a name, and no formula with a URI, or its `strict` is no bool.
     """
     if tool.get("type") == "formula":
         return _to_formula(tool)
@@ -52,9 +52,16 @@ def to_tool(tool: Mapping[str, Any]) -> Tool:
         name=name,
         description=function.get("description") or "",
         parameters=function.get("parameters"),
-        strict=function.get("strict"),
+        strict=_strict_of(function, name),
         type=tool.get("type") or "function",
     )
+
+
+def _strict_of(shape: Mapping[str, Any], name: str) -> bool | None:
+    strict = shape.get("strict")
+    if strict is None or isinstance(strict, bool):
+        return strict
+    raise MessageError(f"strict of {quoted(name)} must be True or False, not {quoted(strict)}.")
 
 
 def _to_formula(tool: Mapping[str, Any]) -> Tool:
@@ -108,7 +115,7 @@ def to_output(response_format: Mapping[str, Any]) -> OutputFormat:
     """Return the output format from OpenAI's `response_format`.
 
     Raises:
-        MessageError: If the format is none of the three types.
+        MessageError: If the format is none of the three types, or something in it is of a wrong type.
     """
     match response_format:
         case {"type": "text"}:
@@ -124,7 +131,7 @@ def to_output(response_format: Mapping[str, Any]) -> OutputFormat:
                 schema,
                 name=name,
                 description=shape.get("description") or "",
-                strict=shape.get("strict") is not False,
+                strict=_strict_of(shape, name),
             )
     raise MessageError(
         "response_format must be {'type': 'text'}, {'type': 'json_object'} or "

@@ -239,14 +239,14 @@ class OutputFormat:
         schema: JSON Schema of the answer; None only for `json_object` and `text`.
         name: The schema's name on the wire and of the tool when `function_calling` is used.
         description: What the object is.
-        strict: Constrain decoding to the schema.
+        strict: Constrain decoding to the schema; None does where the host can.
     """
 
     method: Literal["auto", "json_schema", "function_calling", "json_object", "text"] = "auto"
     schema: Mapping[str, Any] | None = None
     name: str = "output"
     description: str = ""
-    strict: bool = True
+    strict: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

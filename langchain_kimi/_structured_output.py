@@ -52,7 +52,7 @@ def with_schema(
         "description": shape.description,
         "schema": shape.schema,
         "method": METHODS[method],
-        "strict": structured_output.switch("strict", strict) is not False,
+        "strict": structured_output.switch("strict", strict),
     }
     traced = {"kwargs": {"method": method, "strict": strict}, "schema": traced_schema(schema, shape)}
     bound = cast(

@@ -286,7 +286,7 @@ class ChatKimi(KimiFields):
             method: `auto` takes the best that the host can do: `json_schema`, then a tool call
                 (`function_calling`), then `json_mode`. With `json_mode` the prompt must describe the JSON.
             include_raw: Return `{"raw", "parsed", "parsing_error"}` instead of raising, in streams too.
-            strict: Constrain decoding to the schema; True by default.
+            strict: Constrain decoding to the schema; by default where the host can.
             repair: Ask once more when an answer does not fit, with the answer and what is wrong with it as further
                 messages. Not after a token limit or a refusal, and not in streams. `raw` has the usage of both.
             **kwargs: Options for the calls.

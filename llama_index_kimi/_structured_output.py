@@ -127,7 +127,7 @@ def question(
     repair = structured_output.switch("repair", kwargs.pop("repair", None))
     values = prompt_args or {}
     written = prompt.format_messages(llm=llm, **values) if messages is None else [*messages]
-    output = replace(_cached_output_of(output_cls), strict=strict is not False)
+    output = replace(_cached_output_of(output_cls), strict=strict)
     return Question(
         output_cls=output_cls,
         messages=llm._extend_messages(written),

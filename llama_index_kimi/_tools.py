@@ -17,7 +17,7 @@ from kimi_core import openai_shapes
 from kimi_core.errors import ConfigError, MessageError
 from kimi_core.media.left_out import stand_in
 from kimi_core.quoting import bounded, quoted
-from kimi_core.structured_output import dump, parse_partial
+from kimi_core.structured_output import dump, parse_partial, switch
 from kimi_core.tool_arguments import parse_arguments
 from kimi_core.types import JsonObject, LeftOutPart, Tool, ToolCall
 
@@ -65,11 +65,11 @@ def to_tools(tools: Any, *strict: bool | None) -> tuple[Tool, ...]:
             that is not None holds.
 
     Raises:
-        ConfigError: If they are no list.
+        ConfigError: If they are no list, or `strict` is neither True, False nor None.
         MessageError: If one of them is neither.
     """
     converted = tuple(map(openai_shapes.to_tool, to_tool_dicts(tools)))
-    wish = next((value for value in strict if value is not None), None)
+    wish = next((value for given in strict if (value := switch("strict", given)) is not None), None)
     if wish is None:
         return converted
     return tuple(

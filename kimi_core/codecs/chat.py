@@ -406,7 +406,7 @@ def _response_format(output: OutputFormat | None, written: WireSchema | None) ->
     shape: JsonObject = {
         "name": re.sub(r"[^a-zA-Z0-9_-]+", "_", output.name)[:64] or "output",
         # Pages differ on what a missing `strict` means, so it is always sent.
-        "strict": output.strict,
+        "strict": output.strict is not False,
         "schema": from_json(written.text),
     }
     if output.description:

@@ -122,7 +122,8 @@ def _output_tool(draft: _Draft, output: OutputFormat) -> None:
         raise ConfigError("Structured output by function_calling needs a schema.")
     from kimi_core.schema import wrapped  # with the first answer that is to come as a call
 
-    tool = Tool(output.name, output.description, wrapped(output.schema) or output.schema, output.strict)
+    strict = (draft.profile.host.send_strict or None) if output.strict is None else output.strict
+    tool = Tool(output.name, output.description, wrapped(output.schema) or output.schema, strict)
     draft.tools = (*draft.tools, tool)
     draft.choice = ToolChoice("named", output.name)
     draft.output = None  # said in full by the tool
@@ -188,11 +189,12 @@ def _tool_choice(draft: _Draft) -> None:
 
 def _strict(draft: _Draft) -> None:
     """Set `strict` where a forced call needs it to be held to the schema; note it where it cannot be sent."""
-    host, functions = draft.profile.host, [tool for tool in draft.request.tools if tool.type == "function"]
-    if not host.send_strict:
-        if name := next((tool.name for tool in functions if tool.strict), None):
-            draft.note(f"strict of {quoted(name)}", "its functions have no such switch, so that arguments may not fit.")
-        return
+    host, output = draft.profile.host, draft.output
+    asked = [tool.name for tool in draft.tools if tool.strict and tool.type == "function" and not host.send_strict]
+    if output and output.strict and output.method == "json_object":
+        asked.append(output.name)
+    if asked:
+        draft.note(f"strict of {quoted(asked[0])}", "there is no such switch, so that what comes may not fit.")
     if host.forced_strict and draft.choice and draft.choice.mode in ("required", "named"):
         draft.tools = tuple(
             replace(tool, strict=True) if tool.strict is None and tool.type == "function" else tool
@@ -214,8 +216,7 @@ def _legal(draft: _Draft) -> frozenset[ChoiceMode]:
 
 
 def _unforce(draft: _Draft, choice: ToolChoice) -> None:
-    names = [choice.name] if choice.name else [t.name for t in draft.tools]
-    draft.must_call = frozenset(n for n in names if n)
+    draft.must_call = frozenset([choice.name] if choice.name else [tool.name for tool in draft.tools])
     draft.choice = ToolChoice("auto")
     switchable = draft.profile.thinks(False) is False
     way_out = "leave thinking unset or off" if switchable else "use a model and host that can switch thinking off"
@@ -234,9 +235,9 @@ def _continued(draft: _Draft) -> None:
     messages = draft.request.messages
     if not messages or not messages[-1].partial or draft.profile.host.partial_thinking or draft.thinks is False:
         return
-    unset = draft.thinking.enabled is None and draft.thinking.effort is None
-    if unset and draft.profile.thinks(False) is False:
-        draft.set(thinking=replace(draft.thinking, enabled=False))
+    thinking = draft.thinking
+    if thinking.enabled is None and thinking.effort is None and draft.profile.thinks(False) is False:
+        draft.set(thinking=replace(thinking, enabled=False))
         return
     why = f"What continues a message comes as reasoning from {draft.profile.where} while it thinks"
     draft.notes.append(Note("a partial message", f"{why}: leave thinking unset, or switch it off for such calls."))

@@ -14,10 +14,20 @@ from langchain.agents.structured_output import ProviderStrategy
 from langchain_core.messages import HumanMessage
 from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.prompts import PromptTemplate
 from pydantic import BaseModel
 
 from kimi_adapters.local_server import LocalKimi
-from kimi_core import BadRequestError, ConfigError, ImagePart, KimiWarning, Message, TextPart, UnsupportedError
+from kimi_core import (
+    BadRequestError,
+    ConfigError,
+    ImagePart,
+    KimiWarning,
+    Message,
+    MessageError,
+    TextPart,
+    UnsupportedError,
+)
 from langchain_kimi import ChatKimi, prefill
 from llama_index_kimi import KimiLLM
 
@@ -160,6 +170,46 @@ def test_strict_that_is_not_sent_is_said_once(framework: Driver, own: Any) -> No
         _with_strict(model, True)
         _with_strict(model, False)
     assert (len(caught), _strict(kimi)) == (1, [None])
+
+
+def test_strict_of_a_typed_answer_that_is_not_sent_is_said_once(framework: Driver, own: Any) -> None:
+    kimi = own("llama-cpp")
+    model = framework.make(**where("llama-cpp", kimi))
+    _typed(model, None)
+    _typed(model, False)
+    with pytest.warns(KimiWarning, match="strict of 'Report' is not sent to kimi-k2.6 on llama-cpp") as caught:
+        _typed(model, True)
+        _typed(model, True)
+    assert (len(caught), _strict(kimi)) == (1, [None])
+    with pytest.raises(UnsupportedError, match="strict of 'Report'"):
+        _typed(framework.make(**where("llama-cpp", kimi), on_unsupported="error"), True)
+
+
+def test_a_call_that_is_asked_for_again_says_nothing_of_strict(framework: Driver, aimlapi: LocalKimi) -> None:
+    model = framework.make(**where("aimlapi", aimlapi), thinking=True, overrides={"structured": ("function_calling",)})
+    aimlapi.enqueue(text="Paris, 21 degrees.", reasoning="Hm.")
+    with pytest.warns(KimiWarning, match="tool_choice 'Report' is not sent") as caught:
+        assert _typed(model, None) == Report(city="Paris", degrees=21)
+    assert (len(caught), len(aimlapi.requests)) == (1, 2)
+
+
+def _typed(model: Any, strict: bool | None) -> Any:
+    text = "It is 21 degrees in Paris. Call Report with it."
+    if isinstance(model, ChatKimi):
+        return model.with_structured_output(Report, strict=strict).invoke(text)
+    return model.structured_predict(Report, PromptTemplate(text), llm_kwargs={"strict": strict})
+
+
+@pytest.mark.parametrize("given", ["yes", 1, {}])
+def test_strict_that_is_no_switch_is_refused_before_any_call(framework: Driver, own: Any, given: Any) -> None:
+    kimi = own("vllm")
+    model = framework.make(**where("vllm", kimi))
+    with pytest.raises(ValueError, match="strict .*must be True or False"):
+        _with_strict(model, given)
+    shape = {"type": "json_schema", "json_schema": {"name": "report", "schema": {"type": "object"}, "strict": given}}
+    with pytest.raises(MessageError, match="strict of 'report' must be True or False"):
+        framework.ask(model, "Hi", response_format=shape)
+    assert kimi.requests == []
 
 
 def _with_strict(model: Any, strict: bool) -> None:
