@@ -19,11 +19,18 @@ from typing import Any
 from docs import features
 from kimi_adapters.probe import QUESTIONS
 from kimi_core import HOSTS, MODELS, KimiClient, Message, Options, Profile, Request, errors, options, resolve
+from kimi_core.call_options import CallOptions
+from kimi_core.connection_options import ClientOptions
 from kimi_core.hosts import catalogue
 from kimi_core.hosts.models import NEAREST, ModelSpec
 from kimi_core.hosts.registry import HostSpec
+from langchain_core.language_models import BaseChatModel
+from langchain_kimi import ChatKimi
 from langchain_kimi._errors import _BASES as LANGCHAIN_BASES
+from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index_kimi import KimiLLM
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs" / "pages").glob("*.md")))
@@ -284,12 +291,25 @@ def _sent(client: KimiClient, model: str, asked: Any) -> str:
 # ----------------------------------------------------------------------------------------------------- options
 
 
-def words() -> str:
-    fields = KimiLLM.model_fields
-    names = ["model", *options.CONNECTION, *options.OPTIONS, *options.SERVED]
-    known = sorted({*names} & set(fields), key=lambda name: list(fields).index(name))
-    rows = ((code(name), _default(fields[name].default), (fields[name].description or "").strip()) for name in known)
-    return table(("word", "default", "meaning"), rows)
+def options_of_a_call() -> str:
+    """What is asked; thinking and tools before the rest."""
+    own = [name for name in CallOptions.model_fields if name in CallOptions.__annotations__]
+    fields = {name: CallOptions.model_fields[name] for name in (*own, *CallOptions.model_fields)}
+    return _options({"model": KimiLLM.model_fields["model"], **fields})
+
+
+def _options(fields: Mapping[str, FieldInfo]) -> str:
+    def default(field: FieldInfo) -> str:
+        return _default(field.get_default(call_default_factory=True))
+
+    rows = ((code(name), default(field), field.description or "") for name, field in fields.items())
+    return table(("option", "default", "meaning"), rows)
+
+
+def _own_options(cls: type[BaseModel], base: type[BaseModel]) -> str:
+    """Return a class's options beside those of both tables and of the framework's class."""
+    others = {*CallOptions.model_fields, *ClientOptions.model_fields, *base.model_fields, "model", "model_name"}
+    return _options({name: field for name, field in cls.model_fields.items() if name not in others})
 
 
 def _default(value: object) -> str:
@@ -350,7 +370,10 @@ TABLES: dict[str, Callable[[], str]] = {
     "retired": retired,
     "model-sources": model_sources,
     "thinking": thinking,
-    "words": words,
+    "options-call": options_of_a_call,
+    "options-connection": lambda: _options(ClientOptions.model_fields),
+    "options-langchain": lambda: _own_options(ChatKimi, BaseChatModel),
+    "options-llama-index": lambda: _own_options(KimiLLM, FunctionCallingLLM),
     "error-tree": error_tree,
     "error-bases": error_bases,
     "probe": probe,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kimi_core._version import __version__
 from kimi_core.budget import Budget, Spent
+from kimi_core.call_options import AgentSwarm, Options, Thinking
 from kimi_core.codecs.runware.options import RunwareOptions
 from kimi_core.errors import (
     APIConnectionError,
@@ -65,12 +66,10 @@ from kimi_core.hosts.registry import HOSTS, ErrorRule, HostSpec, Price, Retireme
 from kimi_core.openai_shapes import formula, web_search
 from kimi_core.settings import Settings, make_settings
 from kimi_core.types import (
-    AgentSwarm,
     DocumentPart,
     FilePart,
     ImagePart,
     Message,
-    Options,
     OutputFormat,
     Reasoning,
     Request,
@@ -78,7 +77,6 @@ from kimi_core.types import (
     ServerCall,
     ServerToolTurn,
     TextPart,
-    Thinking,
     Tool,
     ToolCall,
     ToolChoice,

@@ -257,13 +257,3 @@ def _check(name: str, limit: float | None, kinds: tuple[type, ...]) -> None:
     if limit is not None and (wrong or not limit > 0):
         what = "a number" if float in kinds else "a whole number"
         raise err.ConfigError(f"A budget's {name} must be {what} above 0, got {quoted(limit)}.")
-
-
-def check_budget(budget: object) -> None:
-    """Raise for what is no budget.
-
-    Raises:
-        ConfigError: If `budget` is not a `Budget`.
-    """
-    if budget is not None and not isinstance(budget, Budget):
-        raise err.ConfigError(f"budget must be a kimi_core.Budget, got {type(budget).__name__}.")

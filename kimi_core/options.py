@@ -1,65 +1,57 @@
-"""The one set of words for options, in both frameworks, at construction and per call.
+"""The options of both frameworks, at construction and per call, by the tables that list them.
 
-Adapters hand their keyword arguments over as they came; here they become `Options` and changes of `Settings`.
-A word that nobody knows raises.
+Adapters hand their keyword arguments over as they came; here they become `Options` and changes of `Settings`. An
+option that nobody knows raises.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, replace
-from typing import Any, TypeAlias, get_args
+from dataclasses import replace
+from typing import Any
 
 from pydantic import SecretStr
 
 from kimi_core import headers, openai_shapes
+from kimi_core.call_options import (
+    MOST_AGENTS,
+    MOST_STEPS,
+    NO_OPTIONS,
+    AgentSwarm,
+    CallOptions,
+    Headers,
+    Options,
+    Thinking,
+    ThinkingOption,
+)
+from kimi_core.connection_options import ClientOptions
 from kimi_core.errors import ConfigError, UnknownOptionError
 from kimi_core.header_rules import check_headers
 from kimi_core.hosts.profile import did_you_mean
+from kimi_core.option_checks import check
 from kimi_core.quoting import quoted
-from kimi_core.types import (
-    MOST_AGENTS,
-    MOST_STEPS,
-    AgentSwarm,
-    EmptyAnswer,
-    JsonObject,
-    Options,
-    Thinking,
-    Tool,
-    ToolChoice,
-)
+from kimi_core.types import JsonObject, Tool, ToolChoice
 
-ThinkingOption: TypeAlias = bool | Mapping[str, Any] | Thinking | None
-"""None leaves the host's default; True and False switch; a mapping is Moonshot's own `{"type": …, "keep": …}`."""
-
-CONNECTION = (
-    "host",
-    "api_key",
-    "base_url",
-    "timeout",
-    "chunk_timeout",
-    "max_retries",
-    "default_headers",
-    "http_client",
-    "http_async_client",
-    "on_unsupported",
-    "fetch_media",
-    "local_files",
-    "upload_media",
-    "documents",
-    "overrides",
-    "fallback_hosts",
-    "budget",
-)
-"""Words that say where and how; the rest says what."""
-
-OPTIONS = (*(f.name for f in fields(Options)), "reasoning_effort")
-"""Words that become `Options`."""
+CONNECTION = tuple(ClientOptions.model_fields)
+"""Options that say where and how; the rest says what."""
 
 SERVED = ("server_tools", "max_server_rounds")
-"""Words about the host's own tools, which become fields of a `Request`."""
+"""Options about the host's own tools, which become fields of a `Request`."""
 
-_UNSET = Thinking()
+OPTIONS = tuple(name for name in CallOptions.model_fields if name not in SERVED)
+"""Options that become `Options`."""
+
+PRIVATE = frozenset(
+    name for table in (CallOptions, ClientOptions) for name, field in table.model_fields.items() if not field.repr
+)
+"""Options that no repr and no trace shows as they are: secrets, and objects that hold some."""
+
+_HEADERS = tuple(
+    name
+    for table in (CallOptions, ClientOptions)
+    for name, field in table.model_fields.items()
+    if field.annotation == Headers | None
+)
 
 ALIASES = {
     "max_completion_tokens": "max_tokens",
@@ -67,10 +59,10 @@ ALIASES = {
     "api_base": "base_url",
     "async_http_client": "http_async_client",
 }
-"""Words of the frameworks and of the host that mean the same."""
+"""Names of the frameworks and of the host that mean the same."""
 
 
-def parse(given: Mapping[str, Any], base: Options | None = None) -> Options:
+def parse(given: Mapping[str, Any], base: Options = NO_OPTIONS) -> Options:
     """Return options from keyword arguments, over others that hold where nothing is given.
 
     Args:
@@ -80,52 +72,34 @@ def parse(given: Mapping[str, Any], base: Options | None = None) -> Options:
     Raises:
         ConfigError: If a value is not what the option takes.
     """
-    base = base or Options()
     changes = {name: value for name, value in given.items() if value is not None}
     if not changes:
         return base
-    _check_types(changes)
-    thinking = parse_thinking(changes.pop("thinking", None), changes.pop("reasoning_effort", None), base.thinking)
+    check(CallOptions, {name: value for name, value in changes.items() if name not in _PARSED})
+    if "thinking" in changes or "reasoning_effort" in changes:
+        effort = changes.pop("reasoning_effort", None)
+        changes["thinking"] = parse_thinking(changes.get("thinking"), effort, base.thinking)
     if "stop" in changes:
         changes["stop"] = parse_stop(changes["stop"])
     if "agent" in changes:
         changes["agent"] = parse_agent(changes["agent"])
     if "runware" in changes:
-        from kimi_core.codecs.runware.options import check  # with the first of its words
+        from kimi_core.codecs.runware.options import check as check_runware  # with the first of its options
 
-        check(changes["runware"])
+        check_runware(changes["runware"])
     if "extra_headers" in changes:
         check_headers(changes["extra_headers"])
-        changes["extra_headers"] = headers.merged(base.extra_headers or {}, changes["extra_headers"])
+        changes["extra_headers"] = headers.merged(base.extra_headers or {}, headers.hidden(changes["extra_headers"]))
     for name in ("extra_body", "runware"):
         if name in changes:
             changes[name] = {**(getattr(base, name) or {}), **changes[name]}
-    return replace(base, thinking=thinking, **changes)
+    return base.changed(**changes)
 
 
-_NUMBER, _WHOLE, _TEXT, _YES_NO = (int, float), (int,), (str,), (bool,)
-_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
-    **dict.fromkeys(("temperature", "top_p", "presence_penalty", "frequency_penalty"), (_NUMBER, "a number")),
-    **dict.fromkeys(("max_tokens", "n", "seed", "top_logprobs"), (_WHOLE, "a whole number")),
-    **dict.fromkeys(("prompt_cache_key", "safety_identifier", "reasoning_effort"), (_TEXT, "text")),
-    **dict.fromkeys(("logprobs", "parallel_tool_calls"), (_YES_NO, "True or False")),
-    **dict.fromkeys(("extra_body", "extra_headers", "prompt_cache_options", "runware"), ((Mapping,), "a mapping")),
-}
-_LEAST = {"n": 1}
-_CHOICES: dict[str, tuple[str, ...]] = {"empty_answer": get_args(EmptyAnswer)}
+_PARSED = frozenset(("thinking", "stop", "agent", "extra_headers"))
+"""Options that come in several forms, or whose values are secret."""
 
-
-def _check_types(given: Mapping[str, Any]) -> None:
-    for name, value in given.items():
-        types, words = _TYPES.get(name, ((object,), ""))
-        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types and words):
-            shown = type(value).__name__ if name == "extra_headers" else quoted(value)  # a header may be a secret
-            raise ConfigError(f"{name} must be {words}, got {shown}.")
-        if name in _CHOICES and value not in _CHOICES[name]:
-            raise ConfigError(f"{name} must be one of {', '.join(map(repr, _CHOICES[name]))}, got {quoted(value)}.")
-        least = _LEAST.get(name)
-        if least is not None and isinstance(value, int) and value < least:
-            raise ConfigError(f"{name} must be at least {least}, got {quoted(value)}.")
+_UNSET = Thinking()
 
 
 def parse_thinking(thinking: ThinkingOption, effort: str | None, base: Thinking = _UNSET) -> Thinking:
@@ -257,19 +231,9 @@ def parse_served(given: Mapping[str, Any], base: Mapping[str, Any], tools: tuple
     if served:
         known["tools"] = (*tools, *(tool for tool in openai_shapes.to_server_tools(served) if tool not in tools))
     if rounds is not None:
-        known["max_server_rounds"] = parse_rounds(rounds)
+        check(CallOptions, {"max_server_rounds": rounds})
+        known["max_server_rounds"] = rounds
     return known
-
-
-def parse_rounds(rounds: Any) -> int:
-    """Return how often server tools are run for one answer.
-
-    Raises:
-        ConfigError: If the number is no whole number from 0 on.
-    """
-    if not isinstance(rounds, int) or isinstance(rounds, bool) or rounds < 0:
-        raise ConfigError(f"max_server_rounds must be a whole number from 0 on, got {quoted(rounds)}.")
-    return rounds
 
 
 def split(
@@ -304,21 +268,18 @@ def split(
     return connection, options, own
 
 
-_HEADERS = ("default_headers", "extra_headers")
-
-
-def hide(words: Mapping[str, Any]) -> dict[str, Any]:
+def hide(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return options of a constructor or call, with the key and the headers among them as `SecretStr`."""
-    hidden = dict(words)
-    if isinstance(words.get("api_key"), str):
-        hidden["api_key"] = SecretStr(words["api_key"])
+    hidden = dict(given)
+    if isinstance(given.get("api_key"), str):
+        hidden["api_key"] = SecretStr(given["api_key"])
     for name in _HEADERS:
-        if isinstance(words.get(name), Mapping):
-            hidden[name] = headers.hidden(words[name])
-    facts = words.get("overrides")
+        if isinstance(given.get(name), Mapping):
+            hidden[name] = headers.hidden(given[name])
+    facts = given.get("overrides")
     if isinstance(facts, Mapping) and isinstance(facts.get("headers"), Mapping):
         hidden["overrides"] = {**facts, "headers": headers.hidden(facts["headers"])}
-    if isinstance(places := words.get("fallback_hosts"), list | tuple):
+    if isinstance(places := given.get("fallback_hosts"), list | tuple):
         hidden["fallback_hosts"] = [hide(place) if isinstance(place, Mapping) else place for place in places]
     return hidden
 
@@ -344,5 +305,5 @@ def unknown(word: str, allowed: Iterable[str] = ()) -> UnknownOptionError:
     known = (*CONNECTION, *OPTIONS, *SERVED, *ALIASES, *allowed)
     return UnknownOptionError(
         f"There is no option {quoted(word)}.{did_you_mean(word, known)} "
-        "Fields of the host's API that have no word here go into extra_body={…}."
+        "Fields of the host's API that have no option here go into extra_body={…}."
     )

@@ -7,90 +7,60 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from os import PathLike
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
-from pydantic import SecretStr
+from pydantic import ConfigDict, Field, SecretStr
 
-from kimi_core.budget import Budget, check_budget
-from kimi_core.errors import ConfigError, MissingKeyError
+from kimi_core.connection_options import (
+    LONGEST_TIMEOUT,
+    OF_ONE_HOST,
+    ApiKey,
+    ClientOptions,
+    FallbackHost,
+    LocalFiles,
+)
+from kimi_core.errors import ConfigError, MissingKeyError, UnknownOptionError
 from kimi_core.header_rules import check_header, check_headers
 from kimi_core.headers import hidden
 from kimi_core.hosts import base_urls, profile, registry
 from kimi_core.hosts.models import ModelSpec
 from kimi_core.hosts.registry import HostSpec
+from kimi_core.option_checks import check
 from kimi_core.quoting import in_short, quoted
-
-OnUnsupported: TypeAlias = Literal["warn", "error", "ignore"]
-"""What happens with an option that this model or host cannot do: one warning, an error, or nothing."""
-
-FetchMedia: TypeAlias = Literal["public"] | bool
-UploadMedia: TypeAlias = Literal["auto"] | bool
-Documents: TypeAlias = Literal["extract", "error"]
-LocalFiles: TypeAlias = bool | Sequence[str | PathLike[str]]
-
-ApiKey: TypeAlias = str | SecretStr
-
-FallbackHost: TypeAlias = str | HostSpec | Mapping[str, Any]
-"""A host to ask when another fails: its name, a spec, or words about the connection to it (`host`, `base_url`,
-`api_key`, `timeout`, …, and `model` where its id there is one of its own)."""
 
 DEFAULT_HOST = "moonshot"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """Everything about the connection.
+class Settings(ClientOptions):
+    """Everything about the connection, resolved: nothing of it is looked up later. Made by `make_settings`.
 
     Attributes:
         host: The host's spec.
         base_url: The address in use.
         api_key: The key; None where the host needs none.
         key_from_env: The key came from the environment (then it is not pickled, but read again).
-        timeout: Seconds, or an `openai.Timeout`; None takes the host spec's (an hour on Moonshot).
-        chunk_timeout: Longest silence of a stream in seconds, before its beginning and between its chunks; None takes
-            the host spec's (900 on Moonshot), or `timeout` where that is shorter.
-        max_retries: How often a call is repeated when waiting may help.
+        local_files: As it was given, folders as absolute paths.
         default_headers: Sent with every request, after the host's own.
-        http_client: A client to use instead of the SDK's own, for sync calls.
-        http_async_client: The same for async calls.
-        on_unsupported: What happens with options that cannot be honoured.
-        fetch_media: Whether http URLs are fetched for hosts that fetch none: from `public` addresses, from all (True),
-            or not (False).
-        local_files: Whether files of this machine are read that a message names by a path object: all (True), none
-            (False), or those below one of these folders.
-        upload_media: Whether inline media are uploaded, where a host keeps files: what makes a request too large
-            (`auto`), everything (True), or nothing (False).
-        documents: Whether a host that can is to `extract` the text of documents, or they are an `error`.
-        overrides: The user's own facts about model and host: fields of `HostSpec` and `ModelSpec`.
-        fallback_hosts: Whom to ask next when the host fails, in order: what is otherwise there, settled.
-        budget: What all calls may cost that are made with this one object.
+        fallback_hosts: Whom to ask next when the host fails, in order, with address and key.
     """
+
+    model_config = ConfigDict(frozen=True)
 
     host: HostSpec
     base_url: str
-    api_key: SecretStr | None = None
     key_from_env: bool = False
-    timeout: Any = None
-    chunk_timeout: float | None = None
-    max_retries: int = 2
-    default_headers: Mapping[str, SecretStr] = field(default_factory=dict, repr=False)
-    http_client: Any = field(default=None, repr=False)
-    http_async_client: Any = field(default=None, repr=False)
-    on_unsupported: OnUnsupported = "warn"
-    fetch_media: FetchMedia = "public"
     local_files: bool | tuple[str, ...] = True
-    upload_media: UploadMedia = "auto"
-    documents: Documents = "error"
-    overrides: Mapping[str, Any] = field(default_factory=dict)
-    fallback_hosts: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
-    budget: Budget | None = None
+    default_headers: Mapping[str, SecretStr] = Field(default_factory=dict, repr=False)
+    overrides: Mapping[str, Any] = Field(default_factory=dict)
+    fallback_hosts: tuple[Mapping[str, Any], ...] = Field(default=(), repr=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if any(place.get(word) is not None for place in (self._own(), *self.fallback_hosts) for word in _CLIENTS):
+        clients = ("http_client", "http_async_client")
+        if any(place.get(name) is not None for place in (vars(self), *self.fallback_hosts) for name in clients):
             raise TypeError("Settings with an http_client of the user's own cannot be pickled.")
-        given = {name: getattr(self, name) for name in _GIVEN}
+        given = {name: value for name, value in self.arguments().items() if name not in clients}
         key = self.api_key.get_secret_value() if self.api_key else ""
         given["api_key"] = None if self.key_from_env else key
         # A spec of the table travels by name, so that a newer table is used where it arrives.
@@ -98,34 +68,13 @@ class Settings:
         given["fallback_hosts"] = [{**place, "host": _by_name(place["host"])} for place in self.fallback_hosts]
         return _restore, (given,)
 
-    def _own(self) -> dict[str, Any]:
-        return {word: getattr(self, word) for word in _CLIENTS}
-
     def arguments(self) -> dict[str, Any]:
         """Return the arguments of `make_settings` that give these settings again, without looking anything up."""
-        given = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "key_from_env"}
+        given = {name: getattr(self, name) for name in ClientOptions.model_fields}
         return {**given, "api_key": self.api_key or SecretStr("")}
 
-    def __deepcopy__(self, memo: object) -> Settings:
+    def __deepcopy__(self, memo: object = None) -> Settings:
         return self  # immutable; HTTP clients are shared on purpose
-
-
-_CLIENTS = ("http_client", "http_async_client")
-_GIVEN = (
-    "base_url",
-    "timeout",
-    "chunk_timeout",
-    "max_retries",
-    "default_headers",
-    "on_unsupported",
-    "fetch_media",
-    "local_files",
-    "upload_media",
-    "documents",
-    "overrides",
-    "fallback_hosts",
-    "budget",
-)
 
 
 def _by_name(spec: HostSpec) -> str | HostSpec:
@@ -136,53 +85,25 @@ def _restore(given: dict[str, Any]) -> Settings:
     return make_settings(**given)
 
 
-def make_settings(
-    *,
-    host: str | HostSpec | None = None,
-    api_key: ApiKey | None = None,
-    base_url: str | None = None,
-    timeout: Any = None,
-    chunk_timeout: float | None = None,
-    max_retries: int = 2,
-    default_headers: Mapping[str, str | SecretStr] | None = None,
-    http_client: Any = None,
-    http_async_client: Any = None,
-    on_unsupported: OnUnsupported = "warn",
-    fetch_media: FetchMedia = "public",
-    local_files: LocalFiles = True,
-    upload_media: UploadMedia = "auto",
-    documents: Documents = "error",
-    overrides: Mapping[str, Any] | None = None,
-    fallback_hosts: Sequence[FallbackHost] | None = None,
-    budget: Budget | None = None,
-) -> Settings:
+def make_settings(**given: Any) -> Settings:
     """Resolve host, address and key, from arguments first and then from the environment.
 
     A `base_url` that belongs to a known host picks that host's spec unless `host` says otherwise. A missing key is no
     error here: what is made of the settings asks for it (`require_key`).
+
+    Args:
+        **given: The fields of `kimi_core.connection_options.ClientOptions`; what is None has its default.
 
     Raises:
         UnknownHostError: If no spec has that name.
         ConfigError: If a value is wrong, or the host's address must be given and was not.
         MissingKeyError: If a fallback host lacks its key.
     """
-    if not isinstance(base_url, str | None):
-        raise ConfigError(f"base_url must be text, not {type(base_url).__name__}.")
-    if not isinstance(host, str | HostSpec | None):
-        raise ConfigError(f"host must be a host's name or a HostSpec, not {type(host).__name__}.")
-    base_url = base_url.strip() if base_url else None
-    if not isinstance(overrides, Mapping | None):
-        raise ConfigError(
-            f"overrides must be a mapping of fields of HostSpec and ModelSpec, not {type(overrides).__name__}."
-        )
-    _check_timeout(timeout)
+    asked = _checked(given)
+    host, base_url = asked["host"], (asked["base_url"] or "").strip()
     spec = _spec(host, base_url)
-    _check(max_retries, on_unsupported, chunk_timeout)
-    _check_choices(fetch_media=fetch_media, upload_media=upload_media, documents=documents)
-    check_headers(default_headers)
     check_headers(spec.headers)
     profile.check_refused(spec.refuses)
-    check_budget(budget)
     # An address in a spec of the user's own is as good as an argument.
     named = None if isinstance(host, HostSpec) and host.base_url else _env(spec.base_url_env)
     if host is None and not base_url and named:
@@ -192,32 +113,45 @@ def make_settings(
         raise ConfigError(f"host={spec.name!r} has no address of its own: give base_url=…")
     base_urls.check_url(url)
     registry.check_path(spec, url)
-    base_urls.check_owner(spec, base_url, "base_url")
+    base_urls.check_owner(spec, base_url or None, "base_url")
     if named and not base_url and host is not None:
         base_urls.check_owner(spec, named, next(name for name in spec.base_url_env if _env((name,))))
     # A key of the environment goes to its own host's address, or where the user says that this is the host.
     trusted = host is not None or not base_url or spec.base_url == url.rstrip("/") or base_urls.is_trusted(url, spec)
-    key, from_env = _key(spec, api_key, trusted=trusted)
-    return Settings(
-        host=spec,
-        base_url=url.rstrip("/"),
-        api_key=key,
-        key_from_env=from_env,
-        timeout=timeout,
-        chunk_timeout=chunk_timeout,
-        max_retries=max_retries,
-        default_headers=hidden(default_headers or {}),
-        http_client=http_client,
-        http_async_client=http_async_client,
-        on_unsupported=on_unsupported,
-        fetch_media=fetch_media,
-        local_files=_local_files(local_files),
-        upload_media=upload_media,
-        documents=documents,
-        overrides=_facts(overrides or {}),
-        fallback_hosts=_fallbacks(fallback_hosts) if fallback_hosts else (),
-        budget=budget,
-    )
+    key, from_env = _key(spec, asked["api_key"], trusted=trusted)
+    resolved = {
+        "host": spec,
+        "base_url": url.rstrip("/"),
+        "api_key": key,
+        "key_from_env": from_env,
+        "default_headers": hidden(asked["default_headers"] or {}),
+        "local_files": _local_files(asked["local_files"]),
+        "overrides": _facts(asked["overrides"] or {}),
+        "fallback_hosts": _fallbacks(asked["fallback_hosts"]) if asked["fallback_hosts"] else (),
+    }
+    return Settings.model_construct(**{**asked, **resolved})
+
+
+_DEFAULTS = {name: field.default for name, field in ClientOptions.model_fields.items()}
+
+
+def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all options of the connection, checked one by one.
+
+    Raises:
+        UnknownOptionError: If there is no such option.
+        ConfigError: If a value is wrong.
+    """
+    if unknown := given.keys() - _DEFAULTS.keys():
+        name = min(unknown)
+        raise UnknownOptionError(f"There is no option {quoted(name)}.{profile.did_you_mean(name, _DEFAULTS)}")
+    check_headers(given.get("default_headers"))
+    _local_files(given.get("local_files", True))
+    check(ClientOptions, given)
+    if isinstance(given.get("host"), Mapping):
+        raise ConfigError("host must be a host's name or a HostSpec, not a mapping.")
+    _check_timeout(given.get("timeout"))
+    return {**_DEFAULTS, **given}
 
 
 def require_key(given: Settings) -> None:
@@ -264,7 +198,8 @@ def _facts(given: Mapping[str, Any]) -> dict[str, Any]:
     if not given:
         return {}
     _check_timeout(given.get("timeout"))
-    _check_chunk_timeout(given.get("chunk_timeout"))
+    if (chunk_timeout := given.get("chunk_timeout")) is not None:
+        check(ClientOptions, {"chunk_timeout": chunk_timeout})
     from kimi_core.hosts import facts  # with the first fact that anybody gives
 
     return facts.read(given)
@@ -287,44 +222,12 @@ def _host_of_environment(spec: HostSpec, base_url: str) -> HostSpec:
     return (registry.guess_by_url(base_url) if anybodys else registry.find_by_url(base_url)) or spec
 
 
-def _check(max_retries: int, on_unsupported: str, chunk_timeout: float | None) -> None:
-    if not isinstance(max_retries, int) or max_retries < 0:
-        raise ConfigError(f"max_retries must be a number from 0 on, got {quoted(max_retries)}.")
-    if on_unsupported not in ("warn", "error", "ignore"):
-        raise ConfigError(f"on_unsupported must be 'warn', 'error' or 'ignore', got {quoted(on_unsupported)}.")
-    _check_chunk_timeout(chunk_timeout)
-
-
-def _check_chunk_timeout(given: Any) -> None:
-    if given is not None and not _is_time(given):
-        raise ConfigError(f"chunk_timeout must be seconds, more than 0, got {quoted(given)}.")
-
-
-_LONGEST = 1_000_000_000
-"""Longest timeout in seconds. An HTTP client takes no endless one and no NaN."""
-
-
 def _check_timeout(timeout: Any) -> None:
-    if isinstance(timeout, str | bytes | list | Mapping | int | float) and not _is_time(timeout):
-        most = f"more than 0 and at most {_LONGEST:,}"
+    if not isinstance(timeout, str | bytes | list | Mapping | int | float):
+        return  # what the HTTP client takes is its own affair
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout <= LONGEST_TIMEOUT:
+        most = f"more than 0 and at most {LONGEST_TIMEOUT:,}"
         raise ConfigError(f"timeout must be seconds, {most}, or an openai.Timeout, got {quoted(timeout)}.")
-
-
-def _is_time(given: Any) -> bool:
-    return isinstance(given, int | float) and not isinstance(given, bool) and 0 < given <= _LONGEST
-
-
-_CHOICES: dict[str, tuple[object, ...]] = {
-    "fetch_media": ("public", True, False),
-    "upload_media": ("auto", True, False),
-    "documents": ("extract", "error"),
-}
-
-
-def _check_choices(**given: object) -> None:
-    for word, value in given.items():
-        if not any(value is choice or (isinstance(value, str) and value == choice) for choice in _CHOICES[word]):
-            raise ConfigError(f"{word} must be one of {', '.join(map(repr, _CHOICES[word]))}, got {quoted(value)}.")
 
 
 def _local_files(given: LocalFiles) -> bool | tuple[str, ...]:
@@ -343,10 +246,7 @@ def _is_path(given: object) -> bool:
 
 def _key(spec: HostSpec, given: ApiKey | None, *, trusted: bool) -> tuple[SecretStr | None, bool]:
     if given is not None:
-        said = given.get_secret_value() if isinstance(given, SecretStr) else given
-        if not isinstance(said, str):
-            raise ConfigError(f"api_key must be text or a SecretStr, not {type(said).__name__}.")
-        text = said.strip()
+        text = (given.get_secret_value() if isinstance(given, SecretStr) else given).strip()
         _check_key("The API key", text)
         return (SecretStr(text), False) if text else (None, False)
     found = _env(spec.key_env) if trusted else None
@@ -397,8 +297,8 @@ def _fallback(place: str, given: FallbackHost) -> Mapping[str, Any]:
         raise ConfigError(f"{place} does not say which host: give 'host' or 'base_url'.")
     try:
         for word in words:
-            if word in _NOT_THERE or word not in _WORDS:
-                raise ConfigError(f"there is no word {quoted(word)} for a fallback host.")
+            if word in _NOT_THERE or word not in _DEFAULTS:
+                raise ConfigError(f"there is no option {quoted(word)} for a fallback host.")
         _check_model(said.get("model", "kimi"))
         there = make_settings(**words)
         require_key(there)
@@ -416,8 +316,7 @@ def _check_model(model: object) -> None:
         raise ConfigError(f"model must be a model's name, got {quoted(model)}.")
 
 
-_WORDS = frozenset(f.name for f in fields(Settings)) - {"key_from_env"}
-_INHERITED = tuple(_WORDS - {"host", "base_url", "api_key", "default_headers", "overrides", *_NOT_THERE})
+_INHERITED = tuple(_DEFAULTS.keys() - {*OF_ONE_HOST, "overrides", *_NOT_THERE})
 _OF_ANY_HOST = {f.name for f in fields(ModelSpec)} | {"stream_options"}
 """Facts that hold wherever the model is: those about it, and whether usage is asked for."""
 

@@ -10,9 +10,7 @@ from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any, Literal, TypeAlias
 
-from pydantic import SecretStr
-
-from kimi_core.headers import hidden
+from kimi_core.call_options import NO_OPTIONS, Options
 
 JsonObject: TypeAlias = dict[str, Any]
 """A JSON object as Python holds it."""
@@ -22,11 +20,6 @@ Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
 
 FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter", "other"]
 """Why generation ended. What a host says beyond the first four is `other`; its own word is kept beside it."""
-
-
-EmptyAnswer: TypeAlias = Literal["retry", "promote", "keep"]
-"""What becomes of an answer that is nothing but reasoning (finish reason `stop`, no text, no calls): it is asked for
-once more, the reasoning is made its text, or it is handed on as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,68 +242,6 @@ class OutputFormat:
     strict: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Thinking:
-    """The thinking option, tri-state.
-
-    Attributes:
-        enabled: None sends nothing and leaves the host's default; True and False are sent to the host.
-        keep: `"all"` keeps the reasoning of earlier turns in the model's view; None is the host's default.
-        effort: How hard to think, for models that have levels (`low`, `high`, `max`).
-    """
-
-    enabled: bool | None = None
-    keep: str | None = None
-    effort: str | None = None
-
-
-MOST_AGENTS, MOST_STEPS = 300, 4000
-"""The largest swarm that Moonshot speaks of."""
-
-
-@dataclass(frozen=True, slots=True)
-class AgentSwarm:
-    """Let Kimi split its work among agents of its own (Agent Swarm), where the host can.
-
-    Attributes:
-        max_agents: Most agents, 1 to 300; None leaves it to the host. 10 to 30 are enough for ordinary tasks.
-        max_steps: Most steps of all agents together, 1 to 4000; None leaves it to the host.
-    """
-
-    max_agents: int | None = None
-    max_steps: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What can be set on a model object and again for each call. None means: not set, nothing is sent."""
-
-    thinking: Thinking = Thinking()
-    max_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    n: int | None = None
-    presence_penalty: float | None = None
-    frequency_penalty: float | None = None
-    stop: tuple[str, ...] | None = None
-    seed: int | None = None
-    logprobs: bool | None = None
-    top_logprobs: int | None = None
-    parallel_tool_calls: bool | None = None
-    prompt_cache_key: str | None = None
-    prompt_cache_options: Mapping[str, str] | None = None
-    safety_identifier: str | None = None
-    empty_answer: EmptyAnswer | None = None
-    runware: Mapping[str, Any] | None = None
-    agent: AgentSwarm | None = None
-    extra_body: Mapping[str, Any] | None = None
-    extra_headers: Mapping[str, str | SecretStr] | None = None
-
-    def __post_init__(self) -> None:
-        if isinstance(self.extra_headers, Mapping):
-            object.__setattr__(self, "extra_headers", hidden(self.extra_headers))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One call.
@@ -331,7 +262,7 @@ class Request:
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice | None = None
     output: OutputFormat | None = None
-    options: Options = Options()
+    options: Options = NO_OPTIONS
     max_server_rounds: int = 8
 
 

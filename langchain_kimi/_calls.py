@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,11 +11,12 @@ from langchain_core.messages import BaseMessage
 from langchain_core.rate_limiters import BaseRateLimiter
 
 from kimi_core import openai_shapes, options
+from kimi_core.call_options import Options
 from kimi_core.client.async_client import AsyncKimiClient
 from kimi_core.client.client import KimiClient
 from kimi_core.errors import ConfigError
 from kimi_core.quoting import quoted
-from kimi_core.types import JsonObject, Message, Options, OutputFormat, Request, TextPart
+from kimi_core.types import JsonObject, Message, OutputFormat, Request, TextPart
 from langchain_kimi._connection import revived
 from langchain_kimi._messages_in import to_messages
 from langchain_kimi._messages_out import MessageFormat
@@ -70,7 +70,7 @@ def prepare(
         given["stop"] = stop
     base = options.parse({name: getattr(model, name) for name in options.OPTIONS})
     if connection and base.extra_headers and client.changes_host(connection):
-        base = replace(base, extra_headers=None)
+        base = base.changed(extra_headers=None)
     request = _request(model, messages, own, options.parse(given, base))
     asked = {name: getattr(model, name) if own.get(name) is None else own[name] for name in _SHAPING}
     if stream and not asked["stream_usage"]:

@@ -17,10 +17,7 @@ from kimi_core.quoting import in_short, quoted
 from kimi_core.types import JsonObject
 from langchain_kimi._fields import KimiFields
 
-_SECRET = {
-    *("api_key", "default_headers", "extra_headers", "http_client", "http_async_client", "fallback_hosts", "budget")
-}
-_SHOWN = tuple(name for name in (*options.OPTIONS, *options.SERVED) if name not in _SECRET)
+_SHOWN = tuple(name for name in (*options.OPTIONS, *options.SERVED) if name not in options.PRIVATE or name == "runware")
 # What changes a message and is no option of the call.
 _SHAPING = ("output_version", "cost_in_usage", "include_response_headers", "include_prefill")
 _TIMEOUT_PARTS = ("connect", "read", "write", "pool")
@@ -31,9 +28,9 @@ _TIMEOUT_PARTS = ("connect", "read", "write", "pool")
 
 def shown(kwargs: JsonObject) -> JsonObject:
     """Return options of a call as traces and caches may have them: a key or header is none of their business."""
-    shown = {name: value for name, value in kwargs.items() if name not in _SECRET}
-    if isinstance(shown.get("runware"), Mapping):
-        shown["runware"] = options.traceable_runware(shown["runware"])
+    shown = {name: value for name, value in kwargs.items() if name not in options.PRIVATE}
+    if isinstance(kwargs.get("runware"), Mapping):
+        shown["runware"] = options.traceable_runware(kwargs["runware"])
     return shown
 
 

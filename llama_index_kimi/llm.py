@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Self, cast
 
 from llama_index.core.base.llms.types import (
@@ -27,9 +26,10 @@ from llama_index.core.types import Model
 from pydantic import BaseModel, PrivateAttr, SecretStr
 
 from kimi_core import HOSTS, AsyncKimiClient, KimiClient, options
+from kimi_core.call_options import NO_OPTIONS, Options
 from kimi_core.errors import short_traceback
 from kimi_core.settings import make_settings, notice_missing_key
-from kimi_core.types import JsonObject, Options
+from kimi_core.types import JsonObject
 from llama_index_kimi import _streaming, _tools
 from llama_index_kimi import _structured_output as structured
 from llama_index_kimi._fields import DEFAULT_MODEL, KimiFields, connection_fields, given, split_additional
@@ -282,10 +282,10 @@ class KimiLLM(KimiFields):
 
     def _options(self, additional: Mapping[str, Any] | None = None, *, headers: bool = True) -> Options:
         """Return the options of this object, with its headers or without, and further ones of a call."""
-        base = options.parse(split_additional(self.additional_kwargs)) if self.additional_kwargs else None
+        base = options.parse(split_additional(self.additional_kwargs)) if self.additional_kwargs else NO_OPTIONS
         mine = options.parse({name: getattr(self, name) for name in options.OPTIONS}, base)
         if mine.extra_headers and not headers:
-            mine = replace(mine, extra_headers=None)
+            mine = mine.changed(extra_headers=None)
         return options.parse(split_additional(additional), mine) if additional else mine
 
     # ------------------------------------------------------------------------------------------- tools

@@ -253,7 +253,7 @@ def test_limits_that_are_none_raise(words: dict[str, Any]) -> None:
 
 
 def test_what_is_no_budget_raises_at_construction(framework: Driver) -> None:
-    with pytest.raises(ConfigError, match="budget must be a kimi_core.Budget, got float"):
+    with pytest.raises(ConfigError, match="budget must be an instance of Budget, got float"):
         framework.make(api_key="k", budget=0.5)
 
 

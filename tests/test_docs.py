@@ -174,8 +174,8 @@ def test_tests_and_files_that_are_named_exist(page: Path) -> None:
         assert (ROOT / file).exists(), file
 
 
-def test_the_readme_names_every_word_that_both_take() -> None:
-    text = README.read_text("utf-8").partition("## The words both take")[2].partition("## Hosts")[0]
+def test_the_readme_names_every_option_of_both() -> None:
+    text = README.read_text("utf-8").partition("## The options of both")[2].partition("## Hosts")[0]
     named = {word for spec in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for word in re.findall(r"`(\w+)`", spec)}
     assert named == {"model", *options.CONNECTION, *options.OPTIONS, *options.SERVED}
     for word in named - {"http_client", "http_async_client"}:

@@ -19,9 +19,7 @@ PACKAGES = ("kimi_core", "kimi_adapters", "langchain_kimi", "llama_index_kimi")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 # What does not keep a rule yet. Lists may only become shorter: what keeps the rule by now must be taken out.
-TOO_LONG = {
-    "settings.py: make_settings",
-}
+TOO_LONG: set[str] = set()
 UNLIKE = {
     "transport.py: OpenStream.__iter__",
 }

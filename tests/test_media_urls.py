@@ -211,5 +211,5 @@ def test_the_words_travel_with_a_pickled_model(driver: Driver, kimi: LocalKimi, 
 
 
 def test_a_word_of_no_meaning_is_refused(framework: Driver) -> None:
-    with pytest.raises(ValueError, match="fetch_media must be one of 'public', True, False"):
+    with pytest.raises(ValueError, match="fetch_media must be 'public' or a valid boolean"):
         framework.make(api_key="k", fetch_media="private")

@@ -1,8 +1,9 @@
-"""One set of words in both frameworks, at construction and per call; the call wins; unknown words raise."""
+"""The options of both frameworks, at construction and per call; the call wins; unknown ones raise."""
 
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +21,12 @@ from kimi_core import (
     UnknownHostError,
     UnknownOptionError,
 )
+from kimi_core.call_options import CallOptions
+from kimi_core.connection_options import ConnectionOptions
+from langchain_kimi import ChatKimi
+from llama_index_kimi import KimiLLM
 
+ROOT = Path(__file__).parent.parent
 INVOKED = [d for d in DRIVERS if d.mode == "invoke"]
 # A host that takes every option, so that each can be seen on the wire.
 OPEN = HostSpec(name="open", title="Open", key_required=False, base_url="http://127.0.0.1:9/v1", pinned_sampling=False)
@@ -306,7 +312,7 @@ WRONG = [
 @pytest.mark.parametrize(("word", "value"), WRONG, ids=str)
 def test_a_value_of_the_wrong_type_raises_before_any_io(driver: Driver, kimi: LocalKimi, word: str, value: Any) -> None:
     model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key)
-    with pytest.raises(ConfigError, match=word):
+    with pytest.raises(ConfigError, match="Headers" if word == "extra_headers" else word):
         driver.ask(model, "Hello", **{word: value})
     assert kimi.requests == []
 
@@ -330,6 +336,28 @@ def test_a_tool_without_a_name_of_text_raises_before_any_io(framework: Driver, k
 @pytest.mark.parametrize("n", [0, -1])
 def test_less_than_one_answer_raises_before_any_io(driver: Driver, kimi: LocalKimi, n: int) -> None:
     model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key)
-    with pytest.raises(ValueError, match="n must be at least 1"):
+    with pytest.raises(ValueError, match="n must be greater than or equal to 1"):
         driver.ask(model, "Hello", n=n)
     assert kimi.requests == []
+
+
+# ------------------------------------------------------------------------------------------------- one table
+
+
+def test_an_option_that_is_only_sent_stands_in_the_table_and_where_it_is_sent() -> None:
+    """Both classes have it, it is checked and documented, though no file but these two names it."""
+    option = "safety_identifier"
+    packages = ("kimi_core", "langchain_kimi", "llama_index_kimi")
+    files = (file for package in packages for file in (ROOT / package).rglob("*.py"))
+    naming = {file.relative_to(ROOT).as_posix() for file in files if option in file.read_text("utf-8")}
+    facts = {name for name in naming if name.startswith("kimi_core/hosts/")} | {"kimi_core/option_hints.py"}
+    assert naming - facts == {"kimi_core/call_options.py", "kimi_core/codecs/chat.py"}
+    assert ChatKimi.model_fields[option].description == KimiLLM.model_fields[option].description
+
+
+@pytest.mark.parametrize("cls", [ChatKimi, KimiLLM])
+def test_both_classes_have_every_option_with_one_text(cls: type[ChatKimi | KimiLLM]) -> None:
+    tables = {**CallOptions.model_fields, **ConnectionOptions.model_fields}
+    assert {name: cls.model_fields[name].description for name in tables} == {
+        name: field.description for name, field in tables.items()
+    }

@@ -407,7 +407,7 @@ def test_llama_index_gives_the_first_answer_and_the_others_beside_it(vllm: Local
 
 @pytest.mark.parametrize("n", [0, -3])
 def test_fewer_than_one_answer_is_an_error(whole: Driver, kimi: LocalKimi, n: int) -> None:
-    with pytest.raises(ConfigError, match="n must be at least 1"):
+    with pytest.raises(ConfigError, match="n must be greater than or equal to 1"):
         whole.ask(whole.make(**where(kimi)), "Hello", n=n)
     assert kimi.requests == []
 

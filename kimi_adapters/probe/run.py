@@ -13,6 +13,7 @@ from kimi_adapters.probe.findings import Finding, Report, compared, known_spec, 
 from kimi_adapters.probe.questions import QUESTIONS, Question
 from kimi_adapters.probe.seen import Seen, Try
 from kimi_core import errors as err
+from kimi_core.call_options import NO_OPTIONS
 from kimi_core.codecs import WireRequest
 from kimi_core.codecs.json_paths import dig, merge_patch
 from kimi_core.hosts import models
@@ -24,12 +25,12 @@ from kimi_core.transport.drivers import BLOCKING
 from kimi_core.transport.redaction import Redactor
 from kimi_core.transport.transport import Transport
 from kimi_core.transport.waiting import wait
-from kimi_core.types import JsonObject, Options
+from kimi_core.types import JsonObject
 
 Progress: TypeAlias = Callable[[str, int], None]
 """Told before each call: the question, and how many calls were made so far."""
 
-_PLAIN = Options()
+_PLAIN = NO_OPTIONS
 _ENOUGH = 4096
 """Tokens. Room for a short thought and an answer; what needs more is cut, and tells nothing."""
 _LIMITS: tuple[JsonObject, ...] = ({"max_tokens": _ENOUGH}, {"max_completion_tokens": _ENOUGH}, {})
@@ -97,7 +98,7 @@ def probe(
         APIError: If the first call failed: the host cannot be reached, or refuses the key or the model.
     """
     require_key(settings)
-    profile = _listed(_profile(settings, model), Transport(replace(settings, max_retries=0), BLOCKING))
+    profile = _listed(_profile(settings, model), Transport(settings.model_copy(update={"max_retries": 0}), BLOCKING))
     run = _Run(settings, profile, progress or (lambda name, done: None))
     run.begin()
     findings = tuple(one for question in QUESTIONS for one in run.ask(question))
@@ -162,7 +163,10 @@ class _Run:
 
     def _first(self, one: Try, question: str) -> Answer:
         """Make a call that fails at once if the host cannot be reached, and is retried if the host is busy."""
-        patient, self._transport = self._transport, Transport(replace(self._settings, max_retries=0), BLOCKING)
+        patient, self._transport = (
+            self._transport,
+            Transport(self._settings.model_copy(update={"max_retries": 0}), BLOCKING),
+        )
         try:
             return self._called(one, question)
         except (err.RateLimitError, err.InternalServerError) as error:

@@ -8,6 +8,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kimi_core import errors as err
+from kimi_core.call_options import NO_OPTIONS, Options
 from kimi_core.client.answer_stream import AnswerStream
 from kimi_core.client.base_client import BaseClient
 from kimi_core.codecs import WireRequest
@@ -16,7 +17,7 @@ from kimi_core.hosts.profile import Profile, model_there
 from kimi_core.request.plan import Plan
 from kimi_core.settings import Settings, fallback_settings
 from kimi_core.transport.waiting import BEGUN
-from kimi_core.types import JsonObject, Options, Request, Response, Tool, ToolCall
+from kimi_core.types import JsonObject, Request, Response, Tool, ToolCall
 from kimi_core.usage import bill_of, billed
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ else:
     Balance = FormulaResult = SearchResult = AsyncFiles = Any  # annotations resolve without the imports
 
 T = TypeVar("T")
-_NO_OPTIONS = Options()
 
 
 class AsyncKimiClient(BaseClient):
@@ -282,7 +282,7 @@ class AsyncKimiClient(BaseClient):
 
         profile = self.account
         wire = server_tools.search(query, limit, timeout_seconds, profile, include_content=include_content)
-        body, _ = await self._transport.send(wire, profile, _NO_OPTIONS)
+        body, _ = await self._transport.send(wire, profile, NO_OPTIONS)
         return server_tools.read_results(body, profile)
 
     async def formula_tools(self, uri: str) -> tuple[Tool, ...]:
@@ -300,7 +300,7 @@ class AsyncKimiClient(BaseClient):
         from kimi_core.endpoints import server_tools
 
         profile = self.account
-        body, _ = await self._transport.send(server_tools.fiber(uri, name, arguments, profile), profile, _NO_OPTIONS)
+        body, _ = await self._transport.send(server_tools.fiber(uri, name, arguments, profile), profile, NO_OPTIONS)
         return server_tools.read_fiber(body, uri, name, profile)
 
     async def balance(self) -> Balance:
@@ -323,7 +323,7 @@ class AsyncKimiClient(BaseClient):
         if is_hosted(request):  # it takes no tools: what a formula offers need not be known for it
             request = replace(request, tools=(), tool_choice=None)
         plan, wire = self.prepare(await self.attached(request))
-        body, _ = await self._transport.send(token_count.request(plan.profile, wire), plan.profile, _NO_OPTIONS)
+        body, _ = await self._transport.send(token_count.request(plan.profile, wire), plan.profile, NO_OPTIONS)
         return token_count.read(body, plan.profile)
 
 

@@ -7,15 +7,13 @@ from typing import Any, Self
 
 from kimi_core.client.pipeline import Pipeline
 from kimi_core.codecs import WireRequest
+from kimi_core.connection_options import OF_ONE_HOST
 from kimi_core.hosts.addresses import is_local
 from kimi_core.hosts.profile import Profile, find_host
 from kimi_core.hosts.registry import HostSpec, guess_by_url, named_by_url
 from kimi_core.request.plan import Plan
 from kimi_core.settings import Settings, make_settings
 from kimi_core.types import Request, Tool
-
-_CONNECTION = ("host", "api_key", "base_url", "default_headers")
-"""All settings that may hold credentials."""
 
 
 class BaseClient:
@@ -26,7 +24,7 @@ class BaseClient:
 
         Args:
             settings: Ready-made settings.
-            **given: Or the arguments of `kimi_core.settings.make_settings`: host, api_key, base_url, timeout, …
+            **given: Or the fields of `kimi_core.connection_options.ClientOptions`: host, api_key, base_url, …
 
         Raises:
             ConfigError: If a value is wrong.
@@ -56,7 +54,7 @@ class BaseClient:
             return self
         kept = self.settings.arguments()
         if self.changes_host(changes):
-            for name in _CONNECTION:
+            for name in OF_ONE_HOST:
                 kept.pop(name)
         return self._sibling(make_settings(**{**kept, **changes}))
 

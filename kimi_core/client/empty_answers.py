@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from kimi_core.call_options import EmptyAnswer
 from kimi_core.codecs.call_sections import WITHHELD
 from kimi_core.errors import APIError, ToolNotCalledError
 from kimi_core.quoting import listed
 from kimi_core.request.plan import Plan
-from kimi_core.types import EmptyAnswer, Request, Response, ToolChoice
+from kimi_core.types import Request, Response, ToolChoice
 
 PROMOTED = "promoted_reasoning"
 """Marks in `Response.extra` a text that was the reasoning of an answer without text."""
@@ -76,7 +77,7 @@ def without_refused(plan: Plan, error: APIError) -> tuple[Plan, str] | None:
     if named is None or getattr(options, named["option"], None) is None:
         return None
     nothing: dict[str, Any] = {named["option"]: None}
-    return replace(plan, request=replace(plan.request, options=replace(options, **nothing))), named["option"]
+    return replace(plan, request=replace(plan.request, options=options.changed(**nothing))), named["option"]
 
 
 def left_empty(plan: Plan, response: Response) -> Iterator[tuple[str, str]]:

@@ -117,7 +117,7 @@ class FallbackRun:
         self.client = self._first._fallback(self._index)
         options = self._asked.options
         if self.client.settings.base_url != self._first.settings.base_url:  # headers may hold what is not its business
-            options = replace(options, extra_headers=None)
+            options = options.changed(extra_headers=None)
         self.request = replace(self._asked, model=model, options=options)
         self._index += 1
         if self._text:
@@ -134,7 +134,7 @@ def _continued(request: Request, text: str, characters: int) -> Request:
         before = [*before, last]
     limit = request.options.max_tokens
     left = None if limit is None else max(limit - characters // CHARACTERS, 1)
-    options = replace(request.options, max_tokens=left, empty_answer="keep")  # the rest of an answer may be empty
+    options = request.options.changed(max_tokens=left, empty_answer="keep")  # the rest of an answer may be empty
     return replace(request, messages=(*before, begun), options=options)
 
 

@@ -57,7 +57,7 @@ def _part(request: Request, start: int, n: int) -> Request:
     options, seed = request.options, request.options.seed
     # The same seed would give the same answer over and over; hosts that give several count it up as well.
     seed = None if seed is None else seed + start
-    return replace(request, options=replace(options, n=n, seed=seed))
+    return replace(request, options=options.changed(n=n, seed=seed))
 
 
 def together(answers: Sequence[Response]) -> Response:

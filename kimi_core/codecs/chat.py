@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json, to_json
 
+from kimi_core.call_options import Options
 from kimi_core.codecs import WireRequest
 from kimi_core.codecs.chat_stream import ChatStreamDecoder
 from kimi_core.codecs.error_mapping import not_an_answer
@@ -30,7 +31,6 @@ from kimi_core.types import (
     ImagePart,
     JsonObject,
     Message,
-    Options,
     OutputFormat,
     Part,
     Reasoning,

@@ -8,12 +8,12 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any
 
+from kimi_core.call_options import Options
 from kimi_core.errors import ConfigError, UnknownHostError, warn
 from kimi_core.hosts import model_ids, models, registry
 from kimi_core.hosts.models import ModelSpec
 from kimi_core.hosts.registry import HostSpec
 from kimi_core.quoting import in_short, quoted
-from kimi_core.types import Options
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +53,7 @@ class Profile:
 
 _HOST_FIELDS = {f.name for f in fields(HostSpec)}
 _MODEL_FIELDS = {f.name for f in fields(ModelSpec)}
-_OPTIONS = {f.name for f in fields(Options)}
+_OPTIONS = {*Options.model_fields}
 
 
 def nearest(model: str) -> str:

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from kimi_core.call_options import Thinking
 from kimi_core.errors import ConfigError, MessageError, UnsupportedError
 from kimi_core.hosts.profile import Profile, did_you_mean
 from kimi_core.hosts.spec import ChoiceMode, Patch
 from kimi_core.quoting import in_short, quoted
 from kimi_core.request.plan import Note, Plan
-from kimi_core.types import OutputFormat, Request, Thinking, Tool, ToolChoice
+from kimi_core.types import OutputFormat, Request, Tool, ToolChoice
 
 
 def plan(request: Request, profile: Profile) -> Plan:
@@ -58,7 +59,7 @@ class _Draft:
         return self.profile.thinks(self.thinking.enabled)
 
     def set(self, **changes: Any) -> None:
-        self.options = replace(self.options, **changes)
+        self.options = self.options.changed(**changes)
 
     def note(self, option: str, why: str) -> None:
         self.notes.append(Note(option, f"{option} is not sent to {self.profile.where}: {why}"))
@@ -320,10 +321,7 @@ _SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
 
 def _sampling(draft: _Draft) -> None:
     host = draft.profile.host
-    n = 1 if draft.options.n is None else draft.options.n
-    if n < 1:
-        raise ConfigError(f"n must be at least 1, got {quoted(n)}.")
-    n = min(n, host.most_answers)  # the client asks for the others in requests of their own
+    n = min(draft.options.n or 1, host.most_answers)  # the client asks for the others in requests of their own
     draft.set(n=n if n > 1 else None)
     if not host.pinned_sampling:
         return

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json, to_json
 
 from kimi_core import errors as err
+from kimi_core.call_options import Options
 from kimi_core.codecs import WireRequest
 from kimi_core.codecs.error_mapping import error_in_body
 from kimi_core.headers import hidden, merged
@@ -29,7 +30,6 @@ from kimi_core.transport.redaction import Redactor
 from kimi_core.transport.redirects import Redirects
 from kimi_core.transport.sdk_call import Call, Upload, arguments
 from kimi_core.transport.sdk_errors import Translation, broken
-from kimi_core.types import Options
 
 DONE = "[DONE]"
 """What ends a stream."""

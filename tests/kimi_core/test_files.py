@@ -382,7 +382,7 @@ def test_uploads_are_said_in_the_log(make: Any, kimi: LocalKimi, caplog: pytest.
 @pytest.mark.parametrize("word", ["fetch_media", "upload_media", "documents"])
 def test_a_word_that_is_none_of_the_choices_is_refused(word: str) -> None:
     for value in ("yes", 1, None, "Public"):
-        with pytest.raises(core.ConfigError, match=f"{word} must be one of"):
+        with pytest.raises(core.ConfigError, match=f"{word} must be '"):
             KimiClient(api_key="k", **{word: value})
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from kimi_core import structured_output
+from kimi_core.call_options import Options
 from kimi_core.codecs import Poll, WireRequest
 from kimi_core.codecs.chat import document_text, media_url, unread, wire_names, wire_to_user
 from kimi_core.codecs.error_mapping import error_in_body, not_an_answer
@@ -26,7 +27,6 @@ from kimi_core.types import (
     ImagePart,
     JsonObject,
     Message,
-    Options,
     Part,
     Request,
     Response,
