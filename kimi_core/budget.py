@@ -144,18 +144,18 @@ class Budget:
             raise self._error(profile, f"was not asked again: the budget's {reached} are spent")
 
     def settle(self, response: Response, profile: Profile, meter: Meter | None = None) -> None:
-        """Count a whole answer, in place of what its meter has estimated."""
-        if response.usage is None and response.cost_usd is None:
-            return
+        """Count an answer, in place of what its meter has estimated. The estimate of what no host said stands."""
         tokens, usd = meter.counted if meter else (0, 0.0)
         if response.usage is not None:
             self.add(response.usage.total_tokens - tokens, 0.0)
+            tokens = 0
         if response.cost_usd is not None:
             self.add(0, response.cost_usd - usd)
-        elif _price(profile) is None:
+            usd = 0.0
+        elif _price(profile) is None and (response.usage is not None or response.finish_reason is not None):
             self._unpriced = profile.where
         if meter:
-            meter.counted = (0, 0.0)
+            meter.counted = (tokens, usd)
 
     def add(self, tokens: int, usd: float) -> None:
         """Count."""
@@ -211,6 +211,13 @@ class Meter:
 
         return add
 
+    def estimate(self, response: Response) -> None:
+        """Count a whole answer."""
+        for answer in (response, *response.alternatives):
+            texts = (answer.text, answer.reasoning.text if answer.reasoning else "", answer.refusal)
+            calls = (call.arguments for call in answer.tool_calls)
+            self._take(sum(map(len, (*texts, *calls))))
+
     def _feed(self, event: Event) -> None:
         match event:
             case (
@@ -219,9 +226,10 @@ class Meter:
                 | RefusalDelta(text=text)
                 | ToolCallDelta(arguments=text)
             ):
-                self._characters += len(text)
-            case _:
-                return
+                self._take(len(text))
+
+    def _take(self, characters: int) -> None:
+        self._characters += characters
         fresh = self._characters // CHARACTERS - self._told
         self._told += fresh
         self._count(fresh, fresh * self._rate)

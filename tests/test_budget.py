@@ -41,6 +41,16 @@ def make(driver: Driver, server: LocalKimi, **words: Any) -> Any:
     return driver.make(base_url=server.base_url, api_key=server.api_key, **words)
 
 
+def enqueue_bare(driver: Driver, server: LocalKimi, text: str) -> None:
+    """An answer of which the host says neither usage nor price."""
+    choice: dict[str, Any] = {"index": 0, "finish_reason": "stop"}
+    said, bare = {"role": "assistant", "content": text}, {"id": "c", "model": "kimi-k2.6"}
+    if driver.streams:
+        server.enqueue(sse=[{**bare, "choices": [{**choice, "delta": said}]}], unchecked=True)
+    else:
+        server.enqueue(json={**bare, "choices": [{**choice, "message": said}]}, unchecked=True)
+
+
 @pytest.fixture(params=STREAMED, ids=[d.name for d in STREAMED])
 def streamed(request: pytest.FixtureRequest) -> Driver:
     return request.param
@@ -217,6 +227,17 @@ def test_a_turn_of_a_stream_with_server_tools_is_settled(kimi: LocalKimi) -> Non
     assert (budget.spent.tokens, budget.spent.steps) == (60, 2)
 
 
+def test_an_answer_of_which_no_host_said_what_it_cost_is_estimated(driver: Driver, kimi: LocalKimi) -> None:
+    budget = Budget(tokens=400)
+    model = make(driver, kimi, budget=budget)
+    enqueue_bare(driver, kimi, LONG)
+    driver.ask(model, "Hello")
+    assert budget.spent.tokens == len(LONG) // 4 + 1
+    assert budget.spent.usd > 0
+    with pytest.raises(BudgetExceededError):
+        driver.ask(model, "Hello")
+
+
 # ------------------------------------------------------------------------------------------------------- prices
 
 UNPRICED = HostSpec(name="bare", title="Bare", key_required=False)
@@ -239,6 +260,14 @@ def test_a_price_of_the_users_own_will_do(driver: Driver, kimi: LocalKimi) -> No
 def test_a_price_that_was_to_come_and_did_not_ends_it(driver: Driver, kimi: LocalKimi) -> None:
     model = make(driver, kimi, host="aimlapi", model="kimi-k2.6", budget=Budget(usd=1), max_retries=0)
     kimi.enqueue(text="Yes.", unchecked=True)
+    driver.ask(model, "Hello")
+    with pytest.raises(ConfigError, match="reported no price"):
+        driver.ask(model, "Hello")
+
+
+def test_an_answer_with_neither_price_nor_usage_ends_it_too(driver: Driver, kimi: LocalKimi) -> None:
+    model = make(driver, kimi, host="aimlapi", model="kimi-k2.6", budget=Budget(usd=1), max_retries=0)
+    enqueue_bare(driver, kimi, "Yes.")
     driver.ask(model, "Hello")
     with pytest.raises(ConfigError, match="reported no price"):
         driver.ask(model, "Hello")

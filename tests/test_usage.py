@@ -41,6 +41,49 @@ def test_an_answer_that_was_asked_for_again_costs_what_is_known_of_both(
     assert answer.cost_usd == pytest.approx(PRICE)
 
 
+COUNTS: list[tuple[Any, tuple[int, int, int, int | None] | None]] = [
+    ({"prompt_tokens": 12.0, "completion_tokens": 3.0, "total_tokens": 15.0}, (12, 3, 15, None)),
+    ({"prompt_tokens": "12", "completion_tokens": "3", "cached_tokens": "7"}, (12, 3, 15, 7)),
+    ({"prompt_tokens": None, "completion_tokens": 3, "total_tokens": None}, (0, 3, 3, None)),
+    ({"prompt_tokens": float("inf"), "completion_tokens": 3}, (0, 3, 3, None)),
+    ({"prompt_tokens": float("nan"), "completion_tokens": 3}, (0, 3, 3, None)),
+    ({"prompt_tokens": -5, "completion_tokens": 3, "cached_tokens": -1}, (0, 3, 3, None)),
+    ({"prompt_tokens": True, "completion_tokens": 3, "cached_tokens": []}, (0, 3, 3, None)),
+    ({"prompt_tokens": [1], "completion_tokens": {}, "total_tokens": "many"}, None),
+    ({}, None),
+    ([1], None),
+    ("many", None),
+]
+
+
+@pytest.mark.parametrize(("usage", "counted"), COUNTS, ids=[str(usage) for usage, _ in COUNTS])
+def test_usage_is_whole_numbers_and_what_is_no_number_was_not_counted(
+    usage: Any, counted: Any, driver: Driver, kimi: LocalKimi
+) -> None:
+    enqueue(kimi, driver, usage=usage)
+    answer = driver.ask(driver.make(base_url=kimi.base_url, api_key=kimi.api_key), "Really?")
+    found = (answer.input_tokens, answer.output_tokens, answer.total_tokens, answer.cached_tokens)
+    assert found == (counted or (None, None, None, None))
+    assert all(type(number) is int for number in found if number is not None)
+
+
+@pytest.mark.parametrize("cost", [-1, float("inf"), float("nan"), True, "much", []])
+def test_a_price_that_is_none_is_not_taken_for_one(cost: Any, driver: Driver, kimi: LocalKimi) -> None:
+    enqueue(kimi, driver, usage={**USAGE, "cost": cost})
+    overrides = {"cost_paths": ("usage.cost",), "prices": {}}
+    model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key, overrides=overrides)
+    assert driver.ask(model, "Really?").cost_usd is None
+
+
+def enqueue(kimi: LocalKimi, driver: Driver, usage: Any) -> None:
+    whole = {**body({"content": "Yes."}, None), "usage": usage}
+    if driver.streams:
+        choices = [{"index": 0, "delta": {"role": "assistant", "content": "Yes."}, "finish_reason": "stop"}]
+        kimi.enqueue(sse=[{**whole, "choices": choices}])
+    else:
+        kimi.enqueue(json=whole)
+
+
 class City(BaseModel):
     """A city."""
 

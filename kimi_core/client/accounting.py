@@ -34,6 +34,9 @@ class Accounting:
     def count(self, plan: Plan, response: Response, meter: Meter | None = None) -> None:
         """Count an answer."""
         if self._budget is not None:
+            if meter is None and response.usage is None:
+                meter = self._budget.meter(plan.request, plan.profile)
+                meter.estimate(response)
             self._budget.settle(response, plan.profile, meter)
         if response.usage is not None and _usage_log.isEnabledFor(logging.INFO):
             _log_usage(plan.profile, response)

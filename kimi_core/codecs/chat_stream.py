@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from kimi_core.codecs.amounts import amount, count, part
 from kimi_core.codecs.call_sections import WITHHELD, RecoveredCalls, SectionReader, WithheldCalls
 from kimi_core.codecs.error_mapping import error_in_frame, not_an_answer
 from kimi_core.codecs.inline_markup import MarkupReader
@@ -150,7 +151,7 @@ class ChatStreamDecoder:
         """
         if self._finish is None and not (whole and self._started):
             return []
-        usage = _usage(self._usage, self._profile) if self._usage else None
+        usage = _usage(self._usage, self._profile)
         cost, estimated = self._price(usage)
         events: list[Event] = [TextDelta("\ufffd")] if self._half else []
         if self._markup is not None:
@@ -171,9 +172,8 @@ class ChatStreamDecoder:
 
     def so_far(self) -> Finished | None:
         """See `StreamDecoder.so_far`."""
-        if not self._usage:
+        if (usage := _usage(self._usage, self._profile)) is None:
             return None
-        usage = _usage(self._usage, self._profile)
         return Finished(None, None, usage, *self._price(usage))
 
     def _paired(self, text: str) -> str:
@@ -209,18 +209,18 @@ class ChatStreamDecoder:
         # Moonshot sends the same usage in the last choice and in a chunk of its own: last wins, never added.
         usage = first(frame, host.usage_paths)
         self._usage = usage if isinstance(usage, dict) and usage else self._usage
-        cost = first(frame, host.cost_paths)
-        self._cost = cost if isinstance(cost, int | float) else self._cost
+        if (cost := amount(first(frame, host.cost_paths))) is not None:
+            self._cost = cost
         for key, value in frame.items():
             if key not in _KNOWN and value is not None:
                 self._extra[key] = value
 
     def _price(self, usage: Usage | None) -> tuple[float | None, bool]:
         if self._cost is not None:
-            return float(self._cost), False
+            return self._cost, False
         for header in self._profile.host.cost_headers:
-            if said := self._headers.get(header):
-                return float(said), False
+            if (said := amount(self._headers.get(header))) is not None:
+                return said, False
         price = self._profile.host.prices.get(self._profile.model.id)
         if usage is None or price is None:
             return None, False
@@ -273,22 +273,22 @@ def _joined(parts: Any, events: list[Event]) -> str:
     return "".join(part.get("text") or "" for part in parts if isinstance(part, dict))
 
 
-def _usage(raw: JsonObject, profile: Profile) -> Usage:
+def _usage(raw: JsonObject | None, profile: Profile) -> Usage | None:
+    """Return what was counted; None when nothing was."""
+    if not raw:
+        return None
     host = profile.host
-    prompt, completion = _count(raw.get("prompt_tokens")), _count(raw.get("completion_tokens"))
-    cached, reasoning = first(raw, host.cached_paths), first(raw, host.reasoning_paths)
-    written = first(raw, host.cache_write_paths)
+    prompt, completion, total = (count(raw.get(f"{name}_tokens")) for name in ("prompt", "completion", "total"))
+    if prompt is completion is total is None:
+        return None
+    prompt, completion = prompt or 0, completion or 0
+    cached = part(first(raw, host.cached_paths), prompt)
     return Usage(
         input_tokens=prompt,
         output_tokens=completion,
-        total_tokens=_count(raw.get("total_tokens")) or prompt + completion,
-        cached_tokens=None if cached is None else min(_count(cached), prompt),
-        # Seen live: 6001 reasoning tokens of 6000 completion tokens.
-        reasoning_tokens=None if reasoning is None else min(_count(reasoning), completion),
+        total_tokens=total or prompt + completion,
+        cached_tokens=cached,
+        reasoning_tokens=part(first(raw, host.reasoning_paths), completion),
         raw=raw,
-        cache_write_tokens=None if written is None else min(_count(written), prompt - min(_count(cached), prompt)),
+        cache_write_tokens=part(first(raw, host.cache_write_paths), prompt - (cached or 0)),
     )
-
-
-def _count(value: Any) -> int:
-    return int(value) if isinstance(value, int | float) else 0

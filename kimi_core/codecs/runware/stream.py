@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kimi_core import errors as err
+from kimi_core.codecs.amounts import amount, count, part
 from kimi_core.codecs.error_mapping import error_in_frame, not_an_answer
 from kimi_core.codecs.json_paths import first
 from kimi_core.codecs.tool_calls import ToolCallAssembler
@@ -95,9 +96,10 @@ class RunwareStreamDecoder:
     def _ending(self, item: JsonObject) -> None:
         host = self._profile.host
         self._finish = item.get("finishReason") or self._finish
-        usage, cost = first(item, host.usage_paths), first(item, host.cost_paths)
+        usage = first(item, host.usage_paths)
         self._usage = usage if isinstance(usage, dict) and usage else self._usage
-        self._cost = float(cost) if isinstance(cost, int | float) else self._cost
+        if (cost := amount(first(item, host.cost_paths))) is not None:
+            self._cost = cost
         self._last = item
         self._extra |= {key: value for key, value in item.items() if key not in _KNOWN and value is not None}
 
@@ -117,15 +119,14 @@ class RunwareStreamDecoder:
             raise self._callless()
         if reason == "stop" and self._calls.seen:
             reason = "tool_calls"
-        usage = _usage(self._usage, self._profile) if self._usage else None
+        usage = _usage(self._usage, self._profile)
         events.append(Finished(reason, self._finish, usage, self._cost, extra=self._extra))
         return events
 
     def so_far(self) -> Finished | None:
         """See `StreamDecoder.so_far`."""
-        if not self._usage and self._cost is None:
-            return None
-        return Finished(None, None, _usage(self._usage, self._profile) if self._usage else None, self._cost)
+        usage = _usage(self._usage, self._profile)
+        return None if usage is None and self._cost is None else Finished(None, None, usage, self._cost)
 
     def _callless(self) -> err.DecodeError:
         where = self._profile.where
@@ -155,19 +156,20 @@ def _as_deltas(calls: Iterable[JsonObject | None]) -> Iterator[JsonObject]:
         yield {"id": call.get("id"), "index": call.get("index"), "function": function}
 
 
-def _usage(raw: JsonObject, profile: Profile) -> Usage:
+def _usage(raw: JsonObject | None, profile: Profile) -> Usage | None:
+    """Return what was counted; None when nothing was."""
+    if not raw:
+        return None
     host = profile.host
-    prompt, completion, total = (_count(raw.get(f"{name}Tokens")) for name in ("prompt", "completion", "total"))
-    cached, reasoning = first(raw, host.cached_paths), first(raw, host.reasoning_paths)
+    prompt, completion, total = (count(raw.get(f"{name}Tokens")) for name in ("prompt", "completion", "total"))
+    if prompt is completion is total is None:
+        return None
+    prompt, completion = prompt or 0, completion or 0
     return Usage(
         input_tokens=prompt,
         output_tokens=completion,
         total_tokens=total or prompt + completion,
-        cached_tokens=None if cached is None else min(_count(cached), prompt),
-        reasoning_tokens=None if reasoning is None else min(_count(reasoning), completion),
+        cached_tokens=part(first(raw, host.cached_paths), prompt),
+        reasoning_tokens=part(first(raw, host.reasoning_paths), completion),
         raw=raw,
     )
-
-
-def _count(value: Any) -> int:
-    return int(value) if isinstance(value, int | float) else 0
