@@ -1,4 +1,4 @@
-"""Options of one mode that somebody brings along for all calls: they go with calls of that mode alone."""
+"""Options of one mode (streams, tools) that somebody brings along for all calls: they go with that mode alone."""
 
 from __future__ import annotations
 
@@ -62,6 +62,31 @@ def test_further_fields_of_llama_index_are_taken_alike(driver: Driver, host: Loc
     word = "additional_kwargs" if driver.framework == "llama_index" else "extra_body"
     assert driver.ask(driver.make(**about(host), **{word: BROUGHT}), "Hi").text
     assert sent(host) == modes(driver)
+
+
+@pytest.mark.parametrize("brought", [{"tool_choice": "auto"}, {"parallel_tool_calls": False}])
+def test_options_of_tools_go_with_tools_alone(driver: Driver, brought: dict[str, Any]) -> None:
+    word = "additional_kwargs" if driver.framework == "llama_index" else "extra_body"
+    with LocalKimi(dialect="vllm") as vllm:
+        model = driver.make(**about(vllm), **{word: brought})
+        assert driver.ask(model, "Hi").text
+        assert vllm.requests[-1].body.keys().isdisjoint(brought)
+        assert driver.ask(model, "Hi", tools=[look]).text
+        assert vllm.requests[-1].body.items() >= brought.items()
+        assert vllm.errors == []
+
+
+def look() -> str:
+    """Look around."""
+    return "All is well."
+
+
+@pytest.mark.parametrize("brought", [BROUGHT, {"stream": True}, {"tool_choice": "auto", "parallel_tool_calls": True}])
+def test_options_for_the_compatible_endpoint_do_not_go_to_runwares_own(driver: Driver, brought: dict[str, Any]) -> None:
+    with LocalKimi(dialect="runware") as runware:
+        assert driver.ask(driver.make(**about(runware), extra_body=brought), "Hi").text
+        assert runware.requests[-1].body[0].keys().isdisjoint(brought)
+        assert runware.errors == []
 
 
 def test_who_wants_no_usage_in_streams_gets_none(driver: Driver, kimi: LocalKimi) -> None:

@@ -61,6 +61,12 @@ _PLAIN = (
 )
 
 
+STREAMED = ("stream", "stream_options")
+"""Options that go with streams alone."""
+WITH_TOOLS = ("tool_choice", "parallel_tool_calls")
+"""Options that go with tools alone."""
+
+
 class ChatCodec:
     """Encodes and decodes Chat Completions by the facts of a profile."""
 
@@ -180,15 +186,15 @@ def _keeps_reasoning(plan: Plan) -> bool:
 
 
 def _in_mode(body: JsonObject, *, stream: bool) -> JsonObject:
-    """Return the body set to stream, or not, whatever `extra_body` has: it goes with calls of both kinds.
+    """Return the body without options of another mode, which `extra_body` may bring: it goes with calls of all modes.
 
-    vLLM answers 400 otherwise ("Stream options can only be defined when `stream=True`.").
+    vLLM answers 400 otherwise ("Stream options can only be defined when `stream=True`.", "When using `tool_choice`,
+    `tools` must be set.").
     """
-    if stream:
-        return body if body.get("stream") is True else {**body, "stream": True}
-    if "stream" not in body and "stream_options" not in body:
-        return body
-    return {key: value for key, value in body.items() if key not in ("stream", "stream_options")}
+    others = (() if body.get("tools") else WITH_TOOLS) + (() if stream else STREAMED)
+    if not body.keys().isdisjoint(others):
+        body = {key: value for key, value in body.items() if key not in others}
+    return {**body, "stream": True} if stream and body.get("stream") is not True else body
 
 
 def _options(options: Options, profile: Profile) -> JsonObject:

@@ -54,11 +54,17 @@ def test_every_option_is_in_the_table() -> None:
     assert {*OPTIONS, "additional_kwargs"} == {*SENT, *UNSENT}
 
 
+BESIDE: dict[str, Any] = {
+    "parallel_tool_calls": {"tools": [{"type": "function", "function": {"name": "look", "parameters": {}}}]}
+}
+"""What an option is sent beside, where it is not sent alone."""
+
+
 @pytest.mark.parametrize("word", SENT)
 def test_an_option_of_the_constructor_is_sent(plain: Any, kimi: LocalKimi, word: str) -> None:
     _, value, wire = SENT[word]
     kimi.enqueue(text="Hello", unchecked=True)
-    plain(**{word: value}).chat(ASKED, model=MODEL.get(word, "kimi-k3"))
+    plain(**{word: value}).chat(ASKED, model=MODEL.get(word, "kimi-k3"), **BESIDE.get(word, {}))
     body = kimi.requests[-1].body
     assert all(body[key] == sent for key, sent in wire.items())
 
@@ -68,7 +74,7 @@ def test_an_option_of_the_constructor_is_sent(plain: Any, kimi: LocalKimi, word:
 def test_the_call_wins_over_the_constructor(plain: Any, kimi: LocalKimi, word: str, way: str) -> None:
     mine, given, wire = SENT[word]
     kimi.enqueue(text="Hello", unchecked=True)
-    run(plain(**{word: mine}), way, model=MODEL.get(word, "kimi-k3"), **{word: given})
+    run(plain(**{word: mine}), way, model=MODEL.get(word, "kimi-k3"), **{word: given}, **BESIDE.get(word, {}))
     body = kimi.requests[-1].body
     assert all(body[key] == sent for key, sent in wire.items())
 

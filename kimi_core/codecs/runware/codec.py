@@ -10,7 +10,7 @@ from typing import Any
 from kimi_core import structured_output
 from kimi_core.call_options import Options
 from kimi_core.codecs import Poll, WireRequest
-from kimi_core.codecs.chat import document_text, media_url, unread, wire_names, wire_to_user
+from kimi_core.codecs.chat import STREAMED, WITH_TOOLS, document_text, media_url, unread, wire_names, wire_to_user
 from kimi_core.codecs.error_mapping import error_in_body, not_an_answer
 from kimi_core.codecs.json_paths import merge_patch
 from kimi_core.codecs.runware.stream import RunwareStreamDecoder, is_of
@@ -47,6 +47,7 @@ _SETTINGS = {
     "prompt_cache_key": "promptCacheKey",
 }
 _OWN_SETTINGS = {"top_k": "topK", "min_p": "minP", "repetition_penalty": "repetitionPenalty"}
+_OF_A_MODE = frozenset((*STREAMED, *WITH_TOOLS))
 _CHOICES = {"auto": "auto", "none": "none", "required": "any", "named": "tool"}
 # Runware's own SDK: after 1 s first, then ever later up to 10 s, 20 minutes in all.
 _POLL_SECONDS, _LONGEST_PAUSE, _WAIT_SECONDS = 1.0, 10.0, 1200.0
@@ -56,10 +57,14 @@ class RunwareCodec:
     """Encodes and decodes tasks of the type `textInference`."""
 
     def encode(self, plan: Plan, *, stream: bool) -> WireRequest:
-        """Encode a plan as one task. The user's `extra_body` is merged into it last, untouched."""
+        """Encode a plan as one task. The user's `extra_body` is merged into it last, without OpenAI's words of a mode.
+
+        Those are for calls that go to the compatible endpoint.
+        """
         request, profile, renamed = plan.request, plan.profile, wire_names(plan)
         task = _task(request, profile, renamed, stream=stream)
-        for patch in (*plan.patches, request.options.extra_body or {}):
+        extra = {key: value for key, value in (request.options.extra_body or {}).items() if key not in _OF_A_MODE}
+        for patch in (*plan.patches, extra):
             task = merge_patch(task, patch)
         return WireRequest(
             path=profile.host.path,
