@@ -98,6 +98,12 @@ def test_a_structured_answer_comes_back_by_its_own_names(way: Way, kimi: LocalKi
 
 
 EMPTY = {"type": "object", "properties": {"mode": {"type": "string", "enum": []}}}
+ENDLESS = {
+    "type": "object",
+    "properties": {"next": {"$ref": "#/$defs/Node"}},
+    "required": ["next"],
+    "$defs": {"Node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}, "required": ["next"]}},
+}
 INFINITE = {"type": "object", "properties": {"bound": {"enum": [1, float("inf")]}}}
 
 
@@ -106,6 +112,14 @@ INFINITE = {"type": "object", "properties": {"bound": {"enum": [1, float("inf")]
     [
         ("moonshot", EMPTY, "At path 'properties.mode': enum must be a list of at least one value"),
         ("moonshot", INFINITE, "At path 'properties.bound': a value allowed is inf, which is no JSON number"),
+        *(
+            (host, EMPTY, "At path 'properties.mode': enum must be a list")
+            for host in ("vllm", "openrouter", "runware-compatible")
+        ),
+        *(
+            (host, ENDLESS, "it requires itself without end")
+            for host in ("moonshot", "vllm", "openrouter", "runware-compatible")
+        ),
         ("vllm", INFINITE, "At path 'properties.bound': a value allowed is inf, which is no JSON number"),
     ],
 )

@@ -28,7 +28,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
 from kimi_core.schema.compiler import Compiler
-from kimi_core.schema.errors import NotAnObjectError, Outgrown, SchemaError
+from kimi_core.schema.errors import NotAnObjectError, NoValueError, Outgrown, SchemaError
 from kimi_core.schema.json_text import as_json, read
 from kimi_core.schema.limits import check, settle, used
 from kimi_core.schema.numbers import without_infinities
@@ -80,6 +80,7 @@ def written(schema: Mapping[str, Any], dialect: Dialect = "mfjs", *, tool: bool 
     """
     if dialect == "mfjs":
         return _flavoured(schema, tool=tool)
+    _demand_value(schema, tool=tool)
     standard = _standard(schema)
     if tool and standard.get("type", "object") != "object":
         raise _not_an_object(str(standard["type"]))
@@ -102,6 +103,16 @@ def wrapped(schema: Mapping[str, Any]) -> JsonObject | None:
     except SchemaError:  # is raised where it is sent
         return None
     return None
+
+
+def _demand_value(schema: Mapping[str, Any], *, tool: bool) -> None:
+    """Raise for a schema that nobody can answer in: servers break at it, each in its own way."""
+    try:
+        _flavoured(schema, tool=tool)
+    except NoValueError:
+        raise
+    except SchemaError:  # of no interest to a host that takes the standard
+        return
 
 
 def _standard(schema: Mapping[str, Any]) -> JsonObject:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from kimi_core.quoting import quoted
-from kimi_core.schema.errors import Outgrown, SchemaError
+from kimi_core.schema.errors import NoValueError, Outgrown, SchemaError
 from kimi_core.schema.notes import is_number, is_plain, notes_on, one_of
 from kimi_core.schema.numbers import check_values
 from kimi_core.schema.references import Scope, Target, enter, is_recursive, resolve
@@ -270,7 +270,7 @@ def _values(schema: Mapping[str, Any], place: _Place) -> list[Any] | None:
     elif (values := schema.get("enum")) is None:
         return None
     elif not isinstance(values, list) or not values:
-        raise SchemaError(place.path, "enum must be a list of at least one value.")
+        raise NoValueError(place.path, "enum must be a list of at least one value.")
     check_values(values, place.path)
     return distinct_values(values)
 

@@ -29,5 +29,9 @@ class NotAnObjectError(SchemaError):
     """A schema that describes no object where only an object can be."""
 
 
+class NoValueError(SchemaError):
+    """A schema with a part that no value satisfies: nobody can answer in it, on any host."""
+
+
 class Outgrown(Exception):
     """The schema is larger than the server takes; when references are kept it may not be. Never seen outside."""

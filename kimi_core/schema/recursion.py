@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from kimi_core.schema.errors import SchemaError
+from kimi_core.schema.errors import NoValueError
 from kimi_core.schema.union import Atom, read, write
 
 
@@ -30,7 +30,7 @@ def let_end(root: Atom, definitions: Mapping[str, Atom]) -> None:
     Nothing changes where the recursion of the root ends already.
 
     Raises:
-        SchemaError: If the schema requires itself without end, so that it has no finite value.
+        NoValueError: If the schema requires itself without end, so that it has no finite value.
     """
     if not definitions:
         return
@@ -43,7 +43,7 @@ def let_end(root: Atom, definitions: Mapping[str, Atom]) -> None:
             _make_optional(node, name)
         endless = not blocked
     if endless:
-        raise SchemaError((), "it requires itself without end. Make a step of the recursion optional.")
+        raise NoValueError((), "it requires itself without end. Make a step of the recursion optional.")
 
 
 def _make_optional(node: Atom, name: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from kimi_adapters.local_server.refusal import invalid
 from kimi_adapters.local_server.rules import kinds, numbers, schema, strings
 from kimi_adapters.local_server.rules.mentions import Mentions
 from kimi_adapters.local_server.rules.segments import list_after, segments
@@ -14,6 +15,9 @@ JsonObject = dict[str, Any]
 
 #: No text gives more than this; it only stops a schema that asks for depth without end.
 _DEEPEST = 12
+#: No schema that ends is as deep as this.
+_ENDLESS = 200
+_NO_VALUE = "Invalid request: no value satisfies the schema."
 
 
 class Filler:
@@ -49,11 +53,19 @@ class Filler:
         self._used_numbers = 0
 
     def value(self, given: Any, name: str = "", open_refs: tuple[str, ...] = ()) -> Any:
-        """Return a value that is valid for a schema."""
+        """Return a value that is valid for a schema.
+
+        Raises:
+            Refusal: If there is none, which hosts that take any JSON Schema find out no earlier.
+        """
+        if len(open_refs) > _ENDLESS:
+            raise invalid(_NO_VALUE)
         ref = given.get("$ref") if isinstance(given, dict) else None
         path = (*open_refs, ref or name)
         plain = self._branch(schema.resolved(given, self.root), name, path)
         if "enum" in plain:
+            if not plain["enum"]:
+                raise invalid(_NO_VALUE)
             return strings.mentioned(plain["enum"], self.text)
         makers: dict[str, Callable[[JsonObject, str, tuple[str, ...]], Any]] = {
             "object": self._object,

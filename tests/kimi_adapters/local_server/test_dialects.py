@@ -41,6 +41,23 @@ def turn(**reasoning: object) -> list[dict[str, object]]:
     return [USER, {"role": "assistant", "content": None, "tool_calls": [CALL], **reasoning}, RESULT]
 
 
+NODE = {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}, "required": ["next"]}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "properties": {"mode": {"enum": []}}, "required": ["mode"]},
+        {"$ref": "#/$defs/Node", "$defs": {"Node": NODE}},
+    ],
+)
+@pytest.mark.parametrize("name", ["vllm", "sglang"])
+def test_a_schema_that_no_value_satisfies_is_refused(ask, name, schema):
+    shape = {"type": "json_schema", "json_schema": {"name": "odd", "schema": schema}}
+    answer = ask(name).chat(messages=[USER], response_format=shape)
+    assert (answer.status, b"no value satisfies the schema" in answer.data) == (400, True)
+
+
 @pytest.mark.parametrize("name", NEW)
 def test_models_are_listed(ask, name):
     client = ask(name)
