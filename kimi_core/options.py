@@ -46,6 +46,9 @@ PRIVATE = frozenset(
 )
 """Options that no repr and no trace shows as they are: secrets, and objects that hold some."""
 
+OF_FACTS = ("overrides", "host")
+"""Options that hold facts of a host, its headers among them."""
+
 _HEADERS = tuple(
     name
     for table in (CallOptions, ClientOptions)
@@ -276,9 +279,10 @@ def hide(given: Mapping[str, Any]) -> dict[str, Any]:
     for name in _HEADERS:
         if isinstance(given.get(name), Mapping):
             hidden[name] = headers.hidden(given[name])
-    facts = given.get("overrides")
-    if isinstance(facts, Mapping) and isinstance(facts.get("headers"), Mapping):
-        hidden["overrides"] = {**facts, "headers": headers.hidden(facts["headers"])}
+    for name in OF_FACTS:
+        facts = given.get(name)
+        if isinstance(facts, Mapping) and isinstance(facts.get("headers"), Mapping):
+            hidden[name] = {**facts, "headers": headers.hidden(facts["headers"])}
     if isinstance(places := given.get("fallback_hosts"), list | tuple):
         hidden["fallback_hosts"] = [hide(place) if isinstance(place, Mapping) else place for place in places]
     return hidden

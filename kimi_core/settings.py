@@ -164,15 +164,10 @@ def require_key(given: Settings) -> None:
     spec = given.host
     if given.api_key is None:
         if spec.key_required:
-            names = " or ".join(spec.key_env)
-            raise MissingKeyError(
-                f"No API key for {spec.title}. Pass api_key=… or set {names}."
-                + (
-                    ""
-                    if base_urls.is_trusted(given.base_url, spec)
-                    else _ELSEWHERE.format(in_short(given.base_url), spec.name)
-                )
-            )
+            others = f" or set {' or '.join(spec.key_env)}" if spec.key_env else ""
+            untrusted = spec.key_env and not base_urls.is_trusted(given.base_url, spec)
+            why = _ELSEWHERE.format(in_short(given.base_url), spec.name) if untrusted else ""
+            raise MissingKeyError(f"No API key for {spec.title}. Pass api_key=…{others}.{why}")
         return
     start = next((s for s in spec.foreign_keys if given.api_key.get_secret_value().startswith(s)), None)
     if start and given.base_url == spec.base_url:

@@ -29,6 +29,9 @@ _TIMEOUT_PARTS = ("connect", "read", "write", "pool")
 def shown(kwargs: JsonObject) -> JsonObject:
     """Return options of a call as traces and caches may have them: a key or header is none of their business."""
     shown = {name: value for name, value in kwargs.items() if name not in options.PRIVATE}
+    for name in options.OF_FACTS:
+        if isinstance(facts := kwargs.get(name), Mapping):
+            shown[name] = {fact: value for fact, value in facts.items() if fact != "headers"}
     if isinstance(kwargs.get("runware"), Mapping):
         shown["runware"] = options.traceable_runware(kwargs["runware"])
     return shown

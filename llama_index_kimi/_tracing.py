@@ -20,7 +20,7 @@ from llama_index_kimi._streaming import closing_streams, events_when_heard
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_SECRET = frozenset({"api_key", "default_headers", "extra_headers", "fallback_hosts", "llm_kwargs", "overrides"})
+_SECRET = frozenset({"api_key", "default_headers", "extra_headers", "fallback_hosts", "llm_kwargs", *options.OF_FACTS})
 _dispatcher = get_dispatcher(__name__)
 
 

@@ -253,6 +253,12 @@ def test_a_missing_key_is_noticed_at_construction(framework: Driver, where: dict
         framework.make(**where)
 
 
+def test_a_missing_key_names_a_variable_only_where_there_is_one(framework: Driver) -> None:
+    own = HostSpec(name="own", title="Own", base_url="https://own.example/v1")
+    with pytest.raises(MissingKeyError, match=r"^No API key for Own\. Pass api_key=…\.$"):
+        framework.make(host=own)
+
+
 def test_an_empty_key_leaves_it_to_the_call(driver: Driver, kimi: LocalKimi) -> None:
     keyless = driver.make(host="moonshot", base_url=kimi.base_url, api_key="")
     with pytest.raises(MissingKeyError, match=NO_KEY):
@@ -306,6 +312,7 @@ WRONG = [
     ("logprobs", 3),
     ("max_tokens", True),
     ("thinking", {"type": ["x"]}),
+    *((word, value) for word in ("host", "model") for value in (3, True, 1.5, b"x", ["a"], object())),
 ]
 
 

@@ -489,6 +489,30 @@ def test_a_row_of_ones_own_hides_its_headers() -> None:
         assert CANARY not in text
 
 
+def headed(kimi: LocalKimi) -> list[dict[str, Any]]:
+    """Facts with a header in them, as a call is given them: of the host, and about it."""
+    return [
+        {"overrides": {"headers": {"X-Token": HEADER}}},
+        {"host": HostSpec(name="own", title="Own", base_url=kimi.base_url, headers={"X-Token": HEADER})},
+        {"host": {"name": "own", "title": "Own", "base_url": kimi.base_url, "headers": {"X-Token": HEADER}}},
+    ]
+
+
+@pytest.mark.parametrize("mode", ["invoke", "stream"])
+@pytest.mark.parametrize("at", [0, 1, 2], ids=["overrides", "spec", "mapping"])
+def test_headers_in_the_facts_of_a_call_are_hidden_and_sent(kimi: LocalKimi, mode: str, at: int) -> None:
+    model, runs = INVOKED[0].make(base_url=kimi.base_url, api_key=kimi.api_key), RunCollectorCallbackHandler()
+    call = {**headed(kimi)[at], "api_key": kimi.api_key}
+    bound = model.bind(**call)
+    for asked, options in ((model, call), (bound, {})):
+        result = getattr(asked, mode)("Hello", config={"callbacks": [runs]}, **options)
+        assert result if mode == "invoke" else list(result)
+        assert kimi.requests[-1].headers["x-token"] == HEADER
+    runs_seen = [str(run.model_dump() if hasattr(run, "model_dump") else run.dict()) for run in runs.traced_runs]
+    for text in (*runs_seen, repr(bound), str(vars(bound)), dumps(bound), model._get_llm_string(**call)):
+        assert HEADER not in text
+
+
 def test_what_is_bound_to_a_model_is_hidden_and_sent(kimi: LocalKimi) -> None:
     model = INVOKED[0].make(base_url=kimi.base_url, host="moonshot", api_key="sk-other")
     bound = model.bind_tools([]).bind(stop=["x"]).bind(api_key=kimi.api_key, extra_headers={"X-Token": HEADER})

@@ -21,6 +21,7 @@ from kimi_core.events import reduce
 from kimi_core.header_rules import check_headers
 from kimi_core.hosts.profile import Profile, resolve
 from kimi_core.media import left_out
+from kimi_core.quoting import quoted
 from kimi_core.request import endpoint_choice, history, policy
 from kimi_core.request.plan import Plan
 from kimi_core.settings import Settings
@@ -47,7 +48,13 @@ class Pipeline:
         return Redactor(self.settings)
 
     def profile(self, model: str) -> Profile:
-        """Return the facts that steer calls to a model."""
+        """Return the facts that steer calls to a model.
+
+        Raises:
+            ConfigError: If it is no model of the host.
+        """
+        if not isinstance(model, str):
+            raise err.ConfigError(f"model must be a model's id, got {quoted(model)}.")
         found = self._profiles.get(model)
         if found is None:
             found = self._profiles[model] = resolve(self.settings.host, model, self.settings.overrides)

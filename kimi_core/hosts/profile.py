@@ -73,9 +73,12 @@ def find_host(host: str | HostSpec) -> HostSpec:
 
     Raises:
         UnknownHostError: If no spec has that name.
+        ConfigError: If it is neither a name nor a spec.
     """
     if isinstance(host, HostSpec):
         return host
+    if not isinstance(host, str):
+        raise ConfigError(f"host must be a host's name or a HostSpec, not {type(host).__name__}.")
     if spec := registry.find_by_name(host):
         return spec
     hint = did_you_mean(host, registry.HOSTS)

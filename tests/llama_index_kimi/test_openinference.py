@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from pydantic import BaseModel
 
 from kimi_adapters.local_server import LocalKimi
-from kimi_core import APIStatusError
+from kimi_core import APIStatusError, ConfigError, HostSpec
 from llama_index_kimi import KimiLLM
 
 # OpenInference writes down what it sees of a model with `metadata.json()`.
@@ -164,6 +164,20 @@ def test_no_key_or_header_is_in_a_span(kimi: LocalKimi, finished: InMemorySpanEx
     (span,) = finished.get_finished_spans()
     assert (attributes(span)["llm.model_name"], span.status.is_ok) == ("kimi-k2.6", False)
     assert CANARY not in span.to_json()
+
+
+def test_headers_in_the_facts_of_a_call_are_in_no_span(kimi: LocalKimi, finished: InMemorySpanExporter) -> None:
+    llm, headers = KimiLLM(base_url=kimi.base_url, api_key=kimi.api_key), {"X-Gateway": CANARY}
+    llm.chat(asked(), overrides={"headers": headers})
+    llm.chat(
+        asked(), host=HostSpec(name="own", title="Own", base_url=kimi.base_url, headers=headers), api_key=kimi.api_key
+    )
+    with pytest.raises(ConfigError, match="not dict"):  # only ChatKimi reads what `dumps` has written
+        llm.chat(asked(), host={"name": "own", "title": "Own", "headers": headers})
+    spans = finished.get_finished_spans()
+    assert [span.status.is_ok for span in spans] == [True, True, False]
+    assert not any(CANARY in span.to_json() for span in spans)
+    assert kimi.requests[-1].headers["x-gateway"] == CANARY
 
 
 @pytest.mark.parametrize(("around", "inner", "way"), [(name, *rest) for name, rest in OBJECTS.items()])
