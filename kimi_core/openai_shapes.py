@@ -12,6 +12,8 @@ from kimi_core.types import JsonObject, OutputFormat, Tool
 OWN = ("search", "codeInterpreter")
 """Types of tools that a host runs by itself, within one call (Runware)."""
 
+_KINDS = ("function", "builtin_function")
+
 
 def web_search() -> JsonObject:
     """Return Moonshot's builtin search of the web, as a tool for a call.
@@ -38,7 +40,8 @@ def to_tool(tool: Mapping[str, Any]) -> Tool:
     `{"type": "codeInterpreter"}`.
 
     Raises:
-        MessageError: If the tool has no function with a name, and no formula with a URI, or its `strict` is no bool.
+        MessageError: If the tool has no function with a name, and no formula with a URI, or something in it is of a
+            wrong type.
     """
     if tool.get("type") == "formula":
         return _to_formula(tool)
@@ -48,13 +51,13 @@ def to_tool(tool: Mapping[str, Any]) -> Tool:
     name = function.get("name") if isinstance(function, Mapping) else None
     if not isinstance(function, Mapping) or not name or not isinstance(name, str):
         raise MessageError(f"A tool must have a function with a name, got {quoted(dict(tool))}.")
-    return Tool(
-        name=name,
-        description=function.get("description") or "",
-        parameters=function.get("parameters"),
-        strict=_strict_of(function, name),
-        type=tool.get("type") or "function",
-    )
+    description = function.get("description") or ""
+    if not isinstance(description, str):
+        raise MessageError(f"The description of the tool {quoted(name)} must be text, not {quoted(description)}.")
+    kind = tool.get("type") or "function"
+    if kind not in _KINDS:
+        raise MessageError(f"The tool {quoted(name)} must be of type {' or '.join(_KINDS)}, not {quoted(kind)}.")
+    return Tool(name, description, function.get("parameters"), _strict_of(function, name), kind)
 
 
 def _strict_of(shape: Mapping[str, Any], name: str) -> bool | None:
@@ -123,14 +126,15 @@ def to_output(response_format: Mapping[str, Any]) -> OutputFormat:
         case {"type": "json_object"}:
             return OutputFormat("json_object")
         case {"type": "json_schema", "json_schema": {"schema": Mapping() as schema} as shape}:
-            name = shape.get("name") or "output"
-            if not isinstance(name, str):
-                raise MessageError(f"The name of a response_format must be text, not {quoted(name)}.")
+            name, description = shape.get("name") or "output", shape.get("description") or ""
+            for word, text in (("name", name), ("description", description)):
+                if not isinstance(text, str):
+                    raise MessageError(f"The {word} of a response_format must be text, not {quoted(text)}.")
             return OutputFormat(
                 "json_schema",
                 schema,
                 name=name,
-                description=shape.get("description") or "",
+                description=description,
                 strict=_strict_of(shape, name),
             )
     raise MessageError(

@@ -2,20 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
+
+from langchain_core.language_models._utils import _normalize_messages
+from langchain_core.language_models.chat_models import _format_for_tracing
+from langchain_core.messages import BaseMessage, HumanMessage
 
 from kimi_core.errors import MessageError, warn
 from kimi_core.media import data_urls, left_out
 from kimi_core.media.data_urls import Kind
 from kimi_core.quoting import in_short, quoted
 from kimi_core.structured_output import dump
-from kimi_core.types import DocumentPart, FilePart, ImagePart, Part, TextPart, VideoPart
+from kimi_core.types import DocumentPart, FilePart, ImagePart, JsonObject, Part, TextPart, VideoPart
 
 Block: TypeAlias = Mapping[str, Any]
 Convert: TypeAlias = Callable[[Block], Part | None]
+
+
+def presentable(messages: Iterable[BaseMessage]) -> list[BaseMessage]:
+    """Return messages that LangChain can convert for its traces, which it does before each call.
+
+    It fails at a block whose type is no text, and at one that lacks what its type needs. Such a block is wrapped: what
+    becomes of it is decided where the others are read.
+    """
+    return [message if type(message.content) is str else _presentable(message) for message in messages]
+
+
+def _presentable(message: BaseMessage) -> BaseMessage:
+    content = [_wrapped(block) if isinstance(block, dict) else block for block in message.content]
+    changed = any(new is not old for new, old in zip(content, message.content, strict=True))
+    return message.model_copy(update={"content": content}) if changed else message
+
+
+def _is_unusual(block: JsonObject) -> bool:
+    """Return whether LangChain may fail at a block."""
+    kind = block.get("type")
+    return (
+        not isinstance(kind, str | None)
+        or "source_type" in block
+        or (kind == "image" and "url" not in block and not block.keys() >= {"base64", "mime_type"})
+        or (kind in ("file", "input_audio") and len(block.keys() & {"type", "file", "input_audio"}) == 2 < len(block))
+    )
+
+
+def _wrapped(block: JsonObject) -> JsonObject:
+    """Return a block as it is when LangChain converts it, with an empty MIME type when only that lacks, or wrapped."""
+    if not _is_unusual(block):
+        return block
+    for form in (block, {**block, "mime_type": ""}):
+        with suppress(Exception):  # of whatever kind
+            _format_for_tracing(_normalize_messages([HumanMessage([form])]))
+            return form
+    return {"type": "non_standard", "value": block}
 
 
 def to_content(content: Any) -> str | tuple[Part, ...]:

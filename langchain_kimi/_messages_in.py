@@ -213,7 +213,9 @@ def _foreign_calls(message: AIMessage, known: set[str]) -> Iterator[ToolCall]:
     """Yield calls that stand in the content alone (Anthropic's, OpenAI's Responses), and OpenAI's `function_call`."""
     blocks = message.content if type(message.content) is list else []
     for block in blocks:
-        if isinstance(block, dict) and (found := _FOREIGN.get(block.get("type", ""))):
+        if not isinstance(block, dict) or not isinstance(kind := block.get("type"), str):
+            continue
+        if found := _FOREIGN.get(kind):
             call = found(block)
             if call.id not in known:
                 known.add(call.id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from inspect import cleandoc
@@ -126,10 +127,15 @@ def _is_json_schema(schema: Mapping[str, Any]) -> bool:
 
 def traced_schema(schema: Any, shape: OutputSchema) -> Any:
     """Return what LangChain shows in traces: its own conversion of what the user gave, where it has one."""
-    try:
-        return schema if schema is None else convert_to_json_schema(schema)
-    except Exception:  # of whatever kind: it knows fewer forms than there are
-        return {"name": shape.name, "description": shape.description, "parameters": shape.schema}
+    if schema is None:
+        return None
+    function = {"name": shape.name, "description": shape.description, "parameters": shape.schema}
+    for form in (schema, function, {**function, "parameters": {}}):
+        with suppress(Exception):  # of whatever kind: it knows fewer forms than there are
+            traced = form if form is function else convert_to_json_schema(form)
+            convert_to_json_schema(traced)  # as LangChain does when it traces
+            return traced
+    return None
 
 
 # ------------------------------------------------------------------------------------------------- instances

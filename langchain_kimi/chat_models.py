@@ -24,6 +24,7 @@ from kimi_core.errors import short_traceback
 from kimi_core.settings import notice_missing_key
 from kimi_core.types import JsonObject
 from langchain_kimi import _calls, _connection, _counting, _errors, _serialization
+from langchain_kimi._content import presentable
 from langchain_kimi._fields import KimiFields
 from langchain_kimi._messages_in import PROVIDER, to_messages
 from langchain_kimi._messages_out import combined, to_result, without_price
@@ -364,30 +365,30 @@ class ChatKimi(KimiFields):
     def generate(
         self, messages: list[list[BaseMessage]], stop: Stop = None, callbacks: Callbacks = None, **kwargs: Any
     ) -> LLMResult:
-        """Do as LangChain does; its tracers learn the price."""
+        """Do as LangChain does; its tracers learn the price, and fail at no block."""
         callbacks = self._priced(callbacks, CallbackManager, kwargs)
-        return super().generate(messages, stop, callbacks, **kwargs)
+        return super().generate([*map(presentable, messages)], stop, callbacks, **kwargs)
 
     async def agenerate(
         self, messages: list[list[BaseMessage]], stop: Stop = None, callbacks: Callbacks = None, **kwargs: Any
     ) -> LLMResult:
-        """Do as LangChain does; its tracers learn the price."""
+        """Do as LangChain does; its tracers learn the price, and fail at no block."""
         callbacks = self._priced(callbacks, AsyncCallbackManager, kwargs)
-        return await super().agenerate(messages, stop, callbacks, **kwargs)
+        return await super().agenerate([*map(presentable, messages)], stop, callbacks, **kwargs)
 
     def stream(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, *, stop: Stop = None, **kwargs: Any
     ) -> Iterator[AIMessageChunk]:
-        """Do as LangChain does; its tracers learn the price."""
+        """Do as LangChain does; its tracers learn the price, and fail at no block."""
+        input = presentable(self._convert_input(input).to_messages())
         return super().stream(input, self._priced_config(config, CallbackManager, kwargs), stop=stop, **kwargs)
 
     def astream(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, *, stop: Stop = None, **kwargs: Any
     ) -> AsyncIterator[AIMessageChunk]:
-        """Do as LangChain does; its tracers learn the price."""
+        """Do as LangChain does; its tracers learn the price, and fail at no block."""
+        input = presentable(self._convert_input(input).to_messages())
         return super().astream(input, self._priced_config(config, AsyncCallbackManager, kwargs), stop=stop, **kwargs)
-
-    # ------------------------------------------------------------------------------------- traces, caches, `dumps`
 
     def _priced(self, callbacks: Callbacks, manager: Any, kwargs: JsonObject) -> Callbacks:
         asked = kwargs.get("cost_in_usage")

@@ -273,7 +273,7 @@ def _parts_or_stand_in(block: Any) -> Iterable[Part]:
         case "citation":
             return _parts_or_stand_in(block.cited_content)
         case "citable":
-            return (TextPart(block.title), *(part for inner in block.content for part in _parts_or_stand_in(inner)))
+            return (*_title(block), *(part for inner in block.content for part in _parts_or_stand_in(inner)))
     try:
         return _parts(block)
     except MessageError:
@@ -309,6 +309,10 @@ def _text(block: Any) -> Iterable[Part]:
     return (TextPart(block.text),) if block.text else ()
 
 
+def _title(block: Any) -> Iterable[Part]:
+    return (TextPart(block.title),) if block.title else ()
+
+
 def _thinking(block: Any) -> Iterable[Part]:
     warn("A ThinkingBlock was left out: only an assistant's message can hold reasoning.")
     return ()
@@ -326,7 +330,7 @@ def _citation(block: Any) -> Iterable[Part]:
 
 
 def _citable(block: Any) -> Iterable[Part]:
-    return (TextPart(block.title), *(part for inner in block.content for part in _parts(inner)))
+    return (*_title(block), *(part for inner in block.content for part in _parts(inner)))
 
 
 def _image(block: ImageBlock) -> Iterable[Part]:

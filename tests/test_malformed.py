@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from drivers import DRIVERS, by_name
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
-from llama_index.core.base.llms.types import ChatMessage, TextBlock, ThinkingBlock, ToolCallBlock
+from llama_index.core.base.llms.types import ChatMessage, CitableBlock, TextBlock, ThinkingBlock, ToolCallBlock
 from llama_index.core.prompts import PromptTemplate
 from pydantic import BaseModel, ValidationError
 
@@ -198,6 +198,74 @@ def test_a_name_that_is_no_text_is_an_error_in_a_users_message_and_ignored_in_a_
     result = ChatMessage(role="tool", content="b", additional_kwargs={"tool_call_id": "look:0", "name": ["x"]})
     llm.chat([ChatMessage(content="a"), ChatMessage(role="assistant", blocks=[thought, block]), result])
     assert kimi.requests[-1].body["messages"][-1]["content"] == "b"
+
+
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+LANGCHAIN = [driver for driver in DRIVERS if driver.framework == "langchain"]
+# LangChain converts blocks for its traces before each call, and raises at these.
+UNTRACEABLE: list[Any] = [
+    {"type": ["string", "null"], "name": "a"},
+    {"type": {"a": 1}},
+    {"type": "image", "source_type": "url"},
+    {"type": "image", "source_type": ["url"]},
+    {"type": "image", "text": "a"},
+]
+
+
+@pytest.mark.parametrize("driver", LANGCHAIN, **by_name)
+@pytest.mark.parametrize("block", UNTRACEABLE, ids=str)
+@pytest.mark.filterwarnings("ignore::kimi_core.KimiWarning")
+def test_a_block_at_which_traces_fail_is_an_error_of_the_users_and_told_of_a_tools(
+    driver: Any, kimi: LocalKimi, block: Any
+) -> None:
+    model = driver.make(**given(kimi))
+    with pytest.raises(MessageError):
+        driver._run(model, [HumanMessage([block, "Hello"])], {})
+    assert kimi.requests == []
+    said = answered([block])
+    assert driver._run(model, said, {}).text
+    assert said[-1].content == [block]
+    assert kimi.requests[-1].body["messages"][-1]["content"]
+
+
+@pytest.mark.parametrize("driver", LANGCHAIN, **by_name)
+def test_base64_without_a_mime_type_is_what_its_bytes_say(driver: Any, kimi: LocalKimi) -> None:
+    driver._run(driver.make(**given(kimi)), [HumanMessage([{"type": "image", "base64": PNG}, "What is it?"])], {})
+    picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
+    assert kimi.requests[-1].body["messages"][-1]["content"][0] == picture
+
+
+@pytest.mark.parametrize("kind", ["set", "tuple"])
+def test_a_block_of_another_model_whose_type_is_no_text_is_left_out(kimi: LocalKimi, kind: str) -> None:
+    odd = AIMessage([{"type": {"set": {1}, "tuple": (1,)}[kind]}, "b"])  # type: ignore[list-item]
+    with pytest.warns(KimiWarning, match="in an assistant message was left out"):
+        ChatKimi(**given(kimi)).invoke([HumanMessage("a"), odd, HumanMessage("c")])
+    assert kimi.requests[-1].body["messages"][1]["content"] == "b"
+
+
+@pytest.mark.parametrize("role", ["user", "assistant"])
+def test_a_title_that_is_empty_is_not_sent(kimi: LocalKimi, role: Any) -> None:
+    cited = CitableBlock(title="", source="", content=[TextBlock(text="b")])
+    said = [ChatMessage(content="a"), ChatMessage(role=role, blocks=[cited]), ChatMessage(content="c")]
+    assert KimiLLM(**given(kimi)).chat(said).message.content
+    assert "''" not in str(kimi.requests[-1].body["messages"])
+
+
+@pytest.mark.parametrize(
+    ("odd", "words"),
+    [
+        ({"function": {"name": "look", "strict": "yes"}}, "strict of 'look' must be True or False, not 'yes'"),
+        ({"function": {"name": "look", "description": 5}}, "description of the tool 'look' must be text, not 5"),
+        ({"type": ["a"], "function": {"name": "look"}}, r"'look' must be of type function or .*, not \['a'\]"),
+    ],
+    ids=["strict", "description", "type"],
+)
+def test_a_tool_with_something_of_a_wrong_type_is_an_error(kimi: LocalKimi, odd: Any, words: str) -> None:
+    with pytest.raises(MessageError, match=words):
+        ChatKimi(**given(kimi)).invoke("Hello", tools=[{"type": "function", **odd}])
+    with pytest.raises(MessageError, match=words):
+        KimiLLM(**given(kimi)).chat([ChatMessage(content="Hello")], tools=[{"type": "function", **odd}])
+    assert kimi.requests == []
 
 
 @pytest.mark.parametrize("odd", [5, "look", iter([]), object()], ids=["number", "text", "iterator", "object"])

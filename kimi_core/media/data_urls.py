@@ -64,6 +64,9 @@ _ALIASES: Final = {
     "video/3gp": "video/3gpp",
 }
 
+_UNMISTAKABLE: Final = ("image/png", "image/jpeg", "image/webp", "image/gif")
+"""What always begins alike. Of other formats there are more than can be told by the first bytes."""
+
 _HEAD: Final = 512
 _HEAD_BASE64: Final = 1024
 # Each pattern is anchored to the first byte. Files of the MPEG-4 family name themselves in their `ftyp` box.
@@ -318,6 +321,8 @@ def _checked(data: bytes, hint: str | None, kind: Kind, name: str) -> str:
         raise MediaError(
             f"{name} is called {in_short(mime)} and is text, which is no {kind}: send it as text or as a document."
         )
+    if mime in _UNMISTAKABLE and sniff(head) is None:
+        raise MediaError(f"{name} is called {mime} and does not begin as one: it is broken, or something else.")
     if mime is None:
         raise MediaError(
             f"{name} is of no known format. Kimi takes {_list(kind)} as {_an(kind)}; bytes that do not tell what they "

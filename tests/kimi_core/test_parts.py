@@ -84,7 +84,14 @@ def test_a_video_is_told_by_its_bytes_too() -> None:
 
 
 def test_bytes_that_tell_nothing_are_of_the_type_that_is_given() -> None:
-    assert settled(ImagePart("data:image/jpg;base64,AQID")) == ImagePart("data:image/jpeg;base64,AQID")
+    assert settled(VideoPart("data:video/mov;base64,AQID")) == VideoPart("data:video/quicktime;base64,AQID")
+    assert settled(ImagePart("data:image/heif;base64,AQID")) == ImagePart("data:image/heif;base64,AQID")
+
+
+@pytest.mark.parametrize("mime", ["image/png", "image/jpg", "image/webp", "image/gif"])
+def test_a_picture_whose_format_always_begins_alike_has_to(mime: str) -> None:
+    with pytest.raises(MediaError, match="does not begin as one: it is broken, or something else"):
+        settled(ImagePart(f"data:{mime};base64,AQID"))
 
 
 @pytest.mark.parametrize(
