@@ -20,7 +20,9 @@ from llama_index_kimi._streaming import closing_streams, events_when_heard
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_SECRET = frozenset({"api_key", "default_headers", "extra_headers", "fallback_hosts", "llm_kwargs", *options.OF_FACTS})
+_NESTED = ("llm_kwargs", "additional_kwargs")
+# Headers in `additional_kwargs` are an error, and a trace has that of a call that failed as well.
+_SECRET = frozenset({"api_key", "default_headers", "extra_headers", "fallback_hosts", *options.OF_FACTS, *_NESTED})
 _dispatcher = get_dispatcher(__name__)
 
 
@@ -62,6 +64,4 @@ def _hide_secrets(argument: Any) -> Any:
     if not isinstance(argument, dict) or _SECRET.isdisjoint(argument):
         return argument
     hidden = options.hide(argument)
-    if nested := argument.get("llm_kwargs"):
-        hidden["llm_kwargs"] = _hide_secrets(nested)
-    return hidden
+    return {**hidden, **{name: _hide_secrets(argument[name]) for name in _NESTED if name in argument}}

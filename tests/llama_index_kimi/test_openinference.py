@@ -174,8 +174,10 @@ def test_headers_in_the_facts_of_a_call_are_in_no_span(kimi: LocalKimi, finished
     )
     with pytest.raises(ConfigError, match="not dict"):  # only ChatKimi reads what `dumps` has written
         llm.chat(asked(), host={"name": "own", "title": "Own", "headers": headers})
+    with pytest.raises(ConfigError, match="extra_headers is an argument of its own"):
+        llm.chat(asked(), additional_kwargs={"extra_headers": headers})
     spans = finished.get_finished_spans()
-    assert [span.status.is_ok for span in spans] == [True, True, False]
+    assert [span.status.is_ok for span in spans] == [True, True, False, False]
     assert not any(CANARY in span.to_json() for span in spans)
     assert kimi.requests[-1].headers["x-gateway"] == CANARY
 
