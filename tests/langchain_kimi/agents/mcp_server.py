@@ -78,6 +78,24 @@ def get_horn() -> EmbeddedResource:
 
 
 @server.tool()
+def get_path() -> ResourceLink:
+    """Name a file of the machine as a picture."""
+    return ResourceLink(type="resource_link", name="a", uri=AnyUrl("file:///etc/passwd"), mimeType="image/png")
+
+
+@server.tool()
+def get_scan() -> ImageContent:
+    """Hand out a PDF as a picture."""
+    return ImageContent(type="image", data=b64encode(b"%PDF-1.4\n\0").decode(), mimeType="image/png")
+
+
+@server.tool()
+def get_letter() -> EmbeddedResource:
+    """Hand out text in another encoding than it says."""
+    return embedded("letter.txt", "text/plain", "Grüße".encode("latin-1"))
+
+
+@server.tool()
 def get_nothing() -> list[Any]:
     """Answer with nothing."""
     return []

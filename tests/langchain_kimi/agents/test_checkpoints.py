@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain.agents import create_agent
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.tools import tool
 from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from kimi_adapters.local_server import LocalKimi
+from kimi_core import KimiWarning
 
 SCRIPT = Path(__file__).parent / "checkpointed.py"
 PLAIN = (str, int, float, bool, type(None))
@@ -112,3 +119,66 @@ def test_no_key_is_stored(conversation: Conversation) -> None:
     stored = b"".join(path.read_bytes() for path in conversation.database.parent.iterdir())
     assert b"HC-2041" in stored
     assert conversation.kimi.api_key.encode() not in stored
+
+
+# ------------------------------------------------------------------------------------- pictures and documents
+
+
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg=="
+PDF = base64.b64encode(b"%PDF-1.4\n\0").decode()
+
+
+@tool
+def get_report(day: str) -> list[dict[str, str]]:
+    """Hand out the report of a day."""
+    return [
+        {"type": "text", "text": "Report:"},
+        {"type": "file", "base64": PDF, "mime_type": "application/pdf"},
+        {"type": "image", "base64": PIXEL, "mime_type": "image/png"},
+    ]
+
+
+def turns(folder: Path) -> list[Any]:
+    """What a user says, with the answers of the model: pictures and documents from everywhere, and odd whitespace."""
+    (folder / "wall.png").write_bytes(base64.b64decode(PIXEL))
+    (folder / "note.md").write_text("14 m")
+    seen = [{"type": "image", "path": folder / "wall.png"}, {"type": "file", "path": folder / "note.md"}]
+    linked = [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}}]
+    called = {"tool_calls": [{"name": "get_report", "arguments": '{"day" :"\\u00fc" }'}], "reasoning": "  Hm.\n\n"}
+    cut = {"tool_calls": [{"name": "get_report", "arguments": '{"day": '}], "text": " Let me see.\n"}
+    text = {"type": "text", "text": "What is it?"}
+    return [
+        ([*seen, text], [called, {"text": "A wall.", "reasoning": "A wall?"}]),
+        ([*linked, text], [cut]),
+        ("Go on.", [{"text": "Yes."}]),
+    ]
+
+
+@pytest.mark.parametrize("version", ["v0", "v1"])
+@pytest.mark.parametrize("way", ["invoke", "stream", "ainvoke", "astream"])
+async def test_a_thread_with_pictures_and_documents_goes_on_in_the_same_bytes(
+    make: Any, kimi: LocalKimi, tmp_path: Path, way: str, version: str
+) -> None:
+    """Each turn with a model and a connection to the database of its own."""
+    database, thread = str(tmp_path / "talk.sqlite"), {"configurable": {"thread_id": "1"}}
+    with warnings.catch_warnings(action="ignore", category=KimiWarning):  # of what was left out, each time anew
+        for said, answers in turns(tmp_path):
+            for answer in answers:
+                kimi.enqueue(**answer)
+            given: Any = {"messages": [HumanMessage(said)]}
+            model = make(output_version=version)
+            if way in ("ainvoke", "astream"):
+                async with AsyncSqliteSaver.from_conn_string(database) as saver:
+                    agent = create_agent(model, [get_report], checkpointer=saver)
+                    if way == "ainvoke":
+                        await agent.ainvoke(given, thread)
+                    else:
+                        _ = [part async for part in agent.astream(given, thread, stream_mode="messages")]
+            else:
+                with SqliteSaver.from_conn_string(database) as saver:
+                    agent = create_agent(model, [get_report], checkpointer=saver)
+                    _ = agent.invoke(given, thread) if way == "invoke" else list(agent.stream(given, thread))
+    sent = [json.dumps(request.body["messages"], ensure_ascii=False) for request in kimi.requests]
+    assert len(sent) == 4
+    for before, after in pairwise(sent):
+        assert after.startswith(before[:-1])

@@ -86,6 +86,9 @@ RETURNED = {
     "get_link": ["[a document was left out: it cannot be read here (text/csv, at harbour://tides/today)]"],
     "get_logo": ["[an image was left out: it cannot be read here (image/svg+xml)]"],
     "get_photo": ["[an image was left out: it cannot be read here (image/png)]"],
+    "get_path": ["[an image was left out: it cannot be read here (at file:///etc/passwd)]"],
+    "get_scan": ["[an image was left out: it cannot be read here (image/png)]"],
+    "get_letter": ["[a document was left out: it cannot be read here (text/plain)]"],
     "get_horn": ["[audio was left out: it cannot be read here (audio/wav)]"],
 }
 
