@@ -29,7 +29,7 @@ def presentable(messages: Iterable[BaseMessage]) -> list[BaseMessage]:
     It fails at a block whose type is no text, and at one that lacks what its type needs. Such a block is wrapped: what
     becomes of it is decided where the others are read.
     """
-    return [message if type(message.content) is str else _presentable(message) for message in messages]
+    return [_presentable(message) if type(message.content) is list else message for message in messages]
 
 
 def _presentable(message: BaseMessage) -> BaseMessage:
