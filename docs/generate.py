@@ -23,7 +23,7 @@ from kimi_core.call_options import CallOptions
 from kimi_core.connection_options import ClientOptions
 from kimi_core.hosts import catalogue
 from kimi_core.hosts.models import NEAREST, ModelSpec
-from kimi_core.hosts.registry import HostSpec
+from kimi_core.hosts.spec import HostSpec
 from langchain_core.language_models import BaseChatModel
 from langchain_kimi import ChatKimi
 from langchain_kimi._errors import _BASES as LANGCHAIN_BASES
@@ -92,18 +92,21 @@ def hosts_short() -> str:
 
 
 def _address(row: HostSpec) -> str:
-    return code(row.base_url) if row.base_url else "give `base_url`"
+    return code(row.address.base_url) if row.address.base_url else "give `base_url`"
 
 
 def _first_key(row: HostSpec) -> str:
-    return code(row.key_env[0]) + ("" if row.key_required else " (not needed)")
+    return code(row.address.key_env[0]) + ("" if row.address.key_required else " (not needed)")
 
 
 def hosts_address() -> str:
     head = ("host", "whose", "address", "key, first one set", "address from, first one set")
     return table(
         head,
-        ((code(r.name), r.title, _address(r), codes(r.key_env), codes(r.base_url_env, "-")) for r in _known()),
+        (
+            (code(r.name), r.title, _address(r), codes(r.address.key_env), codes(r.address.base_url_env, "-"))
+            for r in _known()
+        ),
     )
 
 
@@ -117,9 +120,9 @@ def hosts_catalogue() -> str:
                 code(p.host.name),
                 p.host.title,
                 _address(p.host),
-                codes(p.host.key_env),
+                codes(p.host.address.key_env),
                 code(p.model_id),
-                _patch(p.host.thinking_off),
+                _patch(p.host.thinking.off),
                 ", ".join(sorted(p.media)) or "-",
             )
             for p in profiles
@@ -128,28 +131,28 @@ def hosts_catalogue() -> str:
 
 
 _REASONING: dict[str, Callable[[Profile], str]] = {
-    "thinks when nothing is said": lambda p: {True: "yes", False: "no", None: "unknown"}[p.host.thinking_default],
-    "reasoning comes under": lambda p: codes(p.host.reasoning_in),
+    "thinks when nothing is said": lambda p: {True: "yes", False: "no", None: "unknown"}[p.host.thinking.default],
+    "reasoning comes under": lambda p: codes(p.host.reasoning.keys_in),
     "goes back under": lambda p: (
         "the key it came under"
-        if p.host.reasoning_out == "observed"
-        else codes(filter(None, [p.host.reasoning_out]), "-")
+        if p.host.reasoning.key_out == "observed"
+        else codes(filter(None, [p.host.reasoning.key_out]), "-")
     ),
-    "must go back": lambda p: yes(p.host.reasoning_required),
-    "tool choice while thinking": lambda p: _choices(p.host.tool_choices_thinking),
-    "efforts": lambda p: codes(p.model.efforts, "-") if p.host.effort_field else "-",
+    "must go back": lambda p: yes(p.host.reasoning.required),
+    "tool choice while thinking": lambda p: _choices(p.host.tools.choices_thinking),
+    "efforts": lambda p: codes(p.model.efforts, "-") if p.host.thinking.effort_field else "-",
 }
 _FEATURES: dict[str, Callable[[Profile], str]] = {
-    "token limit": lambda p: code(p.host.max_tokens_field),
-    "sampling is pinned": lambda p: yes(p.host.pinned_sampling),
-    "not sent": lambda p: codes(p.host.refuses, "-"),
+    "token limit": lambda p: code(p.host.sampling.max_tokens_field),
+    "sampling is pinned": lambda p: yes(p.host.sampling.pinned),
+    "not sent": lambda p: codes(p.host.sampling.refuses, "-"),
     "stop sequences": lambda p: _stops(p.host),
-    "schema dialect": lambda p: code(p.host.schema),
-    "structured output, best first": lambda p: codes(p.host.structured),
-    "tools beside it": lambda p: yes(p.host.tools_with_output),
-    "partial messages": lambda p: yes(p.host.partial_message or p.host.partial_body),
+    "schema dialect": lambda p: code(p.host.structured.schema),
+    "structured output, best first": lambda p: codes(p.host.structured.ways),
+    "tools beside it": lambda p: yes(p.host.structured.with_tools),
+    "partial messages": lambda p: yes(p.host.partial.message or p.host.partial.body),
     "reads beside text": lambda p: ", ".join(sorted(p.media)) or "-",
-    "media URLs": lambda p: codes(f"{kind}:" for kind in sorted(p.host.media_urls)),
+    "media URLs": lambda p: codes(f"{kind}:" for kind in sorted(p.host.media.urls)),
     "cost": lambda p: _cost(p.host),
 }
 
@@ -171,7 +174,7 @@ def hosts_thinking() -> str:
     head = ("host", "`thinking=True`", "`thinking=False`", '`keep="all"`')
     return table(
         head,
-        ((code(r.name), _patch(r.thinking_on), _patch(r.thinking_off), _patch(r.thinking_keep)) for r in _known()),
+        ((code(r.name), _patch(r.thinking.on), _patch(r.thinking.off), _patch(r.thinking.keep)) for r in _known()),
     )
 
 
@@ -182,9 +185,11 @@ def _patch(patch: Mapping[str, Any] | None) -> str:
 
 
 def _stops(row: HostSpec) -> str:
-    if row.stop_limit is None:
+    if row.sampling.stop_limit is None:
         return "no limit known"
-    return f"{row.stop_limit}" + (f", of {row.stop_bytes} bytes each" if row.stop_bytes else "")
+    return f"{row.sampling.stop_limit}" + (
+        f", of {row.sampling.stop_bytes} bytes each" if row.sampling.stop_bytes else ""
+    )
 
 
 def _choices(allowed: Iterable[str]) -> str:
@@ -193,18 +198,18 @@ def _choices(allowed: Iterable[str]) -> str:
 
 
 def _cost(row: HostSpec) -> str:
-    if row.cost_headers:
+    if row.usage.cost_headers:
         return "the host's own"
-    if row.cost_paths:
+    if row.usage.cost_paths:
         return "the host's own, if it says one"
-    return "estimate from published prices" if row.prices else "-"
+    return "estimate from published prices" if row.usage.prices else "-"
 
 
 def hosts_models() -> str:
-    rows = [row for row in _known() if row.model_ids]
-    families = [model for model in MODELS if any(model in row.model_ids for row in rows)]
+    rows = [row for row in _known() if row.models.ids]
+    families = [model for model in MODELS if any(model in row.models.ids for row in rows)]
     lines = (
-        (code(r.name), *(code(r.model_ids[m]) if m in r.model_ids else "as it is" for m in families)) for r in rows
+        (code(r.name), *(code(r.models.ids[m]) if m in r.models.ids else "as it is" for m in families)) for r in rows
     )
     return table(("host", *map(code, families)), lines)
 
@@ -238,7 +243,7 @@ def retired() -> str:
         (
             (code(model), code(row.name), end.day, code(end.instead) if end.instead else "-", end.source or "its pages")
             for row in HOSTS.values()
-            for model, end in row.retired.items()
+            for model, end in row.models.retired.items()
         ),
     )
 
@@ -250,7 +255,7 @@ def prices() -> str:
         (
             (code(model), code(row.name), f"{p.cached:.2f}", f"{p.input:.2f}", f"{p.output:.2f}", p.as_of)
             for row in HOSTS.values()
-            for model, p in row.prices.items()
+            for model, p in row.usage.prices.items()
         ),
     )
 
@@ -271,7 +276,7 @@ _ASKED = {
 
 
 def thinking() -> str:
-    client = KimiClient(host="moonshot", api_key="none", on_unsupported="error", overrides={"retired": {}})
+    client = KimiClient(host="moonshot", api_key="none", on_unsupported="error", overrides={"models.retired": {}})
     rows = ((code(model), *(_sent(client, model, asked) for asked in _ASKED.values())) for model in MODELS)
     return table(("model", *_ASKED), rows)
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from kimi_core import errors as err
 from kimi_core.events import Event, ReasoningDelta, RefusalDelta, ResponseBuilder, TextDelta, ToolCallDelta
+from kimi_core.hosts.groups import Price
 from kimi_core.hosts.profile import Profile
-from kimi_core.hosts.registry import HostSpec, Price
+from kimi_core.hosts.spec import HostSpec
 from kimi_core.quoting import quoted
 from kimi_core.types import Request, Response, TextPart
 
@@ -128,7 +129,7 @@ class Budget:
             why = f"{self._unpriced} reported no price" if self._unpriced else "the host reports no price"
             raise err.ConfigError(
                 f"A budget in usd cannot be kept for {profile.where}: {why}, and its spec has none. Give "
-                "tokens=… instead, or overrides={'prices': {family: Price(…)}}."
+                "tokens=… instead, or overrides={'usage.prices': {family: Price(…)}}."
             )
 
     def step(self, profile: Profile) -> None:
@@ -242,14 +243,14 @@ class Meter:
 
 def reports_price(spec: HostSpec) -> bool:
     """Say whether a host reports what an answer cost: its own spec names the place. The default only looks there."""
-    return bool(spec.cost_headers) or bool(spec.cost_paths and spec.cost_paths != _ANYWHERE)
+    return bool(spec.usage.cost_headers) or bool(spec.usage.cost_paths and spec.usage.cost_paths != _ANYWHERE)
 
 
-_ANYWHERE = HostSpec(name="", title="").cost_paths
+_ANYWHERE = HostSpec(name="", title="").usage.cost_paths
 
 
 def _price(profile: Profile) -> Price | None:
-    return profile.host.prices.get(profile.model.id)
+    return profile.host.usage.prices.get(profile.model.id)
 
 
 def _characters(request: Request) -> int:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from kimi_core.budget import Budget
 from kimi_core.call_options import Headers
-from kimi_core.hosts.registry import HostSpec
+from kimi_core.hosts.spec import HostSpec
 
 OnUnsupported: TypeAlias = Literal["warn", "error", "ignore"]
 FetchMedia: TypeAlias = Literal["public"] | bool
@@ -49,7 +49,7 @@ class ConnectionOptions(BaseModel):
         default=None,
         frozen=True,
         description="Whose endpoint: a name of `kimi_core.HOSTS`, or a spec of your own (a `HostSpec`; for `ChatKimi` "
-        "also a mapping with its fields, as `dumps` writes it). Default: `moonshot`, or the host that a known "
+        "also a mapping with its facts by name, as `dumps` writes it). Default: `moonshot`, or the host that a known "
         "`base_url` belongs to.",
     )
     api_key: SecretStr | None = Field(
@@ -125,7 +125,8 @@ class ConnectionOptions(BaseModel):
     overrides: Mapping[str, Any] | None = Field(
         default=None,
         frozen=True,
-        description="Your own facts about model and host: fields of `kimi_core.HostSpec` and `kimi_core.ModelSpec`.",
+        description="Your own facts: of the host by group and field of `kimi_core.HostSpec` (`thinking.off`), of the "
+        "model by the field of `kimi_core.ModelSpec` alone (`context`).",
     )
     fallback_hosts: Any = Field(
         default=None,

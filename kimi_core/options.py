@@ -27,9 +27,8 @@ from kimi_core.call_options import (
 from kimi_core.connection_options import ClientOptions
 from kimi_core.errors import ConfigError, UnknownOptionError
 from kimi_core.header_rules import check_headers
-from kimi_core.hosts.profile import did_you_mean
 from kimi_core.option_checks import check
-from kimi_core.quoting import quoted
+from kimi_core.quoting import did_you_mean, quoted
 from kimi_core.types import JsonObject, Tool, ToolChoice
 
 CONNECTION = tuple(ClientOptions.model_fields)
@@ -281,8 +280,8 @@ def hide(given: Mapping[str, Any]) -> dict[str, Any]:
             hidden[name] = headers.hidden(given[name])
     for name in OF_FACTS:
         facts = given.get(name)
-        if isinstance(facts, Mapping) and isinstance(facts.get("headers"), Mapping):
-            hidden[name] = {**facts, "headers": headers.hidden(facts["headers"])}
+        if isinstance(facts, Mapping) and isinstance(facts.get("address.headers"), Mapping):
+            hidden[name] = {**facts, "address.headers": headers.hidden(facts["address.headers"])}
     if isinstance(places := given.get("fallback_hosts"), list | tuple):
         hidden["fallback_hosts"] = [hide(place) if isinstance(place, Mapping) else place for place in places]
     return hidden

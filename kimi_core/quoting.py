@@ -5,6 +5,7 @@ Every value that comes from a user, a message, a tool or a host goes through one
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable
 from functools import cache
 from itertools import islice
@@ -68,6 +69,12 @@ def in_short(said: object, most: int = 2 * _VALUE) -> str:
     text = said if type(said) is str else _attempt(str, said)
     text = _printable(text[: most + 1])
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """Return a hint for a misspelt word, or an empty text."""
+    near = difflib.get_close_matches(in_short(word), list(known), n=1)
+    return f" Did you mean {quoted(near[0])}?" if near else ""
 
 
 def bounded(text: str) -> str:

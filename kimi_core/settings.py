@@ -26,9 +26,9 @@ from kimi_core.header_rules import check_header, check_headers
 from kimi_core.headers import hidden
 from kimi_core.hosts import base_urls, profile, registry
 from kimi_core.hosts.models import ModelSpec
-from kimi_core.hosts.registry import HostSpec
+from kimi_core.hosts.spec import HostSpec
 from kimi_core.option_checks import check
-from kimi_core.quoting import in_short, quoted
+from kimi_core.quoting import did_you_mean, in_short, quoted
 
 DEFAULT_HOST = "moonshot"
 
@@ -102,10 +102,10 @@ def make_settings(**given: Any) -> Settings:
     asked = _checked(given)
     host, base_url = asked["host"], (asked["base_url"] or "").strip()
     spec = _spec(host, base_url)
-    check_headers(spec.headers)
-    profile.check_refused(spec.refuses)
+    check_headers(spec.address.headers)
+    profile.check_refused(spec.sampling.refuses)
     # An address in a spec of the user's own is as good as an argument.
-    named = None if isinstance(host, HostSpec) and host.base_url else _env(spec.base_url_env)
+    named = None if isinstance(host, HostSpec) and host.address.base_url else _env(spec.address.base_url_env)
     if host is None and not base_url and named:
         spec = _host_of_environment(spec, named)
     url = base_url or named or base_urls.filled(spec)
@@ -115,9 +115,10 @@ def make_settings(**given: Any) -> Settings:
     registry.check_path(spec, url)
     base_urls.check_owner(spec, base_url or None, "base_url")
     if named and not base_url and host is not None:
-        base_urls.check_owner(spec, named, next(name for name in spec.base_url_env if _env((name,))))
+        base_urls.check_owner(spec, named, next(name for name in spec.address.base_url_env if _env((name,))))
     # A key of the environment goes to its own host's address, or where the user says that this is the host.
-    trusted = host is not None or not base_url or spec.base_url == url.rstrip("/") or base_urls.is_trusted(url, spec)
+    own = spec.address.base_url == url.rstrip("/")
+    trusted = host is not None or not base_url or own or base_urls.is_trusted(url, spec)
     key, from_env = _key(spec, asked["api_key"], trusted=trusted)
     resolved = {
         "host": spec,
@@ -144,7 +145,7 @@ def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
     """
     if unknown := given.keys() - _DEFAULTS.keys():
         name = min(unknown)
-        raise UnknownOptionError(f"There is no option {quoted(name)}.{profile.did_you_mean(name, _DEFAULTS)}")
+        raise UnknownOptionError(f"There is no option {quoted(name)}.{did_you_mean(name, _DEFAULTS)}")
     check_headers(given.get("default_headers"))
     _local_files(given.get("local_files", True))
     check(ClientOptions, given)
@@ -163,15 +164,16 @@ def require_key(given: Settings) -> None:
     """
     spec = given.host
     if given.api_key is None:
-        if spec.key_required:
-            others = f" or set {' or '.join(spec.key_env)}" if spec.key_env else ""
-            untrusted = spec.key_env and not base_urls.is_trusted(given.base_url, spec)
+        if spec.address.key_required:
+            variables = spec.address.key_env
+            others = f" or set {' or '.join(variables)}" if variables else ""
+            untrusted = variables and not base_urls.is_trusted(given.base_url, spec)
             why = _ELSEWHERE.format(in_short(given.base_url), spec.name) if untrusted else ""
             raise MissingKeyError(f"No API key for {spec.title}. Pass api_key=…{others}.{why}")
         return
-    start = next((s for s in spec.foreign_keys if given.api_key.get_secret_value().startswith(s)), None)
-    if start and given.base_url == spec.base_url:
-        raise ConfigError(f"The API key begins with {start!r}: it is {spec.foreign_keys[start]}.")
+    start = next((s for s in spec.address.foreign_keys if given.api_key.get_secret_value().startswith(s)), None)
+    if start and given.base_url == spec.address.base_url:
+        raise ConfigError(f"The API key begins with {start!r}: it is {spec.address.foreign_keys[start]}.")
 
 
 def notice_missing_key(made: Settings, given: ApiKey | None) -> None:
@@ -192,8 +194,8 @@ def _facts(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the user's own facts as the specs have them, with the headers among them hidden."""
     if not given:
         return {}
-    _check_timeout(given.get("timeout"))
-    if (chunk_timeout := given.get("chunk_timeout")) is not None:
+    _check_timeout(given.get("timeouts.answer"))
+    if (chunk_timeout := given.get("timeouts.chunk")) is not None:
         check(ClientOptions, {"chunk_timeout": chunk_timeout})
     from kimi_core.hosts import facts  # with the first fact that anybody gives
 
@@ -212,8 +214,8 @@ def _spec(host: str | HostSpec | None, base_url: str | None) -> HostSpec:
 
 def _host_of_environment(spec: HostSpec, base_url: str) -> HostSpec:
     """Return the spec for an address of the environment: a host's own variable names the host as well."""
-    variable = next(name for name in spec.base_url_env if _env((name,)))
-    anybodys = variable in registry.HOSTS["generic"].base_url_env
+    variable = next(name for name in spec.address.base_url_env if _env((name,)))
+    anybodys = variable in registry.HOSTS["generic"].address.base_url_env
     return (registry.guess_by_url(base_url) if anybodys else registry.find_by_url(base_url)) or spec
 
 
@@ -244,7 +246,7 @@ def _key(spec: HostSpec, given: ApiKey | None, *, trusted: bool) -> tuple[Secret
         text = (given.get_secret_value() if isinstance(given, SecretStr) else given).strip()
         _check_key("The API key", text)
         return (SecretStr(text), False) if text else (None, False)
-    found = _env(spec.key_env) if trusted else None
+    found = _env(spec.address.key_env) if trusted else None
     _check_key("The API key of the environment", found or "")
     return (SecretStr(found), True) if found else (None, False)
 
@@ -312,7 +314,7 @@ def _check_model(model: object) -> None:
 
 
 _INHERITED = tuple(_DEFAULTS.keys() - {*OF_ONE_HOST, "overrides", *_NOT_THERE})
-_OF_ANY_HOST = {f.name for f in fields(ModelSpec)} | {"stream_options"}
+_OF_ANY_HOST = {f.name for f in fields(ModelSpec)} | {"usage.stream_options"}
 """Facts that hold wherever the model is: those about it, and whether usage is asked for."""
 
 

@@ -175,7 +175,7 @@ class Message:
         partial: The model is to continue this message (assistant, last only).
         steps: The turns with server tools that led to this message (assistant only). They are sent again in full.
         refusal: What the model wrote in place of an answer (assistant only). Goes back under its own name where the
-            host takes that (`takes_refusal`), elsewhere as text.
+            host takes that (`messages.takes_refusal`), elsewhere as text.
     """
 
     role: Role

@@ -75,7 +75,7 @@ def prepare(
     asked = {name: getattr(model, name) if own.get(name) is None else own[name] for name in _SHAPING}
     if stream and not asked["stream_usage"]:
         facts = connection.get("overrides") or model._client.settings.overrides
-        connection["overrides"] = {**facts, "stream_options": False}
+        connection["overrides"] = {**facts, "usage.stream_options": False}
     if connection:
         client = client.derived(**connection)
     message_format = MessageFormat(
@@ -142,7 +142,7 @@ def _output(own: JsonObject) -> OutputFormat | None:
 
 def _price(client: KimiClient | AsyncKimiClient, model: str) -> Any:
     profile = client.profile(model)
-    return profile.host.prices.get(profile.model.id)
+    return profile.host.usage.prices.get(profile.model.id)
 
 
 def _prefill(last: Any) -> str:

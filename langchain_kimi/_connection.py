@@ -104,12 +104,12 @@ def to_profile(client: KimiClient, model_name: str) -> ModelProfile:
     """Return what a model can do on its host, in the terms of LangChain that the installed version knows."""
     profile, settings = client.profile(model_name), client.settings
     host, model = profile.host, profile.model
-    fetched = "http" in host.media_urls or settings.fetch_media is not False
-    extracted = settings.documents == "extract" and "file-extract" in host.file_purposes
-    instant = profile.thinks(False) is False and "required" in host.tool_choices_instant
+    fetched = "http" in host.media.urls or settings.fetch_media is not False
+    extracted = settings.documents == "extract" and "file-extract" in host.media.file_purposes
+    instant = profile.thinks(False) is False and "required" in host.tools.choices_instant
     facts = {
         "name": model.id,
-        "status": "deprecated" if model.id in host.retired else "active",
+        "status": "deprecated" if model.id in host.models.retired else "active",
         "max_input_tokens": model.context,
         "max_output_tokens": model.context,  # less the prompt
         "text_inputs": True,
@@ -118,24 +118,24 @@ def to_profile(client: KimiClient, model_name: str) -> ModelProfile:
         "video_inputs": "video" in profile.media,
         "audio_inputs": False,
         "pdf_inputs": extracted,
-        "image_tool_message": host.tool_media and "image" in profile.media,
+        "image_tool_message": host.tools.media_results and "image" in profile.media,
         "pdf_tool_message": extracted,
         "text_outputs": True,
         "image_outputs": False,
         "audio_outputs": False,
         "video_outputs": False,
         "reasoning_output": model.thinking != "never",
-        "reasoning_effort_levels": list(model.efforts) if host.effort_field else [],
-        "reasoning_effort_default": model.default_effort if host.effort_field else None,
+        "reasoning_effort_levels": list(model.efforts) if host.thinking.effort_field else [],
+        "reasoning_effort_default": model.default_effort if host.thinking.effort_field else None,
         "tool_calling": True,
         "tool_call_streaming": True,
         # Whether a tool can be forced, if need be without thinking.
-        "tool_choice": instant or "required" in host.tool_choices_thinking,
+        "tool_choice": instant or "required" in host.tools.choices_thinking,
         "mid_conversation_system_messages": True,
         # An agent has tools and a format at once.
-        "structured_output": "json_schema" in host.structured and host.tools_with_output,
+        "structured_output": "json_schema" in host.structured.ways and host.structured.with_tools,
         "attachment": bool(profile.media),
-        "temperature": not host.pinned_sampling,
+        "temperature": not host.sampling.pinned,
         "open_weights": model.open_weights,
     }
     known = ModelProfile.__annotations__

@@ -66,4 +66,4 @@ class KimiFields(CallOptions, ClientOptions, BaseChatModel):
 
     @field_serializer("overrides")
     def _facts_without_headers(self, facts: Mapping[str, Any] | None) -> Any:
-        return facts and {name: fact for name, fact in facts.items() if name != "headers"}
+        return facts and {name: fact for name, fact in facts.items() if name != "address.headers"}

@@ -16,7 +16,7 @@ from langchain_core.messages.tool import ToolCall as LangChainToolCall
 from langchain_core.outputs import ChatGeneration, ChatResult
 
 from kimi_core import server_tool_record
-from kimi_core.hosts.registry import Price
+from kimi_core.hosts.groups import Price
 from kimi_core.server_tool_record import TURNS
 from kimi_core.structured_output import dump
 from kimi_core.tool_arguments import parse_arguments

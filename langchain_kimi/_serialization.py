@@ -13,7 +13,8 @@ from typing import Any
 
 from kimi_core import HOSTS, HostSpec, Thinking, options
 from kimi_core.errors import ConfigError
-from kimi_core.quoting import in_short, quoted
+from kimi_core.hosts import patches
+from kimi_core.quoting import quoted
 from kimi_core.types import JsonObject
 from langchain_kimi._fields import KimiFields
 
@@ -31,7 +32,7 @@ def shown(kwargs: JsonObject) -> JsonObject:
     shown = {name: value for name, value in kwargs.items() if name not in options.PRIVATE}
     for name in options.OF_FACTS:
         if isinstance(facts := kwargs.get(name), Mapping):
-            shown[name] = {fact: value for fact, value in facts.items() if fact != "headers"}
+            shown[name] = {fact: value for fact, value in facts.items() if fact != "address.headers"}
     if isinstance(kwargs.get("runware"), Mapping):
         shown["runware"] = options.traceable_runware(kwargs["runware"])
     return shown
@@ -68,19 +69,19 @@ def attributes(model: KimiFields, fallback_hosts: Iterable[Mapping[str, Any]]) -
 
 
 def _of_host(host: Any) -> Any:
-    """Return a host as the name of a spec of the table, or as the fields in which another differs from the defaults."""
+    """Return a host as the name of a spec of the table, or as the facts in which another differs from the defaults."""
     if not isinstance(host, HostSpec):
         return host
     if HOSTS.get(host.name) is host:
         return host.name
-    blank = HostSpec(name="", title="")
-    facts = {f.name: getattr(host, f.name) for f in fields(host) if f.name != "headers"}
-    return {name: _plain(value) for name, value in facts.items() if value != getattr(blank, name)}
+    blank = patches.facts_of(HostSpec(name="", title=""))
+    facts = patches.facts_of(host).items()
+    return {name: _plain(value) for name, value in facts if name != "address.headers" and value != blank[name]}
 
 
 def _of_facts(facts: Mapping[str, Any] | None) -> Any:
     """Return the user's own facts as plain data."""
-    return None if facts is None else _plain({name: fact for name, fact in facts.items() if name != "headers"})
+    return None if facts is None else _plain({name: fact for name, fact in facts.items() if name != "address.headers"})
 
 
 def _of_timeout(timeout: Any) -> Any:
@@ -145,17 +146,13 @@ def _to_host(host: Any) -> Any:
     """Return the spec that a mapping describes; anything else as it is.
 
     Raises:
-        ConfigError: If it has a field that no spec has, lacks a name, or has a wrong value.
+        ConfigError: If it has a fact that no host has, lacks a name, or has a wrong value.
     """
     if not isinstance(host, Mapping):
         return host
     from kimi_core.hosts import facts  # with the first spec that is plain data
 
-    given = facts.read(host)
-    try:
-        return HostSpec(**{"title": given.get("name"), **given})
-    except TypeError as error:
-        raise ConfigError(f"host is no spec: {in_short(error)}. See kimi_core.HostSpec.") from None
+    return patches.made(facts.read(host))
 
 
 def _to_timeout(timeout: Any) -> Any:

@@ -15,9 +15,8 @@ from pydantic import ConfigDict
 
 from kimi_core import structured_output
 from kimi_core.errors import ConfigError, OutputError, StructuredOutputError
-from kimi_core.hosts.profile import did_you_mean
 from kimi_core.openai_shapes import refusal_of
-from kimi_core.quoting import quoted
+from kimi_core.quoting import did_you_mean, quoted
 from kimi_core.schema import SchemaError, tool_parameters
 from kimi_core.types import JsonObject
 from langchain_kimi._errors import as_parser_error

@@ -419,7 +419,7 @@ class ChatKimi(KimiFields):
     def lc_secrets(self) -> dict[str, str]:
         """Where the key comes from when a serialised model is loaded."""
         spec = self._client.settings.host
-        return {"api_key": spec.key_env[0] if spec.key_env else re.sub(r"\W", "_", spec.name).upper() + "_API_KEY"}
+        return {"api_key": next(iter(spec.address.key_env), re.sub(r"\W", "_", spec.name).upper() + "_API_KEY")}
 
     @property
     def lc_attributes(self) -> JsonObject:

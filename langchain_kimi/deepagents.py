@@ -70,7 +70,7 @@ def _with_key(request: ModelRequest[Any]) -> ModelRequest[Any]:
 def _lacks_key(model: Any) -> bool:
     if not isinstance(model, ChatKimi) or model.prompt_cache_key is not None:
         return False
-    return "prompt_cache_key" not in model._client.profile(model.model_name).host.refuses
+    return "prompt_cache_key" not in model._client.profile(model.model_name).host.sampling.refuses
 
 
 def register_harness() -> None:

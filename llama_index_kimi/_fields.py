@@ -61,7 +61,7 @@ class KimiFields(CallOptions, ConnectionOptions, FunctionCallingLLM):
 
     @field_serializer("overrides")
     def _facts_without_headers(self, facts: Any) -> Any:
-        return facts and {name: fact for name, fact in facts.items() if name != "headers"}
+        return facts and {name: fact for name, fact in facts.items() if name != "address.headers"}
 
     @field_serializer("fallback_hosts")
     def _plain_hosts(self, hosts: Any) -> list[dict[str, Any]]:

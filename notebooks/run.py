@@ -23,7 +23,7 @@ from nbclient.exceptions import CellExecutionError
 from kimi_core import HOSTS
 
 HERE = Path(__file__).parent
-KEYS = {name for row in HOSTS.values() for name in (*row.key_env, *row.base_url_env)}
+KEYS = {name for row in HOSTS.values() for name in (*row.address.key_env, *row.address.base_url_env)}
 
 
 def environment() -> dict[str, str]:

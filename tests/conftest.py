@@ -39,7 +39,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, _no_certificates: Path) -
     """
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     monkeypatch.setenv("SSL_CERT_DIR", str(_no_certificates))
-    names = {name for spec in HOSTS.values() for name in (*spec.key_env, *spec.base_url_env)}
+    names = {name for spec in HOSTS.values() for name in (*spec.address.key_env, *spec.address.base_url_env)}
     for name in (*names, *_FOREIGN):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LANGSMITH_TRACING", "false")

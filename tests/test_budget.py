@@ -16,6 +16,7 @@ from langchain_core.load import dumps
 from kimi_adapters.local_server import LocalKimi
 from kimi_core import (
     HOSTS,
+    Address,
     AgentSwarm,
     Budget,
     BudgetExceededError,
@@ -240,7 +241,7 @@ def test_an_answer_of_which_no_host_said_what_it_cost_is_estimated(driver: Drive
 
 # ------------------------------------------------------------------------------------------------------- prices
 
-UNPRICED = HostSpec(name="bare", title="Bare", key_required=False)
+UNPRICED = HostSpec(name="bare", title="Bare", address=Address(key_required=False))
 
 
 def test_dollars_need_a_price(driver: Driver, kimi: LocalKimi) -> None:
@@ -251,9 +252,9 @@ def test_dollars_need_a_price(driver: Driver, kimi: LocalKimi) -> None:
 
 
 def test_a_price_of_the_users_own_will_do(driver: Driver, kimi: LocalKimi) -> None:
-    prices = {"kimi-k2.6": HOSTS["moonshot"].prices["kimi-k2.6"]}
+    prices = {"kimi-k2.6": HOSTS["moonshot"].usage.prices["kimi-k2.6"]}
     budget = Budget(usd=1)
-    driver.ask(make(driver, kimi, host=UNPRICED, budget=budget, overrides={"prices": prices}), "Hello")
+    driver.ask(make(driver, kimi, host=UNPRICED, budget=budget, overrides={"usage.prices": prices}), "Hello")
     assert budget.spent.usd > 0
 
 
@@ -351,7 +352,7 @@ def test_a_swarm_goes_out_as_the_guide_has_it_and_is_said_to_be_unconfirmed(driv
 
 
 def test_a_swarm_that_the_user_knows_of_is_sent_without_a_word(driver: Driver, kimi: LocalKimi) -> None:
-    model = make(driver, kimi, agent=AgentSwarm(), on_unsupported="error", overrides={"agent_swarm": "yes"})
+    model = make(driver, kimi, agent=AgentSwarm(), on_unsupported="error", overrides={"tools.agent_swarm": "yes"})
     driver.ask(model, "Hello")
     assert kimi.requests[-1].body["agent"] == {"type": "swarm"}
 

@@ -22,6 +22,7 @@ from kimi_core import (
     ConfigError,
     KimiWarning,
     OverloadedError,
+    ReasoningRules,
 )
 
 THOUGHT = "The user wants a yes. So be it."
@@ -53,7 +54,7 @@ def go_on(driver: Any, model: Any, first: Answer) -> None:
 @pytest.mark.parametrize("form", get_args(ReasoningAs))
 def test_reasoning_is_the_same_wherever_the_host_puts_it(driver: Driver, kimi: LocalKimi, form: ReasoningAs) -> None:
     kimi.enqueue(text="Yes < no.", reasoning=THOUGHT, reasoning_as=form)
-    facts = {"think_tags": "opened"} if form == "lone_tag" else {}
+    facts = {"reasoning.think_tags": "opened"} if form == "lone_tag" else {}
     answer = driver.ask(make(driver, kimi, "generic", overrides=facts), "Say yes.")
     assert (answer.text, answer.reasoning) == ("Yes < no.", THOUGHT)
 
@@ -68,10 +69,10 @@ KEYS = ("reasoning", "reasoning_content", "reasoning_details")
 @pytest.mark.parametrize(
     ("facts", "sent"),
     [
-        ({"reasoning_out": "observed"}, {"reasoning": THOUGHT, "reasoning_details": DETAILS}),
-        ({"reasoning_out": "reasoning_details"}, {"reasoning_details": DETAILS}),
-        ({"reasoning_out": "reasoning_content"}, {"reasoning_content": THOUGHT}),
-        ({"reasoning_in": ("reasoning",)}, {"reasoning": THOUGHT}),
+        ({"reasoning.key_out": "observed"}, {"reasoning": THOUGHT, "reasoning_details": DETAILS}),
+        ({"reasoning.key_out": "reasoning_details"}, {"reasoning_details": DETAILS}),
+        ({"reasoning.key_out": "reasoning_content"}, {"reasoning_content": THOUGHT}),
+        ({"reasoning.keys_in": ("reasoning",)}, {"reasoning": THOUGHT}),
     ],
     ids=["observed", "details", "a key", "no details"],
 )
@@ -88,9 +89,8 @@ def test_details_go_back_as_they_came_where_the_row_says_so(
 
 
 def test_without_details_their_host_gets_the_text(driver: Driver, kimi: LocalKimi) -> None:
-    spec = dataclasses.replace(
-        HOSTS["generic"], name="router", reasoning_in=("reasoning", "reasoning_details"), reasoning_out="reasoning_details"
-    )  # fmt: skip
+    reasoning = ReasoningRules(keys_in=("reasoning", "reasoning_details"), key_out="reasoning_details")
+    spec = dataclasses.replace(HOSTS["generic"], name="router", reasoning=reasoning)
     kimi.enqueue(reasoning=THOUGHT, reasoning_as="reasoning", tool_calls=[{"name": "look"}])
     kimi.enqueue(text="Done.", unchecked=True)
     model = make(driver, kimi, spec)
@@ -249,7 +249,7 @@ def test_a_word_that_empty_answer_does_not_take_raises_before_any_io(driver: Dri
 
 # ------------------------------------------------------------------------------------------------ only X is allowed
 
-FREE = {"pinned_sampling": False}
+FREE = {"sampling.pinned": False}
 
 
 def test_an_option_that_the_host_refuses_by_name_is_left_out(driver: Driver, kimi: LocalKimi) -> None:
@@ -281,7 +281,7 @@ def test_a_host_that_goes_on_refusing_is_not_asked_for_ever(driver: Driver, kimi
     "more",
     [
         {"overrides": FREE, "temperature": 0.3, "on_unsupported": "error"},
-        {"overrides": {**FREE, "refused_option": None}, "temperature": 0.3},
+        {"overrides": {**FREE, "errors.refused_option": None}, "temperature": 0.3},
         {"extra_body": {"temperature": 0.3}},
     ],
     ids=["errors are wanted", "the row names no words", "the user's own body"],
@@ -322,7 +322,7 @@ def test_a_stream_that_falls_silent_is_given_up_with_what_came(driver: Driver, s
 @pytest.mark.parametrize("driver", STREAMED, **by_name)
 @pytest.mark.parametrize(
     "more",
-    [{"overrides": {"chunk_timeout": SOON}}, {"timeout": SOON}, {"timeout": 9, "chunk_timeout": SOON}],
+    [{"overrides": {"timeouts.chunk": SOON}}, {"timeout": SOON}, {"timeout": 9, "chunk_timeout": SOON}],
     ids=["of the row", "of the whole", "of both"],
 )
 def test_silence_is_measured_by_what_was_said_about_it(driver: Driver, silent: LocalKimi, more: dict[str, Any]) -> None:

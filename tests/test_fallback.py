@@ -16,6 +16,7 @@ from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
 from kimi_adapters.local_server import LocalKimi
 from kimi_core import (
     HOSTS,
+    Address,
     APIConnectionError,
     APIError,
     AuthenticationError,
@@ -375,7 +376,7 @@ def test_a_name_alone_takes_the_hosts_own_key_and_address(
 
 
 def test_a_row_of_ones_own_will_do(driver: Driver, kimi: LocalKimi, spare: LocalKimi) -> None:
-    spec = HostSpec(name="mine", title="Mine", base_url=spare.base_url, key_required=False)
+    spec = HostSpec(name="mine", title="Mine", address=Address(base_url=spare.base_url, key_required=False))
     spare.enqueue(text="Yes.", unchecked=True)
     kimi.fail(1)
     keyed = {"host": spec, "api_key": SPARE_KEY}
@@ -384,7 +385,7 @@ def test_a_row_of_ones_own_will_do(driver: Driver, kimi: LocalKimi, spare: Local
 
 
 def test_headers_and_facts_of_the_first_host_stay_there(driver: Driver, kimi: LocalKimi, spare: LocalKimi) -> None:
-    words: Any = {"default_headers": {"X-Secret": "1"}, "overrides": {"partial_message": None}}
+    words: Any = {"default_headers": {"X-Secret": "1"}, "overrides": {"partial.message": None}}
     kimi.fail(1)
     driver.ask(make(driver, kimi, spare, **words), "Hello")
     assert kimi.requests[-1].headers["x-secret"] == "1"

@@ -8,17 +8,16 @@ import pytest
 from drivers import Driver
 
 from kimi_adapters.local_server import LocalKimi
-from kimi_core import HOSTS, MODELS, HostSpec, KimiWarning, ModelSpec, resolve
+from kimi_core import HOSTS, MODELS, Address, HostSpec, KimiWarning, ModelIds, ModelSpec, ThinkingRules, resolve
 
 
 def test_a_host_is_one_row(driver: Driver, kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = HostSpec(
         name="acme",
         title="ACME Inference",
-        base_url=kimi.base_url,
-        key_env=("ACME_API_KEY",),
-        model_ids={"kimi-k2.6": "acme/kimi-26"},
-        thinking_off={"reasoning": {"enabled": False}},
+        address=Address(base_url=kimi.base_url, key_env=("ACME_API_KEY",)),
+        models=ModelIds(ids={"kimi-k2.6": "acme/kimi-26"}),
+        thinking=ThinkingRules(off={"reasoning": {"enabled": False}}),
     )
     monkeypatch.setitem(HOSTS, "acme", spec)
     monkeypatch.setenv("ACME_API_KEY", kimi.api_key)
@@ -30,7 +29,11 @@ def test_a_host_is_one_row(driver: Driver, kimi: LocalKimi, monkeypatch: pytest.
 
 
 def test_a_row_of_ones_own_needs_no_registration(driver: Driver, kimi: LocalKimi) -> None:
-    spec = dataclasses.replace(HOSTS["moonshot"], name="proxy", base_url=kimi.base_url, domains=())
+    spec = dataclasses.replace(
+        HOSTS["moonshot"],
+        name="proxy",
+        address=dataclasses.replace(HOSTS["moonshot"].address, base_url=kimi.base_url, domains=()),
+    )
     assert driver.ask(driver.make(host=spec, api_key=kimi.api_key), "Hello").text
 
 
@@ -38,7 +41,9 @@ def test_the_address_in_a_row_of_ones_own_holds(
     driver: Driver, kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MOONSHOT_BASE_URL", "https://elsewhere.example/v1")
-    spec = dataclasses.replace(HOSTS["moonshot"], base_url=kimi.base_url)
+    spec = dataclasses.replace(
+        HOSTS["moonshot"], address=dataclasses.replace(HOSTS["moonshot"].address, base_url=kimi.base_url)
+    )
     assert driver.ask(driver.make(host=spec, api_key=kimi.api_key), "Hello").text
 
 
@@ -53,7 +58,7 @@ def test_a_model_is_one_row(driver: Driver, kimi: LocalKimi, monkeypatch: pytest
         base_url=kimi.base_url,
         api_key=kimi.api_key,
         reasoning_effort="wild",
-        overrides={"effort_field": "reasoning_effort"},
+        overrides={"thinking.effort_field": "reasoning_effort"},
     )
     assert driver.ask(model, "Hello").text == "Nine."
     assert kimi.requests[-1].body["reasoning_effort"] == "wild"
@@ -74,8 +79,8 @@ def test_a_host_row_says_where_its_facts_come_from(spec: HostSpec) -> None:
     assert spec.source
     assert HOSTS[spec.name] is spec
     assert set(spec.per_model) <= set(MODELS)
-    assert set(spec.model_ids) <= set(MODELS)
-    assert set(spec.prices) <= set(MODELS)
+    assert set(spec.models.ids) <= set(MODELS)
+    assert set(spec.usage.prices) <= set(MODELS)
 
 
 @pytest.mark.parametrize("spec", HOSTS.values(), ids=list(HOSTS))
@@ -83,7 +88,7 @@ def test_a_host_row_can_be_resolved_for_every_model(spec: HostSpec) -> None:
     for model in MODELS:
         profile = resolve(spec, model)
         assert profile.model.id == model
-        for patch in (profile.host.thinking_on, profile.host.thinking_off, profile.host.thinking_keep):
+        for patch in (profile.host.thinking.on, profile.host.thinking.off, profile.host.thinking.keep):
             assert patch is None or all(isinstance(key, str) for key in patch)
 
 

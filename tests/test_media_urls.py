@@ -162,7 +162,7 @@ def test_what_cannot_be_sent_is_said_before_the_host_is_asked(
     served, words = BAD[case]
     url = files.add("/a.png", **served)
     with pytest.raises(MediaError, match=words) as caught:
-        driver.ask(make(driver, kimi, overrides={"file_limit": 150}), seen(ImagePart(url)))
+        driver.ask(make(driver, kimi, overrides={"media.file_limit": 150}), seen(ImagePart(url)))
     assert "/a.png" in str(caught.value)
     assert kimi.requests == []
 
@@ -189,7 +189,7 @@ def test_several_pictures_are_fetched_at_a_time(driver: Driver, kimi: LocalKimi,
 
 
 def test_large_media_are_uploaded_once(driver: Driver, kimi: LocalKimi, files: FileServer) -> None:
-    model = make(driver, kimi, overrides={"inline_limit": 50, "file_limit": 1000})
+    model = make(driver, kimi, overrides={"media.inline_limit": 50, "media.file_limit": 1000})
     url = files.add("/a.mp4", MP4 + bytes(100))
     for _ in range(2):
         assert "MP4" in driver.ask(model, seen(VideoPart(url))).text

@@ -140,7 +140,7 @@ def test_a_host_of_ones_own_has_ids_of_ones_own(framework: Driver, model: str) -
 
 
 def test_the_form_of_ids_can_be_said_otherwise(framework: Driver, kimi: LocalKimi) -> None:
-    words = {"model": "team/kimi-k2.6", "overrides": {"model_id_form": None}}
+    words = {"model": "team/kimi-k2.6", "overrides": {"models.id_form": None}}
     with pytest.raises(NotFoundError, match="team/kimi-k2.6"):
         framework.ask(framework.make(host="moonshot", **where(kimi), **words), "Hello")
 

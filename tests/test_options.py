@@ -12,12 +12,14 @@ from drivers import DRIVERS, Driver
 from kimi_adapters.local_server import LocalKimi
 from kimi_core import (
     HOSTS,
+    Address,
     AuthenticationError,
     ConfigError,
     HostSpec,
     KimiWarning,
     MessageError,
     MissingKeyError,
+    SamplingRules,
     UnknownHostError,
     UnknownOptionError,
 )
@@ -29,7 +31,12 @@ from llama_index_kimi import KimiLLM
 ROOT = Path(__file__).parent.parent
 INVOKED = [d for d in DRIVERS if d.mode == "invoke"]
 # A host that takes every option, so that each can be seen on the wire.
-OPEN = HostSpec(name="open", title="Open", key_required=False, base_url="http://127.0.0.1:9/v1", pinned_sampling=False)
+OPEN = HostSpec(
+    name="open",
+    title="Open",
+    address=Address(key_required=False, base_url="http://127.0.0.1:9/v1"),
+    sampling=SamplingRules(pinned=False),
+)
 
 # word, at construction, per call, how it stands in the body for the constructor's and the call's value
 WORDS = [
@@ -161,12 +168,12 @@ def test_a_known_base_url_picks_the_row(framework: Driver, base_url: str, host: 
     assert framework.make(api_key="k", base_url=base_url).host == host
 
 
-@pytest.mark.parametrize("spec", [r for r in HOSTS.values() if r.key_env], ids=lambda r: r.name)
+@pytest.mark.parametrize("spec", [r for r in HOSTS.values() if r.address.key_env], ids=lambda r: r.name)
 def test_keys_come_from_the_rows_environment(
     framework: Driver, spec: HostSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = {} if spec.base_url and "{" not in spec.base_url else {"base_url": "http://127.0.0.1:9/v1"}
-    for name in reversed(spec.key_env):  # the first one set wins
+    url = {} if spec.address.base_url and "{" not in spec.address.base_url else {"base_url": "http://127.0.0.1:9/v1"}
+    for name in reversed(spec.address.key_env):  # the first one set wins
         monkeypatch.setenv(name, f"key-of-{name}")
         assert framework.make(host=spec.name, **url).api_key.get_secret_value() == f"key-of-{name}"
     assert framework.make(host=spec.name, api_key="given", **url).api_key.get_secret_value() == "given"
@@ -254,7 +261,7 @@ def test_a_missing_key_is_noticed_at_construction(framework: Driver, where: dict
 
 
 def test_a_missing_key_names_a_variable_only_where_there_is_one(framework: Driver) -> None:
-    own = HostSpec(name="own", title="Own", base_url="https://own.example/v1")
+    own = HostSpec(name="own", title="Own", address=Address(base_url="https://own.example/v1"))
     with pytest.raises(MissingKeyError, match=r"^No API key for Own\. Pass api_key=…\.$"):
         framework.make(host=own)
 

@@ -9,8 +9,9 @@ import pytest
 from drivers import Driver
 
 from kimi_adapters.local_server import LocalKimi
-from kimi_core import HostSpec, KimiClient, resolve
+from kimi_core import Address, HostSpec, KimiClient, SamplingRules, resolve
 from kimi_core.errors import ConfigError
+from kimi_core.hosts import patches
 
 ODD: list[Any] = [
     [1],
@@ -32,26 +33,32 @@ ODD: list[Any] = [
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a name that is no text": ({5: 1}, "^overrides must be .*{5: 1}"),
-    "a yes or no as text": ({"stream_options": "no"}, "^stream_options of .* boolean"),
-    "a yes or no as a number": ({"pinned_sampling": 1}, "^pinned_sampling of .* boolean"),
-    "a number as text": ({"stop_limit": "4"}, "^stop_limit of .* integer"),
-    "a text as a number": ({"count_path": 5}, "^count_path of .* string"),
-    "a patch": ({"thinking_off": "off"}, "^thinking_off of .* dictionary"),
-    "a way that does not exist": ({"structured": ("json",)}, r"^structured\.0 of .*'json_schema', 'function_calling'"),
-    "a medium that does not exist": ({"media": {"smells"}}, r"^media\.0 of .*'image' or 'video'"),
-    "a protocol that does not exist": ({"codec": "soap"}, "^codec of .*'chat' or 'runware'"),
-    "a price": ({"prices": {"kimi-k2.6": 1}}, r"^prices\.kimi-k2\.6 of "),
-    "a pattern that is none": ({"model_id_form": "("}, r"^model_id_form of .* no regular expression, missing \)"),
-    "a pattern of an error": (
-        {"errors": [{"error": "APIError", "kind": "("}]},
-        r"^errors\.0\.kind of .* no regular exp",
+    "a yes or no as text": ({"usage.stream_options": "no"}, r"^usage\.stream_options of .* boolean"),
+    "a yes or no as a number": ({"sampling.pinned": 1}, r"^sampling\.pinned of .* boolean"),
+    "a number as text": ({"sampling.stop_limit": "4"}, r"^sampling\.stop_limit of .* integer"),
+    "a text as a number": ({"endpoints.count_tokens": 5}, r"^endpoints\.count_tokens of .* string"),
+    "a patch": ({"thinking.off": "off"}, r"^thinking\.off of .* dictionary"),
+    "a way that does not exist": (
+        {"structured.ways": ("json",)},
+        r"^structured\.ways\.0 of .*'json_schema', 'function_calling'",
     ),
-    "a silence": ({"chunk_timeout": float("nan")}, "^chunk_timeout must be .*nan"),
+    "a medium that does not exist": ({"media.kinds": {"smells"}}, r"^media\.kinds\.0 of .*'image' or 'video'"),
+    "a protocol that does not exist": ({"codec": "soap"}, "^codec of .*'chat' or 'runware'"),
+    "a price": ({"usage.prices": {"kimi-k2.6": 1}}, r"^usage\.prices\.kimi-k2\.6 of "),
+    "a pattern that is none": ({"models.id_form": "("}, r"^models\.id_form of .* no regular expression, missing \)"),
+    "a pattern of an error": (
+        {"errors.rules": [{"error": "APIError", "kind": "("}]},
+        r"^errors\.rules\.0\.kind of .* no regular exp",
+    ),
+    "a silence": ({"timeouts.chunk": float("nan")}, "^chunk_timeout must be .*nan"),
     "a fact about one model": ({"per_model": {"kimi-k3": {"contxt": 5}}}, "'contxt'.* Did you mean 'context'"),
-    "a fact about the other endpoint": ({"compatible": {"path": 5}}, "^path of .* string"),
-    "an option that is refused": ({"refuses": {"temprature": "no"}}, "'temprature'. Did you mean 'temperature'"),
+    "a fact about the other endpoint": ({"compatible": {"endpoints.chat": 5}}, r"^endpoints\.chat of .* string"),
+    "an option that is refused": (
+        {"sampling.refuses": {"temprature": "no"}},
+        "'temprature'. Did you mean 'temperature'",
+    ),
     "an option that a model refuses": (
-        {"per_model": {"kimi-k3": {"refuses": {"sed": ""}}}},
+        {"per_model": {"kimi-k3": {"sampling.refuses": {"sed": ""}}}},
         "'sed'. Did you mean 'seed'",
     ),
 }
@@ -66,12 +73,12 @@ def test_a_fact_of_a_wrong_type_is_an_error_when_a_model_is_made(
 
 
 def test_a_fact_about_a_fallback_host_is_looked_at_when_a_model_is_made(framework: Driver) -> None:
-    there = {"host": "vllm", "overrides": {"stop_limit": "4"}}
-    with pytest.raises(ConfigError, match=r"^fallback_hosts\[0\]: stop_limit of .* integer"):
+    there = {"host": "vllm", "overrides": {"sampling.stop_limit": "4"}}
+    with pytest.raises(ConfigError, match=r"^fallback_hosts\[0\]: sampling\.stop_limit of .* integer"):
         framework.make(api_key="k", fallback_hosts=[there])
 
 
-@pytest.mark.parametrize("name", sorted([*HostSpec.__dataclass_fields__, "context", "efforts", "media", "recommended"]))
+@pytest.mark.parametrize("name", sorted(patches.HOST_FACTS | patches.MODEL_FACTS))
 def test_a_fact_of_any_type_is_taken_or_a_typed_error(name: str) -> None:
     for odd in ODD:
         with contextlib.suppress(ConfigError):
@@ -79,13 +86,23 @@ def test_a_fact_of_any_type_is_taken_or_a_typed_error(name: str) -> None:
 
 
 def test_lists_stand_for_tuples_and_sets(framework: Driver, kimi: LocalKimi) -> None:
-    facts = {"structured": ["function_calling"], "media": ["image"], "as_of": "2026-01-01"}
+    facts = {
+        "structured.ways": ["function_calling"],
+        "media.kinds": ["image"],
+        "media": ["image"],
+        "as_of": "2026-01-01",
+    }
     model = framework.make(base_url=kimi.base_url, api_key=kimi.api_key, overrides=facts)
     assert framework.ask(model, "Hello").text
 
 
 def test_a_host_that_refuses_an_option_that_does_not_exist_is_an_error(framework: Driver) -> None:
-    mine = HostSpec(name="mine", title="Mine", base_url="http://127.0.0.1:9/v1", refuses={"top_k": "Leave it out."})
+    mine = HostSpec(
+        name="mine",
+        title="Mine",
+        address=Address(base_url="http://127.0.0.1:9/v1"),
+        sampling=SamplingRules(refuses={"top_k": "Leave it out."}),
+    )
     with pytest.raises(ConfigError, match="no option 'top_k'. Did you mean 'top_p'"):
         framework.make(host=mine, api_key="k")
     with pytest.raises(ConfigError, match="'top_k'"):

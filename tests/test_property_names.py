@@ -91,7 +91,7 @@ def test_a_structured_answer_comes_back_by_its_own_names(way: Way, kimi: LocalKi
     else:
         kimi.enqueue(tool_calls=[{"name": "Report", "arguments": report}])
 
-    answer = way.ask(way.make(kimi, overrides={"structured": (structured,)}), Report)
+    answer = way.ask(way.make(kimi, overrides={"structured.ways": (structured,)}), Report)
 
     assert answer == Report.model_validate({"required": True, "anyOf": [{"required": ["a", "b"], "$ref": "#1"}]})
     assert kimi.errors == []

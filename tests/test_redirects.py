@@ -68,7 +68,7 @@ def test_none_is_followed_to_another_address(
 
 @pytest.mark.parametrize("name", ["moonshot", "aimlapi", "vllm", "openrouter", "azure"])
 def test_none_is_followed_whatever_the_host(host: FileServer, elsewhere: FileServer, name: str) -> None:
-    host.add(f"/v1{HOSTS[name].path}", status=308, headers={"Location": elsewhere.url("/there")})
+    host.add(f"/v1{HOSTS[name].endpoints.chat}", status=308, headers={"Location": elsewhere.url("/there")})
     client = KimiClient(**{**words(host), "host": name})
     with pytest.raises(APIStatusError, match="a redirect to"):
         client.complete(Request(messages=[Message("user", "Hello")], model="kimi-k2.6"))

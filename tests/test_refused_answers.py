@@ -179,7 +179,7 @@ def test_it_goes_back_under_its_name_where_the_row_says_so(
     driver: Driver, vllm: LocalKimi, text: str, content: str | None
 ) -> None:
     vllm.enqueue(text=text, refusal=NO)
-    model = make(driver, vllm, overrides={"takes_refusal": True})
+    model = make(driver, vllm, overrides={"messages.takes_refusal": True})
     ask_why(driver, model, message_of(driver.ask(model, "Do it.")))
     assert vllm.requests[-1].body["messages"][1] == {"role": "assistant", "content": content, "refusal": NO}
 

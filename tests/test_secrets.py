@@ -24,6 +24,7 @@ from rich.console import Console
 
 from kimi_adapters.local_server import LocalKimi
 from kimi_core import (
+    Address,
     APIError,
     ConfigError,
     HostSpec,
@@ -445,8 +446,8 @@ def secretive(framework: Driver) -> Any:
         api_key=CANARY,
         default_headers={"X-Gateway-Token": CANARY},
         extra_headers={"X-More": SecretStr(CANARY)},
-        overrides={"headers": {"X-Fact": CANARY}},
-        fallback_hosts=[{**there, "overrides": {"headers": {"X-Fact": CANARY}}}],
+        overrides={"address.headers": {"X-Fact": CANARY}},
+        fallback_hosts=[{**there, "overrides": {"address.headers": {"X-Fact": CANARY}}}],
     )
 
 
@@ -465,7 +466,7 @@ def test_nothing_secret_is_seen_by_looking_into_a_model(framework: Driver) -> No
 def test_hidden_headers_are_sent(framework: Driver, kimi: LocalKimi) -> None:
     given = {"base_url": kimi.base_url, "host": "moonshot", "api_key": kimi.api_key}
     headers = {"default_headers": {"X-One": "1"}, "extra_headers": {"x-two": SecretStr("2")}}
-    model = framework.make(**given, **headers, overrides={"headers": {"X-Three": "3", "X-One": "0"}})
+    model = framework.make(**given, **headers, overrides={"address.headers": {"X-Three": "3", "X-One": "0"}})
     for one in (model, pickle.loads(pickle.dumps(model)), model.model_copy(update={"max_tokens": 900})):
         framework.ask(one, "Hello", extra_headers={"X-TWO": "4"})
         sent = kimi.requests[-1].headers
@@ -483,7 +484,9 @@ def test_headers_that_are_set_later_are_hidden_and_sent(framework: Driver, kimi:
 
 
 def test_a_row_of_ones_own_hides_its_headers() -> None:
-    spec = HostSpec(name="mine", title="Mine", base_url="https://a.example/v1", headers={"X-Token": CANARY})
+    spec = HostSpec(
+        name="mine", title="Mine", address=Address(base_url="https://a.example/v1", headers={"X-Token": CANARY})
+    )
     settings = make_settings(host=spec, api_key=CANARY)
     for text in (repr(spec), repr(settings), repr(Options(extra_headers={"X-Token": CANARY}))):
         assert CANARY not in text
@@ -492,9 +495,20 @@ def test_a_row_of_ones_own_hides_its_headers() -> None:
 def headed(kimi: LocalKimi) -> list[dict[str, Any]]:
     """Facts with a header in them, as a call is given them: of the host, and about it."""
     return [
-        {"overrides": {"headers": {"X-Token": HEADER}}},
-        {"host": HostSpec(name="own", title="Own", base_url=kimi.base_url, headers={"X-Token": HEADER})},
-        {"host": {"name": "own", "title": "Own", "base_url": kimi.base_url, "headers": {"X-Token": HEADER}}},
+        {"overrides": {"address.headers": {"X-Token": HEADER}}},
+        {
+            "host": HostSpec(
+                name="own", title="Own", address=Address(base_url=kimi.base_url, headers={"X-Token": HEADER})
+            )
+        },
+        {
+            "host": {
+                "name": "own",
+                "title": "Own",
+                "address.base_url": kimi.base_url,
+                "address.headers": {"X-Token": HEADER},
+            }
+        },
     ]
 
 

@@ -113,7 +113,7 @@ def test_a_host_that_refuses_a_number_is_asked_for_each_answer(whole: Driver, vl
 
 def test_what_a_host_owes_that_gave_fewer_is_asked_for(whole: Driver, kimi: LocalKimi) -> None:
     enqueue(kimi, unchecked=True)  # takes `n` and does not look at it
-    model = whole.make(**where(kimi), overrides={"most_answers": 8})
+    model = whole.make(**where(kimi), overrides={"sampling.most_answers": 8})
     assert sorted(answers(whole, model, n=3)) == sorted(TEXTS)
     assert [body.get("n") for body in bodies(kimi)] == [3, None, None]
 
@@ -182,7 +182,7 @@ def test_tokens_and_price_are_of_all_answers(whole: Driver, kimi: LocalKimi) -> 
 
 
 def test_the_seed_is_counted_up(whole: Driver, kimi: LocalKimi) -> None:
-    model = whole.make(**where(kimi), seed=7, overrides={"refuses": {}})
+    model = whole.make(**where(kimi), seed=7, overrides={"sampling.refuses": {}})
     answers(whole, model, n=3)
     assert sorted(body["seed"] for body in bodies(kimi)) == [7, 8, 9]
 

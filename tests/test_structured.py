@@ -146,7 +146,7 @@ def test_an_object_comes_back_from_every_model(way: Way, kimi: LocalKimi, model:
 def test_an_object_comes_back_from_hosts_without_schemas(
     way: Way, kimi: LocalKimi, structured: tuple[str, ...]
 ) -> None:
-    made = way.make(kimi, overrides={"structured": structured})
+    made = way.make(kimi, overrides={"structured.ways": structured})
     person = way.ask(made)
     assert (type(person), person.name, person.address.city) == (Person, "Ada Lovelace", "London")
     assert kimi.errors == []
@@ -283,7 +283,7 @@ def test_what_is_around_the_answer_is_taken_off(way: Way, kimi: LocalKimi, text:
 def test_of_two_calls_of_the_tool_the_first_counts(way: Way, kimi: LocalKimi) -> None:
     calls = [{"name": "Person", "arguments": ADA}, {"name": "Person", "arguments": ADA.replace("36", "37")}]
     kimi.enqueue(tool_calls=calls)
-    assert way.ask(way.make(kimi, overrides={"structured": ("function_calling",)})).age == 36
+    assert way.ask(way.make(kimi, overrides={"structured.ways": ("function_calling",)})).age == 36
 
 
 class Nothing(BaseModel):
@@ -293,7 +293,7 @@ class Nothing(BaseModel):
 @each(WAYS)
 def test_a_tool_without_arguments_is_an_empty_object(way: Way, kimi: LocalKimi) -> None:
     kimi.enqueue(tool_calls=[{"name": "Nothing", "arguments": ""}])
-    assert way.ask(way.make(kimi, overrides={"structured": ("function_calling",)}), Nothing) == Nothing()
+    assert way.ask(way.make(kimi, overrides={"structured.ways": ("function_calling",)}), Nothing) == Nothing()
 
 
 class Group(BaseModel):
@@ -338,7 +338,7 @@ class CatOrNumbers(RootModel[Cat | list[int]]):
 )
 def test_what_is_no_object_comes_as_the_one_argument_of_a_tool(way: Way, kimi: LocalKimi, cls: Any, value: Any) -> None:
     kimi.enqueue(tool_calls=[{"name": cls.__name__, "arguments": {"value": value}}])
-    made = way.make(kimi, overrides={"structured": ("function_calling",)})
+    made = way.make(kimi, overrides={"structured.ways": ("function_calling",)})
     assert way.ask(made, cls) == cls(value)
     (tool,) = kimi.requests[0].body["tools"]
     assert tool["function"]["parameters"]["required"] == ["value"]
@@ -375,7 +375,7 @@ def test_an_answer_that_does_not_fit_is_a_typed_error(
 
 
 @each(WAYS)
-@pytest.mark.parametrize("facts", [{}, {"structured": ("function_calling",)}], ids=["schema", "tool"])
+@pytest.mark.parametrize("facts", [{}, {"structured.ways": ("function_calling",)}], ids=["schema", "tool"])
 def test_a_refusal_in_place_of_the_answer_is_a_typed_error(way: Way, kimi: LocalKimi, facts: dict[str, Any]) -> None:
     said = "I cannot help with that." * 100
     kimi.enqueue(refusal=said, reasoning="Hm.")
@@ -400,7 +400,7 @@ def test_a_refusal_is_one_whatever_came_before_it(way: Way, kimi: LocalKimi) -> 
 def test_a_refusal_where_the_tool_could_not_be_forced_is_the_same(way: Way, kimi: LocalKimi) -> None:
     kimi.enqueue(refusal="I cannot help with that.")
     with pytest.raises(RefusedError):
-        way.ask(way.make(kimi, model="kimi-k2.7-code", overrides={"structured": ("function_calling",)}))
+        way.ask(way.make(kimi, model="kimi-k2.7-code", overrides={"structured.ways": ("function_calling",)}))
     assert len(kimi.requests) == 1
 
 
@@ -440,7 +440,7 @@ def test_an_answer_that_does_not_fit_is_repaired_on_request(way: Way, kimi: Loca
 def test_a_tool_call_that_does_not_fit_is_answered_with_what_is_wrong(way: Way, kimi: LocalKimi) -> None:
     kimi.enqueue(tool_calls=[{"name": "Person", "arguments": OLD, "id": "Person:0"}])
     kimi.enqueue(tool_calls=[{"name": "Person", "arguments": ADA}])
-    made = way.make(kimi, overrides={"structured": ("function_calling",)})
+    made = way.make(kimi, overrides={"structured.ways": ("function_calling",)})
     assert way.ask(made, repair=True).age == 36
     assert kimi.errors == []
     _, called, told = kimi.requests[1].body["messages"]
@@ -453,7 +453,7 @@ def test_a_tool_call_that_does_not_fit_is_answered_with_what_is_wrong(way: Way, 
 def test_arguments_that_are_no_json_are_told_as_text(way: Way, kimi: LocalKimi) -> None:
     kimi.enqueue(tool_calls=[{"name": "Person", "arguments": '{"name": Ada}'}])
     kimi.enqueue(tool_calls=[{"name": "Person", "arguments": ADA}])
-    made = way.make(kimi, overrides={"structured": ("function_calling",)})
+    made = way.make(kimi, overrides={"structured.ways": ("function_calling",)})
     assert way.ask(made, repair=True).age == 36
     assert [(m["role"], m["content"][:20]) for m in kimi.requests[1].body["messages"][1:]] == [
         ("assistant", '{"name": Ada}'),
@@ -592,7 +592,7 @@ def test_a_tool_that_is_never_called_is_an_error(kimi: LocalKimi, streamed: bool
 @pytest.mark.parametrize("model", ["kimi-k2.6", "kimi-k2.7-code", "kimi-k3"])
 def test_a_tool_stands_for_the_object_on_every_model(way: Way, kimi: LocalKimi, model: str) -> None:
     kimi.enqueue(tool_calls=[{"name": "Person", "arguments": ADA}])
-    made = way.make(kimi, model=model, overrides={"structured": ("function_calling",)}, on_unsupported="ignore")
+    made = way.make(kimi, model=model, overrides={"structured.ways": ("function_calling",)}, on_unsupported="ignore")
     assert way.ask(made).age == 36
     assert kimi.errors == []
 

@@ -45,7 +45,7 @@ def test_every_model_row_has_its_line_in_the_table() -> None:
 
 @pytest.mark.parametrize(("model", "option", "wire"), CELLS)
 def test_the_wire_is_what_the_documentation_says(model: str, option: str, wire: Any) -> None:
-    client = KimiClient(api_key="k", overrides={"retired": {}})
+    client = KimiClient(api_key="k", overrides={"models.retired": {}})
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         _, sent = client.prepare(request(model, OPTIONS[option]))
@@ -63,7 +63,11 @@ def test_the_wire_is_what_the_documentation_says(model: str, option: str, wire: 
 @pytest.mark.parametrize(("model", "option", "wire"), [cell for cell in CELLS if isinstance(cell[2], str)])
 def test_on_unsupported_error_raises_before_any_io(model: str, option: str, wire: str) -> None:
     client = KimiClient(
-        api_key="k", base_url="http://127.0.0.1:9", host="moonshot", on_unsupported="error", overrides={"retired": {}}
+        api_key="k",
+        base_url="http://127.0.0.1:9",
+        host="moonshot",
+        on_unsupported="error",
+        overrides={"models.retired": {}},
     )
     with pytest.raises(UnsupportedError, match=wire):
         client.complete(request(model, OPTIONS[option]))

@@ -70,7 +70,7 @@ def test_usage_is_whole_numbers_and_what_is_no_number_was_not_counted(
 @pytest.mark.parametrize("cost", [-1, float("inf"), float("nan"), True, "much", []])
 def test_a_price_that_is_none_is_not_taken_for_one(cost: Any, driver: Driver, kimi: LocalKimi) -> None:
     enqueue(kimi, driver, usage={**USAGE, "cost": cost})
-    overrides = {"cost_paths": ("usage.cost",), "prices": {}}
+    overrides = {"usage.cost_paths": ("usage.cost",), "usage.prices": {}}
     model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key, overrides=overrides)
     assert driver.ask(model, "Really?").cost_usd is None
 

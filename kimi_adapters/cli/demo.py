@@ -133,7 +133,7 @@ def _opening(where: Target) -> tuple[str, Text]:
     spec = where.settings.host
     if where.local is None:
         return spec.title, Text.assemble((where.model, "bold"), f" at {where.settings.base_url}")
-    key = spec.key_env[0]
+    key = spec.address.key_env[0]
     again = "kimi-adapters demo" if spec.name == DEFAULT_HOST else f"kimi-adapters demo --host {spec.name}"
     return "a local Kimi server", Text.assemble(
         (f"{key} is not set", "bold"),

@@ -72,10 +72,10 @@ def target(host: str, model: str, base_url: str | None = None) -> Iterator[Targe
     """
     settings = make_settings(host=host, base_url=base_url)
     spec = settings.host
-    if settings.api_key is not None or not spec.key_required:
+    if settings.api_key is not None or not spec.address.key_required:
         yield Target(settings, model)
         return
     if base_url is not None or spec.name not in _STAND_INS:
-        raise MissingKeyError(f"No API key for {spec.title}: set {' or '.join(spec.key_env)}.")
+        raise MissingKeyError(f"No API key for {spec.title}: set {' or '.join(spec.address.key_env)}.")
     with LocalKimi(_STAND_INS[spec.name]) as local:
         yield Target(make_settings(host=spec, base_url=local.base_url, api_key=local.api_key), model, local)

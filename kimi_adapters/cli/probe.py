@@ -114,7 +114,7 @@ def _check_name(where: str) -> None:
 
 def _announce(console: Console, settings: Settings, model: str, about: Estimate) -> None:
     """Print what is going to happen, and what it may cost."""
-    price = f", about ${about.usd:.2f}" if about.usd and settings.host.key_required else ""
+    price = f", about ${about.usd:.2f}" if about.usd and settings.host.address.key_required else ""
     console.print(
         f"Up to {about.calls} small calls to {model} at {settings.base_url}: some {about.input_tokens:,} tokens in and "
         f"{about.output_tokens:,} out{price}.",
@@ -157,7 +157,7 @@ def _show(report: Report, *, as_json: bool) -> None:
     console.print(_table(report))
     console.print(_summary(report), highlight=False, soft_wrap=True)
     console.print("\nThe spec:\n", style="bold")
-    source = f"import datetime as dt\n\nfrom kimi_core import HostSpec\n\nspec = {report.source()}"
+    source = report.module()
     code = Syntax(source, "python", theme="ansi_dark", background_color="default")
     console.print(code.highlight(source), soft_wrap=True)
 

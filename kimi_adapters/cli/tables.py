@@ -6,7 +6,8 @@ from rich import box
 from rich.table import Table
 
 from kimi_core.hosts.models import MODELS, ModelSpec
-from kimi_core.hosts.registry import HOSTS, HostSpec
+from kimi_core.hosts.registry import HOSTS
+from kimi_core.hosts.spec import HostSpec
 from kimi_core.settings import DEFAULT_HOST
 
 
@@ -14,19 +15,19 @@ def hosts() -> Table:
     """Return a table of every host: its name, which variable holds its key, and where it is."""
     table = _table("host", "key", "address")
     for spec in HOSTS.values():
-        table.add_row(spec.name, _key(spec), spec.base_url or "[dim]base_url=…[/]")
+        table.add_row(spec.name, _key(spec), spec.address.base_url or "[dim]base_url=…[/]")
     return table
 
 
 def _key(spec: HostSpec) -> str:
-    name = spec.key_env[0] if spec.key_env else ""
-    return name if spec.key_required else f"[dim]{name}[/]"
+    name = spec.address.key_env[0] if spec.address.key_env else ""
+    return name if spec.address.key_required else f"[dim]{name}[/]"
 
 
 def models() -> Table:
     """Return a table of every model: how much it reads and writes, how it thinks, and what it sees."""
     table = _table("model", "context", "output", "thinking", "sees")
-    gone = HOSTS[DEFAULT_HOST].retired
+    gone = HOSTS[DEFAULT_HOST].models.retired
     for spec in MODELS.values():
         cells = (_tokens(spec.context), _tokens(spec.default_output), _thinking(spec), ", ".join(sorted(spec.media)))
         table.add_row(spec.id, *cells, style="dim" if spec.id in gone else "")

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from kimi_core import errors as err
 from kimi_core.codecs.json_paths import dig, first
-from kimi_core.hosts.spec import DETAILS
+from kimi_core.hosts.groups import DETAILS
 from kimi_core.types import JsonObject
 
 Kind = Literal["answered", "refused", "failed"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
+from kimi_core.hosts import patches
 from kimi_core.hosts.profile import Profile
 from kimi_core.hosts.spec import HostSpec
 from kimi_core.types import JsonObject
@@ -25,8 +26,8 @@ class Finding:
     Attributes:
         question: Which question it answers.
         says: What was found, in a sentence; for `unknown`, why it was not.
-        field: The field of `HostSpec` that it settles; None when it settles none.
-        value: What belongs into that field.
+        field: The fact of a host that it settles, by its name (`thinking.off`); None when it settles none.
+        value: What that fact is.
         fits: Whether a spec's value says the same, where that is not equality.
         keep: Whether the value is whole, so that it can stand in a spec.
         verdict: How it compares with the known spec.
@@ -61,7 +62,7 @@ def compared(found: Finding, spec: HostSpec | None) -> Finding:
         return found
     if spec is None:
         return replace(found, verdict="new")
-    known = getattr(spec, found.field)
+    known = patches.fact(spec, found.field)
     same = found.fits(known) if found.fits else known == found.value
     return replace(found, verdict="same" if same else "differs", known=known)
 
@@ -97,7 +98,7 @@ class Report:
 
     @property
     def differences(self) -> dict[str, Any]:
-        """What is otherwise than in the known spec: field and what was found."""
+        """What is otherwise than in the known spec: names of facts and what was found."""
         return {one.field: one.value for one in self.findings if one.verdict == "differs" and one.field}
 
     @property
@@ -107,7 +108,7 @@ class Report:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What the spec is made of: the fields that were settled."""
+        """What the spec is made of: the facts that were settled, by their names."""
         made = {}
         for one in self.findings:
             if one.field and one.keep and one.verdict != "unknown":
@@ -116,12 +117,23 @@ class Report:
 
     def spec(self) -> HostSpec:
         """Return the spec that was found."""
-        return HostSpec(**self._words())
+        return patches.made(self._facts())
 
     def source(self) -> str:
         """Return the spec as Python source."""
-        lines = [f"    {name}={_literal(value)}," for name, value in self._words().items()]
+        groups: dict[str, list[str]] = {}
+        for name, value in self._facts().items():
+            group, _, field = name.rpartition(".")
+            groups.setdefault(group or name, []).append(f"{field}={_literal(value)}")
+        lines = [line for group, facts in groups.items() for line in _lines(group, facts)]
         return "\n".join(["HostSpec(", *lines, ")"])
+
+    def module(self) -> str:
+        """Return the source of a Python module with the spec."""
+        source = self.source()
+        classes = ["HostSpec", *(kind.__name__ for kind in patches.GROUPS.values())]
+        names = [name for name in classes if f"{name}(" in source]
+        return f"import datetime as dt\n\nfrom kimi_core import {', '.join(sorted(names))}\n\nspec = {source}"
 
     def as_json(self) -> JsonObject:
         """Return this as plain JSON."""
@@ -137,18 +149,18 @@ class Report:
             "spec": self.source(),
         }
 
-    def _words(self) -> dict[str, Any]:
+    def _facts(self) -> dict[str, Any]:
         spec, place = self.known, urlsplit(self.base_url).hostname or "host"
-        words: dict[str, Any] = {
+        facts: dict[str, Any] = {
             "name": spec.name if spec else place.replace(".", "-"),
             "title": spec.title if spec else place,
-            "base_url": self.base_url,
+            "address.base_url": self.base_url,
         }
-        if keys := (self.key_env,) if self.key_env else spec.key_env if spec else ():
-            words["key_env"] = keys
+        if keys := (self.key_env,) if self.key_env else spec.address.key_env if spec else ():
+            facts["address.key_env"] = keys
         if self.profile.model.id != self.profile.model_id:
-            words["model_ids"] = {self.profile.model.id: self.profile.model_id}
-        return {**words, **self.fields, "tier": "verified", "as_of": self.day, "source": SOURCE}
+            facts["models.ids"] = {self.profile.model.id: self.profile.model_id}
+        return {**facts, **self.fields, "tier": "verified", "as_of": self.day, "source": SOURCE}
 
 
 def known_spec(profile: Profile) -> HostSpec | None:
@@ -159,6 +171,14 @@ def known_spec(profile: Profile) -> HostSpec | None:
 def within(found: Collection[str]) -> Callable[[Any], bool]:
     """Return a check that a spec names all that was found, and nothing when nothing was found."""
     return lambda known: set(found) <= set(known) and bool(found) == bool(known)
+
+
+def _lines(group: str, facts: list[str]) -> list[str]:
+    """Return the lines of a call that say a group's facts, or the one that stands in no group."""
+    if group not in patches.GROUPS:
+        return [f"    {fact}," for fact in facts]
+    call = f"    {group}={patches.GROUPS[group].__name__}("
+    return [f"{call}{facts[0]}),"] if len(facts) == 1 else [call, *(f"        {fact}," for fact in facts), "    ),"]
 
 
 def _literal(value: Any) -> str:

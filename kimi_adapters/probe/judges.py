@@ -12,7 +12,7 @@ from kimi_adapters.probe.findings import Finding, unknown
 from kimi_adapters.probe.messages import ANSWER_SCHEMA, TASKS, Task
 from kimi_adapters.probe.seen import Answers, Seen
 from kimi_core.hosts.common import BY_EFFORT, ENABLED, QWEN, TYPED
-from kimi_core.hosts.spec import DETAILS, Patch
+from kimi_core.hosts.groups import DETAILS, Patch, ThinkingRules
 
 Found = Iterable[Finding]
 
@@ -35,23 +35,18 @@ def _first_doubt(answers: Answers) -> str:
 
 # --------------------------------------------------------------------------------------------------- thinking
 
-TEMPLATE: dict[str, Patch] = {
-    "thinking_on": {"chat_template_kwargs": {"thinking": True, "enable_thinking": True}},
-    "thinking_off": {"chat_template_kwargs": {"thinking": False, "enable_thinking": False}},
-}
-ARGS: dict[str, Patch] = {
-    "thinking_on": {"chat_template_args": {"enable_thinking": True}},
-    "thinking_off": {"chat_template_args": {"enable_thinking": False}},
-}
-SWITCHES: tuple[dict[str, Any], ...] = (TYPED, ENABLED, TEMPLATE, QWEN, BY_EFFORT, ARGS)
+ARGS = ThinkingRules(
+    on={"chat_template_args": {"enable_thinking": True}}, off={"chat_template_args": {"enable_thinking": False}}
+)
+SWITCHES = (TYPED, ENABLED, ThinkingRules(), QWEN, BY_EFFORT, ARGS)
 """The ways of switching thinking that hosts are known to have."""
 
 
 def switches(seen: Seen) -> list[tuple[Patch, Patch]]:
     """Return the ways to try, as pairs of on and off; the known spec's own first."""
     spec = seen.profile.host
-    own = [(spec.thinking_on or {}, spec.thinking_off)] if spec.thinking_off is not None else []
-    others = [(way["thinking_on"], way["thinking_off"]) for way in SWITCHES]
+    own = [(spec.thinking.on or {}, spec.thinking.off)] if spec.thinking.off is not None else []
+    others = [(way.on or {}, way.off or {}) for way in SWITCHES]
     return [*own, *(way for way in others if way[1] not in [off for _, off in own])]
 
 
@@ -59,21 +54,21 @@ def thinking(answers: Answers, seen: Seen) -> Found:
     """Find whether the model thinks by default."""
     answer = answers["thinking"]
     if why := why_not(answer):
-        yield unknown("thinking", why, "thinking_default")
+        yield unknown("thinking", why, "thinking.default")
         return
     says = "It thinks when nothing is said." if answer.thinks else "It does not think when nothing is said."
-    yield Finding(question="thinking", says=says, field="thinking_default", value=answer.thinks)
+    yield Finding(question="thinking", says=says, field="thinking.default", value=answer.thinks)
 
 
 def switched(answer: Answer, seen: Seen) -> bool:
     """Say whether a switch was honoured: the answer is otherwise than without it."""
-    return answer.ok and not answer.cut and answer.thinks is not seen.facts.get("thinking_default")
+    return answer.ok and not answer.cut and answer.thinks is not seen.facts.get("thinking.default")
 
 
 def switch(answers: Answers, seen: Seen) -> Found:
     """Find which switch is honoured, away from what the model does by default."""
-    default = seen.facts["thinking_default"]
-    name, word = ("thinking_off", "off") if default else ("thinking_on", "on")
+    default = seen.facts["thinking.default"]
+    name, word = ("thinking.off", "off") if default else ("thinking.on", "on")
     ways = switches(seen)
     for at, answer in answers.items():
         if switched(answer, seen):
@@ -89,11 +84,11 @@ def switch(answers: Answers, seen: Seen) -> Found:
 
 def back(answers: Answers, seen: Seen) -> Found:
     """Find how the default is asked for by name."""
-    default = seen.facts["thinking_default"]
-    name = "thinking_on" if default else "thinking_off"
+    default = seen.facts["thinking.default"]
+    name = "thinking.on" if default else "thinking.off"
     for at, answer in answers.items():
         if answer.ok and not answer.cut and answer.thinks is default:
-            patch = (seen.profile.host.thinking_on or {}) if at == "own" else switches(seen)[int(at)][1 - default]
+            patch = (seen.profile.host.thinking.on or {}) if at == "own" else switches(seen)[int(at)][1 - default]
             yield Finding(question="back", says=f"{_said(patch)} is taken.", field=name, value=patch)
             return
     if why := _first_doubt(answers):
@@ -113,23 +108,23 @@ def echo(answers: Answers, seen: Seen) -> Found:
     """Find whether reasoning has to come back on turns with calls, and under which key it is read."""
     without, keys = answers.get("without"), {key: one for key, one in answers.items() if key != "without"}
     if without is None or (why := why_not(without)):
-        yield unknown("echo", why_not(without), "reasoning_required")
+        yield unknown("echo", why_not(without), "reasoning.required")
         return
     required = not without.ok
     taken = tuple(key for key, one in keys.items() if one.ok and (required or _longer(one, without)))
     if required and not taken:
         why = _first_doubt(keys) or f"It refused the turn with and without reasoning: {without.words}"
-        yield unknown("echo", why, "reasoning_required")
+        yield unknown("echo", why, "reasoning.required")
         return
     seen.taken_keys = taken
     says = f"A turn with calls without its reasoning is refused: {without.words}" if required else "It is not needed."
-    yield Finding(question="echo", says=says, field="reasoning_required", value=required)
+    yield Finding(question="echo", says=says, field="reasoning.required", value=required)
     if taken:
         yield _back_under(taken, seen)
     else:
         refused = ", ".join(key for key, one in keys.items() if one.kind == "refused")
         says = "Under no key did it count as part of the prompt" + (f"; refused: {refused}." if refused else ".")
-        yield unknown("echo", says, "reasoning_out")
+        yield unknown("echo", says, "reasoning.key_out")
 
 
 def _longer(answer: Answer, without: Answer) -> bool:
@@ -142,23 +137,24 @@ def _back_under(taken: tuple[str, ...], seen: Seen) -> Finding:
     first = seen.given("tool turn")
     came = list(first.reasoning) if first else []
     observed = next((key for key in (DETAILS, *came) if key in came and key in taken), None)
-    value = seen.profile.host.reasoning_out if seen.profile.host.reasoning_out in taken else observed or taken[0]
+    known = seen.profile.host.reasoning.key_out
+    value = known if known in taken else observed or taken[0]
 
     def fits(known: str) -> bool:
         return known in taken or (known == "observed" and (observed is not None or not came))
 
     says = f"It is read under {' and '.join(taken)}."
-    return Finding(question="echo", says=says, field="reasoning_out", value=value, fits=fits)
+    return Finding(question="echo", says=says, field="reasoning.key_out", value=value, fits=fits)
 
 
 def blank(answers: Answers, seen: Seen) -> Found:
     """Find whether one space stands in for reasoning that is not there."""
     answer = answers["blank"]
     if why := why_not(answer):
-        yield unknown("blank", why, "blank_reasoning")
+        yield unknown("blank", why, "reasoning.blank")
         return
     says = "One space is taken for it." if answer.ok else "One space is not taken for it."
-    yield Finding(question="blank", says=says, field="blank_reasoning", value=" " if answer.ok else None)
+    yield Finding(question="blank", says=says, field="reasoning.blank", value=" " if answer.ok else None)
 
 
 # ------------------------------------------------------------------------------------------------------ tools
@@ -166,7 +162,7 @@ def blank(answers: Answers, seen: Seen) -> Found:
 
 def choices(field: str, answers: Answers) -> Found:
     """Find which tool choices are legal and honoured."""
-    question = "choices while thinking" if field == "tool_choices_thinking" else "choices while not thinking"
+    question = "choices while thinking" if field == "tools.choices_thinking" else "choices while not thinking"
     verdicts = {name: _honoured(name, answer) for name, answer in answers.items()}
     if None in verdicts.values():
         yield unknown(question, _first_doubt(answers), field)
@@ -177,7 +173,7 @@ def choices(field: str, answers: Answers) -> Found:
     says = "; ".join([", ".join(sorted(legal)) or "none of them", *refused, *ignored])
     yield Finding(question=question, says=f"{says}.", field=field, value=legal)
     thought = [name for name, one in answers.items() if one.thinks]
-    if thought and field == "tool_choices_instant":
+    if thought and field == "tools.choices_instant":
         yield Finding(question=question, says=f"It thought all the same with {', '.join(thought)}.")
 
 
@@ -192,7 +188,7 @@ def _honoured(name: str, answer: Answer) -> bool | None:
 
 def with_output(answers: Answers, seen: Seen) -> Found:
     """Find whether tools and a response format go together."""
-    answer, field = answers["tools with output"], "tools_with_output"
+    answer, field = answers["tools with output"], "structured.with_tools"
     if why := why_not(answer):
         yield unknown("tools with output", why, field)
     elif answer.ok and not answer.calls and not as_object(answer):
@@ -219,7 +215,7 @@ def tool_calls(answers: Answers, seen: Seen) -> Found:
     yield Finding(question="tool calls", says=f"{'; '.join(says)}.")
     if any(_MARKERS in answer.text for answer in seen.all_given()):
         says_so = "Calls were left in the text, in the tokens of the template."
-        yield Finding(question="tool calls", says=says_so, field="leaked_calls", value=True)
+        yield Finding(question="tool calls", says=says_so, field="tools.leaked_calls", value=True)
 
 
 def solved(task: Task, answer: Answer) -> bool:
@@ -265,7 +261,7 @@ def structured(answers: Answers, seen: Seen) -> Found:
     turn = seen.given("tool turn")
     called = bool(turn and turn.calls and all(isinstance(given, dict) for _, given in turn.calls)) or _is_forced(seen)
     if why := _first_doubt(answers) or ("" if called else why_not(turn)):
-        yield unknown("structured", why, "structured")
+        yield unknown("structured", why, "structured.ways")
         return
     works = {
         "json_schema": _is_of_schema(answers["json_schema"]),
@@ -274,18 +270,18 @@ def structured(answers: Answers, seen: Seen) -> Found:
     }
     refused = [f"{name} refused" for name, one in answers.items() if one.kind == "refused"]
     ignored = [f"{name} not enforced" for name, one in answers.items() if one.ok and not works[name]]
-    order = seen.profile.host.structured
+    order = seen.profile.host.structured.ways
     value = tuple(name for name in order if works[name]) + tuple(n for n in works if works[n] and n not in order)
     says = "; ".join([", ".join(value) or "none of them", *refused, *ignored])
     if not value:  # a spec without any way would make every structured call an error
-        yield unknown("structured", f"{says}.", "structured")
+        yield unknown("structured", f"{says}.", "structured.ways")
         return
-    yield Finding(question="structured", says=f"{says}.", field="structured", value=value)
+    yield Finding(question="structured", says=f"{says}.", field="structured.ways", value=value)
 
 
 def _is_forced(seen: Seen) -> bool:
     """Say whether a tool is called when it has to be, which is how it gives an answer its shape."""
-    fields = ("tool_choices_thinking", "tool_choices_instant")
+    fields = ("tools.choices_thinking", "tools.choices_instant")
     return any(not {"required", "named"}.isdisjoint(seen.facts.get(field) or ()) for field in fields)
 
 
@@ -293,10 +289,12 @@ def flavour(answers: Answers, seen: Seen) -> Found:
     """Find which schemas the host takes."""
     answer = answers["schema"]
     if (why := why_not(answer)) or (not answer.ok and "moonshot flavored" not in answer.words):
-        yield unknown("schema", why or f"It refused the schema for a reason of its own: {answer.words}", "schema")
+        yield unknown(
+            "schema", why or f"It refused the schema for a reason of its own: {answer.words}", "structured.schema"
+        )
         return
     says = "Schemas of the standard are taken." if answer.ok else f"Only Moonshot's flavour is taken: {answer.words}"
-    yield Finding(question="schema", says=says, field="schema", value="json_schema" if answer.ok else "mfjs")
+    yield Finding(question="schema", says=says, field="structured.schema", value="json_schema" if answer.ok else "mfjs")
 
 
 # -------------------------------------------------------------------------------------------------- the rest
@@ -306,15 +304,15 @@ def pinned(answers: Answers, seen: Seen) -> Found:
     """Find whether sampling values are free. A host that takes a senseless one may not look at them at all."""
     low, senseless = answers["temperature 0.3"], answers.get("temperature 5")
     if why := why_not(low):
-        yield unknown("sampling", why, "pinned_sampling")
+        yield unknown("sampling", why, "sampling.pinned")
     elif not low.ok:
         says = f"A temperature of 0.3 is refused: {low.words}"
-        yield Finding(question="sampling", says=says, field="pinned_sampling", value=True)
+        yield Finding(question="sampling", says=says, field="sampling.pinned", value=True)
     elif senseless is not None and senseless.kind == "refused":
-        yield Finding(question="sampling", says="They are free.", field="pinned_sampling", value=False)
+        yield Finding(question="sampling", says="They are free.", field="sampling.pinned", value=False)
     else:
         yield unknown(
-            "sampling", "Every value is taken, also a temperature of 5: it may be dropped.", "pinned_sampling"
+            "sampling", "Every value is taken, also a temperature of 5: it may be dropped.", "sampling.pinned"
         )
 
 
@@ -322,18 +320,18 @@ def stops(answers: Answers, seen: Seen) -> Found:
     """Find how many stop sequences are taken, and whether they stop."""
     count, answer = next(((int(n), one) for n, one in answers.items() if one.ok), (0, None))
     if why := next((one.words for one in answers.values() if one.kind == "failed"), ""):
-        yield unknown("stop", why, "stop_limit")
+        yield unknown("stop", why, "sampling.stop_limit")
         return
     if answer is None:
         words = next(iter(answers.values())).words
-        yield unknown("stop", f"Four stop sequences were refused, as well as more: {words}", "stop_limit")
+        yield unknown("stop", f"Four stop sequences were refused, as well as more: {words}", "sampling.stop_limit")
         return
     limit = count if len(answers) > 1 else None
     most = f"{limit} sequences are taken, not more." if limit else f"{count} sequences are taken, maybe more."
     yield Finding(
         question="stop",
         says=most,
-        field="stop_limit",
+        field="sampling.stop_limit",
         value=limit,
         fits=lambda known: known == limit if limit else known is None or known >= count,
         keep=limit is not None,
@@ -343,17 +341,21 @@ def stops(answers: Answers, seen: Seen) -> Found:
 
 def _stopped(answer: Answer, seen: Seen) -> Iterator[Finding]:
     if answer.cut or "11" not in answer.text:
-        yield unknown("stop", f"The answer does not come to where it was to stop: {answer.text[:60]!r}", "refuses")
+        yield unknown(
+            "stop", f"The answer does not come to where it was to stop: {answer.text[:60]!r}", "sampling.refuses"
+        )
     elif re.search(r"\b13\b", answer.text):
         advice = {"stop": "This host ignores stop sequences; leave them out."}
         says = "The answer went on behind the stop sequence."
-        yield Finding(question="stop", says=says, field="refuses", value=advice, fits=lambda known: "stop" in known)
+        yield Finding(
+            question="stop", says=says, field="sampling.refuses", value=advice, fits=lambda known: "stop" in known
+        )
     else:
         kept = ", but leaves it in the text" if "12" in answer.text else ""
         yield Finding(
             question="stop",
             says=f"The answer ends there{kept}.",
-            field="refuses",
+            field="sampling.refuses",
             fits=lambda known: "stop" not in known,
             keep=False,
         )
@@ -370,15 +372,15 @@ def limits(answers: Answers, seen: Seen) -> Found:
     honoured = [name for name, verdict in verdicts.items() if verdict]
     if not honoured:
         why = next((one.words for one in answers.values() if one.kind != "answered"), "")
-        yield unknown("limit", why or "Neither name of the token limit was honoured.", "max_tokens_field")
+        yield unknown("limit", why or "Neither name of the token limit was honoured.", "sampling.max_tokens_field")
         return
-    own = seen.profile.host.max_tokens_field
+    own = seen.profile.host.sampling.max_tokens_field
     says = f"{' and '.join(honoured)} {'is' if len(honoured) == 1 else 'are'} honoured"
     ignored = [name for name, verdict in verdicts.items() if verdict is False]
     yield Finding(
         question="limit",
         says=f"{says}{'; not ' + ignored[0] if ignored else ''}.",
-        field="max_tokens_field",
+        field="sampling.max_tokens_field",
         value=own if own in honoured else honoured[0],
         fits=lambda known: known in honoured,
     )
@@ -396,7 +398,7 @@ def empty(answers: Answers, seen: Seen) -> Found:
     """Find whether a message may be empty."""
     answer = answers["empty"]
     if why := why_not(answer):
-        yield unknown("empty", why, "takes_empty")
+        yield unknown("empty", why, "messages.takes_empty")
         return
     says = "An empty system message is taken." if answer.ok else f"An empty system message is refused: {answer.words}"
-    yield Finding(question="empty", says=says, field="takes_empty", value=answer.ok)
+    yield Finding(question="empty", says=says, field="messages.takes_empty", value=answer.ok)

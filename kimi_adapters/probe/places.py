@@ -11,13 +11,14 @@ from kimi_adapters.probe.findings import Finding, unknown, within
 from kimi_adapters.probe.judges import Found, why_not
 from kimi_adapters.probe.seen import Answers, Seen
 from kimi_core.codecs.json_paths import dig
+from kimi_core.hosts.groups import UsageRules
 from kimi_core.hosts.registry import HOSTS
 
 _USAGE = ("usage", "choices.0.usage", "x_groq.usage")
 _PRICE = re.compile(r"(^|[_.-])(cost|usd)([_.-]|$)", re.IGNORECASE)
 _ID = re.compile(r"(^|-)(request|trace|inference|generation|correlation)-id$", re.IGNORECASE)
-_CACHED = tuple(dict.fromkeys(path for spec in HOSTS.values() for path in spec.cached_paths))
-_REASONING = tuple(dict.fromkeys(path for spec in HOSTS.values() for path in spec.reasoning_paths))
+_CACHED = tuple(dict.fromkeys(path for spec in HOSTS.values() for path in spec.usage.cached_paths))
+_REASONING = tuple(dict.fromkeys(path for spec in HOSTS.values() for path in spec.usage.reasoning_paths))
 
 
 def reasoning(answers: Answers, seen: Seen) -> Found:
@@ -27,13 +28,15 @@ def reasoning(answers: Answers, seen: Seen) -> Found:
     tags = next((answer.tags for answer in given if answer.tags), "")
     if keys:
         says = f"Under {' and '.join(keys)}."
-        yield Finding(question="reasoning", says=says, field="reasoning_in", value=keys, fits=within(keys))
+        yield Finding(question="reasoning", says=says, field="reasoning.keys_in", value=keys, fits=within(keys))
     if tags:
         says = "In the text, between tags." if tags == "leading" else "In the text, which begins inside of it."
         both = {"leading": ("leading", "anywhere"), "opened": ("opened",)}[tags]
-        yield Finding(question="reasoning", says=says, field="think_tags", value=tags, fits=lambda known: known in both)
+        yield Finding(
+            question="reasoning", says=says, field="reasoning.think_tags", value=tags, fits=lambda known: known in both
+        )
     if not keys and not tags:
-        yield unknown("reasoning", "None was seen.", "reasoning_in")
+        yield unknown("reasoning", "None was seen.", "reasoning.keys_in")
 
 
 def usage(answers: Answers, seen: Seen) -> Found:
@@ -41,18 +44,18 @@ def usage(answers: Answers, seen: Seen) -> Found:
     bodies = [body for answer in seen.all_given() for body in answer.bodies]
     places = tuple(path for path in _USAGE if any(isinstance(dig(body, path), dict) for body in bodies))
     if not places:
-        yield unknown("usage", "No answer said what it used.", "usage_paths")
+        yield unknown("usage", "No answer said what it used.", "usage.paths")
         return
     yield Finding(
         question="usage",
         says=f"At {' and '.join(places)}.",
-        field="usage_paths",
+        field="usage.paths",
         value=places,
         fits=within(places),
     )
     objects = [found for body in bodies for path in places if isinstance(found := dig(body, path), dict)]
-    yield from _inside(objects, "cached_paths", _CACHED, "Cached tokens")
-    yield from _inside(objects, "reasoning_paths", _REASONING, "Reasoning tokens")
+    yield from _inside(objects, "usage.cached_paths", _CACHED, "Cached tokens")
+    yield from _inside(objects, "usage.reasoning_paths", _REASONING, "Reasoning tokens")
 
 
 def _inside(objects: list[Any], field: str, paths: Iterable[str], what: str) -> Iterator[Finding]:
@@ -69,9 +72,9 @@ def cost(answers: Answers, seen: Seen) -> Found:
     paths = tuple(dict.fromkeys(path for body in bodies for path, price in numbers(body) if price and _is_price(path)))
     heads = tuple(dict.fromkeys(name for answer in given for name in answer.headers if _is_price_header(name, answer)))
     says = f"In the body at {' and '.join(paths)}." if paths else "Not in the body."
-    yield Finding(question="cost", says=says, field="cost_paths", value=paths, fits=_prices(paths, seen))
+    yield Finding(question="cost", says=says, field="usage.cost_paths", value=paths, fits=_prices(paths, seen))
     says = f"In the headers as {' and '.join(heads)}." if heads else "Not in the headers."
-    yield Finding(question="cost", says=says, field="cost_headers", value=heads, fits=within(heads))
+    yield Finding(question="cost", says=says, field="usage.cost_headers", value=heads, fits=within(heads))
     stream = seen.given("stream", "asked")
     if paths and stream is not None:
         there = any(dig(frame, path) is not None for frame in stream.bodies for path in paths)
@@ -93,14 +96,14 @@ def _is_price_header(name: str, answer: Answer) -> bool:
 
 def _prices(paths: tuple[str, ...], seen: Seen) -> Any:
     """Return a check of cost paths. A spec with only the default paths counts as naming none."""
-    default = type(seen.profile.host).__dataclass_fields__["cost_paths"].default
+    default = UsageRules().cost_paths
     return lambda known: within(paths)(known) or (not paths and known == default)
 
 
 def key(answers: Answers, seen: Seen) -> Found:
     """Find whether calls need a key; only a call without one tells."""
     if not seen.keyed:
-        yield Finding(question="key", says="It answers without a key.", field="key_required", value=False)
+        yield Finding(question="key", says="It answers without a key.", field="address.key_required", value=False)
 
 
 def ids(answers: Answers, seen: Seen) -> Found:
@@ -110,7 +113,7 @@ def ids(answers: Answers, seen: Seen) -> Found:
         yield Finding(
             question="ids",
             says=f"In the headers as {' and '.join(names)}.",
-            field="id_headers",
+            field="errors.id_headers",
             value=names,
             fits=lambda known: bool(set(known) & set(names)),
         )
@@ -121,15 +124,15 @@ def stream(answers: Answers, seen: Seen) -> Found:
     asked, plain = answers["asked"], answers.get("plain")
     if asked.kind == "refused":
         says = f"stream_options is refused: {asked.words}"
-        yield Finding(question="stream", says=says, field="stream_options", value=False)
+        yield Finding(question="stream", says=says, field="usage.stream_options", value=False)
     elif why := why_not(asked):
-        yield unknown("stream", why, "stream_options")
+        yield unknown("stream", why, "usage.stream_options")
     elif not _has_usage(asked):
-        yield unknown("stream", "Usage was asked for and did not come.", "stream_options")
+        yield unknown("stream", "Usage was asked for and did not come.", "usage.stream_options")
     else:
         unasked = plain is not None and plain.ok and _has_usage(plain)
         says = f"Usage comes when it is asked for{', and when not' if unasked else ', and only then'}."
-        yield Finding(question="stream", says=says, field="stream_options", value=True)
+        yield Finding(question="stream", says=says, field="usage.stream_options", value=True)
     for answer in filter(None, (asked, plain)):
         if answer.ok:
             yield _formed(answer)
@@ -155,14 +158,14 @@ def pictures(answers: Answers, seen: Seen) -> Found:
     """Find whether pictures are seen, and by which addresses."""
     inline, fetched = answers["inline"], answers.get("fetched")
     if why := _unseen(inline, "red"):
-        yield unknown("pictures", why, "media")
+        yield unknown("pictures", why, "media.kinds")
         return
     sees = inline.ok
     says = "A picture in the request is seen." if sees else f"A picture is refused: {inline.words}"
     yield Finding(
         question="pictures",
         says=says,
-        field="media",
+        field="media.kinds",
         value=frozenset({"image"} if sees else ()),
         fits=lambda known: ("image" in (seen.profile.model.media if known is None else known)) is sees,
         keep=not sees,  # whether videos are seen was not asked
@@ -170,14 +173,14 @@ def pictures(answers: Answers, seen: Seen) -> Found:
     if fetched is None:
         return
     if (why := _unseen(fetched, "dice|die")) or (not fetched.ok and _NOT_FETCHED.search(fetched.words)):
-        yield unknown("pictures", why or f"The host could not fetch the picture: {fetched.words}", "media_urls")
+        yield unknown("pictures", why or f"The host could not fetch the picture: {fetched.words}", "media.urls")
         return
     urls = frozenset({"data", "http"} if fetched.ok else {"data"})
     says = "A picture by its address is fetched." if fetched.ok else f"An address is refused: {fetched.words}"
     yield Finding(
         question="pictures",
         says=says,
-        field="media_urls",
+        field="media.urls",
         value=urls,
         fits=lambda known: frozenset(known) & {"data", "http"} == urls,
     )
@@ -194,7 +197,7 @@ def tool_pictures(answers: Answers, seen: Seen) -> Found:
     """Find whether a tool's result may hold a picture."""
     answer = answers["tool pictures"]
     if why := _unseen(answer, "red"):
-        yield unknown("tool pictures", why, "tool_media")
+        yield unknown("tool pictures", why, "tools.media_results")
         return
     says = "It is seen." if answer.ok else f"It is refused: {answer.words}"
-    yield Finding(question="tool pictures", says=says, field="tool_media", value=answer.ok)
+    yield Finding(question="tool pictures", says=says, field="tools.media_results", value=answer.ok)

@@ -13,7 +13,7 @@ from kimi_adapters.probe.answers import Answer
 from kimi_adapters.probe.judges import Found
 from kimi_adapters.probe.seen import Answers, Seen, Try
 from kimi_core.codecs.json_paths import merge_patch
-from kimi_core.hosts.spec import DETAILS
+from kimi_core.hosts.groups import DETAILS
 
 
 def _never(answer: Answer, seen: Seen) -> bool:
@@ -31,7 +31,7 @@ class Question:
     Attributes:
         name: Its name in findings.
         asks: The question, for people.
-        fields: The fields of `HostSpec` that it can settle.
+        fields: The facts of a host that it can settle.
         most: Most calls that it takes.
         tries: The calls, given what is known so far.
         judge: What the answers say.
@@ -66,16 +66,16 @@ def _nothing(answers: Answers, seen: Seen) -> Found:
 
 def _away(seen: Seen) -> Sequence[Try]:
     """Return tries of each way to switch thinking away from its default."""
-    at = 1 if seen.facts["thinking_default"] else 0
+    at = 1 if seen.facts["thinking.default"] else 0
     return [Try(str(n), said.THINK, way[at]) for n, way in enumerate(judges.switches(seen)) if way[at]]
 
 
 def _back(seen: Seen) -> Sequence[Try]:
     """Return tries of the switch that works, set to what is the default anyway."""
-    default = seen.facts["thinking_default"]
-    at, honoured = (0, seen.facts["thinking_off"]) if default else (1, seen.facts["thinking_on"])
+    default = seen.facts["thinking.default"]
+    at, honoured = (0, seen.facts["thinking.off"]) if default else (1, seen.facts["thinking.on"])
     if honoured is None:  # it always thinks; a word for it may be taken all the same
-        own = seen.spec.thinking_on if seen.spec else None
+        own = seen.spec.thinking.on if seen.spec else None
         return [Try("own", said.THINK, own)] if own else []
     ways = enumerate(judges.switches(seen))
     return [Try(str(n), said.THINK, way[at]) for n, way in ways if way[1 - at] == honoured and way[at]]
@@ -86,17 +86,17 @@ def _is_settled(field: str) -> Callable[[Seen], str]:
 
 
 def _is_switched(seen: Seen) -> str:
-    default = seen.facts.get("thinking_default")
-    if default and "thinking_off" in seen.facts:
+    default = seen.facts.get("thinking.default")
+    if default and "thinking.off" in seen.facts:
         return ""
-    return "" if default is False and seen.facts.get("thinking_on") is not None else "There is no switch."
+    return "" if default is False and seen.facts.get("thinking.on") is not None else "There is no switch."
 
 
 def _in_mode(*, thinking: bool, otherwise: str) -> Callable[[Seen], str]:
     """Return a check that names what hinders a question about one mode."""
 
     def hinders(seen: Seen) -> str:
-        known = "thinking_on" in seen.facts if thinking else "thinking_off" in seen.facts
+        known = "thinking.on" in seen.facts if thinking else "thinking.off" in seen.facts
         if seen.mode(thinking=thinking) is not None:
             return ""
         return otherwise if known else "It is not known how thinking is switched."
@@ -137,7 +137,7 @@ def _blanks(seen: Seen) -> Sequence[Try]:
 
 
 def _needs_echo(seen: Seen) -> str:
-    if not seen.facts.get("reasoning_required"):
+    if not seen.facts.get("reasoning.required"):
         return "Reasoning need not come back."
     return "" if _blank_key(seen) else "It comes back under no key for text."
 
@@ -228,7 +228,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         name="thinking",
         asks="Does it think when nothing is said?",
-        fields=("thinking_default",),
+        fields=("thinking.default",),
         most=1,
         tries=_one("thinking", said.THINK),
         judge=judges.thinking,
@@ -236,17 +236,17 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         name="switch",
         asks="How is thinking switched away from its default?",
-        fields=("thinking_off", "thinking_on"),
+        fields=("thinking.off", "thinking.on"),
         most=7,
         tries=_away,
         judge=judges.switch,
         enough=judges.switched,
-        hinders=_is_settled("thinking_default"),
+        hinders=_is_settled("thinking.default"),
     ),
     Question(
         name="back",
         asks="How is the default asked for by name?",
-        fields=("thinking_on", "thinking_off"),
+        fields=("thinking.on", "thinking.off"),
         most=1,
         tries=_back,
         judge=judges.back,
@@ -262,7 +262,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         name="echo",
         asks="Has reasoning to come back on turns with calls, and under which key is it read?",
-        fields=("reasoning_required", "reasoning_out"),
+        fields=("reasoning.required", "reasoning.key_out"),
         most=4,
         tries=_echoes,
         judge=judges.echo,
@@ -271,7 +271,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         name="blank",
         asks="Does one space stand in for reasoning that is lost?",
-        fields=("blank_reasoning",),
+        fields=("reasoning.blank",),
         most=1,
         tries=_blanks,
         judge=judges.blank,
@@ -280,25 +280,25 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         name="choices while thinking",
         asks="Which tool choices are honoured while it thinks?",
-        fields=("tool_choices_thinking",),
+        fields=("tools.choices_thinking",),
         most=4,
         tries=_choices(thinking=True),
-        judge=_judged_choices("tool_choices_thinking"),
+        judge=_judged_choices("tools.choices_thinking"),
         hinders=_thinks,
     ),
     Question(
         name="choices while not thinking",
         asks="Which tool choices are honoured while it does not?",
-        fields=("tool_choices_instant",),
+        fields=("tools.choices_instant",),
         most=4,
         tries=_choices(thinking=False),
-        judge=_judged_choices("tool_choices_instant"),
+        judge=_judged_choices("tools.choices_instant"),
         hinders=_instant,
     ),
     Question(
         name="tool calls",
         asks="Are tools called when they should be, with arguments that fit?",
-        fields=("leaked_calls",),
+        fields=("tools.leaked_calls",),
         most=len(said.TASKS),
         tries=_tasks,
         judge=judges.tool_calls,
@@ -306,7 +306,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         name="structured",
         asks="Is a schema enforced, is JSON?",
-        fields=("structured",),
+        fields=("structured.ways",),
         most=2,
         tries=_ways,
         judge=judges.structured,
@@ -314,7 +314,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         name="schema",
         asks="Are schemas outside Moonshot's flavour taken?",
-        fields=("schema",),
+        fields=("structured.schema",),
         most=1,
         tries=_one("schema", said.PROSE, **said.json_schema(said.UNFLAVOURED)),
         judge=judges.flavour,
@@ -323,7 +323,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         name="tools with output",
         asks="Do tools and a schema go together?",
-        fields=("tools_with_output",),
+        fields=("structured.with_tools",),
         most=1,
         tries=_one("tools with output", said.ASK_WEATHER, tools=said.TOOLS, **said.json_schema(said.ANSWER_SCHEMA)),
         judge=judges.with_output,
@@ -332,7 +332,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         name="stream",
         asks="Are streams whole, and does usage come when it is asked for?",
-        fields=("stream_options",),
+        fields=("usage.stream_options",),
         most=2,
         tries=_streams,
         judge=places.stream,
@@ -340,7 +340,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         name="sampling",
         asks="Are sampling values free?",
-        fields=("pinned_sampling",),
+        fields=("sampling.pinned",),
         most=2,
         tries=_temperatures,
         judge=judges.pinned,
@@ -349,7 +349,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         name="stop",
         asks="Do stop sequences stop, and how many are taken?",
-        fields=("stop_limit", "refuses"),
+        fields=("sampling.stop_limit", "sampling.refuses"),
         most=3,
         tries=_stops,
         judge=judges.stops,
@@ -358,7 +358,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         name="limit",
         asks="Which name of the token limit is honoured?",
-        fields=("max_tokens_field",),
+        fields=("sampling.max_tokens_field",),
         most=2,
         tries=_limits,
         judge=judges.limits,
@@ -366,7 +366,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         name="empty",
         asks="May a message be empty?",
-        fields=("takes_empty",),
+        fields=("messages.takes_empty",),
         most=1,
         tries=_one("empty", said.SILENT_SYSTEM),
         judge=judges.empty,
@@ -374,7 +374,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         name="pictures",
         asks="Are pictures seen, and by which addresses?",
-        fields=("media", "media_urls"),
+        fields=("media.kinds", "media.urls"),
         most=2,
         tries=_pictures,
         judge=places.pictures,
@@ -383,7 +383,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         name="tool pictures",
         asks="May a tool's result hold a picture?",
-        fields=("tool_media",),
+        fields=("tools.media_results",),
         most=1,
         tries=_tool_picture,
         judge=places.tool_pictures,
@@ -392,7 +392,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         name="key",
         asks="Does it answer without a key?",
-        fields=("key_required",),
+        fields=("address.key_required",),
         most=0,
         tries=_none,
         judge=places.key,
@@ -400,7 +400,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         name="reasoning",
         asks="Under which key does reasoning arrive?",
-        fields=("reasoning_in", "think_tags"),
+        fields=("reasoning.keys_in", "reasoning.think_tags"),
         most=0,
         tries=_none,
         judge=places.reasoning,
@@ -408,7 +408,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         name="usage",
         asks="Where does usage stand?",
-        fields=("usage_paths", "cached_paths", "reasoning_paths"),
+        fields=("usage.paths", "usage.cached_paths", "usage.reasoning_paths"),
         most=0,
         tries=_none,
         judge=places.usage,
@@ -416,7 +416,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         name="cost",
         asks="Where does the price of a call stand?",
-        fields=("cost_paths", "cost_headers"),
+        fields=("usage.cost_paths", "usage.cost_headers"),
         most=0,
         tries=_none,
         judge=places.cost,
@@ -424,7 +424,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         name="ids",
         asks="Which header holds the id of a request?",
-        fields=("id_headers",),
+        fields=("errors.id_headers",),
         most=0,
         tries=_none,
         judge=places.ids,

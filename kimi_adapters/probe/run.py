@@ -62,7 +62,7 @@ def estimate(settings: Settings, model: str = NEAREST) -> Estimate:
     profile = _profile(settings, model)
     calls = sum(question.most for question in QUESTIONS)
     taken, given = (calls * each for each in _PER_CALL)
-    prices = (spec.prices.get(profile.model.id) for spec in (profile.host, HOSTS["moonshot"]))
+    prices = (spec.usage.prices.get(profile.model.id) for spec in (profile.host, HOSTS["moonshot"]))
     price = next(filter(None, prices), None)
     usd = (taken * price.input + given * price.output) / 1e6 if price else None
     return Estimate(calls, taken, given, usd)
@@ -70,9 +70,12 @@ def estimate(settings: Settings, model: str = NEAREST) -> Estimate:
 
 def _profile(settings: Settings, model: str) -> Profile:
     # The spec is only what the server is compared with: the server itself says which ids it has.
-    profile = resolve(settings.host, model, {"model_id_form": None, **settings.overrides})
+    profile = resolve(settings.host, model, {"models.id_form": None, **settings.overrides})
     if profile.host.codec != "chat":
-        other = next((r for r in HOSTS.values() if r.codec == "chat" and r.base_url == profile.host.base_url), None)
+        other = next(
+            (r for r in HOSTS.values() if r.codec == "chat" and r.address.base_url == profile.host.address.base_url),
+            None,
+        )
         hint = f" Probe host={other.name!r}." if other else ""
         raise err.ConfigError(f"Only Chat Completions can be probed, and {profile.where} speaks something else.{hint}")
     return profile
@@ -213,7 +216,7 @@ class _Run:
         self.calls += 1
         profile, transport = self.seen.profile, self._transport
         body = merge_patch({**self._base, "messages": one.messages}, one.patch)
-        wire = WireRequest(path=profile.host.path, body=body)
+        wire = WireRequest(path=profile.host.endpoints.chat, body=body)
         if not one.stream:
             given, headers = wait(transport.send(wire, profile, _PLAIN))
             return answers.whole(Redactor(self._settings).clean(given), headers)

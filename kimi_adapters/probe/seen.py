@@ -9,8 +9,9 @@ from typing import Any
 from kimi_adapters.probe.answers import Answer
 from kimi_adapters.probe.findings import known_spec
 from kimi_adapters.probe.messages import ASK_WEATHER, THOUGHT, Messages, answered, called
+from kimi_core.hosts.groups import DETAILS, Patch
 from kimi_core.hosts.profile import Profile
-from kimi_core.hosts.spec import DETAILS, HostSpec, Patch
+from kimi_core.hosts.spec import HostSpec
 from kimi_core.types import JsonObject
 
 
@@ -43,7 +44,7 @@ class Seen:
         profile: The spec and the model that is asked for.
         keyed: Whether a key is sent.
         answers: By question and try.
-        facts: By field of `HostSpec`, what was resolved. A field that is not in here was not.
+        facts: By name of a fact of the host, what was resolved. A fact that is not in here was not.
         taken_keys: The keys under which reasoning is read when it goes back.
     """
 
@@ -69,9 +70,9 @@ class Seen:
 
     def mode(self, *, thinking: bool) -> Patch | None:
         """Return the patch that switches thinking on or off; None when that is not possible or not known."""
-        if self.facts.get("thinking_default") is thinking:
+        if self.facts.get("thinking.default") is thinking:
             return {}
-        return self.facts.get("thinking_on" if thinking else "thinking_off")
+        return self.facts.get("thinking.on" if thinking else "thinking.off")
 
     def turn(self, key: str | None, *, name: str = "get_weather", arguments: str = "") -> JsonObject:
         """Return an assistant turn with a call, its reasoning under a key; None leaves the reasoning out.

@@ -113,7 +113,7 @@ def _to_fetch(messages: Iterable[Message], profile: Profile, settings: Settings)
     """Yield media by http for hosts that fetch none; documents by http for all."""
     if settings.fetch_media is False:
         return
-    inline = "data" in profile.host.media_urls and "http" not in profile.host.media_urls
+    inline = "data" in profile.host.media.urls and "http" not in profile.host.media.urls
     for part in _parts(messages):
         wanted = isinstance(part, DocumentPart) or (inline and _what(part) in profile.media)
         if (
@@ -127,19 +127,19 @@ def _to_fetch(messages: Iterable[Message], profile: Profile, settings: Settings)
 def _to_upload(messages: Iterable[Message], profile: Profile, settings: Settings) -> Iterator[Part]:
     """Yield inline media, from the one on with which the request would be too large."""
     host = profile.host
-    if host.files_path is None or "ms" not in host.media_urls or settings.upload_media is False:
+    if host.endpoints.files is None or "ms" not in host.media.urls or settings.upload_media is False:
         return
-    room = 0 if settings.upload_media is True else host.inline_limit
+    room = 0 if settings.upload_media is True else host.media.inline_limit
     for part in _parts(messages):
         if isinstance(part, ImagePart | VideoPart) and part.url[:5].lower() == "data:":
-            if room is not None and len(part.url) > room and _what(part) in host.file_purposes:
+            if room is not None and len(part.url) > room and _what(part) in host.media.file_purposes:
                 yield part
             elif room is not None:
                 room -= len(part.url)
 
 
 def _to_extract(messages: Iterable[Message], profile: Profile, settings: Settings) -> Iterator[Part]:
-    if settings.documents != "extract" or "file-extract" not in profile.host.file_purposes:
+    if settings.documents != "extract" or "file-extract" not in profile.host.media.file_purposes:
         return
     for part in _parts(messages):
         if isinstance(part, DocumentPart) and documents.is_inline(part) and documents.text_of(part) is None:
@@ -296,9 +296,11 @@ class _Doer:
 
     def _rules(self, what: What) -> fetch.Rules:
         host = self._profile.host
-        uploads = host.files_path is not None and (what == "document" or self._settings.upload_media is not False)
-        inline = host.inline_limit * 3 // 4 if host.inline_limit else None  # base64 takes four bytes for three
-        limit = host.file_limit if uploads else inline
+        uploads = host.endpoints.files is not None and (what == "document" or self._settings.upload_media is not False)
+        inline = (
+            host.media.inline_limit * 3 // 4 if host.media.inline_limit else None
+        )  # base64 takes four bytes for three
+        limit = host.media.file_limit if uploads else inline
         return fetch.Rules(self._settings.fetch_media is True, limit or LIMIT, self._settings.max_retries)
 
     async def _upload(self, part: Any, what: Any) -> str:

@@ -45,7 +45,7 @@ class Accounting:
 def _log_usage(profile: Profile, response: Response) -> None:
     """Write one line for each answer, for meters and alerts: no content, and no key."""
     usage = response.usage
-    ids = (found for name in profile.host.id_headers if (found := response.headers.get(name)))
+    ids = (found for name in profile.host.errors.id_headers if (found := response.headers.get(name)))
     facts = {
         "host": profile.host.name,
         "model": profile.model_id,

@@ -86,7 +86,7 @@ class AsyncKimiClient(BaseClient):
             return [request]
         from kimi_core.client import several_answers
 
-        most = 1 if is_hosted(request) else self.pipeline.route(request).host.most_answers
+        most = 1 if is_hosted(request) else self.pipeline.route(request).host.sampling.most_answers
         return several_answers.requests(request, most)
 
     async def _shared(self, request: Request) -> Request:

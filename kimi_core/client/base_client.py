@@ -10,7 +10,8 @@ from kimi_core.codecs import WireRequest
 from kimi_core.connection_options import OF_ONE_HOST
 from kimi_core.hosts.addresses import is_local
 from kimi_core.hosts.profile import Profile, find_host
-from kimi_core.hosts.registry import HostSpec, guess_by_url, named_by_url
+from kimi_core.hosts.registry import guess_by_url, named_by_url
+from kimi_core.hosts.spec import HostSpec
 from kimi_core.request.plan import Plan
 from kimi_core.settings import Settings, make_settings
 from kimi_core.types import Request, Tool

@@ -49,7 +49,7 @@ def oddities(plan: Plan, response: Response) -> Iterator[tuple[str, str]]:
         yield (
             f"{model} thought",
             f"{where} thought although thinking=False was asked for: the switch that was sent is not honoured there. "
-            "Say whose server it is (host=…), or correct overrides={'thinking_off': {…}}; `kimi-adapters probe` finds "
+            "Say whose server it is (host=…), or correct overrides={'thinking.off': {…}}; `kimi-adapters probe` finds "
             "out which switch is.",
         )
     if any(one.extra.get(WITHHELD) for one in (response, *response.alternatives)):
@@ -72,7 +72,7 @@ def without_refused(plan: Plan, error: APIError) -> tuple[Plan, str] | None:
 
     What the user put into `extra_body` is the user's: it stays, and the error stands.
     """
-    pattern, options = plan.profile.host.refused_option, plan.request.options
+    pattern, options = plan.profile.host.errors.refused_option, plan.request.options
     named = re.search(pattern, error.message, re.IGNORECASE) if pattern and error.status_code == 400 else None
     if named is None or getattr(options, named["option"], None) is None:
         return None

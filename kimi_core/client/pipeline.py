@@ -19,6 +19,7 @@ from kimi_core.client.warn_once import WarnOnce
 from kimi_core.codecs import WireRequest, codec
 from kimi_core.events import reduce
 from kimi_core.header_rules import check_headers
+from kimi_core.hosts.patches import patched
 from kimi_core.hosts.profile import Profile, resolve
 from kimi_core.media import left_out
 from kimi_core.quoting import quoted
@@ -70,7 +71,7 @@ class Pipeline:
         key = f"{request.model} elsewhere"
         found = self._profiles.get(key)
         if found is None:
-            host = replace(self.settings.host, **{"compatible": None, **other})
+            host = patched(self.settings.host, {"compatible": None, **other})
             found = self._profiles[key] = resolve(host, request.model, self.settings.overrides)
         return found
 
@@ -91,7 +92,7 @@ class Pipeline:
                 f"{profile.where} cannot stream n={request.options.n} answers: a stream is one answer. Give n=1 for "
                 "this call, or do not stream it."
             )
-        if profile.model.id in profile.host.retired:
+        if profile.model.id in profile.host.models.retired:
             self._warn_of_retirement(profile)
         plan = policy.plan(request, profile)
         if plan.notes and self.settings.on_unsupported == "error":
@@ -106,7 +107,7 @@ class Pipeline:
         profile, encoder = plan.profile, codec(plan.profile.host.codec)
 
         def check(part: Part) -> None:
-            if left_out.is_foreign(part, profile.host.foreign_files):
+            if left_out.is_foreign(part, profile.host.media.foreign_files):
                 raise err.MessageError("The file is another provider's.")
             encoder.check(part, profile)
 
@@ -127,12 +128,12 @@ class Pipeline:
         return replace(plan, request=replace(plan.request, messages=messages))
 
     def _warn_of_retirement(self, profile: Profile) -> None:
-        end = profile.host.retired[profile.model.id]
+        end = profile.host.models.retired[profile.model.id]
         instead = f"it serves {end.instead} instead: say model={end.instead!r}" if end.instead else "say another model"
         self.warn(
             f"{profile.model_id} retired",
             f"{profile.host.title} does not serve {profile.model_id} any more, since {end.day}; {instead}, or another "
-            "host. The call is made all the same; overrides={'retired': {}} says that it is served.",
+            "host. The call is made all the same; overrides={'models.retired': {}} says that it is served.",
         )
 
     def relented(self, plan: Plan, error: err.BadRequestError, *, stream: bool) -> tuple[Plan, WireRequest]:
@@ -145,9 +146,11 @@ class Pipeline:
         if less is None or self.settings.on_unsupported == "error":
             raise error
         plan, name = less
-        advice = "Leave it out, or say overrides={'pinned_sampling': True}."
+        advice = "Leave it out, or say overrides={'sampling.pinned': True}."
         if name == "n":
-            advice = "Each answer is asked for by itself; overrides={'most_answers': 1} says so from the start."
+            advice = (
+                "Each answer is asked for by itself; overrides={'sampling.most_answers': 1} says so from the start."
+            )
         self.warn(f"{plan.profile.model_id} refused {name}", f"{error} It was asked again without {name}. {advice}")
         return plan, codec(plan.profile.host.codec).encode(plan, stream=stream)
 

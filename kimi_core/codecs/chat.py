@@ -18,8 +18,8 @@ from kimi_core.codecs.json_paths import merge_patch
 from kimi_core.codecs.wire_schemas import RequestSchemas, WireSchema
 from kimi_core.errors import ContextOverflowError, MessageError, UnsupportedError, make
 from kimi_core.events import Event
+from kimi_core.hosts.groups import DETAILS
 from kimi_core.hosts.profile import Profile
-from kimi_core.hosts.spec import DETAILS
 from kimi_core.media import documents
 from kimi_core.quoting import in_short
 from kimi_core.request import tool_names
@@ -77,8 +77,8 @@ class ChatCodec:
         shapes = RequestSchemas(request, profile)
         encoder = _MessageEncoder(profile, renamed, shapes.arguments, every=_keeps_reasoning(plan))
         body: JsonObject = {"model": profile.model_id, "messages": encoder.messages(_prompted(plan))}
-        if profile.host.message_limit is not None:
-            _check_size(body["messages"], profile.host.message_limit, profile)
+        if profile.host.messages.size_limit is not None:
+            _check_size(body["messages"], profile.host.messages.size_limit, profile)
         body.update(_options(request.options, profile))
         if request.tools:
             given = zip(request.tools, shapes.tools, strict=True)
@@ -89,13 +89,13 @@ class ChatCodec:
             body["response_format"] = response_format
         if stream:
             body["stream"] = True
-            if profile.host.stream_options:
+            if profile.host.usage.stream_options:
                 body["stream_options"] = {"include_usage": True}
         for patch in _patches(plan):
             body = merge_patch(body, patch)
         body = _in_mode(body, stream=stream)
         return WireRequest(
-            path=profile.host.path,
+            path=profile.host.endpoints.chat,
             body=body,
             names=wire_to_user(renamed),
             arguments=shapes.arguments,
@@ -144,7 +144,7 @@ def _shown(messages: list[JsonObject]) -> Iterable[JsonObject]:
 
 def wire_names(plan: Plan) -> Mapping[str, str]:
     """Map the user's tool names to the names sent, for tools on offer and tools called in the history."""
-    request, pattern = plan.request, plan.profile.host.tool_names
+    request, pattern = plan.request, plan.profile.host.tools.names
     used = dict.fromkeys(tool.name for tool in request.tools)
     for message in request.messages:
         for call in message.tool_calls:
@@ -171,8 +171,8 @@ def _patches(plan: Plan) -> Iterable[Mapping[str, Any]]:
     host, request = plan.profile.host, plan.request
     if host.routing and (request.tools or request.output or plan.patches):
         yield host.routing
-    if host.partial_body and request.messages[-1].partial:
-        yield host.partial_body
+    if host.partial.body and request.messages[-1].partial:
+        yield host.partial.body
     if request.options.extra_body:
         yield request.options.extra_body
 
@@ -180,9 +180,9 @@ def _patches(plan: Plan) -> Iterable[Mapping[str, Any]]:
 def _keeps_reasoning(plan: Plan) -> bool:
     """Return whether every assistant message needs its reasoning, since that of all turns is kept in view."""
     host, model = plan.profile.host, plan.profile.model
-    if plan.thinks is False or not host.kept_reasoning_required:
+    if plan.thinks is False or not host.reasoning.required_when_kept:
         return False
-    return model.always_keeps or (plan.request.options.thinking.keep in model.keep and host.thinking_keep is not None)
+    return model.always_keeps or (plan.request.options.thinking.keep in model.keep and host.thinking.keep is not None)
 
 
 def _in_mode(body: JsonObject, *, stream: bool) -> JsonObject:
@@ -200,7 +200,7 @@ def _in_mode(body: JsonObject, *, stream: bool) -> JsonObject:
 def _options(options: Options, profile: Profile) -> JsonObject:
     fields = {name: value for name in _PLAIN if (value := getattr(options, name)) is not None}
     if options.max_tokens is not None:
-        fields[profile.host.max_tokens_field] = options.max_tokens
+        fields[profile.host.sampling.max_tokens_field] = options.max_tokens
     if options.stop:
         fields["stop"] = list(options.stop)
     return fields
@@ -225,14 +225,14 @@ class _MessageEncoder:
         self.profile = profile
         self.names = renamed
         self.arguments = arguments
-        self.all_keys = tuple(key for key in host.reasoning_in if key != DETAILS)
+        self.all_keys = tuple(key for key in host.reasoning.keys_in if key != DETAILS)
         first = next(iter(self.all_keys), DETAILS)
-        self.reasoning_key = {"observed": None, DETAILS: first}.get(host.reasoning_out, host.reasoning_out)
+        self.reasoning_key = {"observed": None, DETAILS: first}.get(host.reasoning.key_out, host.reasoning.key_out)
         self.never_missing = (self.reasoning_key or first) if every else None
-        self.details_back = host.reasoning_out in ("observed", DETAILS) and DETAILS in host.reasoning_in
-        self.text_back = host.reasoning_out != DETAILS
-        self.omit_empty = host.empty_content == "omit"
-        self.builtins = host.builtin_tools  # a conversation can come from a host that has them
+        self.details_back = host.reasoning.key_out in ("observed", DETAILS) and DETAILS in host.reasoning.keys_in
+        self.text_back = host.reasoning.key_out != DETAILS
+        self.omit_empty = host.messages.empty_content == "omit"
+        self.builtins = host.tools.builtin  # a conversation can come from a host that has them
 
     def messages(self, messages: Iterable[Message]) -> list[JsonObject]:
         encoders = {"assistant": self._assistant, "tool": self._tool}
@@ -274,8 +274,8 @@ class _MessageEncoder:
             wire.setdefault(self.never_missing, "")
         if message.tool_calls:
             wire["tool_calls"] = [self._call(call) for call in message.tool_calls]
-        if message.partial and self.profile.host.partial_message:
-            wire.update(self.profile.host.partial_message)
+        if message.partial and self.profile.host.partial.message:
+            wire.update(self.profile.host.partial.message)
         return wire
 
     def _add_reasoning(self, reasoning: Reasoning, wire: JsonObject) -> None:
@@ -334,7 +334,7 @@ def document_text(part: DocumentPart, profile: Profile) -> str:
     way = "extract its text and send that"
     if scheme in ("http", "https"):
         way = "with fetch_media='public' a call fetches it"
-    elif scheme == "data" and "file-extract" in profile.host.file_purposes:
+    elif scheme == "data" and "file-extract" in profile.host.media.file_purposes:
         way = "documents='extract' uploads it to the host and sends the text that the host extracts"
     raise UnsupportedError(f"{profile.where} reads text, and {documents.shown(part)} is {in_short(what)}: {way}.")
 
@@ -346,17 +346,19 @@ def media_url(kind: str, url: str, profile: Profile) -> str:
         UnsupportedError: If the model takes no such media, or the host no such URL.
     """
     if kind not in profile.media:
+        read = {"media": profile.model.media, "media.kinds": profile.host.media.kinds}
+        lacking = [f"'{fact}': {{'{kind}'}}" for fact, kinds in read.items() if kinds is not None and kind not in kinds]
         raise UnsupportedError(
             f"{profile.where} takes no {kind} (it takes: {', '.join(sorted(profile.media)) or 'text only'}). "
-            f"Use a model and host that do, or overrides={{'media': {{'{kind}'}}}} if you know that it does."
+            f"Use a model and host that do, or overrides={{{', '.join(lacking)}}} if you know that it does."
         )
     scheme = url.partition(":")[0].lower()
     scheme = "http" if scheme == "https" else scheme
-    if scheme not in profile.host.media_urls:
+    if scheme not in profile.host.media.urls:
         raise UnsupportedError(
             f"{profile.where} takes no {in_short(scheme)} URL for {_A[kind]}: {_shortened(url)!r}. "
             "Send the file's bytes or path, so that it goes inline as a data: URL"
-            + (", or upload it and send ms://<file id>." if "ms" in profile.host.media_urls else ".")
+            + (", or upload it and send ms://<file id>." if "ms" in profile.host.media.urls else ".")
             + (" With fetch_media='public' a call fetches it and sends it inline." if scheme == "http" else "")
         )
     return url
@@ -392,7 +394,7 @@ def _tool(tool: Tool, shape: WireSchema | None, renamed: Mapping[str, str], prof
     if tool.description:
         function["description"] = tool.description
     function["parameters"] = from_json(shape.text)
-    if tool.strict is not None and profile.host.send_strict:
+    if tool.strict is not None and profile.host.tools.send_strict:
         function["strict"] = tool.strict
     return {"type": "function", "function": function}
 

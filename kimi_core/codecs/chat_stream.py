@@ -14,8 +14,8 @@ from kimi_core.codecs.original_names import OriginalNames
 from kimi_core.codecs.reasoning_details import Details
 from kimi_core.codecs.tool_calls import ToolCallAssembler
 from kimi_core.events import Event, Finished, ReasoningDelta, RefusalDelta, Started, TextDelta
+from kimi_core.hosts.groups import DETAILS
 from kimi_core.hosts.profile import Profile
-from kimi_core.hosts.spec import DETAILS
 from kimi_core.structured_output import dump
 from kimi_core.types import FinishReason, JsonObject, Usage
 
@@ -62,15 +62,15 @@ class ChatStreamDecoder:
         self._profile = profile
         self._wire = wire
         self._headers = headers
-        self._keys = host.reasoning_in
+        self._keys = host.reasoning.keys_in
         # A host that reports its price does so under one of these.
-        self._price_keys = {path.partition(".")[0] for path in host.cost_paths} - {"usage"}
+        self._price_keys = {path.partition(".")[0] for path in host.usage.cost_paths} - {"usage"}
         self._calls = ToolCallAssembler(wire)
         sections = _sections(profile, wire, self._calls)
         self._withheld = sections if isinstance(sections, WithheldCalls) else None
         self._markup = _markup(profile, wire, sections)
         self._originals = OriginalNames(wire) if wire.arguments or wire.output else None
-        self._details = Details() if DETAILS in host.reasoning_in else None
+        self._details = Details() if DETAILS in host.reasoning.keys_in else None
         self._key = ""
         self._started = False
         self._half = ""
@@ -207,9 +207,9 @@ class ChatStreamDecoder:
             raise error_in_frame(frame, self._profile)
         host = self._profile.host
         # Moonshot sends the same usage in the last choice and in a chunk of its own: last wins, never added.
-        usage = first(frame, host.usage_paths)
+        usage = first(frame, host.usage.paths)
         self._usage = usage if isinstance(usage, dict) and usage else self._usage
-        if (cost := amount(first(frame, host.cost_paths))) is not None:
+        if (cost := amount(first(frame, host.usage.cost_paths))) is not None:
             self._cost = cost
         for key, value in frame.items():
             if key not in _KNOWN and value is not None:
@@ -218,10 +218,10 @@ class ChatStreamDecoder:
     def _price(self, usage: Usage | None) -> tuple[float | None, bool]:
         if self._cost is not None:
             return self._cost, False
-        for header in self._profile.host.cost_headers:
+        for header in self._profile.host.usage.cost_headers:
             if (said := amount(self._headers.get(header))) is not None:
                 return said, False
-        price = self._profile.host.prices.get(self._profile.model.id)
+        price = self._profile.host.usage.prices.get(self._profile.model.id)
         if usage is None or price is None:
             return None, False
         cached = usage.cached_tokens or 0
@@ -234,19 +234,19 @@ class ChatStreamDecoder:
     def _ttl(self) -> str:
         """Return how long cached tokens are kept, which sets their price."""
         asked = dig(self._wire.body, "prompt_cache_options.ttl")
-        return str(asked) if asked else next(iter(self._profile.host.cache_ttls), "")
+        return str(asked) if asked else next(iter(self._profile.host.usage.cache_ttls), "")
 
 
 def _sections(profile: Profile, wire: WireRequest, calls: ToolCallAssembler) -> SectionReader | None:
     """Return the reader of calls in the text; None when the host leaves none there, or no tools were sent."""
-    if not profile.host.leaked_calls or not dig(wire.body, "tools"):
+    if not profile.host.tools.leaked_calls or not dig(wire.body, "tools"):
         return None
     return WithheldCalls() if dig(wire.body, "tool_choice") == "none" else RecoveredCalls(calls)
 
 
 def _markup(profile: Profile, wire: WireRequest, sections: SectionReader | None) -> MarkupReader | None:
     """Return the reader of markup in the text; None when the host leaves none there."""
-    where: str = profile.host.think_tags
+    where: str = profile.host.reasoning.think_tags
     if where == "opened" and wire.thinks is False:
         where = "leading"  # the template closes the thought in the prompt already
     return None if sections is None and where == "no" else MarkupReader(where, sections)
@@ -282,13 +282,13 @@ def _usage(raw: JsonObject | None, profile: Profile) -> Usage | None:
     if prompt is completion is total is None:
         return None
     prompt, completion = prompt or 0, completion or 0
-    cached = part(first(raw, host.cached_paths), prompt)
+    cached = part(first(raw, host.usage.cached_paths), prompt)
     return Usage(
         input_tokens=prompt,
         output_tokens=completion,
         total_tokens=total or prompt + completion,
         cached_tokens=cached,
-        reasoning_tokens=part(first(raw, host.reasoning_paths), completion),
+        reasoning_tokens=part(first(raw, host.usage.reasoning_paths), completion),
         raw=raw,
-        cache_write_tokens=part(first(raw, host.cache_write_paths), prompt - (cached or 0)),
+        cache_write_tokens=part(first(raw, host.usage.cache_write_paths), prompt - (cached or 0)),
     )

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 from kimi_core import errors as err
 from kimi_core.codecs.json_paths import first
 from kimi_core.hosts.addresses import is_same_origin, shown
+from kimi_core.hosts.groups import ErrorRule
 from kimi_core.hosts.profile import Profile
-from kimi_core.hosts.spec import ErrorRule
 from kimi_core.quoting import in_short
 
 _MESSAGE = ("error.message", "errors.0.message", "message", "detail", "error", "msg")
@@ -150,11 +150,11 @@ def redirected(status: int, base: str, target: str, profile: Profile) -> err.API
 
 def _misplaced(status: int, address: str, profile: Profile) -> str:
     """Return what a 404 can mean when base_url has another path than the host's, or than most servers have."""
-    given, own = urlsplit(address), profile.host.base_url or "/v1"
-    if status != 404 or not given.path.endswith(profile.host.path):
+    given, own = urlsplit(address), profile.host.address.base_url or "/v1"
+    if status != 404 or not given.path.endswith(profile.host.endpoints.chat):
         return ""
     known = urlsplit(own)
-    if given.hostname == known.hostname and "{" not in own and given.path != known.path + profile.host.path:
+    if given.hostname == known.hostname and "{" not in own and given.path != known.path + profile.host.endpoints.chat:
         return f"base_url has another path than the host's own, which is {own}."
     if not re.search(r"/v\d", own) or re.search(r"/v\d", given.path):
         return ""
@@ -162,7 +162,9 @@ def _misplaced(status: int, address: str, profile: Profile) -> str:
 
 
 def _with_headers(made: err.APIError, headers: Mapping[str, str], profile: Profile) -> err.APIError:
-    made.request_id = next((found for h in profile.host.id_headers if (found := headers.get(h))), made.request_id)
+    made.request_id = next(
+        (found for h in profile.host.errors.id_headers if (found := headers.get(h))), made.request_id
+    )
     made.retry_after = _retry_after(headers)
     return made
 
@@ -214,7 +216,7 @@ def _as_status(code: Any) -> int:
 
 
 def _rules(profile: Profile) -> Iterator[ErrorRule]:
-    yield from profile.host.errors
+    yield from profile.host.errors.rules
     yield from _GENERAL
 
 
@@ -285,7 +287,7 @@ def _make(
     kind = f" ({in_short(type_)})" if type_ else ""
     text = f"{profile.where} answered {what}{kind}: {in_short(words, 1_000) or 'no message'}"
     param = first(body, _PARAM) if isinstance(body, dict) else None
-    argument = _argument(param, profile.host.arguments) if isinstance(param, str) else None
+    argument = _argument(param, profile.host.errors.arguments) if isinstance(param, str) else None
     if argument:
         advice = f"{advice} The argument is `{argument}`.".lstrip()
     return err.make(
@@ -297,7 +299,7 @@ def _make(
         code=code or None,
         param=argument or param,
         body=body,
-        request_id=first(body, profile.host.id_paths),
+        request_id=first(body, profile.host.errors.id_paths),
     )
 
 

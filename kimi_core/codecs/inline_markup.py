@@ -20,7 +20,7 @@ class MarkupReader:
     """Reads the text and the reasoning of one answer.
 
     Args:
-        think_tags: Where tags count: `HostSpec.think_tags`.
+        think_tags: Where tags count: `HostSpec.reasoning.think_tags`.
         calls: Reads the sections of leaked calls; None leaves them in the text.
     """
 

@@ -31,7 +31,7 @@ def _written(raw: bytes, dialect: Any, what: str) -> WireSchema:
 
 def _for_host(value: Mapping[str, Any], profile: Profile, what: str, label: str) -> WireSchema:
     try:
-        return _written(schema.as_json(value), profile.host.schema, what)
+        return _written(schema.as_json(value), profile.host.structured.schema, what)
     except schema.SchemaError as error:
         raise MessageError(f"The schema of {label} cannot be expressed for {profile.where}: {error}") from error
 

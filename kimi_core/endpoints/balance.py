@@ -32,7 +32,7 @@ def balance_path(profile: Profile) -> str:
     Raises:
         UnsupportedError: If the host has no endpoint for the balance.
     """
-    path = profile.host.balance_path
+    path = profile.host.endpoints.balance
     if path is None:
         raise UnsupportedError(f"{profile.host.title} (host={profile.host.name!r}) has no endpoint for the balance.")
     return path

@@ -14,9 +14,9 @@ from pydantic_core import from_json
 
 from kimi_core.cache import UPLOADED
 from kimi_core.errors import ConfigError, DecodeError, MessageError, UnsupportedError, make
-from kimi_core.hosts.profile import Profile, did_you_mean
+from kimi_core.hosts.profile import Profile
 from kimi_core.media import data_urls, local_files
-from kimi_core.quoting import in_short, quoted
+from kimi_core.quoting import did_you_mean, in_short, quoted
 from kimi_core.transport.sdk_call import Upload
 from kimi_core.transport.waiting import wait
 from kimi_core.types import JsonObject
@@ -150,7 +150,7 @@ def form(file: Source, purpose: str, filename: str | None, profile: Profile) -> 
     found, data = _read(file)
     mime = data_urls.sniff(data) or (data_urls.guess_mime(filename or found) if filename or found else None)
     name = filename or found or f"upload{mimetypes.guess_extension(mime or '') or ''}"
-    limit = profile.host.file_limit
+    limit = profile.host.media.file_limit
     if not data:
         raise MessageError(f"{in_short(name)} is empty.")
     if limit is not None and len(data) > limit:
@@ -178,7 +178,7 @@ def _read(file: Any) -> tuple[str, bytes]:
 
 def _path(profile: Profile, id: str | None = None) -> str:
     """Return the path of all files, or of one."""
-    path = profile.host.files_path
+    path = profile.host.endpoints.files
     if path is None:
         raise UnsupportedError(f"{profile.host.title} (host={profile.host.name!r}) keeps no files.")
     if id is None:
@@ -190,7 +190,7 @@ def _path(profile: Profile, id: str | None = None) -> str:
 
 
 def _for(purpose: str, profile: Profile) -> str:
-    path, known = _path(profile), profile.host.file_purposes
+    path, known = _path(profile), profile.host.media.file_purposes
     if purpose not in known:
         raise UnsupportedError(
             f"{profile.host.name} takes no files with purpose {quoted(purpose)}.{did_you_mean(str(purpose), known)} "

@@ -93,11 +93,11 @@ def fiber(uri: str, name: str, arguments: str | Mapping[str, Any], profile: Prof
 
 
 def _formula_path(uri: str, profile: Profile) -> str:
-    path = profile.host.formulas_path
+    path = profile.host.endpoints.formulas
     if path is None:
         raise err.UnsupportedError(
             f"The host {profile.host.name!r} has no formula tools, so {quoted(uri)} cannot be used there. Use "
-            "host='moonshot' or 'moonshot-cn', or overrides={'formulas_path': '/formulas'} if it has them."
+            "host='moonshot' or 'moonshot-cn', or overrides={'endpoints.formulas': '/formulas'} if it has them."
         )
     if not _URI.fullmatch(uri):
         raise err.ConfigError(f"{quoted(uri)} is no formula's URI; one looks like 'moonshot/web-search:latest'.")
@@ -164,11 +164,11 @@ def search(
         UnsupportedError: If the host has no search.
         ConfigError: If a value is not what the host takes.
     """
-    path = profile.host.search_path
+    path = profile.host.endpoints.search
     if path is None:
         raise err.UnsupportedError(
             f"The host {profile.host.name!r} has no search of the web. Use host='moonshot' or 'moonshot-cn', or "
-            "overrides={'search_path': '/tools/search'} if it has one."
+            "overrides={'endpoints.search': '/tools/search'} if it has one."
         )
     if not isinstance(query, str) or not query.strip():
         raise err.ConfigError(f"A search needs a text to look for, got {quoted(query)}.")

@@ -16,7 +16,7 @@ def request(profile: Profile, wire: WireRequest) -> WireRequest:
     Raises:
         UnsupportedError: If the host has no such endpoint.
     """
-    path = profile.host.count_path
+    path = profile.host.endpoints.count_tokens
     if path is None:
         raise UnsupportedError(f"{profile.where} has no endpoint that counts tokens.")
     return WireRequest(path=path, body={"model": profile.model_id, "messages": wire.body["messages"]})

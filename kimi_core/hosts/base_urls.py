@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 
 from kimi_core.errors import ConfigError
 from kimi_core.hosts import addresses, registry
-from kimi_core.hosts.registry import HostSpec
+from kimi_core.hosts.spec import HostSpec
 from kimi_core.quoting import in_short, quoted
 
 
 def is_trusted(url: str, spec: HostSpec) -> bool:
     """Return whether an address is known as the host's; plain http only counts where the spec's own address has it."""
-    plain = url.lower().startswith("http:") and not (spec.base_url or "").startswith("http:")
+    plain = url.lower().startswith("http:") and not (spec.address.base_url or "").startswith("http:")
     return not plain and registry.find_by_url(url) is spec
 
 
@@ -60,7 +60,12 @@ def check_owner(spec: HostSpec, base_url: str | None, word: str) -> None:
         ConfigError: If the address is another host's.
     """
     owner = registry.find_by_url(base_url) if base_url else None
-    if owner and owner.key_required and owner.name != spec.name and owner.base_url != spec.base_url:
+    if (
+        owner
+        and owner.address.key_required
+        and owner.name != spec.name
+        and owner.address.base_url != spec.address.base_url
+    ):
         raise ConfigError(
             f"{word} {in_short(base_url)} is {owner.title}'s: use host={owner.name!r}, or leave {word} out."
         )
@@ -72,12 +77,13 @@ def filled(spec: HostSpec) -> str | None:
     Raises:
         ConfigError: If one of these variables is not set.
     """
-    if not spec.base_url or "{" not in spec.base_url:
-        return spec.base_url
-    names = re.findall(r"\{(\w+)\}", spec.base_url)
+    url = spec.address.base_url
+    if not url or "{" not in url:
+        return url
+    names = re.findall(r"\{(\w+)\}", url)
     values = {name: os.environ.get(name, "").strip() for name in names}
     if missing := [name for name in names if not values[name]]:
         raise ConfigError(
-            f"The address of host={spec.name!r} is {spec.base_url}: set {' and '.join(missing)}, or give base_url=…"
+            f"The address of host={spec.name!r} is {url}: set {' and '.join(missing)}, or give base_url=…"
         )
-    return spec.base_url.format(**values)
+    return url.format(**values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kimi_core.hosts.spec import ChoiceMode
+from kimi_core.hosts.groups import ChoiceMode, ThinkingRules
 
 # 400 `tool_choice 'required' is incompatible with thinking enabled` / `'specified' is incompatible …`
 THINKING_CHOICES: frozenset[ChoiceMode] = frozenset({"auto", "none"})
@@ -13,7 +13,7 @@ THINKING_CHOICES: frozenset[ChoiceMode] = frozenset({"auto", "none"})
 K3_CHOICES: frozenset[ChoiceMode] = frozenset({"auto", "none", "required"})
 K3_EFFORTS = {"minimal": "low", "medium": "high", "xhigh": "max"}
 # Older pages say to switch thinking off for `$web_search`, the one of 2026-09 says that both go together: unconfirmed.
-K26 = {"builtin_thinking": False}
+K26 = {"tools.builtin_with_thinking": False}
 
 EMPTY_RESULT = "Tool output is empty."
 """What Moonshot's own clients write (kimi-cli `soul/message.py`, kimi-code `toolResultRender.ts`), since its reference
@@ -29,19 +29,18 @@ WEIGHTS = {
 SLUGS = {family: id.lower() for family, id in WEIGHTS.items()}
 """The same in lower case, as gateways write them."""
 
-ENABLED: dict[str, Any] = {
-    "thinking_on": {"reasoning": {"enabled": True}},
-    "thinking_off": {"reasoning": {"enabled": False}},
-}
-TYPED: dict[str, Any] = {
-    "thinking_on": {"thinking": {"type": "enabled"}},
-    "thinking_off": {"thinking": {"type": "disabled"}},
-}
-QWEN: dict[str, Any] = {"thinking_on": {"enable_thinking": True}, "thinking_off": {"enable_thinking": False}}
-BY_EFFORT: dict[str, Any] = {"thinking_on": {}, "thinking_off": {"reasoning_effort": "none"}}
+ENABLED = ThinkingRules(on={"reasoning": {"enabled": True}}, off={"reasoning": {"enabled": False}})
+TYPED = ThinkingRules(on={"thinking": {"type": "enabled"}}, off={"thinking": {"type": "disabled"}})
+QWEN = ThinkingRules(on={"enable_thinking": True}, off={"enable_thinking": False})
+BY_EFFORT = ThinkingRules(on={}, off={"reasoning_effort": "none"})
 """Thinking is the default, and off is an effort."""
-FIXED: dict[str, Any] = {"thinking_on": {}, "thinking_off": None, "thinking_keep": None, "effort_field": None}
+FIXED = ThinkingRules(on={}, off=None, keep=None, effort_field=None)
 """No switch is known."""
+
+
+def switches(thinking: ThinkingRules) -> dict[str, Any]:
+    """Return a patch that switches thinking as those rules do."""
+    return {"thinking.on": thinking.on, "thinking.off": thinking.off}
 
 
 def levels(*words: str) -> dict[str, Mapping[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, get_type_hints
 
@@ -11,31 +11,32 @@ from pydantic import TypeAdapter, ValidationError
 from kimi_core import errors
 from kimi_core.header_rules import check_headers
 from kimi_core.headers import hidden
+from kimi_core.hosts import patches
 from kimi_core.hosts.models import ModelSpec
-from kimi_core.hosts.profile import check_names, check_refused
+from kimi_core.hosts.profile import check_refused
 from kimi_core.hosts.spec import HostSpec
 from kimi_core.quoting import in_short
 
 
 def read(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return facts with the types that their fields have: a list becomes a set or a tuple, a mapping a price.
+    """Return facts with the types that they have: a list becomes a set or a tuple, a mapping a price.
 
     Headers are hidden.
 
     Raises:
-        ConfigError: If no spec has such a field, or a value is not of its type.
+        ConfigError: If there is no such fact, or a value is not of its type.
     """
-    check_names(given)
+    patches.check(given)
     facts = {name: _fact(name, value) for name, value in given.items()}
-    check_refused(facts.get("refuses") or {})
+    check_refused(facts.get("sampling.refuses") or {})
     return facts
 
 
 def _fact(name: str, value: Any) -> Any:
-    if name == "headers":
+    if name == "address.headers":
         check_headers(value)
         return hidden(value or {})
-    if name == "errors" and isinstance(value, list | tuple):
+    if name == "errors.rules" and isinstance(value, list | tuple):
         value = [_rule(rule) for rule in value]
     # Text is no number and a number no truth value, though pydantic would read them so.
     strict = isinstance(value, str | bytes | int | float) and name != "as_of"
@@ -63,5 +64,6 @@ def _rule(rule: Any) -> Any:
 
 @cache
 def _adapter(name: str) -> TypeAdapter[Any]:
-    hints: Iterable[dict[str, Any]] = (get_type_hints(spec, include_extras=True) for spec in (HostSpec, ModelSpec))
-    return TypeAdapter(next(found[name] for found in hints if name in found))
+    group, _, field = name.rpartition(".")
+    spec = patches.GROUPS[group] if group else HostSpec if name in patches.HOST_FACTS else ModelSpec
+    return TypeAdapter(get_type_hints(spec, include_extras=True)[field])

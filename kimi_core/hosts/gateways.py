@@ -6,7 +6,7 @@ What an upstream refuses is in a spec where the refusal is known to come through
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from dataclasses import replace
 
 from kimi_core import errors as err
 from kimi_core.hosts.common import (
@@ -19,33 +19,47 @@ from kimi_core.hosts.common import (
     SLUGS,
     THINKING_CHOICES,
     WEIGHTS,
+    switches,
 )
-from kimi_core.hosts.spec import DETAILS, MOONSHOT_NAMES, ErrorRule, HostSpec
+from kimi_core.hosts.groups import (
+    DETAILS,
+    MOONSHOT_NAMES,
+    Address,
+    ErrorMapping,
+    ErrorRule,
+    MediaRules,
+    MessageRules,
+    ModelIds,
+    OutputRules,
+    ReasoningRules,
+    ThinkingRules,
+    ToolRules,
+    UsageRules,
+)
+from kimi_core.hosts.spec import HostSpec
 
-_EFFORTS = {"efforts": ("minimal", "low", "medium", "high", "xhigh"), "effort_words": {"max": "xhigh"}}
+_EFFORTS = {"efforts": ("minimal", "low", "medium", "high", "xhigh"), "thinking.effort_words": {"max": "xhigh"}}
 
 # "Provider returned error", with Moonshot's own words in `metadata.raw`, is what a gateway answers when a turn with
 # calls has lost its reasoning, or a tool is forced while thinking. Another upstream would take it, but which one
 # answers is not known before.
-_MAYBE_MOONSHOT: dict[str, Any] = {
-    "thinking_default": True,
-    "thinking_keep": None,
-    "reasoning_required": True,
-    "blank_reasoning": " ",
-    "kept_reasoning_required": True,
-    "empty_content": "omit",
-    "takes_empty": False,
-    "empty_result": EMPTY_RESULT,
-    "tool_choices_thinking": THINKING_CHOICES,
-    "tool_names": MOONSHOT_NAMES,
-    "schema": "mfjs",
-    "per_model": {"kimi-k3": {"tool_choices_thinking": K3_CHOICES, "effort_words": K3_EFFORTS}},
-}
+_MAYBE_MOONSHOT = HostSpec(
+    name="",
+    title="",
+    models=ModelIds(ids=SLUGS),
+    thinking=replace(ENABLED, default=True, keep=None, effort_field="reasoning.effort"),
+    reasoning=ReasoningRules(
+        keys_in=("reasoning", DETAILS, "reasoning_content"), required=True, required_when_kept=True, blank=" "
+    ),
+    messages=MessageRules(empty_content="omit", takes_empty=False),
+    tools=ToolRules(names=MOONSHOT_NAMES, choices_thinking=THINKING_CHOICES, empty_result=EMPTY_RESULT),
+    structured=OutputRules(schema="mfjs"),
+    media=MediaRules(kinds=frozenset({"image"})),
+    per_model={"kimi-k3": {"tools.choices_thinking": K3_CHOICES, "thinking.effort_words": K3_EFFORTS}},
+)
 
 # Switching K2.7 off would answer 400 `Reasoning is mandatory for this endpoint and cannot be disabled`.
-_OPENROUTER = {
-    "per_model": {**dict.fromkeys(SLUGS, _EFFORTS), "kimi-k3": {**_EFFORTS, "tool_choices_thinking": K3_CHOICES}}
-}
+_OPENROUTER = {**dict.fromkeys(SLUGS, _EFFORTS), "kimi-k3": {**_EFFORTS, "tools.choices_thinking": K3_CHOICES}}
 _OPENROUTER_ERRORS = (
     ErrorRule(
         error=err.RateLimitError,
@@ -59,47 +73,39 @@ _OPENROUTER_ERRORS = (
 )
 
 
-def _upstream(name: str, **facts: Any) -> dict[str, Any]:
-    """Return what Hugging Face's suffix for a provider changes, for `per_suffix`."""
-    return {f":{name}": facts}
-
-
 SPECS = (
-    HostSpec(
+    replace(
+        _MAYBE_MOONSHOT,
         name="openrouter",
         title="OpenRouter",
-        base_url="https://openrouter.ai/api/v1",
-        domains=("openrouter.ai",),
-        key_env=("OPENROUTER_API_KEY",),
-        model_ids=SLUGS,
-        **{**_MAYBE_MOONSHOT, **ENABLED, **_OPENROUTER},
-        effort_field="reasoning.effort",
-        reasoning_in=("reasoning", DETAILS, "reasoning_content"),
-        reasoning_out=DETAILS,  # "unmodified"; the text alone where an answer of another host has none
         # Only upstreams that know every parameter: others are sent the call without it, and nobody says so.
         routing={"provider": {"require_parameters": True}},
-        media=frozenset({"image"}),
-        id_headers=("x-generation-id", "x-request-id"),
-        cost_paths=("usage.cost",),
-        errors=_OPENROUTER_ERRORS,
+        address=Address(
+            base_url="https://openrouter.ai/api/v1",
+            domains=("openrouter.ai",),
+            key_env=("OPENROUTER_API_KEY",),
+        ),
+        # "unmodified"; the text alone where an answer of another host has none
+        reasoning=replace(_MAYBE_MOONSHOT.reasoning, key_out=DETAILS),
+        usage=UsageRules(cost_paths=("usage.cost",)),
+        errors=ErrorMapping(id_headers=("x-generation-id", "x-request-id"), rules=_OPENROUTER_ERRORS),
+        per_model=_OPENROUTER,
         per_suffix={":free": {}},
         tier="documented",
         source="openrouter.ai/docs: provider routing, reasoning tokens, errors, streaming, 2026-09; public reports of "
         "Moonshot's refusals in metadata.raw",
         note="Upstreams differ. Pin one with extra_body={'provider': {'only': [...]}}.",
     ),
-    HostSpec(
+    replace(
+        _MAYBE_MOONSHOT,
         name="vercel",
         title="Vercel AI Gateway",
-        base_url="https://ai-gateway.vercel.sh/v1",
-        domains=("ai-gateway.vercel.sh",),
-        key_env=("AI_GATEWAY_API_KEY",),
-        model_ids=SLUGS,
-        **{**_MAYBE_MOONSHOT, **ENABLED},
-        effort_field="reasoning.effort",
-        reasoning_in=("reasoning", DETAILS, "reasoning_content"),
-        reasoning_out="observed",  # which of the two it prefers is unconfirmed
-        media=frozenset({"image"}),
+        address=Address(
+            base_url="https://ai-gateway.vercel.sh/v1",
+            domains=("ai-gateway.vercel.sh",),
+            key_env=("AI_GATEWAY_API_KEY",),
+        ),
+        # Which of the two kinds of reasoning it prefers is unconfirmed: they go back as they came.
         tier="community",
         source="vercel.com/ai-gateway/models/kimi-k2.6/api, 2026-09; models.dev",
         note="Upstreams for K2.6: Moonshot, Fireworks, Novita, Baseten. Pin one with "
@@ -109,18 +115,24 @@ SPECS = (
         name="huggingface",
         title="Hugging Face router",
         aliases=("hf",),
-        base_url="https://router.huggingface.co/v1",
-        domains=("router.huggingface.co",),
-        key_env=("HF_TOKEN",),
-        model_ids=WEIGHTS,
+        address=Address(
+            base_url="https://router.huggingface.co/v1",
+            domains=("router.huggingface.co",),
+            key_env=("HF_TOKEN",),
+        ),
+        models=ModelIds(ids=WEIGHTS),
         # How thinking is switched is the upstream's business: known where the id names it (`kimi-k2.6:together`).
-        thinking_default=True,
+        thinking=ThinkingRules(default=True),
         per_suffix={
-            **_upstream("together", **ENABLED, reasoning_in=("reasoning", "reasoning_content")),
-            **_upstream("fireworks-ai", **BY_EFFORT, tools_with_output=False, reasoning_out="reasoning_content"),
-            **_upstream("novita", **QWEN),
-            **_upstream("fastest"),
-            **_upstream("cheapest"),
+            ":together": {**switches(ENABLED), "reasoning.keys_in": ("reasoning", "reasoning_content")},
+            ":fireworks-ai": {
+                **switches(BY_EFFORT),
+                "structured.with_tools": False,
+                "reasoning.key_out": "reasoning_content",
+            },
+            ":novita": switches(QWEN),
+            ":fastest": {},
+            ":cheapest": {},
         },
         tier="community",
         source="Hugging Face inference providers; models.dev, 2026-07",
@@ -129,23 +141,26 @@ SPECS = (
     HostSpec(
         name="litellm",
         title="LiteLLM proxy",
-        base_url="http://localhost:4000/v1",
-        domains=("localhost:4000",),
-        key_env=("LITELLM_PROXY_API_KEY", "LITELLM_API_KEY"),
-        base_url_env=("LITELLM_PROXY_API_BASE",),
-        key_required=False,
-        thinking_default=None,
+        address=Address(
+            base_url="http://localhost:4000/v1",
+            domains=("localhost:4000",),
+            key_env=("LITELLM_PROXY_API_KEY", "LITELLM_API_KEY"),
+            base_url_env=("LITELLM_PROXY_API_BASE",),
+            key_required=False,
+        ),
         # `thinking` answers 400 UnsupportedParamsError behind `openai/` and `moonshot/`; unknown fields are handed on.
-        errors=(
-            ErrorRule(
-                error=err.AuthenticationError,
-                status=400,
-                message="no connected db",
-                advice="The proxy's way to say that the key is wrong.",
+        structured=OutputRules(with_tools=False),  # before vLLM the schema wins, and no tool is called
+        errors=ErrorMapping(
+            rules=(
+                ErrorRule(
+                    error=err.AuthenticationError,
+                    status=400,
+                    message="no connected db",
+                    advice="The proxy's way to say that the key is wrong.",
+                ),
             ),
         ),
         tier="documented",
-        tools_with_output=False,  # before vLLM the schema wins, and no tool is called
         as_of=dt.date(2026, 11, 28),
         source="observed on LiteLLM proxy 1.106.2 before vLLM 0.32.0, 2026-11-28",
         note="The model is the alias in the proxy's configuration; what is behind it decides on thinking.",

@@ -33,7 +33,7 @@ def check(host: HostSpec, model: str, form: str | None) -> None:
     if form is None:
         raise ConfigError(f"The model id {shown} has a character that is not seen: write it anew.")
     known = models.find("-".join("".join(filter(_is_seen, model)).split()))
-    meant = f" Did you mean {host.model_ids.get(known.id, known.id)!r}?" if known else ""
+    meant = f" Did you mean {host.models.ids.get(known.id, known.id)!r}?" if known else ""
     slash = (
         " Ids with a slash are those of gateways and of open weights: for these, give host=…" if "/" in model else ""
     )

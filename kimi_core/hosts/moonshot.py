@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 from kimi_core import errors as err
 from kimi_core.hosts.common import EMPTY_RESULT, K3_CHOICES, K3_EFFORTS, K26, THINKING_CHOICES
+from kimi_core.hosts.groups import (
+    MOONSHOT_NAMES,
+    Address,
+    Endpoints,
+    ErrorMapping,
+    ErrorRule,
+    MediaRules,
+    MessageRules,
+    ModelIds,
+    OutputRules,
+    PartialRules,
+    Price,
+    ReasoningRules,
+    Retirement,
+    SamplingRules,
+    ThinkingRules,
+    Timeouts,
+    ToolRules,
+    UsageRules,
+)
 from kimi_core.hosts.models import SECONDARY
-from kimi_core.hosts.spec import MOONSHOT_NAMES, ErrorRule, HostSpec, Price, Retirement
+from kimi_core.hosts.spec import HostSpec
 
 _KEEP = {"thinking": {"type": "enabled", "keep": "all"}}
 _ON = {"thinking": {"type": "enabled"}}
@@ -23,25 +44,25 @@ _RETIRED = {
 
 # K3: "don't send `thinking`"; its history is always kept, so `keep` needs no word.
 _K3 = {
-    "thinking_on": {},
-    "thinking_off": None,
+    "thinking.on": {},
+    "thinking.off": None,
     # pydantic-ai 2.68, "probed live" on api.moonshot.ai: `none` is refused, and `low` is its word for no thinking.
-    "thinking_least": "low",
-    "thinking_keep": {},
-    "effort_field": "reasoning_effort",
-    "effort_words": K3_EFFORTS,
-    "tool_choices_thinking": K3_CHOICES,
+    "thinking.least": "low",
+    "thinking.keep": {},
+    "thinking.effort_field": "reasoning_effort",
+    "thinking.effort_words": K3_EFFORTS,
+    "tools.choices_thinking": K3_CHOICES,
 }
 # 400 `invalid thinking: only type=enabled is allowed for this model`
-_K27 = {"thinking_off": None}
+_K27 = {"thinking.off": None}
 # pydantic-ai 2.68, "probed live" on api.moonshot.ai: K2.6 and K2.7 take efforts up to `max` and refuse `none`; whether
 # one changes anything is not known. Beside `thinking`: 400 `cannot specify both 'thinking' and 'reasoning_effort'`.
 _K2_EFFORT: dict[str, Any] = {
-    "effort_field": "reasoning_effort",
-    "effort_words": K3_EFFORTS,
+    "thinking.effort_field": "reasoning_effort",
+    "thinking.effort_words": K3_EFFORTS,
     "efforts": ("low", "high", "max"),
-    "effort_alone": True,
-    "effort_heeded": False,
+    "thinking.effort_alone": True,
+    "thinking.effort_heeded": False,
 }
 
 _MOONSHOT_ERRORS = (
@@ -81,68 +102,111 @@ _MOONSHOT_ERRORS = (
     ),
 )
 
-_MOONSHOT: dict[str, Any] = dict(  # noqa: C408 - reads like the specs below
-    retired=_RETIRED,
-    # 404 `Not found the model moonshotai/kimi-k2.6 or Permission denied`; all ids that it lists are like this.
-    model_id_form=r"[^\s/A-Z]+",
-    count_path="/tokenizers/estimate-token-count",
-    # No header comes before a whole answer is finished, and the server itself waits up to two hours (help center).
-    timeout=3600,
-    chunk_timeout=900,  # its 504 comes "after 900 s without output"
-    takes_empty=False,  # "content must not be empty"
-    empty_result=EMPTY_RESULT,
-    tool_media=True,  # as kosong sends them; that every model reads them is unconfirmed
-    thinking_default=True,
-    thinking_on=_ON,
-    thinking_off=_OFF,
-    thinking_keep=_KEEP,
-    effort_field=None,
-    reasoning_in=("reasoning_content", "reasoning"),  # a guide for kimi-k2.6 reads `reasoning`
-    reasoning_out="reasoning_content",
-    # The host takes thoughts and calls out of the text itself: what is left there is meant.
-    think_tags="no",
-    leaked_calls=False,
-    # 400 `thinking is enabled but reasoning_content is missing in assistant tool call message at index N`;
-    # an empty string counts as missing, one space does not.
-    reasoning_required=True,
-    blank_reasoning=" ",
-    # kimi-cli 1.49.0: with preserved thinking there are backends "that require reasoning_content on every assistant
-    # message"; it sends an empty one back as it came.
-    kept_reasoning_required=True,
-    # 400 `text content is empty` for a tool-calling turn with an empty text
-    empty_content="omit",
-    partial_message={"partial": True},
-    partial_with_json=False,  # "don't combine with partial mode"
-    max_tokens_field="max_completion_tokens",
-    pinned_sampling=True,
-    refuses={
-        "seed": "Moonshot has no seed; leave it out.",
-        "parallel_tool_calls": "Moonshot has no such switch; the model decides how many tools it calls.",
-    },
-    stop_limit=5,
-    stop_bytes=32,
-    tool_limit=128,
-    tool_names=MOONSHOT_NAMES,
-    tool_choices_thinking=THINKING_CHOICES,
-    send_strict=True,
-    schema="mfjs",
-    builtin_tools=True,
-    agent_swarm="unconfirmed",  # one public guide for kimi-k2.6 shows it; the host's own pages do not
-    formulas_path="/formulas",
-    search_path="/tools/search",
-    media_urls=frozenset({"data", "ms"}),
-    # Its own are like `clg681objj8g9m7n4je0` (platform.kimi.com/docs/api/files-retrieve); these are OpenAI's and
-    # Anthropic's.
-    foreign_files=r"(?:file|assistant)[-_][A-Za-z0-9_-]+",
-    inline_limit=90 * 1024 * 1024,  # 413 `Request exceeds the maximum size` above 100 MB; the text needs room as well
-    files_path="/files",
-    file_purposes=("file-extract", "image", "video", "batch"),
-    file_limit=100 * 1024 * 1024,
-    balance_path="/users/me/balance",
-    cost_paths=(),
-    cache_ttls=("5m", "1h"),
-    id_headers=("x-trace-id", "x-request-id"),
-    errors=_MOONSHOT_ERRORS,
+_FOREIGN_KEYS = {"sk-kimi-": "a Kimi Code key (api.kimi.com/coding); api.moonshot.* answers 401 to it"}
+
+# Guides for K2.6 name a model of this id; `GET /models` does not, and a call answers 404.
+_GUIDES = {"kimi-k2.6-thinking": "kimi-k2.6", "kimi-k2.5-thinking": "kimi-k2.5"}
+
+_PRICES = {
+    "kimi-k3.1-pro": Price(
+        cached=0.20, input=2.00, output=10.00, writes={"5m": 2.00, "1h": 4.00}, as_of=_K31, source=SECONDARY
+    ),
+    "kimi-k3.1-pro-highspeed": Price(
+        cached=0.20, input=4.00, output=20.00, writes={"5m": 4.00, "1h": 8.00}, as_of=_K31, source=SECONDARY
+    ),
+    "kimi-k3": Price(cached=0.30, input=3.00, output=15.00, writes={"5m": 3.00, "1h": 6.00}, as_of=_MODELS_PAGE),
+    "kimi-k2.7-code": Price(cached=0.19, input=0.95, output=4.00, as_of=_MODELS_PAGE),
+    "kimi-k2.7-code-highspeed": Price(cached=0.38, input=1.90, output=8.00, as_of=_MODELS_PAGE),
+    "kimi-k2.6": Price(cached=0.16, input=0.95, output=4.00, as_of=_MODELS_PAGE),
+}
+
+_MOONSHOT = HostSpec(
+    name="moonshot",
+    title="Moonshot AI, international",
+    aliases=("moonshotai", "kimi"),
+    address=Address(
+        base_url="https://api.moonshot.ai/v1",
+        domains=("api.moonshot.ai",),
+        key_env=("MOONSHOT_API_KEY", "MOONSHOTAI_API_KEY", "KIMI_API_KEY"),
+        base_url_env=("MOONSHOT_BASE_URL", "MOONSHOT_API_BASE", "MOONSHOTAI_BASE_URL", "KIMI_BASE_URL"),
+        foreign_keys=_FOREIGN_KEYS,
+    ),
+    timeouts=Timeouts(
+        # No header comes before a whole answer is finished, and the server itself waits up to two hours (help center).
+        answer=3600,
+        chunk=900,  # its 504 comes "after 900 s without output"
+    ),
+    endpoints=Endpoints(
+        count_tokens="/tokenizers/estimate-token-count",
+        formulas="/formulas",
+        search="/tools/search",
+        files="/files",
+        balance="/users/me/balance",
+    ),
+    models=ModelIds(
+        retired=_RETIRED,
+        thinking_ids=_GUIDES,
+        # 404 `Not found the model moonshotai/kimi-k2.6 or Permission denied`; all ids that it lists are like this.
+        id_form=r"[^\s/A-Z]+",
+    ),
+    thinking=ThinkingRules(default=True, on=_ON, off=_OFF, keep=_KEEP, effort_field=None),
+    reasoning=ReasoningRules(
+        keys_in=("reasoning_content", "reasoning"),  # a guide for kimi-k2.6 reads `reasoning`
+        key_out="reasoning_content",
+        # The host takes thoughts and calls out of the text itself: what is left there is meant.
+        think_tags="no",
+        # 400 `thinking is enabled but reasoning_content is missing in assistant tool call message at index N`;
+        # an empty string counts as missing, one space does not.
+        required=True,
+        blank=" ",
+        # kimi-cli 1.49.0: with preserved thinking there are backends "that require reasoning_content on every assistant
+        # message"; it sends an empty one back as it came.
+        required_when_kept=True,
+    ),
+    messages=MessageRules(
+        takes_empty=False,  # "content must not be empty"
+        # 400 `text content is empty` for a tool-calling turn with an empty text
+        empty_content="omit",
+    ),
+    partial=PartialRules(
+        message={"partial": True},
+        with_json=False,  # "don't combine with partial mode"
+    ),
+    sampling=SamplingRules(
+        max_tokens_field="max_completion_tokens",
+        pinned=True,
+        refuses={
+            "seed": "Moonshot has no seed; leave it out.",
+            "parallel_tool_calls": "Moonshot has no such switch; the model decides how many tools it calls.",
+        },
+        stop_limit=5,
+        stop_bytes=32,
+    ),
+    tools=ToolRules(
+        empty_result=EMPTY_RESULT,
+        media_results=True,  # as kosong sends them; that every model reads them is unconfirmed
+        leaked_calls=False,
+        limit=128,
+        names=MOONSHOT_NAMES,
+        choices_thinking=THINKING_CHOICES,
+        send_strict=True,
+        builtin=True,
+        agent_swarm="unconfirmed",  # one public guide for kimi-k2.6 shows it; the host's own pages do not
+    ),
+    structured=OutputRules(schema="mfjs"),
+    media=MediaRules(
+        urls=frozenset({"data", "ms"}),
+        # Its own are like `clg681objj8g9m7n4je0` (platform.kimi.com/docs/api/files-retrieve); these are OpenAI's and
+        # Anthropic's.
+        foreign_files=r"(?:file|assistant)[-_][A-Za-z0-9_-]+",
+        inline_limit=90
+        * 1024
+        * 1024,  # 413 `Request exceeds the maximum size` above 100 MB; the text needs room as well
+        file_purposes=("file-extract", "image", "video", "batch"),
+        file_limit=100 * 1024 * 1024,
+    ),
+    usage=UsageRules(cost_paths=(), prices=_PRICES, cache_ttls=("5m", "1h")),
+    errors=ErrorMapping(id_headers=("x-trace-id", "x-request-id"), rules=_MOONSHOT_ERRORS),
     per_model={
         "kimi-k3": _K3,
         "kimi-k3.1-pro": _K3,
@@ -150,94 +214,64 @@ _MOONSHOT: dict[str, Any] = dict(  # noqa: C408 - reads like the specs below
         "kimi-k2.7-code": {**_K27, **_K2_EFFORT},
         "kimi-k2.7-code-highspeed": {**_K27, **_K2_EFFORT},
         "kimi-k2.6": {**K26, **_K2_EFFORT},
-        "kimi-k2.5": {**K26, "thinking_keep": None},  # `keep` answers 400 there
-        "kimi-k2-thinking": {"thinking_off": None, "thinking_keep": None},
+        "kimi-k2.5": {**K26, "thinking.keep": None},  # `keep` answers 400 there
+        "kimi-k2-thinking": {"thinking.off": None, "thinking.keep": None},
     },
     tier="documented",
     source="platform.kimi.ai API reference and help center, 2026-09; live error texts from public issue reports",
 )
-_MOONSHOT_KEYS = {"sk-kimi-": "a Kimi Code key (api.kimi.com/coding); api.moonshot.* answers 401 to it"}
-
-# Guides for K2.6 name a model of this id; `GET /models` does not, and a call answers 404.
-_GUIDES = {"kimi-k2.6-thinking": "kimi-k2.6", "kimi-k2.5-thinking": "kimi-k2.5"}
-
-# The chat endpoint is Moonshot's; nothing is known of files, formulas and the counting of tokens there.
-_KIMI_CODE: dict[str, Any] = {
-    **_MOONSHOT,
-    "retired": {},
-    "count_path": None,
-    "formulas_path": None,
-    "search_path": None,
-    "builtin_tools": False,
-    "files_path": None,
-    "file_purposes": (),
-    "file_limit": None,
-    "balance_path": None,
-    "media_urls": frozenset({"data"}),
-    "inline_limit": None,
-    "message_limit": 2 * 1024 * 1024,  # 400 `total message size N exceeds limit 2097152`
-    "errors": (),  # the general rules know its words
-    "per_model": {
-        **_MOONSHOT["per_model"],
-        # `thinking: {"type": "disabled"}` is taken for k3 here (a live report of 2026-09-14).
-        **dict.fromkeys(("kimi-k2.7-code", "kimi-k2.7-code-highspeed"), _K27),
-        "kimi-k2.6": K26,
-        "kimi-k3": {**_K3, "thinking": "toggle", "thinking_on": _ON, "thinking_off": _OFF, "thinking_least": None},
-    },
-    "source": "kimi.com/code/docs: third-party agents, error reference, 2026-09; help center; public issue reports",
-    "note": "Only for the clients on its list: others get 403 `access_terminated_error`. This package says who it is "
-    "and does not pass itself off as one of them. Give a prompt_cache_key, which the plan asks for. Since 2026-07 "
-    "calls for k2p5 and k2p6 are answered by K2.7 Code (models.dev#3307).",
-}
-
-SPECS = (
-    HostSpec(
-        name="moonshot",
-        title="Moonshot AI, international",
-        aliases=("moonshotai", "kimi"),
-        base_url="https://api.moonshot.ai/v1",
-        domains=("api.moonshot.ai",),
-        key_env=("MOONSHOT_API_KEY", "MOONSHOTAI_API_KEY", "KIMI_API_KEY"),
-        base_url_env=("MOONSHOT_BASE_URL", "MOONSHOT_API_BASE", "MOONSHOTAI_BASE_URL", "KIMI_BASE_URL"),
-        foreign_keys=_MOONSHOT_KEYS,
-        thinking_ids=_GUIDES,
-        prices={
-            "kimi-k3.1-pro": Price(
-                cached=0.20, input=2.00, output=10.00, writes={"5m": 2.00, "1h": 4.00}, as_of=_K31, source=SECONDARY
-            ),
-            "kimi-k3.1-pro-highspeed": Price(
-                cached=0.20, input=4.00, output=20.00, writes={"5m": 4.00, "1h": 8.00}, as_of=_K31, source=SECONDARY
-            ),
-            "kimi-k3": Price(
-                cached=0.30, input=3.00, output=15.00, writes={"5m": 3.00, "1h": 6.00}, as_of=_MODELS_PAGE
-            ),
-            "kimi-k2.7-code": Price(cached=0.19, input=0.95, output=4.00, as_of=_MODELS_PAGE),
-            "kimi-k2.7-code-highspeed": Price(cached=0.38, input=1.90, output=8.00, as_of=_MODELS_PAGE),
-            "kimi-k2.6": Price(cached=0.16, input=0.95, output=4.00, as_of=_MODELS_PAGE),
-        },
-        **_MOONSHOT,
-    ),
-    HostSpec(
-        name="moonshot-cn",
-        title="Moonshot AI, China",
-        aliases=("moonshotai-cn", "moonshot-china"),
+_CHINA = replace(
+    _MOONSHOT,
+    name="moonshot-cn",
+    title="Moonshot AI, China",
+    aliases=("moonshotai-cn", "moonshot-china"),
+    address=Address(
         base_url="https://api.moonshot.cn/v1",
         domains=("api.moonshot.cn",),
         key_env=("MOONSHOT_CN_API_KEY", "MOONSHOT_API_KEY", "MOONSHOTAI_API_KEY", "KIMI_API_KEY"),
         base_url_env=("MOONSHOT_CN_BASE_URL",),
-        foreign_keys=_MOONSHOT_KEYS,
-        thinking_ids=_GUIDES,
-        **_MOONSHOT,
+        foreign_keys=_FOREIGN_KEYS,
     ),
-    HostSpec(
-        name="kimi-code",
-        title="Kimi Code (a subscription)",
-        aliases=("kimi-for-coding",),
+    usage=replace(_MOONSHOT.usage, prices={}),
+)
+# The chat endpoint is Moonshot's; nothing is known of files, formulas and the counting of tokens there.
+_KIMI_CODE = replace(
+    _MOONSHOT,
+    name="kimi-code",
+    title="Kimi Code (a subscription)",
+    aliases=("kimi-for-coding",),
+    address=Address(
         base_url="https://api.kimi.com/coding/v1",
         domains=("api.kimi.com", "api.kimi.ai"),
         key_env=("KIMI_API_KEY",),
         base_url_env=("KIMI_CODE_BASE_URL",),
-        model_ids={"kimi-k3": "k3", "kimi-k2.7-code": "k2p7", "kimi-k2.6": "k2p6", "kimi-k2.5": "k2p5"},
-        **_KIMI_CODE,
     ),
+    endpoints=Endpoints(),
+    models=replace(
+        _MOONSHOT.models,
+        ids={"kimi-k3": "k3", "kimi-k2.7-code": "k2p7", "kimi-k2.6": "k2p6", "kimi-k2.5": "k2p5"},
+        retired={},
+        thinking_ids={},
+    ),
+    messages=replace(
+        _MOONSHOT.messages,
+        size_limit=2 * 1024 * 1024,  # 400 `total message size N exceeds limit 2097152`
+    ),
+    tools=replace(_MOONSHOT.tools, builtin=False),
+    media=replace(_MOONSHOT.media, urls=frozenset({"data"}), inline_limit=None, file_purposes=(), file_limit=None),
+    usage=replace(_MOONSHOT.usage, prices={}),
+    errors=replace(_MOONSHOT.errors, rules=()),  # the general rules know its words
+    per_model={
+        **_MOONSHOT.per_model,
+        # `thinking: {"type": "disabled"}` is taken for k3 here (a live report of 2026-09-14).
+        **dict.fromkeys(("kimi-k2.7-code", "kimi-k2.7-code-highspeed"), _K27),
+        "kimi-k2.6": K26,
+        "kimi-k3": {**_K3, "thinking": "toggle", "thinking.on": _ON, "thinking.off": _OFF, "thinking.least": None},
+    },
+    source="kimi.com/code/docs: third-party agents, error reference, 2026-09; help center; public issue reports",
+    note="Only for the clients on its list: others get 403 `access_terminated_error`. This package says who it is "
+    "and does not pass itself off as one of them. Give a prompt_cache_key, which the plan asks for. Since 2026-07 "
+    "calls for k2p5 and k2p6 are answered by K2.7 Code (models.dev#3307).",
 )
+
+SPECS = (_MOONSHOT, _CHINA, _KIMI_CODE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -12,8 +12,9 @@ from kimi_core.call_options import Options
 from kimi_core.errors import ConfigError, UnknownHostError, warn
 from kimi_core.hosts import model_ids, models, registry
 from kimi_core.hosts.models import ModelSpec
-from kimi_core.hosts.registry import HostSpec
-from kimi_core.quoting import in_short, quoted
+from kimi_core.hosts.patches import patched, patched_model
+from kimi_core.hosts.spec import HostSpec
+from kimi_core.quoting import did_you_mean, in_short, quoted
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,15 +36,15 @@ class Profile:
     @property
     def media(self) -> frozenset[str]:
         """Return the kinds of media that can be sent beside text."""
-        return self.model.media if self.host.media is None else self.model.media & self.host.media
+        return self.model.media if self.host.media.kinds is None else self.model.media & self.host.media.kinds
 
     def thinks(self, asked: bool | None) -> bool | None:
         """Return whether a call will think, given what was asked for; None when nobody knows."""
         if self.model.thinking != "toggle":
             return self.model.thinking == "always"
-        if asked is False and self.host.thinking_off is None:
+        if asked is False and self.host.thinking.off is None:
             asked = None
-        return self.host.thinking_default if asked is None else asked
+        return self.host.thinking.default if asked is None else asked
 
     @property
     def where(self) -> str:
@@ -51,8 +52,6 @@ class Profile:
         return f"{in_short(self.model_id)} on {self.host.name}" if self.model_id else self.host.name
 
 
-_HOST_FIELDS = {f.name for f in fields(HostSpec)}
-_MODEL_FIELDS = {f.name for f in fields(ModelSpec)}
 _OPTIONS = {*Options.model_fields}
 
 
@@ -60,12 +59,6 @@ def nearest(model: str) -> str:
     """Return the family whose facts an unknown id is given."""
     near = difflib.get_close_matches(in_short(model).rpartition("/")[2].lower(), models.MODELS, n=1)
     return near[0] if near else models.NEAREST
-
-
-def did_you_mean(word: object, known: Iterable[str]) -> str:
-    """Return a hint for a misspelt word, or an empty text."""
-    near = difflib.get_close_matches(in_short(word), list(known), n=1)
-    return f" Did you mean {quoted(near[0])}?" if near else ""
 
 
 def find_host(host: str | HostSpec) -> HostSpec:
@@ -95,14 +88,14 @@ def resolve(host: HostSpec, model: str, patch: Mapping[str, Any] | None = None) 
         host: The host's spec.
         model: A family id, or an id as the host writes it. An unknown one is passed through on the nearest
             family's spec, with one warning.
-        patch: The user's own facts: fields of `HostSpec` or `ModelSpec`.
+        patch: The user's own facts, by their names (`kimi_core.hosts.patches`).
 
     Raises:
-        ConfigError: If the patch has a field that no spec has, an option that the host refuses does not exist, or no
+        ConfigError: If the patch names a fact that there is not, an option that the host refuses does not exist, or no
             model of the host can have that id.
     """
-    model_ids.check(host, model, (patch or {}).get("model_id_form", host.model_id_form))
-    meant = host.thinking_ids.get(model)
+    model_ids.check(host, model, (patch or {}).get("models.id_form", host.models.id_form))
+    meant = host.models.thinking_ids.get(model)
     if meant:
         _warn_thinking_id(host.name, model, meant)
         model = meant
@@ -112,29 +105,14 @@ def resolve(host: HostSpec, model: str, patch: Mapping[str, Any] | None = None) 
         _warn_unknown(host.name, model)
         spec = models.MODELS[nearest(model)]
     merged = {**host.per_model.get(spec.id, {}), **host.per_suffix.get(suffix, {}), **(patch or {})}
-    check_names(merged)
-    host_there = replace(host, **{k: v for k, v in merged.items() if k in _HOST_FIELDS})
-    check_refused(host_there.refuses)
+    there = patched(host, merged)
+    check_refused(there.sampling.refuses)
     return Profile(
-        host=host_there,
-        model=replace(spec, **{k: v for k, v in merged.items() if k in _MODEL_FIELDS}),
+        host=there,
+        model=patched_model(spec, merged),
         model_id=_written(host, model, suffix),
         thinking=True if meant else None,
     )
-
-
-def check_names(facts: Iterable[object]) -> None:
-    """Raise for a fact that no spec has.
-
-    Raises:
-        ConfigError: If it has none; the text names the closest.
-    """
-    for name in facts:
-        if name not in _HOST_FIELDS | _MODEL_FIELDS:
-            hint = did_you_mean(name, _HOST_FIELDS | _MODEL_FIELDS)
-            raise ConfigError(
-                f"A profile has no field {quoted(name)}.{hint} See kimi_core.hosts.registry.HostSpec and ModelSpec."
-            )
 
 
 def check_refused(options: Iterable[object]) -> None:
@@ -146,13 +124,13 @@ def check_refused(options: Iterable[object]) -> None:
     for name in options:
         if name not in _OPTIONS:
             hint = did_you_mean(name, _OPTIONS)
-            raise ConfigError(f"`refuses` of a host names options; there is no option {quoted(name)}.{hint}")
+            raise ConfigError(f"`sampling.refuses` of a host names options; there is no option {quoted(name)}.{hint}")
 
 
 def _written(host: HostSpec, model: str, suffix: str) -> str:
     """Return a model's id as the host writes it."""
     bare = model.removesuffix(suffix)
-    return f"{host.model_ids[bare]}{suffix}" if bare in host.model_ids else model
+    return f"{host.models.ids[bare]}{suffix}" if bare in host.models.ids else model
 
 
 @lru_cache(maxsize=256)
@@ -168,7 +146,7 @@ def model_there(profile: Profile, said: Mapping[str, Any]) -> str:
     if there := said.get("model"):
         return str(there)
     id_ = profile.model_id
-    family = next((family for family, wire in profile.host.model_ids.items() if wire == id_), None)
+    family = next((family for family, wire in profile.host.models.ids.items() if wire == id_), None)
     known = models.find(id_)
     return family or (known.id if known else id_)
 

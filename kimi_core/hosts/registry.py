@@ -11,7 +11,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from kimi_core.errors import ConfigError
 from kimi_core.hosts import addresses, aimlapi, catalogue, clouds, gateways, moonshot, runware, self_hosted
-from kimi_core.hosts.spec import ErrorRule, HostSpec, Price, Retirement
+from kimi_core.hosts.groups import ErrorRule, Price, Retirement
+from kimi_core.hosts.spec import HostSpec
 from kimi_core.quoting import quoted
 
 __all__ = [
@@ -49,9 +50,9 @@ def find_by_url(base_url: str) -> HostSpec | None:
     host, same = addresses.host_name(parts), base_url.rstrip("/")
     best, found = "", None
     for spec in HOSTS.values():
-        if spec.base_url == same:
+        if spec.address.base_url == same:
             return spec
-        for domain in spec.domains:
+        for domain in spec.address.domains:
             if (domain == host or _covers(domain, host, parts)) and len(domain) > len(best):
                 best, found = domain, spec
     return found
@@ -82,13 +83,13 @@ def check_path(spec: HostSpec, url: str) -> None:
     Raises:
         ConfigError: If the base_url ends with the endpoint's own path, or lacks the end that a known host's has.
     """
-    if spec.path and url.rstrip("/").endswith(spec.path):
-        shorter = url.rstrip("/").removesuffix(spec.path)
-        raise ConfigError(f"base_url ends with {spec.path}, which is added to it: give {quoted(shorter)}.")
+    if spec.endpoints.chat and url.rstrip("/").endswith(spec.endpoints.chat):
+        shorter = url.rstrip("/").removesuffix(spec.endpoints.chat)
+        raise ConfigError(f"base_url ends with {spec.endpoints.chat}, which is added to it: give {quoted(shorter)}.")
     owner = find_by_url(url)
-    if owner is None or not owner.key_required or "{" in (owner.base_url or "{"):
+    if owner is None or not owner.address.key_required or "{" in (owner.address.base_url or "{"):
         return
-    whole, given = urlsplit(owner.base_url or "").path.rstrip("/"), urlsplit(url).path.rstrip("/")
+    whole, given = urlsplit(owner.address.base_url or "").path.rstrip("/"), urlsplit(url).path.rstrip("/")
     if given != whole and f"{whole}/".startswith(f"{given}/"):
         rest = whole.removeprefix(given)
         raise ConfigError(
@@ -110,7 +111,9 @@ def _covers(domain: str, host: str, address: SplitResult) -> bool:
 @lru_cache(maxsize=1)
 def _names() -> dict[str, HostSpec]:
     specs = [*reversed(HOSTS.values())]
-    places = [(word, spec) for spec in specs for name in spec.domains for word in (name, name.removeprefix("api."))]
+    places = [
+        (word, spec) for spec in specs for name in spec.address.domains for word in (name, name.removeprefix("api."))
+    ]
     spelt = ((word, spec) for spec in specs for word in (spec.title, *spec.aliases, spec.name))
     return {_letters(word): spec for word, spec in (*places, *spelt)}
 

@@ -6,11 +6,30 @@ form go to the other one (`HostSpec.compatible`).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from kimi_core import errors as err
 from kimi_core.hosts.common import K3_EFFORTS
-from kimi_core.hosts.spec import OPENAI_NAMES, ErrorRule, HostSpec
+from kimi_core.hosts.groups import (
+    DETAILS,
+    OPENAI_NAMES,
+    Address,
+    Endpoints,
+    ErrorMapping,
+    ErrorRule,
+    MediaRules,
+    ModelIds,
+    OutputRules,
+    ReasoningRules,
+    SamplingRules,
+    ThinkingRules,
+    Timeouts,
+    ToolRules,
+    UsageRules,
+)
+from kimi_core.hosts.patches import patched
+from kimi_core.hosts.spec import HostSpec
 
 _LEVELS = ("low", "medium", "high")
 # "5 values", of which four are known; the fifth (minimal, xhigh or max) is not, and never sent.
@@ -70,72 +89,70 @@ _ARGUMENTS = {
     "model": "model",
     "apiKey": "api_key",
 }
-_BOTH: dict[str, Any] = dict(  # noqa: C408 - reads like the specs below
-    base_url="https://api.runware.ai/v1",
-    key_env=("RUNWARE_API_KEY",),
-    base_url_env=("RUNWARE_BASE_URL",),
-    model_ids={"kimi-k2.6": "moonshotai:kimi@k2.6", "kimi-k3": "moonshotai:kimi@k3"},
-    retry_timeouts=False,  # a call that timed out is billed, and so is its repetition
-    tool_names=OPENAI_NAMES,
-    media_urls=frozenset({"data", "http"}),
-    id_paths=("errors.0.taskUUID",),  # "log the taskUUID"
-    errors=_ERRORS,
-    arguments=_ARGUMENTS,
-    tier="documented",
-)
 # Unconfirmed here: under which key reasoning comes (all are read), whether the model thinks by default, and whether
 # effort, which "passes through", switches thinking.
-_COMPATIBLE: dict[str, Any] = dict(  # noqa: C408
-    codec="chat",
-    path="/chat/completions",
-    endpoint="compatible",
-    thinking_default=None,
-    thinking_on={"reasoning_effort": "high"},
-    thinking_off={"reasoning_effort": "none"},
-    thinking_keep=None,
-    effort_field="reasoning_effort",
-    effort_words=_LEVEL_WORDS,
-    reasoning_in=("reasoning_content", "reasoning", "reasoning_details"),
-    reasoning_out="observed",
-    think_tags="leading",
-    leaked_calls=True,
-    max_tokens_field="max_completion_tokens",
-    refuses={},
-    most_answers=1,
-    stop_limit=None,
-    structured=("json_schema", "function_calling", "json_object"),
-    own_tools=(),
-    usage_paths=("usage", "choices.0.usage"),
-    cached_paths=("prompt_tokens_details.cached_tokens", "cached_tokens"),
-    reasoning_paths=("completion_tokens_details.reasoning_tokens", "reasoning_tokens"),
-    cost_paths=("usage.cost",),
-    per_model={
+_COMPATIBLE: dict[str, Any] = {
+    "codec": "chat",
+    "endpoint": "compatible",
+    "compatible": None,
+    "endpoints.chat": Endpoints().chat,
+    "thinking.default": None,
+    "thinking.on": {"reasoning_effort": "high"},
+    "thinking.off": {"reasoning_effort": "none"},
+    "thinking.keep": None,
+    "thinking.effort_field": "reasoning_effort",
+    "thinking.effort_words": _LEVEL_WORDS,
+    "reasoning.keys_in": ("reasoning_content", "reasoning", DETAILS),
+    "reasoning.key_out": "observed",
+    "reasoning.think_tags": "leading",
+    "sampling.max_tokens_field": "max_completion_tokens",
+    "sampling.refuses": {},
+    "sampling.most_answers": 1,
+    "sampling.stop_limit": None,
+    "tools.leaked_calls": True,
+    "tools.own": (),
+    "structured.ways": OutputRules().ways,
+    "usage.paths": UsageRules().paths,
+    "usage.cached_paths": ("prompt_tokens_details.cached_tokens", "cached_tokens"),
+    "usage.cache_write_paths": UsageRules().cache_write_paths,
+    "usage.reasoning_paths": UsageRules().reasoning_paths,
+    "usage.cost_paths": ("usage.cost",),
+    "per_model": {
         "kimi-k2.6": {"efforts": _LEVELS},
-        "kimi-k3": {"thinking_on": {}, "thinking_off": None, "effort_words": K3_EFFORTS},
+        "kimi-k3": {"thinking.on": {}, "thinking.off": None, "thinking.effort_words": K3_EFFORTS},
     },
-    source="runware.ai docs of its compatible endpoints and its tool guide for Kimi K2.6; what it says of thinking and "
-    "reasoning is unconfirmed",
-)
-
-SPECS = (
-    HostSpec(
-        name="runware",
-        title="Runware",
+    "source": "runware.ai docs of its compatible endpoints and its tool guide for Kimi K2.6; what it says of thinking "
+    "and reasoning is unconfirmed",
+}
+_NATIVE = HostSpec(
+    name="runware",
+    title="Runware",
+    address=Address(
+        base_url="https://api.runware.ai/v1",
         domains=("api.runware.ai",),
-        codec="runware",
-        path="",  # tasks are posted to the address itself
-        endpoint="native",
-        compatible=_COMPATIBLE,
-        thinking_default=False,  # `thinkingLevel` is `none` when nothing is said
-        thinking_on={"settings": {"thinkingLevel": "high"}},
-        thinking_off={"settings": {"thinkingLevel": "none"}},
-        thinking_keep=None,
+        key_env=("RUNWARE_API_KEY",),
+        base_url_env=("RUNWARE_BASE_URL",),
+    ),
+    timeouts=Timeouts(retry=False),  # a call that timed out is billed, and so is its repetition
+    endpoints=Endpoints(chat=""),  # tasks are posted to the address itself
+    codec="runware",
+    endpoint="native",
+    compatible=_COMPATIBLE,
+    models=ModelIds(ids={"kimi-k2.6": "moonshotai:kimi@k2.6", "kimi-k3": "moonshotai:kimi@k3"}),
+    thinking=ThinkingRules(
+        default=False,  # `thinkingLevel` is `none` when nothing is said
+        on={"settings": {"thinkingLevel": "high"}},
+        off={"settings": {"thinkingLevel": "none"}},
+        keep=None,
         effort_field="settings.thinkingLevel",
         effort_words=_LEVEL_WORDS,
-        reasoning_in=("reasoningContent",),
-        reasoning_out="",  # no field of any published schema takes it
+    ),
+    reasoning=ReasoningRules(
+        keys_in=("reasoningContent",),
+        key_out="",  # no field of any published schema takes it
         think_tags="no",
-        leaked_calls=False,
+    ),
+    sampling=SamplingRules(
         max_tokens_field="settings.maxTokens",
         refuses={
             "logprobs": "Runware's protocol has no log probabilities; leave it out.",
@@ -145,21 +162,37 @@ SPECS = (
         },
         most_answers=4,
         stop_limit=16,
-        # `jsonSchema` is in the types of Runware's SDK, not on the page of the model.
-        structured=("json_schema", "function_calling"),
-        own_tools=("search", "codeInterpreter"),
-        usage_paths=("usage",),
+    ),
+    tools=ToolRules(names=OPENAI_NAMES, leaked_calls=False, own=("search", "codeInterpreter")),
+    # `jsonSchema` is in the types of Runware's SDK, not on the page of the model.
+    structured=OutputRules(ways=("json_schema", "function_calling")),
+    media=MediaRules(urls=frozenset({"data", "http"})),
+    usage=UsageRules(
+        paths=("usage",),
         cached_paths=("promptTokensDetails.cachedTokens", "costBreakdown.tokens.cache.billableTokens"),
         cache_write_paths=(),
         reasoning_paths=("completionTokensDetails.reasoningTokens", "thinkingTokens"),
         cost_paths=("cost", "usage.costBreakdown.total"),
-        per_model={
-            "kimi-k2.6": {"efforts": _LEVELS},
-            # Its page: "Status: compatible-only".
-            "kimi-k3": {**_COMPATIBLE, **_COMPATIBLE["per_model"]["kimi-k3"], "compatible": None},
-        },
-        source="runware.ai reference of kimi-k2.6; its docs of errors, polling, webhooks, streaming; types of its SDKs",
-        **_BOTH,
     ),
-    HostSpec(name="runware-compatible", title="Runware, its compatible endpoint", **_COMPATIBLE, **_BOTH),
+    errors=ErrorMapping(
+        rules=_ERRORS,
+        arguments=_ARGUMENTS,
+        id_paths=("errors.0.taskUUID",),  # "log the taskUUID"
+    ),
+    per_model={
+        "kimi-k2.6": {"efforts": _LEVELS},
+        # Its page: "Status: compatible-only".
+        "kimi-k3": {**_COMPATIBLE, **_COMPATIBLE["per_model"]["kimi-k3"]},
+    },
+    tier="documented",
+    source="runware.ai reference of kimi-k2.6; its docs of errors, polling, webhooks, streaming; types of its SDKs",
+)
+
+SPECS = (
+    _NATIVE,
+    patched(
+        replace(_NATIVE, name="runware-compatible", title="Runware, its compatible endpoint"),
+        # The address is the native one's, so it is that one's domain.
+        {**_COMPATIBLE, "address.domains": ()},
+    ),
 )

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from kimi_core.hosts.profile import Profile
-from kimi_core.hosts.registry import HostSpec
+from kimi_core.hosts.spec import HostSpec
 from kimi_core.tool_arguments import as_object, without_constants
 from kimi_core.types import DocumentPart, Message, Part, Reasoning, ServerToolTurn, TextPart, ToolCall
 
@@ -63,14 +63,14 @@ def repair(
         The conversation to send, and the keys of `REPAIRS` for the repairs to report.
     """
     host = profile.host
-    blank = host.blank_reasoning if host.reasoning_required and thinks is not False else None
+    blank = host.reasoning.blank if host.reasoning.required and thinks is not False else None
     if not _needs_repair(messages, blank, host):
         return messages, ()
     repairs: dict[str, None] = {}
-    told = unfolded(messages) if host.takes_refusal else map(_refusal_as_text, unfolded(messages))
+    told = unfolded(messages) if host.messages.takes_refusal else map(_refusal_as_text, unfolded(messages))
     turns = tuple(_named(_told(tuple(told), host, repairs), repairs))
     repaired = _filled(_repaired(turns, blank, repairs), host, repairs)
-    return tuple(repaired if host.tool_media else _hoisted(repaired, repairs)), tuple(repairs)
+    return tuple(repaired if host.tools.media_results else _hoisted(repaired, repairs)), tuple(repairs)
 
 
 def unfolded(messages: Iterable[Message]) -> Iterator[Message]:
@@ -158,18 +158,18 @@ def _says_nothing(message: Message, host: HostSpec) -> bool:
     """Return whether a message without content is to be left out."""
     if message.role == "assistant":
         return not (message.tool_calls or message.partial or message.refusal)
-    return message.role != "tool" and not host.takes_empty
+    return message.role != "tool" and not host.messages.takes_empty
 
 
 def _is_unfit(result: Message, host: HostSpec) -> bool:
     if not result.content:
-        return host.empty_result is not None
-    return not host.tool_media and bool(_shown(result))
+        return host.tools.empty_result is not None
+    return not host.tools.media_results and bool(_shown(result))
 
 
 def _arguments(text: str, host: HostSpec) -> str:
     """Return the arguments of an earlier call as the host can read them; the same object where it already can."""
-    return as_object(text) if host.reads_arguments else without_constants(text)
+    return as_object(text) if host.tools.reads_arguments else without_constants(text)
 
 
 def _told(messages: Sequence[Message], host: HostSpec, repairs: dict[str, None]) -> Iterator[Message]:
@@ -301,9 +301,9 @@ def _filled(messages: Iterable[Message], host: HostSpec, repairs: dict[str, None
     for message in messages:
         if not message.content and _says_nothing(message, host):
             repairs["empty" if message.role == "assistant" else "empty turn"] = None
-        elif message.role == "tool" and not message.content and host.empty_result is not None:
+        elif message.role == "tool" and not message.content and host.tools.empty_result is not None:
             repairs["empty result"] = None
-            yield replace(message, content=host.empty_result)
+            yield replace(message, content=host.tools.empty_result)
         else:
             yield message
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kimi_core.hosts.groups import Patch
 from kimi_core.hosts.profile import Profile
-from kimi_core.hosts.spec import Patch
 from kimi_core.types import Request
 
 

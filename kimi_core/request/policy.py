@@ -12,9 +12,9 @@ from typing import Any
 
 from kimi_core.call_options import Thinking
 from kimi_core.errors import ConfigError, MessageError, UnsupportedError
-from kimi_core.hosts.profile import Profile, did_you_mean
-from kimi_core.hosts.spec import ChoiceMode, Patch
-from kimi_core.quoting import in_short, quoted
+from kimi_core.hosts.groups import ChoiceMode, Patch
+from kimi_core.hosts.profile import Profile
+from kimi_core.quoting import did_you_mean, in_short, quoted
 from kimi_core.request.plan import Note, Plan
 from kimi_core.types import OutputFormat, Request, Tool, ToolChoice
 
@@ -88,15 +88,16 @@ def _output(draft: _Draft) -> None:
         draft.output = None
         return
     method = output.method if output.method != "auto" else _best_method(draft, output)
-    if method not in draft.profile.host.structured:
+    ways = draft.profile.host.structured.ways
+    if method not in ways:
         raise UnsupportedError(
             f"{draft.profile.where} cannot give structured output by {method}. It can by: "
-            f"{', '.join(draft.profile.host.structured) or 'nothing'}; method='auto' chooses."
+            f"{', '.join(ways) or 'nothing'}; method='auto' chooses."
         )
     draft.output = replace(output, method=method)
     if method == "function_calling":
         _output_tool(draft, output)
-    elif method == "json_schema" and draft.tools and not draft.profile.host.tools_with_output:
+    elif method == "json_schema" and draft.tools and not draft.profile.host.structured.with_tools:
         _note_schema_wins(draft)
 
 
@@ -104,7 +105,7 @@ def _best_method(draft: _Draft, output: OutputFormat) -> Any:
     host = draft.profile.host
     if output.schema is None:
         return "json_object"
-    fitting = (m for m in host.structured if m != "json_schema" or host.tools_with_output or not draft.tools)
+    fitting = (m for m in host.structured.ways if m != "json_schema" or host.structured.with_tools or not draft.tools)
     return next(fitting, "json_schema")
 
 
@@ -113,7 +114,7 @@ def _note_schema_wins(draft: _Draft) -> None:
     why = (
         f"{draft.profile.where} is sent tools and a response format together, where the schema wins: no tool is "
         "likely to be called. Let a tool give the answer (LangChain's ToolStrategy, method='function_calling'), or ask "
-        "for the object in a call of its own. overrides={'tools_with_output': True} says that both go together."
+        "for the object in a call of its own. overrides={'structured.with_tools': True} says that both go together."
     )
     draft.notes.append(Note("tools beside a response format", why))
 
@@ -123,7 +124,7 @@ def _output_tool(draft: _Draft, output: OutputFormat) -> None:
         raise ConfigError("Structured output by function_calling needs a schema.")
     from kimi_core.schema import wrapped  # with the first answer that is to come as a call
 
-    strict = (draft.profile.host.send_strict or None) if output.strict is None else output.strict
+    strict = (draft.profile.host.tools.send_strict or None) if output.strict is None else output.strict
     tool = Tool(output.name, output.description, wrapped(output.schema) or output.schema, strict)
     draft.tools = (*draft.tools, tool)
     draft.choice = ToolChoice("named", output.name)
@@ -134,18 +135,18 @@ def _output_tool(draft: _Draft, output: OutputFormat) -> None:
 
 
 def _tools(draft: _Draft) -> None:
-    limit = draft.profile.host.tool_limit
+    limit = draft.profile.host.tools.limit
     if limit is not None and len(draft.tools) > limit:
         raise ConfigError(f"{draft.profile.where} takes at most {limit} tools; {len(draft.tools)} were given.")
     names = [tool.name for tool in draft.tools]
     if twice := next((name for i, name in enumerate(names) if name in names[:i]), None):
         twice = in_short(twice)
         raise ConfigError(f"Two tools are called {twice!r}; hosts answer 400 `function name {twice} is duplicated`.")
-    if not draft.profile.host.builtin_tools:
+    if not draft.profile.host.tools.builtin:
         for tool in draft.tools:
             if tool.type == "builtin_function":
                 raise UnsupportedError(f"{draft.profile.where} has no builtin tools such as {quoted(tool.name)}.")
-    own = ("function", "builtin_function", "formula", *draft.profile.host.own_tools)
+    own = ("function", "builtin_function", "formula", *draft.profile.host.tools.own)
     if foreign := next((tool.type for tool in draft.tools if tool.type not in own), None):
         raise UnsupportedError(f"{draft.profile.where} has no tool of the type {quoted(foreign)} of its own.")
     if formulas := [tool.name for tool in draft.tools if tool.type == "formula"]:
@@ -158,7 +159,7 @@ def _tools(draft: _Draft) -> None:
 def _builtin(draft: _Draft) -> None:
     """Switch thinking off beside builtin functions, or note the conflict, where the two may not go together."""
     name = next((tool.name for tool in draft.tools if tool.type == "builtin_function"), None)
-    if name is None or draft.profile.host.builtin_thinking or draft.thinks is False:
+    if name is None or draft.profile.host.tools.builtin_with_thinking or draft.thinks is False:
         return
     where, name = draft.profile.where, in_short(name)
     unsure = f"whether {name} works while the model thinks is unconfirmed there"
@@ -167,7 +168,7 @@ def _builtin(draft: _Draft) -> None:
         why = f"{where} does not think in calls that offer {name}: {unsure}. Say thinking=False or thinking=True."
     else:
         why = f"{where} may refuse {name}: {unsure}. Switch thinking off for such calls, if it can be switched off."
-    draft.notes.append(Note(name, f"{why} overrides={{'builtin_thinking': True}} says that it works."))
+    draft.notes.append(Note(name, f"{why} overrides={{'tools.builtin_with_thinking': True}} says that it works."))
 
 
 def _tool_choice(draft: _Draft) -> None:
@@ -191,12 +192,13 @@ def _tool_choice(draft: _Draft) -> None:
 def _strict(draft: _Draft) -> None:
     """Set `strict` where a forced call needs it to be held to the schema; note it where it cannot be sent."""
     host, output = draft.profile.host, draft.output
-    asked = [tool.name for tool in draft.tools if tool.strict and tool.type == "function" and not host.send_strict]
+    strict = [tool.name for tool in draft.tools if tool.strict and tool.type == "function"]
+    asked = [] if host.tools.send_strict else strict
     if output and output.strict and output.method == "json_object":
         asked.append(output.name)
     if asked:
         draft.note(f"strict of {quoted(asked[0])}", "there is no such switch, so that what comes may not fit.")
-    if host.forced_strict and draft.choice and draft.choice.mode in ("required", "named"):
+    if host.tools.forced_strict and draft.choice and draft.choice.mode in ("required", "named"):
         draft.tools = tuple(
             replace(tool, strict=True) if tool.strict is None and tool.type == "function" else tool
             for tool in draft.tools
@@ -213,7 +215,7 @@ def _check_choice(choice: ToolChoice, names: list[str]) -> None:
 
 def _legal(draft: _Draft) -> frozenset[ChoiceMode]:
     host = draft.profile.host
-    return host.tool_choices_instant if draft.thinks is False else host.tool_choices_thinking
+    return host.tools.choices_instant if draft.thinks is False else host.tools.choices_thinking
 
 
 def _unforce(draft: _Draft, choice: ToolChoice) -> None:
@@ -234,7 +236,7 @@ def _unforce(draft: _Draft, choice: ToolChoice) -> None:
 def _continued(draft: _Draft) -> None:
     """Switch thinking off, or note it, where the continuation of a message would come as reasoning."""
     messages = draft.request.messages
-    if not messages or not messages[-1].partial or draft.profile.host.partial_thinking or draft.thinks is False:
+    if not messages or not messages[-1].partial or draft.profile.host.partial.with_thinking or draft.thinks is False:
         return
     thinking = draft.thinking
     if thinking.enabled is None and thinking.effort is None and draft.profile.thinks(False) is False:
@@ -257,13 +259,13 @@ def _switch(draft: _Draft) -> None:
     if enabled is None:
         return
     host, model = draft.profile.host, draft.profile.model
-    patch = host.thinking_on if enabled else host.thinking_off
+    patch = host.thinking.on if enabled else host.thinking.off
     if not enabled and (patch is None or model.thinking == "always"):
         why = "the model always thinks" if model.thinking == "always" else "the host has no switch"
         draft.unwanted = False
-        if host.thinking_least and draft.thinking.effort is None:
-            draft.set(thinking=replace(draft.thinking, effort=host.thinking_least))
-            why = f"{why}. It is sent reasoning_effort={host.thinking_least!r}, the least that it thinks"
+        if host.thinking.least and draft.thinking.effort is None:
+            draft.set(thinking=replace(draft.thinking, effort=host.thinking.least))
+            why = f"{why}. It is sent reasoning_effort={host.thinking.least!r}, the least that it thinks"
         draft.note("thinking=False", f"{why}; leave thinking unset, or use a model and host that can switch it off.")
     elif enabled and (patch is None or model.thinking == "never"):
         draft.note("thinking=True", "the model cannot think there; leave thinking unset.")
@@ -278,7 +280,7 @@ def _keep(draft: _Draft) -> None:
     if draft.thinks is False:
         draft.note(f"thinking keep={quoted(keep)}", "nothing is kept in view while thinking is off; leave `keep` out.")
         return
-    patch = draft.profile.host.thinking_keep
+    patch = draft.profile.host.thinking.keep
     if keep not in draft.profile.model.keep or patch is None:
         draft.note(f"thinking keep={quoted(keep)}", "it cannot be said there; leave `keep` out.")
     elif patch:
@@ -290,21 +292,21 @@ def _effort(draft: _Draft) -> None:
     if effort is None:
         return
     host, model, asked = draft.profile.host, draft.profile.model, f"reasoning_effort={quoted(effort)}"
-    if host.effort_field is None or not model.efforts:
+    if host.thinking.effort_field is None or not model.efforts:
         draft.note(asked, "there are no effort levels; use thinking=True or False instead.")
         return
-    level = host.effort_words.get(effort, effort)
+    level = host.thinking.effort_words.get(effort, effort)
     if level not in model.efforts:
         raise ConfigError(
             f"{draft.profile.where} has no reasoning_effort {quoted(effort)}; it has {', '.join(model.efforts)}."
         )
-    if host.effort_alone and draft.patches:
+    if host.thinking.effort_alone and draft.patches:
         draft.note(asked, "it is refused beside a word on thinking; leave `thinking` unset.")
         return
-    draft.patches.append(_at(host.effort_field, level))
-    if not host.effort_heeded:
+    draft.patches.append(_at(host.thinking.effort_field, level))
+    if not host.thinking.effort_heeded:
         why = f"Whether reasoning_effort changes anything for {draft.profile.where} is unconfirmed"
-        why += f": it is sent as {quoted(level)}. overrides={{'effort_heeded': True}} says that it does."
+        why += f": it is sent as {quoted(level)}. overrides={{'thinking.effort_heeded': True}} says that it does."
         draft.notes.append(Note("reasoning_effort", why))
 
 
@@ -321,14 +323,14 @@ _SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
 
 def _sampling(draft: _Draft) -> None:
     host = draft.profile.host
-    n = min(draft.options.n or 1, host.most_answers)  # the client asks for the others in requests of their own
+    n = min(draft.options.n or 1, host.sampling.most_answers)  # the client asks for the others in requests of their own
     draft.set(n=n if n > 1 else None)
-    if not host.pinned_sampling:
+    if not host.sampling.pinned:
         return
     pinned = draft.profile.model.recommended.get("instant" if draft.thinks is False else "thinking", {})
     for name in _SAMPLING:
         value = getattr(draft.options, name)
-        if value is None or name in host.refuses:
+        if value is None or name in host.sampling.refuses:
             continue
         # Even the right value is left out: it becomes the wrong one when the mode changes on the host's side.
         draft.set(**{name: None})
@@ -339,7 +341,7 @@ def _sampling(draft: _Draft) -> None:
 
 
 def _refused(draft: _Draft) -> None:
-    for name, advice in draft.profile.host.refuses.items():
+    for name, advice in draft.profile.host.sampling.refuses.items():
         value = getattr(draft.options, name, None)
         if value is not None and not _is_default(name, value):
             draft.note(f"{name}={quoted(value)}", advice)
@@ -355,17 +357,17 @@ def _is_default(name: str, value: object) -> bool:
 
 
 def _stop(draft: _Draft) -> None:
-    stop, host = draft.options.stop, draft.profile.host
+    stop, rules = draft.options.stop, draft.profile.host.sampling
     if not stop:
         draft.set(stop=None)
         return
-    if host.stop_limit is not None and len(stop) > host.stop_limit:
-        raise ConfigError(f"{draft.profile.where} takes at most {host.stop_limit} stop sequences, not {len(stop)}.")
-    if host.stop_bytes is not None:
+    if rules.stop_limit is not None and len(stop) > rules.stop_limit:
+        raise ConfigError(f"{draft.profile.where} takes at most {rules.stop_limit} stop sequences, not {len(stop)}.")
+    if rules.stop_bytes is not None:
         for text in stop:
-            if len(text.encode(errors="surrogatepass")) > host.stop_bytes:
+            if len(text.encode(errors="surrogatepass")) > rules.stop_bytes:
                 raise ConfigError(
-                    f"{draft.profile.where} takes stop sequences of at most {host.stop_bytes} bytes: {quoted(text)}."
+                    f"{draft.profile.where} takes stop sequences of at most {rules.stop_bytes} bytes: {quoted(text)}."
                 )
 
 
@@ -376,7 +378,7 @@ def _runware(draft: _Draft) -> None:
 
 
 def _cache(draft: _Draft) -> None:
-    asked, ttls = draft.options.prompt_cache_options, draft.profile.host.cache_ttls
+    asked, ttls = draft.options.prompt_cache_options, draft.profile.host.usage.cache_ttls
     if asked is None:
         return
     if not ttls:
@@ -395,19 +397,19 @@ def _cache(draft: _Draft) -> None:
 
 def _agent(draft: _Draft) -> None:
     """Send the agent swarm where the spec has `yes` or `unconfirmed`; otherwise leave it out with a note."""
-    swarm, known = draft.options.agent, draft.profile.host.agent_swarm
+    swarm, known = draft.options.agent, draft.profile.host.tools.agent_swarm
     if swarm is None:
         return
     draft.set(agent=None)
     if known == "no":
-        draft.note("agent", "it has no agent swarm; leave it out, or say overrides={'agent_swarm': 'yes'}.")
+        draft.note("agent", "it has no agent swarm; leave it out, or say overrides={'tools.agent_swarm': 'yes'}.")
         return
     sizes = {"max_agents": swarm.max_agents, "max_steps": swarm.max_steps}
     draft.patches.append({"agent": {"type": "swarm", **{k: n for k, n in sizes.items() if n is not None}}})
     if known == "unconfirmed":
         where = draft.profile.where
         why = f"Whether {where} has an agent swarm is unconfirmed: `agent` is sent, and may be ignored or refused."
-        draft.notes.append(Note("agent", f"{why} overrides={{'agent_swarm': 'yes'}} says that it is taken."))
+        draft.notes.append(Note("agent", f"{why} overrides={{'tools.agent_swarm': 'yes'}} says that it is taken."))
 
 
 # -------------------------------------------------------------------------------------------------- messages
@@ -418,15 +420,15 @@ def _messages(draft: _Draft) -> None:
     if not messages:
         raise MessageError("There are no messages to send.")
     host = draft.profile.host
-    if not host.takes_empty:
+    if not host.messages.takes_empty:
         # An earlier one was not written for this call, and is left out (see `history`).
         last = next((i for i in range(len(messages) - 1, -1, -1) if messages[i].role == "user"), None)
         if last is not None and not messages[last].content:
             raise MessageError(f"Message {last} (user) is empty; {draft.profile.where} takes no empty ones.")
     if messages[-1].partial:
-        if host.partial_message is None and host.partial_body is None:
+        if host.partial.message is None and host.partial.body is None:
             raise UnsupportedError(f"{draft.profile.where} cannot continue a partial message.")
-        if draft.output and draft.output.method == "json_object" and not host.partial_with_json:
+        if draft.output and draft.output.method == "json_object" and not host.partial.with_json:
             raise UnsupportedError(f"A partial message and json_object do not go together for {draft.profile.where}.")
 
 

@@ -46,7 +46,8 @@ class Redactor:
             headers: The headers of one call.
         """
         self._settings = settings
-        groups = (settings.default_headers, settings.host.headers, settings.overrides.get("headers"), headers)
+        facts = (settings.host.address.headers, settings.overrides.get("address.headers"))
+        groups = (settings.default_headers, *facts, headers)
         own = (getattr(client, "headers", None) for client in (settings.http_client, settings.http_async_client))
         said = {settings.api_key.get_secret_value()} if settings.api_key else set()
         for group in (*groups, *own):

@@ -61,9 +61,9 @@ def arguments(call: Call, settings: Settings, profile: Profile, *, sync: bool) -
 def _options(settings: Settings, profile: Profile, given: Mapping[str, Any], patience: Any) -> dict[str, Any]:
     """Return the SDK's per-request options."""
     host, key = profile.host, settings.api_key
-    own: dict[str, Any] = {host.key_header: key} if host.key_header and key is not None else {}
-    merged = headers.revealed(headers.merged(own, host.headers, settings.default_headers, given))
-    if host.key_header or key is None:
+    own: dict[str, Any] = {host.address.key_header: key} if host.address.key_header and key is not None else {}
+    merged = headers.revealed(headers.merged(own, host.address.headers, settings.default_headers, given))
+    if host.address.key_header or key is None:
         merged.setdefault("Authorization", sdk.omitted())
     # Another origin would be sent the conversation, and all headers but `Authorization`: see `Transport`.
     return {"headers": merged, "timeout": patience, "follow_redirects": False}
@@ -77,10 +77,10 @@ def _patience(settings: Settings, profile: Profile, *, stream: bool) -> Any:
     """
     given, host = settings.timeout, profile.host
     if isinstance(given, Mapping):  # as a dumped model has it
-        given = sdk.timeout_of({"timeout": host.timeout, **given})
-    patience = sdk.timeout(host.timeout) if given is None else given
+        given = sdk.timeout_of({"timeout": host.timeouts.answer, **given})
+    patience = sdk.timeout(host.timeouts.answer) if given is None else given
     silence = settings.chunk_timeout
-    if stream and silence is None and host.chunk_timeout is not None:
-        total = host.timeout if given is None else given
-        silence = min(total, host.chunk_timeout) if isinstance(total, int | float) else None
+    if stream and silence is None and host.timeouts.chunk is not None:
+        total = host.timeouts.answer if given is None else given
+        silence = min(total, host.timeouts.chunk) if isinstance(total, int | float) else None
     return sdk.with_silence(patience, silence) if stream and silence is not None else patience

@@ -68,7 +68,7 @@ def _translate(error: Exception, profile: Profile, phase: Phase) -> err.APIError
         return _of_status(error, profile)
     if isinstance(error, openai.APITimeoutError) or _is_http(error, "TimeoutException"):
         late = broken(err.APITimeoutError, _LATE[phase], profile)
-        late.is_retryable = profile.host.retry_timeouts  # type: ignore[misc]
+        late.is_retryable = profile.host.timeouts.retry  # type: ignore[misc]
         return late
     if phase == "stream" and isinstance(error, ValueError):
         return broken(err.StreamError, f"sent a frame that is not JSON: {in_short(error)}", profile)

@@ -180,7 +180,7 @@ class OpenStream:
 
 def _count(budget: Budget, call: Call, profile: Profile) -> None:
     """Count an attempt to get an answer; raise when the budget is used up."""
-    if call.path == profile.host.path:
+    if call.path == profile.host.endpoints.chat:
         budget.step(profile)
 
 
@@ -220,7 +220,7 @@ def _received(response: Any, call: Call, profile: Profile, settings: Settings) -
     """Return a whole body and its headers; raise an error that came with HTTP 200, so that it can be retried."""
     with Translation(settings, call.headers, profile, "send"):
         body = _parsed(response, profile)
-        if call.path != profile.host.path:  # not an answer of a model, whose text would stay as it is
+        if call.path != profile.host.endpoints.chat:  # not an answer of a model, whose text would stay as it is
             return Redactor(settings, call.headers).clean(body), response.headers
         if isinstance(body, dict) and _failed(body):
             raise error_in_body(body, response.headers, profile)

@@ -9,6 +9,7 @@ from file_server import FileServer
 from kimi_adapters.local_server import LocalKimi
 from kimi_core import (
     HOSTS,
+    Address,
     AuthenticationError,
     ConfigError,
     ContextOverflowError,
@@ -17,7 +18,9 @@ from kimi_core import (
     KimiWarning,
     Message,
     MissingKeyError,
+    ModelIds,
     TextPart,
+    ThinkingRules,
     UnknownHostError,
 )
 from kimi_core.hosts.registry import find_by_url
@@ -84,10 +87,12 @@ def test_an_address_alone_picks_the_row(base_url: str, host: str) -> None:
     assert found.name == host
 
 
-@pytest.mark.parametrize("spec", [r for r in HOSTS.values() if r.base_url], ids=lambda r: r.name)
+@pytest.mark.parametrize("spec", [r for r in HOSTS.values() if r.address.base_url], ids=lambda r: r.name)
 def test_every_rows_own_address_picks_it(spec: HostSpec) -> None:
     """Of two systems at one address (Runware), it picks the first."""
-    assert find_by_url(str(spec.base_url)) is next(r for r in HOSTS.values() if r.base_url == spec.base_url)
+    assert find_by_url(str(spec.address.base_url)) is next(
+        r for r in HOSTS.values() if r.address.base_url == spec.address.base_url
+    )
 
 
 @pytest.mark.parametrize(
@@ -243,7 +248,9 @@ def test_a_key_of_the_environment_goes_to_its_hosts_address_alone(
 
 
 def test_a_key_can_stand_in_a_header_of_its_own(driver: Driver, kimi: LocalKimi) -> None:
-    spec = HostSpec(name="own-header", title="Own header", base_url=kimi.base_url, key_header="api-key")
+    spec = HostSpec(
+        name="own-header", title="Own header", address=Address(base_url=kimi.base_url, key_header="api-key")
+    )
     kimi.enqueue(text="Yes.", unchecked=True)
     bearer = {"Authorization": f"Bearer {kimi.api_key}"}  # so that the local server lets it in
     driver.ask(driver.make(host=spec, api_key="sk-azure", default_headers=bearer), "Hello")
@@ -251,7 +258,9 @@ def test_a_key_can_stand_in_a_header_of_its_own(driver: Driver, kimi: LocalKimi)
 
 
 def test_a_key_in_a_header_of_its_own_is_not_sent_as_a_bearer_token(driver: Driver, kimi: LocalKimi) -> None:
-    spec = HostSpec(name="own-header", title="Own header", base_url=kimi.base_url, key_header="api-key")
+    spec = HostSpec(
+        name="own-header", title="Own header", address=Address(base_url=kimi.base_url, key_header="api-key")
+    )
     with pytest.raises(Exception, match="Incorrect API key provided"):
         driver.ask(driver.make(host=spec, api_key=kimi.api_key), "Hello")
     assert "authorization" not in kimi.requests[-1].headers
@@ -261,7 +270,9 @@ def test_a_key_in_a_header_of_its_own_does_not_follow_a_redirect(driver: Driver)
     with FileServer() as elsewhere, FileServer() as host:
         there = elsewhere.add("/there", b"{}")
         host.add("/v1/chat/completions", status=307, headers={"Location": there})
-        spec = HostSpec(name="own-header", title="Own header", base_url=host.url("/v1"), key_header="api-key")
+        spec = HostSpec(
+            name="own-header", title="Own header", address=Address(base_url=host.url("/v1"), key_header="api-key")
+        )
         with pytest.raises(Exception, match="HTTP 307"):
             driver.ask(driver.make(host=spec, api_key="sk-azure", max_retries=0), "Hello")
         assert elsewhere.requests == []
@@ -274,9 +285,9 @@ def test_a_name_that_guides_give_means_the_model_with_thinking_on(driver: Driver
     spec = HostSpec(
         name=f"guided-{driver.name}",
         title="Guided",
-        base_url=kimi.base_url,
-        thinking_on={"thinking": {"type": "enabled"}},
-        thinking_ids={"kimi-k2.6-thinking": "kimi-k2.6"},
+        address=Address(base_url=kimi.base_url),
+        models=ModelIds(thinking_ids={"kimi-k2.6-thinking": "kimi-k2.6"}),
+        thinking=ThinkingRules(on={"thinking": {"type": "enabled"}}),
     )
     with pytest.warns(KimiWarning, match=r"has no model 'kimi-k2\.6-thinking'.*thinking=True") as caught:
         model = driver.make(host=spec, api_key=kimi.api_key, model="kimi-k2.6-thinking")

@@ -323,5 +323,5 @@ def test_the_same_conversation_goes_to_every_host(way: Driver, served: Served, s
     assert answer.text or answer.tool_calls
     assert "<think>" not in answer.text
     assert case.calls is None or [call["name"] for call in answer.tool_calls] == case.calls
-    can_be_off = HOSTS[served.host].thinking_off is not None
+    can_be_off = HOSTS[served.host].thinking.off is not None
     assert case.thinks is None or bool(answer.reasoning) is (case.thinks or not can_be_off)

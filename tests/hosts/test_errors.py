@@ -70,7 +70,7 @@ def test_what_a_gateways_upstream_said_is_shown(framework: Driver) -> None:
             host="openrouter",
             base_url=kimi.base_url,
             api_key=kimi.api_key,
-            overrides={"reasoning_required": False},
+            overrides={"reasoning.required": False},
             max_retries=0,
         )
         turn = [ASKED, Message("assistant", "", None, (CALL,)), Message("tool", "Sunny.", tool_call_id=CALL.id)]

@@ -9,7 +9,7 @@ from llama_index.core import PromptTemplate
 from pydantic import BaseModel
 
 from kimi_adapters.local_server import LocalKimi
-from kimi_core import HOSTS, HostSpec
+from kimi_core import HOSTS, Address, HostSpec, ModelIds, ThinkingRules
 
 
 def get_weather(city: str) -> str:
@@ -87,7 +87,7 @@ def test_a_picture_that_a_tool_took_is_seen_where_pictures_are(way: Driver, serv
     shown = [
         m["role"] for m in last if isinstance(m.get("content"), list) and any("image_url" in p for p in m["content"])
     ]
-    assert shown == (["tool"] if HOSTS[served.host].tool_media else ["user"])
+    assert shown == (["tool"] if HOSTS[served.host].tools.media_results else ["user"])
 
 
 # ----------------------------------------------------------------------------------------- conversations that hop
@@ -121,12 +121,10 @@ def test_a_conversation_hops_from_host_to_host(driver: Driver, running: dict[str
 ACME = HostSpec(
     name="acme",
     title="ACME Inference",
-    domains=("api.acme.example",),
-    key_env=("ACME_API_KEY",),
-    model_ids={"kimi-k2.6": "moonshotai/Kimi-K2.6"},
-    thinking_default=True,
-    thinking_off={"reasoning_effort": "none"},
     source="ACME's API reference",
+    address=Address(domains=("api.acme.example",), key_env=("ACME_API_KEY",)),
+    models=ModelIds(ids={"kimi-k2.6": "moonshotai/Kimi-K2.6"}),
+    thinking=ThinkingRules(default=True, off={"reasoning_effort": "none"}),
 )
 
 

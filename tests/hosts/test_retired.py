@@ -39,7 +39,7 @@ def test_a_retired_model_is_said_once_and_asked_all_the_same(
         ("together", "kimi-k3", {}),
         ("moonshot", "kimi-k2.6", {}),
         ("openrouter", "kimi-k2.5", {}),
-        ("together", "kimi-k2.6", {"overrides": {"retired": {}}}),
+        ("together", "kimi-k2.6", {"overrides": {"models.retired": {}}}),
         ("together", "kimi-k2.6", {"on_unsupported": "ignore"}),
     ],
 )
@@ -54,7 +54,7 @@ def test_a_model_that_is_served_is_not_warned_of(
 
 
 def test_every_retirement_names_families_and_a_day_that_is_past() -> None:
-    ends = [(model, end) for spec in HOSTS.values() for model, end in spec.retired.items()]
+    ends = [(model, end) for spec in HOSTS.values() for model, end in spec.models.retired.items()]
     assert len(ends) >= 8
     for model, end in ends:
         assert model in MODELS
@@ -71,7 +71,7 @@ def test_langchains_profile_says_that_a_model_is_retired_on_its_host() -> None:
 
 def test_a_row_of_ones_own_given_as_plain_data_can_retire_a_model(kimi: LocalKimi) -> None:
     ends = {"kimi-k2.6": {"day": "2026-01-02", "instead": "kimi-k3"}}
-    spec = {"name": "acme", "title": "Acme", "base_url": kimi.base_url, "retired": ends}
+    spec = {"name": "acme", "title": "Acme", "address.base_url": kimi.base_url, "models.retired": ends}
     kimi.enqueue(text="Yes.", unchecked=True)
     with pytest.warns(KimiWarning, match="Acme does not serve kimi-k2.6 any more, since 2026-01-02; it serves kimi-k3"):
         ChatKimi(host=spec, api_key=kimi.api_key).invoke("Hello")  # type: ignore[arg-type]

@@ -186,7 +186,9 @@ def test_strict_of_a_typed_answer_that_is_not_sent_is_said_once(framework: Drive
 
 
 def test_a_call_that_is_asked_for_again_says_nothing_of_strict(framework: Driver, aimlapi: LocalKimi) -> None:
-    model = framework.make(**where("aimlapi", aimlapi), thinking=True, overrides={"structured": ("function_calling",)})
+    model = framework.make(
+        **where("aimlapi", aimlapi), thinking=True, overrides={"structured.ways": ("function_calling",)}
+    )
     aimlapi.enqueue(text="Paris, 21 degrees.", reasoning="Hm.")
     with pytest.warns(KimiWarning, match="tool_choice 'Report' is not sent") as caught:
         assert _typed(model, None) == Report(city="Paris", degrees=21)

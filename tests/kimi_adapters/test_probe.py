@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from inline_snapshot import snapshot
 
+import kimi_core
 from kimi_adapters.local_server import LocalKimi, local
 from kimi_adapters.probe import QUESTIONS, Report, estimate, probe
 from kimi_adapters.probe.answers import Answer
 from kimi_adapters.probe.judges import solved
 from kimi_adapters.probe.messages import TASKS
-from kimi_core import HOSTS, HostSpec, errors
+from kimi_core import errors
+from kimi_core.hosts import patches
 from kimi_core.settings import Settings, make_settings
 
 KEY = "sk-local-kimi"
@@ -94,12 +96,12 @@ def altered(
 # What the local server can do and the row leaves at its default, or does not trust: OpenRouter's only upstream is
 # Moonshot here, but its row stands for all of them.
 BESIDE: dict[str, dict[str, Any]] = {
-    "aimlapi": {"media": frozenset({"image"}), "tool_media": True},
-    "openrouter": {"pinned_sampling": True, "stop_limit": 5, "tool_media": True},
-    "sglang": {"tool_media": True},
-    "fireworks": {"tool_media": True},
+    "aimlapi": {"media.kinds": frozenset({"image"}), "tools.media_results": True},
+    "openrouter": {"sampling.pinned": True, "sampling.stop_limit": 5, "tools.media_results": True},
+    "sglang": {"tools.media_results": True},
+    "fireworks": {"tools.media_results": True},
     # It runs without a projector for pictures, and its reasoning is on.
-    "llama-cpp": {"media": frozenset(), "thinking_default": True},
+    "llama-cpp": {"media.kinds": frozenset(), "thinking.default": True},
 }
 # What no call to a server without the internet can tell.
 UNSETTLED = {"aimlapi": {"sampling"}, "moonshot": set(), "kimi-code": set(), "llama-cpp": set()}
@@ -133,33 +135,47 @@ def test_the_row_of_moonshot_is_found_by_asking(kimi):
 HostSpec(
     name="moonshot",
     title="Moonshot AI, international",
-    base_url="http://localhost/v1",
-    key_env=("MOONSHOT_API_KEY",),
-    thinking_default=True,
-    thinking_off={"thinking": {"type": "disabled"}},
-    thinking_on={"thinking": {"type": "enabled"}},
-    reasoning_required=True,
-    reasoning_out="reasoning_content",
-    blank_reasoning=" ",
-    tool_choices_thinking=frozenset({"auto", "none"}),
-    tool_choices_instant=frozenset({"auto", "named", "none", "required"}),
-    structured=("json_schema", "function_calling", "json_object"),
-    schema="mfjs",
-    tools_with_output=True,
-    stream_options=True,
-    pinned_sampling=True,
-    stop_limit=5,
-    max_tokens_field="max_completion_tokens",
-    takes_empty=False,
-    media_urls=frozenset({"data"}),
-    tool_media=True,
-    reasoning_in=("reasoning_content",),
-    usage_paths=("usage", "choices.0.usage"),
-    cached_paths=("cached_tokens", "prompt_tokens_details.cached_tokens"),
-    reasoning_paths=("completion_tokens_details.reasoning_tokens",),
-    cost_paths=(),
-    cost_headers=(),
-    id_headers=("x-trace-id", "x-request-id"),
+    address=Address(
+        base_url="http://localhost/v1",
+        key_env=("MOONSHOT_API_KEY",),
+    ),
+    thinking=ThinkingRules(
+        default=True,
+        off={"thinking": {"type": "disabled"}},
+        on={"thinking": {"type": "enabled"}},
+    ),
+    reasoning=ReasoningRules(
+        required=True,
+        key_out="reasoning_content",
+        blank=" ",
+        keys_in=("reasoning_content",),
+    ),
+    tools=ToolRules(
+        choices_thinking=frozenset({"auto", "none"}),
+        choices_instant=frozenset({"auto", "named", "none", "required"}),
+        media_results=True,
+    ),
+    structured=OutputRules(
+        ways=("json_schema", "function_calling", "json_object"),
+        schema="mfjs",
+        with_tools=True,
+    ),
+    usage=UsageRules(
+        stream_options=True,
+        paths=("usage", "choices.0.usage"),
+        cached_paths=("cached_tokens", "prompt_tokens_details.cached_tokens"),
+        reasoning_paths=("completion_tokens_details.reasoning_tokens",),
+        cost_paths=(),
+        cost_headers=(),
+    ),
+    sampling=SamplingRules(
+        pinned=True,
+        stop_limit=5,
+        max_tokens_field="max_completion_tokens",
+    ),
+    messages=MessageRules(takes_empty=False),
+    media=MediaRules(urls=frozenset({"data"})),
+    errors=ErrorMapping(id_headers=("x-trace-id", "x-request-id")),
     tier="verified",
     as_of=TODAY,
     source="kimi-adapters probe",
@@ -170,12 +186,12 @@ HostSpec(
 def test_the_source_of_a_row_is_that_row(aimlapi):
     report = probe(settings(aimlapi))
 
-    made = eval(report.source(), {"HostSpec": HostSpec, "dt": dt})
+    made = eval(report.source(), {**vars(kimi_core), "dt": dt})
 
-    assert {name: getattr(made, name) for name in report.fields} == report.fields
+    assert {name: patches.fact(made, name) for name in report.fields} == report.fields
     assert (made.tier, made.as_of, made.source) == ("verified", report.day, "kimi-adapters probe")
-    assert made.thinking_off is None
-    assert report.spec().cost_paths == ("meta.usage.usd_spent",)
+    assert made.thinking.off is None
+    assert report.spec().usage.cost_paths == ("meta.usage.usd_spent",)
 
 
 # ----------------------------------------------------------------------------------------------- altered hosts
@@ -228,7 +244,7 @@ THREE = frozenset({"auto", "none", "required"})
 FOUR = THREE | {"named"}
 
 ALTERATIONS = {
-    "thinking is not switched off": ("moonshot", without("thinking"), {"thinking_off": None}),
+    "thinking is not switched off": ("moonshot", without("thinking"), {"thinking.off": None}),
     "another switch is honoured": (
         "moonshot",
         lambda body: (
@@ -236,67 +252,74 @@ ALTERATIONS = {
             if body.get("enable_thinking") is False
             else without("thinking")(body)
         ),
-        {"thinking_off": {"enable_thinking": False}, "thinking_on": {"enable_thinking": True}},
+        {"thinking.off": {"enable_thinking": False}, "thinking.on": {"enable_thinking": True}},
     ),
     "reasoning need not come back": (
         "moonshot",
         each_turn(lambda turn: {"reasoning_content": " ", **turn}),
-        {"reasoning_required": False},
+        {"reasoning.required": False},
     ),
-    "reasoning is read under another key": ("moonshot", each_turn(reads_other_key), {"reasoning_out": "reasoning"}),
+    "reasoning is read under another key": ("moonshot", each_turn(reads_other_key), {"reasoning.key_out": "reasoning"}),
     "a space is no reasoning": (
         "moonshot",
         each_turn(lambda turn: without("reasoning_content")(turn) if turn.get("reasoning_content") == " " else turn),
-        {"blank_reasoning": None},
+        {"reasoning.blank": None},
     ),
     "no tool can be named": (
         "vllm",
         refusing(is_named),
-        {"tool_choices_thinking": THREE, "tool_choices_instant": THREE},
+        {"tools.choices_thinking": THREE, "tools.choices_instant": THREE},
     ),
     "tools are called though none may be": (
         "vllm",
         no_longer("none"),
-        {"tool_choices_thinking": FOUR - {"none"}, "tool_choices_instant": FOUR - {"none"}},
+        {"tools.choices_thinking": FOUR - {"none"}, "tools.choices_instant": FOUR - {"none"}},
     ),
     "schemas are not enforced": (
         "moonshot",
         unconstrained,
-        {"structured": ("function_calling", "json_object"), "schema": "json_schema"},
+        {"structured.ways": ("function_calling", "json_object"), "structured.schema": "json_schema"},
     ),
     "tools and a schema exclude each other": (
         "moonshot",
         refusing(lambda body: "tools" in body and "response_format" in body),
-        {"tools_with_output": False},
+        {"structured.with_tools": False},
     ),
     "schemas of the standard are taken": (
         "moonshot",
         lambda body: json.loads(json.dumps(body).replace('"type": "string", "anyOf"', '"anyOf"')),
-        {"schema": "json_schema"},
+        {"structured.schema": "json_schema"},
     ),
-    "stream options are refused": ("vllm", refusing(lambda body: "stream_options" in body), {"stream_options": False}),
+    "stream options are refused": (
+        "vllm",
+        refusing(lambda body: "stream_options" in body),
+        {"usage.stream_options": False},
+    ),
     "stop sequences are ignored": (
         "vllm",
         without("stop"),
-        {"refuses": {"stop": "This host ignores stop sequences; leave them out."}, "stop_limit": None},
+        {
+            "sampling.refuses": {"stop": "This host ignores stop sequences; leave them out."},
+            "sampling.stop_limit": None,
+        },
     ),
     "three fewer stop sequences are taken": (
         "moonshot",
         refusing(lambda body: len(body.get("stop", ())) > 4),
-        {"stop_limit": 4},
+        {"sampling.stop_limit": 4},
     ),
     "the new name of the limit is ignored": (
         "moonshot",
         without("max_completion_tokens"),
-        {"max_tokens_field": "max_tokens"},
+        {"sampling.max_tokens_field": "max_tokens"},
     ),
-    "pictures are refused": ("moonshot", refusing(has_picture), {"media": frozenset()}),
+    "pictures are refused": ("moonshot", refusing(has_picture), {"media.kinds": frozenset()}),
     "empty messages are refused": (
         "vllm",
         refusing(lambda body: not body["messages"][0]["content"]),
-        {"takes_empty": False},
+        {"messages.takes_empty": False},
     ),
-    "sampling is pinned": ("vllm", refusing(lambda body: "temperature" in body), {"pinned_sampling": True}),
+    "sampling is pinned": ("vllm", refusing(lambda body: "temperature" in body), {"sampling.pinned": True}),
 }
 
 
@@ -311,7 +334,7 @@ def test_a_tool_that_is_called_when_it_must_be_is_a_way_to_structured_output(mon
 
     with altered(monkeypatch, "llama-cpp", ask) as kimi:
         report = probe(settings(kimi))
-    assert report.fields["structured"] == ("function_calling",)
+    assert report.fields["structured.ways"] == ("function_calling",)
 
 
 def test_no_row_is_printed_without_a_way_to_structured_output(monkeypatch):
@@ -321,8 +344,8 @@ def test_no_row_is_printed_without_a_way_to_structured_output(monkeypatch):
     with altered(monkeypatch, "vllm", ask) as kimi:
         report = probe(settings(kimi))
     assert report.unknowns["structured"] == "none of them; json_schema not enforced; json_object not enforced."
-    assert "structured=" not in report.source()
-    assert report.spec().structured
+    assert "ways=" not in report.source()
+    assert report.spec().structured.ways
 
 
 @pytest.mark.parametrize("what", ALTERATIONS)
@@ -334,21 +357,21 @@ def test_what_a_host_does_otherwise_is_found_and_nothing_else(what, monkeypatch)
 
 def test_a_price_that_is_gone_is_found(monkeypatch):
     with altered(monkeypatch, "openrouter", answer=lambda data: data.replace(b'"cost":', b'"paid":')) as kimi:
-        assert probe(settings(kimi)).differences == {**BESIDE["openrouter"], "cost_paths": ()}
+        assert probe(settings(kimi)).differences == {**BESIDE["openrouter"], "usage.cost_paths": ()}
 
 
 def test_a_price_in_another_place_is_found(monkeypatch):
     with altered(monkeypatch, "openrouter", answer=lambda data: data.replace(b'"cost":', b'"usd_cost":')) as kimi:
-        assert probe(settings(kimi)).differences["cost_paths"] == ("usage.usd_cost",)
+        assert probe(settings(kimi)).differences["usage.cost_paths"] == ("usage.usd_cost",)
 
 
 def test_a_host_that_does_not_think_is_found():
     with LocalKimi(think=False) as kimi:
         report = probe(settings(kimi))
 
-    assert report.differences == {"thinking_default": False, "thinking_on": None}
+    assert report.differences == {"thinking.default": False, "thinking.on": None}
     assert set(report.unknowns) == {"reasoning"}
-    assert "tool_choices_thinking" not in report.fields
+    assert "tools.choices_thinking" not in report.fields
 
 
 def test_a_host_that_thinks_only_when_asked_is_found(monkeypatch):
@@ -359,9 +382,9 @@ def test_a_host_that_thinks_only_when_asked_is_found(monkeypatch):
     ) as kimi:
         report = probe(settings(kimi))
 
-    assert report.differences == {"thinking_default": False}
-    assert report.fields["thinking_on"] == {"thinking": {"type": "enabled"}}
-    assert report.fields["thinking_off"] == {"thinking": {"type": "disabled"}}
+    assert report.differences == {"thinking.default": False}
+    assert report.fields["thinking.on"] == {"thinking": {"type": "enabled"}}
+    assert report.fields["thinking.off"] == {"thinking": {"type": "disabled"}}
 
 
 def test_a_switch_that_does_not_hold_beside_tools_is_said(monkeypatch):
@@ -377,7 +400,7 @@ def test_a_switch_that_does_not_hold_beside_tools_is_said(monkeypatch):
 
 def test_thoughts_in_the_text_are_found():
     with LocalKimi("vllm", reasoning_as="lone_tag") as kimi:
-        assert probe(settings(kimi)).differences == {"think_tags": "opened"}
+        assert probe(settings(kimi)).differences == {"reasoning.think_tags": "opened"}
 
 
 def test_calls_in_the_text_are_found(kimi):
@@ -386,7 +409,7 @@ def test_calls_in_the_text_are_found(kimi):
     kimi.enqueue(text="391", reasoning="I multiply.")
     kimi.enqueue(reasoning="A tool.", tool_calls=[{"name": "get_weather"}], calls_as="tokens")
 
-    assert probe(settings(kimi)).differences["leaked_calls"] is True
+    assert probe(settings(kimi)).differences["tools.leaked_calls"] is True
 
 
 def test_calls_that_are_not_made_are_counted(monkeypatch):
@@ -427,7 +450,7 @@ def test_what_the_host_could_not_answer_is_unknown_and_stays_out_of_the_row(stat
         report = probe(settings(kimi))
 
     assert str(status) in report.unknowns["choices while thinking"]
-    assert not {"tool_choices_thinking", "tool_choices_instant"} & set(report.fields)
+    assert not {"tools.choices_thinking", "tools.choices_instant"} & set(report.fields)
     assert report.differences == {}
 
 
@@ -437,7 +460,7 @@ def test_an_answer_that_the_limit_cut_tells_nothing(kimi):
     report = probe(settings(kimi))
 
     assert "token limit" in report.unknowns["thinking"]
-    assert not {"thinking_default", "thinking_on", "thinking_off"} & set(report.fields)
+    assert not {"thinking.default", "thinking.on", "thinking.off"} & set(report.fields)
     assert "Not asked: It is not known how thinking is switched." in [one.says for one in report.findings]
 
 
@@ -455,7 +478,7 @@ def test_after_a_key_is_refused_nothing_more_is_asked(monkeypatch):
 
     assert len(calls) == report.calls == 4
     assert "401" in report.unknowns["structured"]
-    assert set(report.fields) >= {"thinking_default", "thinking_off", "reasoning_in"}
+    assert set(report.fields) >= {"thinking.default", "thinking.off", "reasoning.keys_in"}
 
 
 @pytest.mark.parametrize(
@@ -529,7 +552,7 @@ def test_a_host_that_wants_another_name_for_the_limit_is_asked_by_that(monkeypat
     with altered(monkeypatch, "vllm", refusing(lambda body: "max_tokens" in body)) as kimi:
         report = probe(settings(kimi))
 
-    assert report.differences == {"max_tokens_field": "max_completion_tokens"}
+    assert report.differences == {"sampling.max_tokens_field": "max_completion_tokens"}
 
 
 def test_a_host_that_nobody_knows_gets_a_row_from_nothing():
@@ -538,21 +561,21 @@ def test_a_host_that_nobody_knows_gets_a_row_from_nothing():
 
     spec = report.spec()
     assert report.differences == {}
-    assert (spec.name, spec.key_env) == ("127-0-0-1", ("ACME_KEY",))
-    assert spec.model_ids == {"kimi-k2.6": "accounts/fireworks/models/kimi-k2p6"}
-    assert spec.tools_with_output is False
-    assert spec.reasoning_out == "reasoning_content"
+    assert (spec.name, spec.address.key_env) == ("127-0-0-1", ("ACME_KEY",))
+    assert spec.models.ids == {"kimi-k2.6": "accounts/fireworks/models/kimi-k2p6"}
+    assert spec.structured.with_tools is False
+    assert spec.reasoning.key_out == "reasoning_content"
 
 
 def test_a_host_without_keys_is_known_to_need_none(monkeypatch):
     with LocalKimi("vllm", api_key="none") as kimi:
         report = probe(settings(kimi))
-        assert "key_required" not in report.fields
+        assert "address.key_required" not in report.fields
 
     with monkeypatch.context() as patch:
         patch.setattr("kimi_adapters.local_server.app._authenticate", lambda emulator, call: None)
         with LocalKimi("vllm") as kimi:
-            assert probe(settings(kimi, api_key="")).fields["key_required"] is False
+            assert probe(settings(kimi, api_key="")).fields["address.key_required"] is False
 
 
 @pytest.mark.parametrize("dialect", ["aimlapi", "openrouter", "vllm"])
@@ -574,7 +597,7 @@ def test_an_estimate_knows_the_price():
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=[question.name for question in QUESTIONS])
 def test_every_question_settles_fields_that_rows_have(question):
-    assert all(hasattr(HOSTS["generic"], field) for field in question.fields)
+    assert patches.HOST_FACTS.issuperset(question.fields)
 
 
 @pytest.mark.parametrize("dialect", ["moonshot", "aimlapi", "openrouter", "vllm"])

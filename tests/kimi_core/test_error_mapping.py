@@ -148,6 +148,6 @@ PATHS = [
 @pytest.mark.parametrize(("host", "base_url", "advice"), PATHS)
 def test_a_404_at_a_hosts_name_with_another_path_names_the_hosts_own(host: str, base_url: str, advice: str) -> None:
     profile = resolve(HOSTS[host], "kimi-k2.6")
-    made = error_from_status(404, said("Not found"), {}, profile, address=base_url + profile.host.path)
+    made = error_from_status(404, said("Not found"), {}, profile, address=base_url + profile.host.endpoints.chat)
     assert ("base_url" in str(made)) is bool(advice)
     assert advice in str(made)

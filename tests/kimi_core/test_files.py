@@ -169,7 +169,7 @@ def test_an_unknown_purpose_is_said_before_any_io(make: Any, kimi: LocalKimi) ->
 
 def test_a_file_that_is_too_large_is_said_before_any_io(make: Any, kimi: LocalKimi) -> None:
     with pytest.raises(core.MessageError, match=r"a\.png has 70 bytes; moonshot takes files up to 50"):
-        make(overrides={"file_limit": 50}).files.upload(PNG, purpose="image", filename="a.png")
+        make(overrides={"media.file_limit": 50}).files.upload(PNG, purpose="image", filename="a.png")
     assert kimi.requests == []
 
 
@@ -187,7 +187,7 @@ def test_a_host_without_files_is_named(make: Any, kimi: LocalKimi, host: str) ->
 
 
 def test_a_row_of_ones_own_may_have_files(make: Any, kimi: LocalKimi) -> None:
-    made = make(host="generic", overrides={"files_path": "/files", "file_purposes": ("image",)})
+    made = make(host="generic", overrides={"endpoints.files": "/files", "media.file_purposes": ("image",)})
     assert made.files.upload(PNG, purpose="image").bytes == len(PNG)
 
 
@@ -222,7 +222,7 @@ def test_what_the_host_refuses_is_our_error_and_names_no_model(make: Any) -> Non
 
 
 def test_an_answer_that_is_about_something_else_is_said(make: Any, kimi: LocalKimi) -> None:
-    made = make(overrides={"files_path": "/users/me/balance"})
+    made = make(overrides={"endpoints.files": "/users/me/balance"})
     with pytest.raises(core.DecodeError, match="not about files"):
         made.files.list()
 
@@ -261,7 +261,7 @@ def test_the_balance_is_known_where_it_can_be_asked_for(make: Any, kimi: LocalKi
     with pytest.raises(core.UnsupportedError, match="no endpoint for the balance"):
         make(host="vllm").balance()
     with pytest.raises(core.DecodeError, match="no balance"):
-        make(overrides={"balance_path": "/models"}).balance()
+        make(overrides={"endpoints.balance": "/models"}).balance()
 
 
 # ----------------------------------------------------------------------------------------------- large media
@@ -274,7 +274,7 @@ def test_media_stay_inline_as_long_as_they_fit(make: Any, kimi: LocalKimi) -> No
 
 def test_what_makes_a_request_too_large_is_uploaded(make: Any, kimi: LocalKimi) -> None:
     """What came first stays inline: what was sent in earlier turns must be sent again as it was."""
-    made = make(overrides={"inline_limit": 200})
+    made = make(overrides={"media.inline_limit": 200})
     made.complete(ask(image(), video(MP4 + bytes(300)), image(PNG + b"2")))
     urls = [part[part["type"]]["url"] for part in content(kimi)[:3]]
     assert [url[:5] for url in urls] == ["data:", "ms://", "ms://"]
@@ -290,7 +290,7 @@ def test_everything_is_uploaded_when_that_is_asked_for(make: Any, kimi: LocalKim
 
 
 def test_nothing_is_uploaded_when_that_is_asked_for(make: Any, kimi: LocalKimi) -> None:
-    make(upload_media=False, overrides={"inline_limit": 10}).complete(ask(image()))
+    make(upload_media=False, overrides={"media.inline_limit": 10}).complete(ask(image()))
     assert paths(kimi) == ["POST /v1/chat/completions"]
 
 

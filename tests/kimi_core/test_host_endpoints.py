@@ -190,7 +190,7 @@ def test_a_host_that_has_none_of_these_is_named_with_the_way_out(
 
 
 def test_overrides_say_that_a_host_has_them(kimi: LocalKimi, run: Run) -> None:
-    given = {"host": "generic", "overrides": {"search_path": "/tools/search", "formulas_path": "/formulas"}}
+    given = {"host": "generic", "overrides": {"endpoints.search": "/tools/search", "endpoints.formulas": "/formulas"}}
     assert run(kimi, "search", "ferry", settings=given)
     assert run(kimi, "formula_tools", DATE, settings=given)
 

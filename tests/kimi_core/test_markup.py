@@ -36,7 +36,7 @@ def read(
     thinks: bool | None = None,
     finish: str = "stop",
 ) -> Response:
-    profile = resolve(HOSTS[host], "kimi-k2.6", {"think_tags": where} if where else {})
+    profile = resolve(HOSTS[host], "kimi-k2.6", {"reasoning.think_tags": where} if where else {})
     decoder = ChatStreamDecoder(profile, WireRequest(path="", body=body or {}, thinks=thinks), {})
     frames: list[Any] = [{"id": "c", "choices": [{"index": 0, "delta": delta}]} for delta in deltas]
     frames.append({"id": "c", "choices": [{"index": 0, "delta": {}, "finish_reason": finish}]})

@@ -624,7 +624,7 @@ def test_thinking_that_was_asked_for_stays_and_the_risk_is_said(kimi: LocalKimi)
     ("model", "more", "options"),
     [
         ("kimi-k3", {}, Options()),
-        ("kimi-k2.6", {"overrides": {"builtin_thinking": True}}, Options()),
+        ("kimi-k2.6", {"overrides": {"tools.builtin_with_thinking": True}}, Options()),
         ("kimi-k2.6", {}, Options(thinking=Thinking(enabled=False))),
     ],
 )

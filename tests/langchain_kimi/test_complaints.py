@@ -193,7 +193,7 @@ def test_complaint_05_an_agents_tool_strategy_works(model: ChatKimi, kimi: Local
 
 def test_complaint_06_a_host_without_json_schema_is_asked_in_another_way(kimi: LocalKimi) -> None:
     model = ChatKimi(
-        base_url=kimi.base_url, api_key=kimi.api_key, overrides={"structured": ("function_calling", "json_object")}
+        base_url=kimi.base_url, api_key=kimi.api_key, overrides={"structured.ways": ("function_calling", "json_object")}
     )
     model.with_structured_output(City).invoke(ABOUT)
     assert "response_format" not in _sent(kimi)
@@ -345,7 +345,7 @@ def test_complaint_15_a_stream_that_stands_still_ends(make: Callable[..., ChatKi
 @pytest.mark.filterwarnings("ignore:The conversation was repaired .* pictures in a tool")
 @pytest.mark.parametrize("tool_media", [True, False])
 def test_complaint_16_pictures_of_tools_go_inline_or_behind(kimi: LocalKimi, tool_media: bool) -> None:
-    model = ChatKimi(base_url=kimi.base_url, api_key=kimi.api_key, overrides={"tool_media": tool_media})
+    model = ChatKimi(base_url=kimi.base_url, api_key=kimi.api_key, overrides={"tools.media_results": tool_media})
     call = {"name": "add", "args": {"a": 1, "b": 2}, "id": "add_0"}
     turn = AIMessage("", tool_calls=[call], additional_kwargs={"reasoning_content": "I look."})
     result = ToolMessage([{"type": "text", "text": "Here:"}, IMAGE], tool_call_id="add_0")

@@ -20,7 +20,7 @@ from llama_index.core.tools import FunctionTool
 from pydantic import BaseModel, SecretStr
 
 from kimi_adapters.local_server import LocalKimi
-from kimi_core import APIError, ConfigError, HostSpec
+from kimi_core import Address, APIError, ConfigError, HostSpec
 from llama_index_kimi import KimiLLM
 
 ASKED = [ChatMessage(role="user", content="Hi")]
@@ -59,7 +59,7 @@ def test_a_key_from_the_environment_is_read_again(kimi: LocalKimi, monkeypatch: 
 
 
 def test_options_and_a_row_of_ones_own_survive_a_pickle(kimi: LocalKimi) -> None:
-    spec = HostSpec(name="mine", title="Mine", base_url=kimi.base_url)
+    spec = HostSpec(name="mine", title="Mine", address=Address(base_url=kimi.base_url))
     llm = KimiLLM("kimi-k3", host=spec, api_key="k", max_tokens=9, system_prompt="x", default_headers={"a": "b"})
     again = pickle.loads(pickle.dumps(llm))
     assert again.to_dict() == llm.to_dict()

@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from pydantic import BaseModel
 
 from kimi_adapters.local_server import LocalKimi
-from kimi_core import APIStatusError, ConfigError, HostSpec
+from kimi_core import Address, APIStatusError, ConfigError, HostSpec
 from llama_index_kimi import KimiLLM
 
 # OpenInference writes down what it sees of a model with `metadata.json()`.
@@ -168,12 +168,14 @@ def test_no_key_or_header_is_in_a_span(kimi: LocalKimi, finished: InMemorySpanEx
 
 def test_headers_in_the_facts_of_a_call_are_in_no_span(kimi: LocalKimi, finished: InMemorySpanExporter) -> None:
     llm, headers = KimiLLM(base_url=kimi.base_url, api_key=kimi.api_key), {"X-Gateway": CANARY}
-    llm.chat(asked(), overrides={"headers": headers})
+    llm.chat(asked(), overrides={"address.headers": headers})
     llm.chat(
-        asked(), host=HostSpec(name="own", title="Own", base_url=kimi.base_url, headers=headers), api_key=kimi.api_key
+        asked(),
+        host=HostSpec(name="own", title="Own", address=Address(base_url=kimi.base_url, headers=headers)),
+        api_key=kimi.api_key,
     )
     with pytest.raises(ConfigError, match="not dict"):  # only ChatKimi reads what `dumps` has written
-        llm.chat(asked(), host={"name": "own", "title": "Own", "headers": headers})
+        llm.chat(asked(), host={"name": "own", "title": "Own", "address.headers": headers})
     with pytest.raises(ConfigError, match="extra_headers is an argument of its own"):
         llm.chat(asked(), additional_kwargs={"extra_headers": headers})
     spans = finished.get_finished_spans()

@@ -14,7 +14,7 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.prompts import PromptTemplate
 
 from kimi_adapters.local_server import LocalKimi
-from kimi_core import HOSTS, MODELS, ConfigError, HostSpec, KimiWarning, UnknownHostError, UnknownOptionError
+from kimi_core import HOSTS, MODELS, Address, ConfigError, HostSpec, KimiWarning, UnknownHostError, UnknownOptionError
 from kimi_core.options import CONNECTION, OPTIONS
 from llama_index_kimi import KimiLLM
 
@@ -158,7 +158,7 @@ def test_an_address_has_two_names() -> None:
 
 
 def test_a_row_of_ones_own_is_a_host(kimi: LocalKimi) -> None:
-    spec = HostSpec(name="mine", title="Mine", base_url=kimi.base_url)
+    spec = HostSpec(name="mine", title="Mine", address=Address(base_url=kimi.base_url))
     llm = KimiLLM(host=spec, api_key=kimi.api_key)
     assert llm.host == "mine"
     assert llm.chat(ASKED).message.content
@@ -194,7 +194,7 @@ def test_every_word_of_the_connection_can_be_given_per_call(llm: KimiLLM, kimi: 
 
 
 def test_facts_can_be_overridden(make: Callable[..., KimiLLM], kimi: LocalKimi) -> None:
-    make(overrides={"pinned_sampling": False}).chat(ASKED, temperature=1.0)
+    make(overrides={"sampling.pinned": False}).chat(ASKED, temperature=1.0)
     assert kimi.requests[-1].body["temperature"] == 1.0
 
 

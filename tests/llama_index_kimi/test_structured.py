@@ -86,7 +86,7 @@ def test_the_host_is_told_the_schema_and_thinking_stays(llm: KimiLLM, kimi: Loca
 def test_where_the_host_has_no_schemas_a_tool_stands_for_the_object(
     make: Callable[..., KimiLLM], kimi: LocalKimi, ask: Ask
 ) -> None:
-    llm = make(overrides={"structured": ("function_calling",)})
+    llm = make(overrides={"structured.ways": ("function_calling",)})
     assert isinstance(ask(llm)[-1], Person)
     assert kimi.requests[-1].body["tools"][0]["function"]["name"] == "Person"
     assert kimi.errors == []
@@ -340,7 +340,7 @@ def test_a_repaired_answer_of_a_structured_llm_has_the_usage_of_both(llm: KimiLL
 
 
 def cost(prompt: int, completion: int, cached: int) -> float:
-    price = HOSTS["moonshot"].prices["kimi-k2.6"]
+    price = HOSTS["moonshot"].usage.prices["kimi-k2.6"]
     return ((prompt - cached) * price.input + cached * price.cached + completion * price.output) / 1e6
 
 

@@ -67,7 +67,7 @@ class RunwareCodec:
         for patch in (*plan.patches, extra):
             task = merge_patch(task, patch)
         return WireRequest(
-            path=profile.host.path,
+            path=profile.host.endpoints.chat,
             body=[task],
             headers={"Accept": "text/event-stream"} if stream else {},
             names=wire_to_user(renamed),

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypedDict
 
 from kimi_core.errors import ConfigError
-from kimi_core.hosts.profile import did_you_mean
-from kimi_core.quoting import quoted
+from kimi_core.quoting import did_you_mean, quoted
 
 
 class RunwareOptions(TypedDict, total=False):

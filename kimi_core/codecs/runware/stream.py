@@ -96,9 +96,9 @@ class RunwareStreamDecoder:
     def _ending(self, item: JsonObject) -> None:
         host = self._profile.host
         self._finish = item.get("finishReason") or self._finish
-        usage = first(item, host.usage_paths)
+        usage = first(item, host.usage.paths)
         self._usage = usage if isinstance(usage, dict) and usage else self._usage
-        if (cost := amount(first(item, host.cost_paths))) is not None:
+        if (cost := amount(first(item, host.usage.cost_paths))) is not None:
             self._cost = cost
         self._last = item
         self._extra |= {key: value for key, value in item.items() if key not in _KNOWN and value is not None}
@@ -169,7 +169,7 @@ def _usage(raw: JsonObject | None, profile: Profile) -> Usage | None:
         input_tokens=prompt,
         output_tokens=completion,
         total_tokens=total or prompt + completion,
-        cached_tokens=part(first(raw, host.cached_paths), prompt),
-        reasoning_tokens=part(first(raw, host.reasoning_paths), completion),
+        cached_tokens=part(first(raw, host.usage.cached_paths), prompt),
+        reasoning_tokens=part(first(raw, host.usage.reasoning_paths), completion),
         raw=raw,
     )

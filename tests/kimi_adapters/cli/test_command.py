@@ -46,8 +46,8 @@ def test_every_host_is_listed_with_its_address_and_key(kimi):
 
     for row in HOSTS.values():
         assert row.name in shown
-        assert (row.base_url or "base_url=…") in shown
-        assert row.key_env[0] in shown
+        assert (row.address.base_url or "base_url=…") in shown
+        assert row.address.key_env[0] in shown
 
 
 @pytest.mark.parametrize("columns", ["80", "120"])

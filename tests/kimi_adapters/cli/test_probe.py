@@ -31,9 +31,9 @@ def test_it_says_what_it_does_and_what_is_otherwise_than_the_row(kimi, vllm):
     assert done.returncode == 0
     assert "small calls to moonshotai/Kimi-K2.6" in done.stderr
     assert "about $0.0" in done.stderr
-    assert "≠   reasoning_required" in done.stdout
+    assert "≠   reasoning.required" in done.stdout
     assert "The spec says True." in done.stdout
-    assert "=   thinking_default" in done.stdout
+    assert "=   thinking.default" in done.stdout
     assert "? not settled" in done.stdout
 
 
@@ -43,9 +43,9 @@ def test_the_row_can_be_pasted(kimi, vllm):
 
     exec(shown[shown.index("import datetime as dt") :], names)
 
-    assert names["spec"].key_env == ("MY_KEY",)
-    assert names["spec"].thinking_off == {"chat_template_kwargs": {"thinking": False, "enable_thinking": False}}
-    assert names["spec"].model_ids == {"kimi-k2.6": "moonshotai/Kimi-K2.6"}
+    assert names["spec"].address.key_env == ("MY_KEY",)
+    assert names["spec"].thinking.off == {"chat_template_kwargs": {"thinking": False, "enable_thinking": False}}
+    assert names["spec"].models.ids == {"kimi-k2.6": "moonshotai/Kimi-K2.6"}
     assert names["spec"].tier == "verified"
 
 
@@ -55,7 +55,7 @@ def test_json_is_all_that_is_printed_when_it_is_asked_for(kimi, vllm):
     found = {one["field"]: one["found"] for one in said["findings"] if "field" in one}
     assert said["host"] is None
     assert said["calls"] == len([one for one in vllm.requests if one.method == "POST"])
-    assert found["tool_choices_thinking"] == ["auto", "named", "none", "required"]
+    assert found["tools.choices_thinking"] == ["auto", "named", "none", "required"]
     assert said["spec"].startswith("HostSpec(")
 
 

@@ -125,7 +125,7 @@ def test_an_answer_that_does_not_fit_is_the_agents_own_error(model: ChatKimi, ki
 
 
 def test_the_profile_decides_and_a_host_without_schemas_gets_a_tool(make: Callable[..., ChatKimi], wire: Any) -> None:
-    model = make(overrides={"structured": ("function_calling",)})
+    model = make(overrides={"structured.ways": ("function_calling",)})
     assert model.profile["structured_output"] is False
     result = create_agent(model, [get_weather], response_format=Weather).invoke(ASKED)
 

@@ -101,7 +101,7 @@ MODES = (
     Mode(
         name="usage in choice",
         meaning="`include_usage` is not sent, so a stream has usage only in the choice of its last chunk",
-        params={"overrides": {"stream_options": False}},
+        params={"overrides": {"usage.stream_options": False}},
     ),
 )
 OUTPUT_VERSIONS = ("v0", "v1")
