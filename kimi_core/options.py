@@ -287,6 +287,29 @@ def hide(given: Mapping[str, Any]) -> dict[str, Any]:
     return hidden
 
 
+_SECRET_ENDS = ("api_key", "headers")
+
+
+def is_secret(name: str) -> bool:
+    """Return whether a word of a call names a secret, also one of another class (`openai_api_key`)."""
+    return name in PRIVATE or name.endswith(_SECRET_ENDS)
+
+
+def hide_call(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the words of a call with its secrets hidden, also under names that are an error: it is traced as well."""
+    hidden = hide(given)
+    for name, value in given.items():
+        if not isinstance(name, str) or hidden[name] is not value:
+            continue
+        if isinstance(value, str) and name.endswith(_SECRET_ENDS):
+            hidden[name] = SecretStr(value)
+        elif isinstance(value, Mapping) and name.endswith(_SECRET_ENDS):
+            hidden[name] = headers.hidden(value)
+        elif isinstance(value, Mapping) and name.endswith("kwargs"):
+            hidden[name] = hide_call(value)
+    return hidden
+
+
 def check_change(word: str) -> None:
     """Raise for an option that a finished model cannot change. The error does not quote its value, perhaps a key.
 

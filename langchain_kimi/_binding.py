@@ -19,7 +19,7 @@ class Binding(_Base):  # type: ignore[misc]
 
     def __init__(self, *, kwargs: Mapping[str, Any] | None = None, **fields: Any) -> None:
         """Bind options."""
-        super().__init__(kwargs=options.hide(kwargs or {}), **fields)
+        super().__init__(kwargs=options.hide_call(kwargs or {}), **fields)
 
     @classmethod
     def lc_id(cls) -> list[str]:

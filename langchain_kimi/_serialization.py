@@ -28,8 +28,14 @@ _TIMEOUT_PARTS = ("connect", "read", "write", "pool")
 
 
 def shown(kwargs: JsonObject) -> JsonObject:
-    """Return options of a call as traces and caches may have them: a key or header is none of their business."""
-    shown = {name: value for name, value in kwargs.items() if name not in options.PRIVATE}
+    """Return options of a call as traces and caches may have them: a key or header is none of their business.
+
+    Nor is one under a name that is an error, as in `model_kwargs={"openai_api_key": …}`.
+    """
+    shown = {name: value for name, value in kwargs.items() if not options.is_secret(name)}
+    for name in shown:
+        if name.endswith("kwargs") and isinstance(shown[name], Mapping):
+            shown[name] = options.hide_call(shown[name])
     for name in options.OF_FACTS:
         if isinstance(facts := kwargs.get(name), Mapping):
             shown[name] = {fact: value for fact, value in facts.items() if fact != "address.headers"}

@@ -20,9 +20,6 @@ from llama_index_kimi._streaming import closing_streams, events_when_heard
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_NESTED = ("llm_kwargs", "additional_kwargs")
-# Headers in `additional_kwargs` are an error, and a trace has that of a call that failed as well.
-_SECRET = frozenset({"api_key", "default_headers", "extra_headers", "fallback_hosts", *options.OF_FACTS, *_NESTED})
 _dispatcher = get_dispatcher(__name__)
 
 
@@ -44,24 +41,26 @@ def traced(method: F) -> F:
     The span is of the object that is called: tracers ask it for its model, and name the span after its class.
     """
     spanned: Any = _dispatcher.span(method)
+    # What is called like a secret may be a value for the prompt: options stand in `llm_kwargs` there.
+    prompted = "prompt_args" in inspect.signature(method).parameters
+
+    def hide(argument: Any) -> Any:
+        if not isinstance(argument, dict):
+            return argument
+        if not prompted:
+            return options.hide_call(argument)
+        nested = argument.get("llm_kwargs")
+        return {**options.hide(argument), **({"llm_kwargs": options.hide_call(nested)} if nested else {})}
 
     @functools.wraps(method)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         with short_traceback:
-            return spanned.__get__(self)(*map(_hide_secrets, args), **_hide_secrets(kwargs))
+            return spanned.__get__(self)(*map(hide, args), **hide(kwargs))
 
     @functools.wraps(method)
     async def acall(self: Any, *args: Any, **kwargs: Any) -> Any:
         with short_traceback:
-            return await spanned.__get__(self)(*map(_hide_secrets, args), **_hide_secrets(kwargs))
+            return await spanned.__get__(self)(*map(hide, args), **hide(kwargs))
 
     wrapped: Any = acall if inspect.iscoroutinefunction(method) else call
     return cast(F, wrapped)
-
-
-def _hide_secrets(argument: Any) -> Any:
-    """Return options of a call with their secrets wrapped; anything else as it is."""
-    if not isinstance(argument, dict) or _SECRET.isdisjoint(argument):
-        return argument
-    hidden = options.hide(argument)
-    return {**hidden, **{name: _hide_secrets(argument[name]) for name in _NESTED if name in argument}}

@@ -492,6 +492,30 @@ def test_a_row_of_ones_own_hides_its_headers() -> None:
         assert CANARY not in text
 
 
+MISNAMED: list[dict[str, Any]] = [
+    {"openai_api_key": CANARY},
+    {"headers": {"X-Token": CANARY}},
+    {"model_kwargs": {"api_key": CANARY, "extra_headers": {"X-Token": CANARY}}},
+    {"client_kwargs": {"moonshot_api_key": CANARY}},
+]
+
+
+@pytest.mark.parametrize("mode", ["invoke", "stream"])
+@pytest.mark.parametrize("call", MISNAMED, ids=lambda call: next(iter(call)))
+def test_a_secret_under_a_name_that_is_an_error_is_in_no_trace(
+    kimi: LocalKimi, mode: str, call: dict[str, Any]
+) -> None:
+    model, runs = INVOKED[0].make(base_url=kimi.base_url, api_key=kimi.api_key), RunCollectorCallbackHandler()
+    bound = model.bind(**call)
+    for asked, options in ((model, call), (bound, {})):
+        with pytest.raises(ConfigError, match="There is no option"):
+            list(getattr(asked, mode)("Hello", config={"callbacks": [runs]}, **options))
+    seen = [str(run.model_dump() if hasattr(run, "model_dump") else run.dict()) for run in runs.traced_runs]
+    assert len(seen) == 2
+    for text in (*seen, repr(bound), dumps(bound)):
+        assert CANARY not in text
+
+
 def headed(kimi: LocalKimi) -> list[dict[str, Any]]:
     """Facts with a header in them, as a call is given them: of the host, and about it."""
     return [

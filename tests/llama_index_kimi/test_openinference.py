@@ -184,6 +184,25 @@ def test_headers_in_the_facts_of_a_call_are_in_no_span(kimi: LocalKimi, finished
     assert kimi.requests[-1].headers["x-gateway"] == CANARY
 
 
+@pytest.mark.parametrize("way", CALLS)
+@pytest.mark.parametrize(
+    "words", [{"openai_api_key": CANARY}, {"headers": {"X": CANARY}}, {"model_kwargs": {"api_key": CANARY}}]
+)
+def test_a_secret_under_a_name_that_is_an_error_is_in_no_span(
+    llm: KimiLLM, finished: InMemorySpanExporter, words: dict[str, Any], way: str
+) -> None:
+    with pytest.raises(ConfigError, match="There is no option"):
+        CALLS[way](llm, **words)
+    (span,) = finished.get_finished_spans()
+    assert CANARY not in span.to_json()
+
+
+def test_a_value_for_a_prompt_is_no_secret_whatever_it_is_called(llm: KimiLLM, kimi: LocalKimi) -> None:
+    kimi.enqueue(text=OBJECT)
+    llm.structured_predict(City, PromptTemplate("{request_headers}, {my_api_key}"), request_headers="a", my_api_key="b")
+    assert "a, b" in str(kimi.requests[-1].body["messages"])
+
+
 @pytest.mark.parametrize(("around", "inner", "way"), [(name, *rest) for name, rest in OBJECTS.items()])
 def test_the_call_of_an_object_is_within_its_span(
     llm: KimiLLM, kimi: LocalKimi, finished: InMemorySpanExporter, around: str, inner: str, way: Way
