@@ -21,6 +21,7 @@ from kimi_core import structured_output
 from kimi_core.errors import ConfigError
 from kimi_core.quoting import in_short, quoted
 from kimi_core.schema import wrapped
+from kimi_core.schema.empty_lists import may_leave_out, with_empty_lists
 from kimi_core.types import JsonObject
 from langchain_kimi._typed_dict import as_model
 
@@ -72,7 +73,7 @@ def output_schema_of(schema: Any) -> OutputSchema:
     try:
         if isinstance(schema, str | bytes):  # pydantic would evaluate text as Python
             raise TypeError("Text is no type.")
-        return _unwrapping(_shape_of(schema))
+        return _unwrapping(_filling(_shape_of(schema)))
     except Exception as error:  # of whatever kind: pydantic and LangChain ask the schema itself
         raise ConfigError(
             "with_structured_output takes a pydantic class, a TypedDict, a dataclass, any other type that pydantic "
@@ -91,6 +92,12 @@ def _shape_of(schema: Any) -> OutputSchema:
     if isinstance(schema, Mapping | BaseTool) or _is_function(schema):
         return _titled(convert_to_json_schema(dict(schema) if isinstance(schema, Mapping) else schema))
     return _named(schema, _adapter(schema).json_schema(), partial(_of_type, schema))
+
+
+def _filling(shape: OutputSchema) -> OutputSchema:
+    if shape.schema is None or not may_leave_out(shape.schema):
+        return shape
+    return replace(shape, make=partial(_of_filled, shape.make, shape.schema))
 
 
 def _unwrapping(shape: OutputSchema) -> OutputSchema:
@@ -153,6 +160,10 @@ def _kept_adapter(target: Any, _: str) -> TypeAdapter[Any]:
 
 def _of_wrapped(make: Callable[[Any], Any], value: Any) -> Any:
     return make(structured_output.unwrapped(value))
+
+
+def _of_filled(make: Callable[[Any], Any], schema: JsonObject, value: Any) -> Any:
+    return make(with_empty_lists(value, schema))
 
 
 def _of_type(target: Any, value: Any) -> Any:

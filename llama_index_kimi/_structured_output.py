@@ -37,6 +37,7 @@ from kimi_core import openai_shapes, server_tool_record, structured_output
 from kimi_core.errors import ConfigError, OutputError, StructuredOutputError
 from kimi_core.quoting import quoted
 from kimi_core.schema import wrapped
+from kimi_core.schema.empty_lists import may_leave_out, with_empty_lists
 from kimi_core.server_tool_record import TURNS
 from kimi_core.types import OutputFormat
 from llama_index_kimi._messages_out import bill_facts, read_bill
@@ -264,8 +265,16 @@ def _json_text(response: ChatResponse, output_cls: type[BaseModel], *, empty: st
 
 
 def _unwrapped(value: Any, output_cls: type[BaseModel]) -> Any:
-    """Return the value of a class; where that is no object, a tool gives it inside of one."""
-    return structured_output.unwrapped(value) if _is_wrapped(output_cls) else value
+    """Return the value of a class with all its lists; where that is no object, a tool gives it inside of one."""
+    value = structured_output.unwrapped(value) if _is_wrapped(output_cls) else value
+    schema = _schema_with_own_lists(output_cls)
+    return value if schema is None else with_empty_lists(value, schema)
+
+
+@lru_cache(maxsize=256)
+def _schema_with_own_lists(output_cls: type[BaseModel]) -> dict[str, Any] | None:
+    schema = output_cls.model_json_schema()
+    return schema if may_leave_out(schema) else None
 
 
 @lru_cache(maxsize=256)

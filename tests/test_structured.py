@@ -310,6 +310,34 @@ def test_a_class_that_requires_a_list_of_itself_is_answered(way: Way, kimi: Loca
     assert kimi.errors == []
 
 
+class Groups(RootModel[list[Group]]):
+    """Some groups."""
+
+
+@each(WAYS)
+@pytest.mark.parametrize("structured", ["json_schema", "function_calling"])
+def test_a_list_of_itself_that_an_answer_leaves_out_is_empty(way: Way, kimi: LocalKimi, structured: str) -> None:
+    bare = {"name": "a", "items": [{"name": "b"}]}
+    whole = Group(name="a", items=[Group(name="b", items=[])])
+    for cls, answer, made in ((Group, bare, whole), (Groups, [bare], Groups([whole]))):
+        value = {"value": answer} if cls is Groups else answer
+        if structured == "json_schema":
+            kimi.enqueue(text=json.dumps(answer))
+        else:
+            kimi.enqueue(tool_calls=[{"name": cls.__name__, "arguments": json.dumps(value)}])
+        assert way.ask(way.make(kimi, overrides={"structured": (structured,)}), cls) == made
+    if structured == "function_calling":
+        assert kimi.requests[-1].body["tools"][0]["function"]["parameters"]["required"] == ["value"]
+
+
+@each(WAYS)
+@pytest.mark.parametrize("answer", ['{"items": []}', '{"name": "a", "items": [{}]}', "{}"])
+def test_nothing_else_is_put_into_an_answer(way: Way, kimi: LocalKimi, answer: str) -> None:
+    kimi.enqueue(text=answer)
+    with pytest.raises(StructuredOutputError, match="name: Field required"):
+        way.ask(way.make(kimi), Group)
+
+
 class Numbers(RootModel[list[int]]):
     """Some numbers."""
 

@@ -39,11 +39,28 @@ def let_end(root: Atom, definitions: Mapping[str, Atom]) -> None:
         blocked = list(_blocked(root, definitions, ending, set()))
         # Lists of itself first: where they are optional, what leads to them has an end as well.
         lists = [(node, name) for node, name in blocked if _ends(node["properties"][name], ending, _LENIENT)]
-        for node, name in (lists or blocked)[:1]:  # the outermost alone: what is inside is then not looked at
+        # What only leads into the recursion (the one argument that an answer is) stays required.
+        own = [(node, name) for node, name in lists if _leads_back(node, name, definitions)]
+        for node, name in (own or lists or blocked)[:1]:  # the outermost alone: what is inside is then not looked at
             _make_optional(node, name)
         endless = not blocked
     if endless:
         raise NoValueError((), "it requires itself without end. Make a step of the recursion optional.")
+
+
+def _leads_back(node: Atom, name: str, definitions: Mapping[str, Atom]) -> bool:
+    """Return whether an object is, or is written like, one that a property of it leads to."""
+    waiting, seen = [node["properties"][name]], set()
+    while waiting:
+        inner = waiting.pop()
+        if inner == node:
+            return True
+        if "$ref" in inner and (target := inner["$ref"].removeprefix("#/$defs/")) not in seen:
+            seen.add(target)
+            waiting.append(definitions[target])
+        waiting += [*inner.get("anyOf", ()), *inner.get("properties", {}).values()]
+        waiting += [inner["items"]] if "items" in inner else []
+    return False
 
 
 def _make_optional(node: Atom, name: str) -> None:

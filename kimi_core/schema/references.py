@@ -48,7 +48,7 @@ def is_recursive(target: Target) -> bool:
     seen: set[int] = set()
     waiting = [target]
     while waiting:
-        for found in _references(waiting.pop()):
+        for found in references(waiting.pop()):
             if found.schema is target.schema:
                 return True
             if id(found.schema) not in seen:
@@ -72,7 +72,7 @@ def _follow(schema: Any, tokens: list[str]) -> tuple[bool, Any]:
     return True, schema
 
 
-def _references(target: Target) -> Iterator[Target]:
+def references(target: Target) -> Iterator[Target]:
     """Yield the targets of every reference written anywhere inside a subschema."""
     waiting = [target]
     while waiting:

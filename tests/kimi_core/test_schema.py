@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 
 from kimi_core.schema import PropertyNames, SchemaError, _assemble, normalise, tool_parameters, written
 from kimi_core.schema.compiler import Compiler
+from kimi_core.schema.empty_lists import with_empty_lists
 from tests.kimi_core.mfjs_checker import problems
 from tests.kimi_core.schema_strategies import VALUES, documents, values_for
 
@@ -754,3 +755,34 @@ def test_a_host_of_the_standard_gets_the_schema_as_it_is():
 def test_a_root_reference_is_left_alone_for_a_host_of_the_standard():
     schema = Tree.model_json_schema()
     assert tool_parameters(schema, "json_schema") == schema
+
+
+NODE = {
+    "type": "object",
+    "properties": {"of": {"type": "array", "items": {"$ref": "#/$defs/N"}}, "to": {"type": "string"}},
+    "required": ["of", "to"],
+}
+LOOSE = {**NODE, "properties": {"of": {"anyOf": [{"$ref": "#/$defs/N"}, {"type": "null"}]}}}
+PAIRS = {**NODE, "properties": {"of": {"type": "array", "items": {"$ref": "#/$defs/N"}, "minItems": 1}}}
+FLAT = {"type": "object", "properties": {"of": {"type": "array", "items": {"type": "string"}}}, "required": ["of"]}
+MINE = {**NODE, "properties": {"of": {"type": "array", "items": {"$ref": "#"}}}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "filled"),
+    [
+        ({"$ref": "#/$defs/N", "$defs": {"N": NODE}}, {"to": "a"}, {"to": "a", "of": []}),
+        ({"$ref": "#/$defs/N", "$defs": {"N": NODE}}, {"of": [{}, 5]}, {"of": [{"of": []}, 5]}),
+        ({"type": "array", "items": {"$ref": "#/$defs/N"}, "$defs": {"N": NODE}}, [{}], [{"of": []}]),
+        ({"anyOf": [{"$ref": "#/$defs/N"}, {"type": "null"}], "$defs": {"N": NODE}}, {}, {"of": []}),
+        (MINE, {"of": [{}]}, {"of": [{"of": []}]}),
+        ({"$ref": "#/$defs/N", "$defs": {"N": LOOSE}}, {}, {}),
+        ({"$ref": "#/$defs/N", "$defs": {"N": PAIRS}}, {}, {}),
+        ({"$ref": "#/$defs/N", "$defs": {"N": FLAT}}, {}, {}),
+        ({"$ref": "#/$defs/N", "$defs": {"N": {"$ref": "#/$defs/N"}}}, {}, {}),
+        ({"$ref": "#/$defs/N", "$defs": {"N": 5}}, {}, {}),
+        ({"$ref": "#/nowhere", "properties": 5, "anyOf": [5], "required": [[]]}, {}, {}),
+    ],
+)
+def test_only_a_list_of_its_own_object_is_empty_where_an_answer_leaves_it_out(schema, value, filled):
+    assert with_empty_lists(value, schema) == filled
