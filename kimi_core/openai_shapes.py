@@ -7,7 +7,7 @@ from typing import Any
 
 from kimi_core.errors import ConfigError, MessageError
 from kimi_core.quoting import quoted
-from kimi_core.types import JsonObject, OutputFormat, Tool
+from kimi_core.types import JsonObject, OutputFormat, Tool, is_builtin
 
 OWN = ("search", "codeInterpreter")
 """Types of tools that a host runs by itself, within one call (Runware)."""
@@ -102,7 +102,7 @@ def to_server_tools(tools: Any) -> tuple[Tool, ...]:
 
 def _to_server_tool(given: Any) -> Tool:
     match given:
-        case str() if given.startswith("$"):
+        case str() if is_builtin(given):
             return Tool(given, type="builtin_function")
         case str() if "/" in given:
             return Tool(given, type="formula")

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from kimi_core.errors import MessageError
 from kimi_core.quoting import in_short
-from kimi_core.types import JsonObject, Reasoning, ServerCall, ServerToolTurn, ToolCall
+from kimi_core.types import JsonObject, Reasoning, ServerCall, ServerToolTurn, ToolCall, is_builtin
 
 TURNS = "server_turns"
 """Where a message keeps the record, among its `additional_kwargs`."""
@@ -174,5 +174,5 @@ def to_tool_call(told: Mapping[str, Any]) -> ToolCall:
 
 
 def kind_of(name: str) -> str:
-    """Return the type that a tool's call most likely has: names of Moonshot's builtin functions begin with a dollar."""
-    return "builtin_function" if name.startswith("$") else "function"
+    """Return the type that a tool's call most likely has, by its name."""
+    return "builtin_function" if is_builtin(name) else "function"

@@ -189,6 +189,11 @@ class Message:
     refusal: str = ""
 
 
+def is_builtin(name: str) -> bool:
+    """Return whether a tool's name is that of a builtin function (`$web_search`), which begins with a dollar."""
+    return name.startswith("$")
+
+
 @dataclass(frozen=True, slots=True)
 class Tool:
     """A tool the model may call.

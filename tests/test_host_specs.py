@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 from drivers import Driver
@@ -26,6 +27,48 @@ def test_a_host_is_one_row(driver: Driver, kimi: LocalKimi, monkeypatch: pytest.
     assert driver.ask(model, "Hello").text == "From ACME."
     body = kimi.requests[-1].body
     assert (body["model"], body["reasoning"], body["max_tokens"]) == ("acme/kimi-26", {"enabled": False}, 9)
+
+
+def look(city: str) -> str:
+    """Look a city up."""
+    return city
+
+
+PLAIN = """
+plain = HostSpec(
+    name="plain",
+    title="Plain Inference",
+    address=Address(base_url="BASE_URL", key_env=("PLAIN_API_KEY",)),
+)
+"""
+
+K9 = """
+    ModelSpec(
+        id="kimi-k9", spellings="kimi-k9", context=9_000_000, default_output=90_000, thinking="always"
+    ),
+"""
+
+
+def test_a_plain_host_takes_six_lines_at_most(driver: Driver, kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch) -> None:
+    names: dict[str, Any] = {"HostSpec": HostSpec, "Address": Address}
+    exec(PLAIN.replace("BASE_URL", kimi.base_url), names)
+    assert len(PLAIN.strip().splitlines()) <= 6
+    monkeypatch.setitem(HOSTS, "plain", names["plain"])
+    monkeypatch.setenv("PLAIN_API_KEY", kimi.api_key)
+    assert driver.ask(driver.make(host="plain"), "Hello").text
+    answer = driver.ask(driver.make(host="plain", thinking=True), "Look Oslo up.", tools=[look])
+    assert [call["name"] for call in answer.tool_calls] == ["look"]
+    assert kimi.errors == []
+
+
+def test_a_model_takes_three_lines(driver: Driver, kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch) -> None:
+    (spec,) = eval(f"({K9})", {"ModelSpec": ModelSpec})
+    assert len(K9.strip().splitlines()) <= 3
+    monkeypatch.setitem(MODELS, "kimi-k9", spec)
+    kimi.enqueue(text="Nine.", unchecked=True)
+    model = driver.make(model="kimi-k9", base_url=kimi.base_url, api_key=kimi.api_key)
+    assert driver.ask(model, "Hello").text == "Nine."
+    assert kimi.requests[-1].body["model"] == "kimi-k9"
 
 
 def test_a_row_of_ones_own_needs_no_registration(driver: Driver, kimi: LocalKimi) -> None:

@@ -13,7 +13,7 @@ from kimi_core.client.answer_stream import AnswerStream
 from kimi_core.client.base_client import BaseClient
 from kimi_core.codecs import WireRequest
 from kimi_core.events import Event
-from kimi_core.hosts.profile import Profile, model_there
+from kimi_core.hosts.profile import Profile, model_there, of_host
 from kimi_core.request.plan import Plan
 from kimi_core.settings import Settings, fallback_settings
 from kimi_core.transport.waiting import BEGUN
@@ -265,7 +265,7 @@ class AsyncKimiClient(BaseClient):
     @property
     def account(self) -> Profile:
         """The facts for calls that are about no model."""
-        return replace(self.profile("kimi-k2.6"), model_id="")
+        return of_host(self.settings.host, self.settings.overrides)
 
     @cached_property
     def files(self) -> AsyncFiles:
@@ -313,7 +313,10 @@ class AsyncKimiClient(BaseClient):
 
     async def models(self) -> list[JsonObject]:
         """See `KimiClient.models`."""
-        body, _ = await self._transport.get("/models", self.profile("kimi-k2.6"))
+        from kimi_core.endpoints.paths import path_of
+
+        profile = self.account
+        body, _ = await self._transport.get(path_of("models", profile, "has no list of models"), profile)
         return list(body.get("data", []))
 
     async def count_tokens(self, request: Request) -> int:

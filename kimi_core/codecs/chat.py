@@ -39,6 +39,7 @@ from kimi_core.types import (
     ToolCall,
     ToolChoice,
     VideoPart,
+    is_builtin,
 )
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def wire_to_user(renamed: Mapping[str, str]) -> dict[str, str]:
 
 @lru_cache(maxsize=4096)
 def _legal(pattern: str, name: str) -> bool:
-    return name.startswith("$") or re.fullmatch(pattern, name) is not None
+    return is_builtin(name) or re.fullmatch(pattern, name) is not None
 
 
 def _patches(plan: Plan) -> Iterable[Mapping[str, Any]]:
@@ -255,7 +256,7 @@ class _MessageEncoder:
             "tool_call_id": message.tool_call_id,
             "content": content if isinstance(content, str) else self._parts(content),
         }
-        if message.name and message.name.startswith("$"):
+        if message.name and is_builtin(message.name):
             wire["name"] = message.name  # the protocol of builtin functions wants it
         return wire
 

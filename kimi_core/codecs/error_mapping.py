@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from kimi_core import errors as err
 from kimi_core.codecs.json_paths import first
 from kimi_core.hosts.addresses import is_same_origin, shown
+from kimi_core.hosts.common import SHORTEN
 from kimi_core.hosts.groups import ErrorRule
 from kimi_core.hosts.profile import Profile
 from kimi_core.quoting import in_short
@@ -25,11 +26,9 @@ _PARAM = ("error.param", "errors.0.parameter", "param")
 
 _OVERFLOW = (
     r"exceeded model token limit|token length too long|exceeds? the model|context.?length|context_?window|"
-    r"total message size .* exceeds|maximum context length|exceed_context_size"
+    r"maximum context length"
 )
-_SHORTEN = "Shorten or summarise the conversation, or use a model with a larger context."
 _NO_BALANCE = "The account has no balance left: recharge it in the host's console. Waiting does not help."
-_NO_PLAN = "The plan's allowance is used up; the host's console says when it begins anew."
 _GENERAL = (
     ErrorRule(
         error=err.ContentFilterError,
@@ -42,11 +41,10 @@ _GENERAL = (
         error=err.ContextOverflowError,
         status=400,
         message=_OVERFLOW,
-        advice=_SHORTEN,
+        advice=SHORTEN,
     ),
-    # llama.cpp: type `exceed_context_size_error`
     ErrorRule(
-        error=err.ContextOverflowError, status=400, kind=r"\w*context\w*(size|length|exceeded)\w*", advice=_SHORTEN
+        error=err.ContextOverflowError, status=400, kind=r"\w*context\w*(size|length|exceeded)\w*", advice=SHORTEN
     ),
     ErrorRule(
         error=err.BadRequestError,
@@ -61,35 +59,10 @@ _GENERAL = (
         r"recharge your account|please recharge|in arrears",
         advice=_NO_BALANCE,
     ),
-    # Kimi Code says so of its plans: 403 `You've reached your 5-hour usage limit`, 429 `kimi monthly usage limit`,
-    # 403 `You've reached your concurrent request limit`, 403 `access_terminated_error`.
-    *(ErrorRule(error=err.QuotaExceededError, status=s, message="usage limit", advice=_NO_PLAN) for s in (403, 429)),
-    ErrorRule(
-        error=err.RateLimitError,
-        status=403,
-        message="concurrent request limit",
-        retry=False,
-        advice="As many requests as the plan allows are running: wait until one has ended.",
-    ),
-    ErrorRule(
-        error=err.PermissionDeniedError,
-        status=403,
-        kind="access_terminated_error",
-        advice="This endpoint takes only the clients on its list, and this package does not pass itself off as one: "
-        "use a key of Moonshot's open platform.",
-    ),
     ErrorRule(error=err.OverloadedError, status=429, message="overloaded"),
     ErrorRule(error=err.OverloadedError, status=529),
     # By their type alone, since an error inside an answer has no status of its own.
     ErrorRule(error=err.RateLimitError, status=429, kind=r"rate_limit\w*"),
-    # llama-server, whose type is `server_error`: `image input is not supported - hint: … mmproj`
-    ErrorRule(
-        error=err.BadRequestError,
-        status=500,
-        message="(image|audio|video) input is not supported",
-        retry=False,
-        advice="The server runs without what reads pictures: start it with a projector (--mmproj), or leave them out.",
-    ),
     ErrorRule(error=err.InternalServerError, status=500, kind="server_error|unexpected_output"),
     ErrorRule(error=err.InternalServerError, status=503, kind="server_unavailable"),
     ErrorRule(error=err.BadRequestError, status=400, kind="invalid_request_error"),

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kimi_core.errors import DecodeError, UnsupportedError, make
+from kimi_core.endpoints.paths import path_of
+from kimi_core.errors import DecodeError, make
 from kimi_core.hosts.profile import Profile
 from kimi_core.quoting import in_short
 
@@ -32,10 +33,7 @@ def balance_path(profile: Profile) -> str:
     Raises:
         UnsupportedError: If the host has no endpoint for the balance.
     """
-    path = profile.host.endpoints.balance
-    if path is None:
-        raise UnsupportedError(f"{profile.host.title} (host={profile.host.name!r}) has no endpoint for the balance.")
-    return path
+    return path_of("balance", profile, "has no endpoint for the balance")
 
 
 def balance(body: Any, profile: Profile) -> Balance:

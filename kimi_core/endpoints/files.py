@@ -13,6 +13,7 @@ from urllib.parse import quote
 from pydantic_core import from_json
 
 from kimi_core.cache import UPLOADED
+from kimi_core.endpoints.paths import path_of
 from kimi_core.errors import ConfigError, DecodeError, MessageError, UnsupportedError, make
 from kimi_core.hosts.profile import Profile
 from kimi_core.media import data_urls, local_files
@@ -178,9 +179,7 @@ def _read(file: Any) -> tuple[str, bytes]:
 
 def _path(profile: Profile, id: str | None = None) -> str:
     """Return the path of all files, or of one."""
-    path = profile.host.endpoints.files
-    if path is None:
-        raise UnsupportedError(f"{profile.host.title} (host={profile.host.name!r}) keeps no files.")
+    path = path_of("files", profile, "keeps no files")
     if id is None:
         return path
     bare = id.removeprefix("ms://")

@@ -17,6 +17,7 @@ from kimi_core import errors as err
 from kimi_core import openai_shapes
 from kimi_core.codecs import WireRequest
 from kimi_core.codecs.json_paths import first
+from kimi_core.endpoints.paths import path_of
 from kimi_core.hosts.profile import Profile
 from kimi_core.quoting import in_short, quoted
 from kimi_core.types import JsonObject, Request, Tool
@@ -93,12 +94,7 @@ def fiber(uri: str, name: str, arguments: str | Mapping[str, Any], profile: Prof
 
 
 def _formula_path(uri: str, profile: Profile) -> str:
-    path = profile.host.endpoints.formulas
-    if path is None:
-        raise err.UnsupportedError(
-            f"The host {profile.host.name!r} has no formula tools, so {quoted(uri)} cannot be used there. Use "
-            "host='moonshot' or 'moonshot-cn', or overrides={'endpoints.formulas': '/formulas'} if it has them."
-        )
+    path = path_of("formulas", profile, f"has no formula tools, so {quoted(uri)} cannot be used there")
     if not _URI.fullmatch(uri):
         raise err.ConfigError(f"{quoted(uri)} is no formula's URI; one looks like 'moonshot/web-search:latest'.")
     return f"{path}/{uri}"
@@ -164,12 +160,7 @@ def search(
         UnsupportedError: If the host has no search.
         ConfigError: If a value is not what the host takes.
     """
-    path = profile.host.endpoints.search
-    if path is None:
-        raise err.UnsupportedError(
-            f"The host {profile.host.name!r} has no search of the web. Use host='moonshot' or 'moonshot-cn', or "
-            "overrides={'endpoints.search': '/tools/search'} if it has one."
-        )
+    path = path_of("search", profile, "has no search of the web")
     if not isinstance(query, str) or not query.strip():
         raise err.ConfigError(f"A search needs a text to look for, got {quoted(query)}.")
     body: JsonObject = {

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from kimi_core.codecs import WireRequest
-from kimi_core.errors import DecodeError, UnsupportedError, make
+from kimi_core.endpoints.paths import path_of
+from kimi_core.errors import DecodeError, make
 from kimi_core.hosts.profile import Profile
 from kimi_core.quoting import in_short
 
@@ -16,9 +17,7 @@ def request(profile: Profile, wire: WireRequest) -> WireRequest:
     Raises:
         UnsupportedError: If the host has no such endpoint.
     """
-    path = profile.host.endpoints.count_tokens
-    if path is None:
-        raise UnsupportedError(f"{profile.where} has no endpoint that counts tokens.")
+    path = path_of("count_tokens", profile, "has no endpoint that counts tokens")
     return WireRequest(path=path, body={"model": profile.model_id, "messages": wire.body["messages"]})
 
 

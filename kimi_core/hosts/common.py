@@ -19,6 +19,9 @@ EMPTY_RESULT = "Tool output is empty."
 """What Moonshot's own clients write (kimi-cli `soul/message.py`, kimi-code `toolResultRender.ts`), since its reference
 says that content must not be empty; no 400 for the role `tool` is on record."""
 
+SHORTEN = "Shorten or summarise the conversation, or use a model with a larger context."
+"""What to do when the context is too long."""
+
 WEIGHTS = {
     "kimi-k3": "moonshotai/Kimi-K3",
     "kimi-k2.7-code": "moonshotai/Kimi-K2.7-Code",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from kimi_core import errors as err
-from kimi_core.hosts.common import EMPTY_RESULT, K3_CHOICES, K3_EFFORTS, K26, THINKING_CHOICES
+from kimi_core.hosts.common import EMPTY_RESULT, K3_CHOICES, K3_EFFORTS, K26, SHORTEN, THINKING_CHOICES
 from kimi_core.hosts.groups import (
     MOONSHOT_NAMES,
     Address,
@@ -119,6 +119,30 @@ _PRICES = {
     "kimi-k2.7-code-highspeed": Price(cached=0.38, input=1.90, output=8.00, as_of=_MODELS_PAGE),
     "kimi-k2.6": Price(cached=0.16, input=0.95, output=4.00, as_of=_MODELS_PAGE),
 }
+
+_NO_PLAN = "The plan's allowance is used up; the host's console says when it begins anew."
+_KIMI_CODE_ERRORS = (
+    # 403 `You've reached your 5-hour usage limit`, 429 `kimi monthly usage limit`
+    *(ErrorRule(error=err.QuotaExceededError, status=s, message="usage limit", advice=_NO_PLAN) for s in (403, 429)),
+    # 403 `You've reached your concurrent request limit`
+    ErrorRule(
+        error=err.RateLimitError,
+        status=403,
+        message="concurrent request limit",
+        retry=False,
+        advice="As many requests as the plan allows are running: wait until one has ended.",
+    ),
+    ErrorRule(
+        error=err.PermissionDeniedError,
+        status=403,
+        kind="access_terminated_error",
+        advice="This endpoint takes only the clients on its list, and this package does not pass itself off as one: "
+        "use a key of Moonshot's open platform.",
+    ),
+    ErrorRule(
+        error=err.ContextOverflowError, status=400, message="total message size .* exceeds limit", advice=SHORTEN
+    ),
+)
 
 _MOONSHOT = HostSpec(
     name="moonshot",
@@ -260,7 +284,7 @@ _KIMI_CODE = replace(
     tools=replace(_MOONSHOT.tools, builtin=False),
     media=replace(_MOONSHOT.media, urls=frozenset({"data"}), inline_limit=None, file_purposes=(), file_limit=None),
     usage=replace(_MOONSHOT.usage, prices={}),
-    errors=replace(_MOONSHOT.errors, rules=()),  # the general rules know its words
+    errors=replace(_MOONSHOT.errors, rules=_KIMI_CODE_ERRORS),
     per_model={
         **_MOONSHOT.per_model,
         # `thinking: {"type": "disabled"}` is taken for k3 here (a live report of 2026-09-14).

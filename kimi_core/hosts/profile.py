@@ -127,6 +127,15 @@ def check_refused(options: Iterable[object]) -> None:
             raise ConfigError(f"`sampling.refuses` of a host names options; there is no option {quoted(name)}.{hint}")
 
 
+def of_host(host: HostSpec, patch: Mapping[str, Any] | None = None) -> Profile:
+    """Return the facts for calls that are about no model: those of the host, with the user's own.
+
+    Raises:
+        ConfigError: If the patch names a fact that there is not.
+    """
+    return Profile(patched(host, patch or {}), models.MODELS[models.NEAREST], model_id="")
+
+
 def _written(host: HostSpec, model: str, suffix: str) -> str:
     """Return a model's id as the host writes it."""
     bare = model.removesuffix(suffix)

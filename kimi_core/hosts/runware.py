@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from kimi_core import errors as err
-from kimi_core.hosts.common import K3_EFFORTS
+from kimi_core.hosts.common import K3_EFFORTS, SHORTEN
 from kimi_core.hosts.groups import (
     DETAILS,
     OPENAI_NAMES,
@@ -57,7 +57,7 @@ _ERRORS = (
     ErrorRule(
         error=err.ContextOverflowError,
         message=r"context.?(length|window)|maximum context|prompt is too long",
-        advice="Shorten or summarise the conversation, or use a model with a larger context.",
+        advice=SHORTEN,
     ),
     ErrorRule(error=err.InternalServerError, kind=r".*timeout.*"),  # of the host's own provider: trying again helps
     ErrorRule(error=err.NotFoundError, kind=r".*(notFound|expired)"),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import replace
 
-from kimi_core.hosts.common import BY_EFFORT, K3_EFFORTS, WEIGHTS, switches
+from kimi_core import errors as err
+from kimi_core.hosts.common import BY_EFFORT, K3_EFFORTS, SHORTEN, WEIGHTS, switches
 from kimi_core.hosts.groups import (
     Address,
     ChoiceMode,
     ErrorMapping,
+    ErrorRule,
     MediaRules,
     ModelIds,
     OutputRules,
@@ -24,6 +26,19 @@ from kimi_core.hosts.spec import HostSpec
 
 _OBSERVED = dt.date(2026, 11, 28)
 _UNNAMED: frozenset[ChoiceMode] = frozenset({"auto", "none", "required"})
+
+# Of servers that are built on it as well, and of one that nobody knows, which may be such a server.
+_LLAMA_CPP_ERRORS = (
+    # Its type is `server_error`: `image input is not supported - hint: … mmproj`.
+    ErrorRule(
+        error=err.BadRequestError,
+        status=500,
+        message="(image|audio|video) input is not supported",
+        retry=False,
+        advice="The server runs without what reads pictures: start it with a projector (--mmproj), or leave them out.",
+    ),
+    ErrorRule(error=err.ContextOverflowError, status=400, message="exceed_context_size", advice=SHORTEN),
+)
 
 _SGLANG = HostSpec(
     name="sglang",
@@ -57,6 +72,7 @@ _OLLAMA_CLOUD = HostSpec(
     reasoning=ReasoningRules(keys_in=("reasoning", "reasoning_content"), key_out="reasoning"),
     media=MediaRules(kinds=frozenset({"image"}), urls=frozenset({"data"})),
     usage=UsageRules(cost_paths=()),
+    errors=ErrorMapping(rules=_LLAMA_CPP_ERRORS),
     # Whether forced tools are enforced is unconfirmed; structured output does not rest on it.
     per_model={
         "kimi-k3": {
@@ -173,7 +189,9 @@ SPECS = (
         ),
         media=MediaRules(kinds=frozenset({"image"})),  # its part for videos is `input_video`
         usage=UsageRules(cost_paths=()),
-        errors=ErrorMapping(refused_option=r"\b(?P<option>n)_cmpl cannot be greater than the number of slots"),
+        errors=ErrorMapping(
+            rules=_LLAMA_CPP_ERRORS, refused_option=r"\b(?P<option>n)_cmpl cannot be greater than the number of slots"
+        ),
         tier="documented",
         as_of=_OBSERVED,
         source="README of the server; observed on llama-server 0c1e570, 2026-11-28",
@@ -210,6 +228,7 @@ SPECS = (
         ),
         media=MediaRules(urls=frozenset({"data"})),
         usage=UsageRules(cost_paths=()),
+        errors=ErrorMapping(rules=_LLAMA_CPP_ERRORS),
         source="lmstudio.ai: blog v0.3.29, API reference",
     ),
     HostSpec(
@@ -222,6 +241,7 @@ SPECS = (
             # vLLM and SGLang answer by the schema and call no tool, without a word: an unknown server may be either.
             with_tools=False,
         ),
+        errors=ErrorMapping(rules=_LLAMA_CPP_ERRORS),
         as_of=_OBSERVED,
         source="the defaults; what vLLM, SGLang and llama-server were observed to do, 2026-11-28",
     ),

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from hashlib import blake2s
 from typing import Final
 
+from kimi_core.types import is_builtin
+
 LONGEST: Final = 64
 
 # Moonshot's chat API page: `^[a-zA-Z_][a-zA-Z0-9-_]{2,63}$`. Newer pages allow 1 to 128 characters; this is what
@@ -43,7 +45,7 @@ def safe_names(names: Sequence[str]) -> dict[str, str]:
 
 def is_legal(name: str) -> bool:
     """Return whether the server takes the name as it is."""
-    return name.startswith("$") or _LEGAL.fullmatch(name) is not None
+    return is_builtin(name) or _LEGAL.fullmatch(name) is not None
 
 
 def _spell(name: str) -> str:

@@ -14,7 +14,6 @@ OVERFLOWS = [
     "Input token length too long",
     "prompt tokens + max_tokens exceeds the model specification",
     "Invalid request: Your request exceeded model token limit: 262144 (requested: 300000)",
-    "total message size 3000000 exceeds limit 2097152",
     "This model's maximum context length is 2048 tokens",
     "litellm.ContextWindowExceededError: litellm.BadRequestError: too long",
 ]
@@ -55,13 +54,7 @@ CASES = [
     (429, "Your account u<ak> request reached TPD rate limit, current:9, limit:8", "rate_limit_reached_error", core.RateLimitError, False),
     (429, "You exceeded your current token quota: <org> 0, please check your account balance", "exceeded_current_quota_error", core.QuotaExceededError, False),
     (429, "Your account org is suspended due to insufficient balance, please recharge your account", "", core.QuotaExceededError, False),
-    # Kimi Code: its plans' limits
-    (429, "You've reached your usage limit for this period", "rate_limit_error", core.QuotaExceededError, False),
-    (429, "kimi monthly usage limit", "", core.QuotaExceededError, False),
     (429, "We're receiving too many requests at the moment", "", core.RateLimitError, True),
-    (403, "You've reached your 5-hour usage limit. Try again later", "permission_denied_error", core.QuotaExceededError, False),
-    (403, "You've reached your concurrent request limit", "permission_denied_error", core.RateLimitError, False),
-    (403, "Kimi For Coding is currently only available for Coding Agents", "access_terminated_error", core.PermissionDeniedError, False),
     (402, "unable to verify your membership benefits", "", core.QuotaExceededError, False),
     # and the others
     (403, "no open api access", "permission_denied_error", core.PermissionDeniedError, False),
@@ -78,6 +71,24 @@ def test_a_refusal_is_the_error_that_it_means(
     status: int, message: str, type: str, error: type, retryable: bool
 ) -> None:
     made = refused(status, said(message, type))
+    assert (kind(made), made.is_retryable, made.status_code) == (error, retryable, status)
+
+
+OF_KIMI_CODE = [
+    (429, "You've reached your usage limit for this period", "rate_limit_error", core.QuotaExceededError, False),
+    (429, "kimi monthly usage limit", "", core.QuotaExceededError, False),
+    (403, "You've reached your 5-hour usage limit. Try again later", "permission_denied_error", core.QuotaExceededError, False),
+    (403, "You've reached your concurrent request limit", "permission_denied_error", core.RateLimitError, False),
+    (403, "Kimi For Coding is currently only available for Coding Agents", "access_terminated_error", core.PermissionDeniedError, False),
+    (400, "total message size 3000000 exceeds limit 2097152", "invalid_request_error", core.ContextOverflowError, False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "message", "type", "error", "retryable"), OF_KIMI_CODE)
+def test_what_kimi_code_says_of_its_plans_is_the_error_that_it_means(
+    status: int, message: str, type: str, error: type, retryable: bool
+) -> None:
+    made = refused(status, said(message, type), "kimi-code")
     assert (kind(made), made.is_retryable, made.status_code) == (error, retryable, status)
 
 

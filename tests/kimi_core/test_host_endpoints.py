@@ -184,7 +184,7 @@ def test_what_is_no_uri_is_not_asked_for(kimi: LocalKimi, run: Run, uri: str) ->
 def test_a_host_that_has_none_of_these_is_named_with_the_way_out(
     kimi: LocalKimi, run: Run, method: str, args: list[Any]
 ) -> None:
-    with pytest.raises(core.UnsupportedError, match=r"'aimlapi' has no .*host='moonshot'.*overrides="):
+    with pytest.raises(core.UnsupportedError, match=r"'aimlapi'\) has no .*host='moonshot'.*overrides="):
         run(kimi, method, *args, settings={"host": "aimlapi"})
     assert kimi.requests == []
 

@@ -11,6 +11,7 @@ class Endpoints:
 
     Attributes:
         chat: Where answers are asked for; empty for `base_url` itself.
+        models: Where the models are listed that may be used.
         count_tokens: Where prompt tokens are counted.
         formulas: Where formula tools are listed and run.
         search: Where the web is searched without a model.
@@ -19,6 +20,7 @@ class Endpoints:
     """
 
     chat: str = "/chat/completions"
+    models: str | None = "/models"
     count_tokens: str | None = None
     formulas: str | None = None
     search: str | None = None
