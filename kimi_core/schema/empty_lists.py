@@ -57,7 +57,7 @@ def _followed(at: Target) -> Target:
 
 def _chosen(value: Any, at: Target) -> Target:
     """Return the one branch of a choice that is of the value's type, or the subschema."""
-    kind = {dict: "object", list: "array"}.get(type(value))
+    kind = "object" if isinstance(value, dict) else "array" if isinstance(value, list) else None
     fitting = [branch for branch in _branches(at) if branch.schema.get("type") == kind]
     return fitting[0] if kind and len(fitting) == 1 else at
 

@@ -74,11 +74,12 @@ def _follow(schema: Any, tokens: list[str]) -> tuple[bool, Any]:
 
 def references(target: Target) -> Iterator[Target]:
     """Yield the targets of every reference written anywhere inside a subschema."""
-    waiting = [target]
+    waiting, seen = [target], set()
     while waiting:
         schema, scope = waiting.pop()
-        if not isinstance(schema, Mapping):
+        if not isinstance(schema, Mapping) or id(schema) in seen:  # one that holds itself would never end
             continue
+        seen.add(id(schema))
         scope = enter(scope, schema)
         reference = schema.get("$ref")
         if isinstance(reference, str) and (found := resolve(reference, scope)):
