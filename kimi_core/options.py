@@ -270,6 +270,18 @@ def split(
     return connection, options, own
 
 
+def hide_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return facts with the headers among them as `SecretStr`, also where they stand in a way that is an error."""
+    return {
+        name: fact
+        if not isinstance(fact, Mapping)
+        else headers.hidden(fact)
+        if str(name).endswith("headers")
+        else hide_facts(fact)
+        for name, fact in facts.items()
+    }
+
+
 def hide(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return options of a constructor or call, with the key and the headers among them as `SecretStr`."""
     hidden = dict(given)
@@ -279,9 +291,8 @@ def hide(given: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(given.get(name), Mapping):
             hidden[name] = headers.hidden(given[name])
     for name in OF_FACTS:
-        facts = given.get(name)
-        if isinstance(facts, Mapping) and isinstance(facts.get("address.headers"), Mapping):
-            hidden[name] = {**facts, "address.headers": headers.hidden(facts["address.headers"])}
+        if isinstance(facts := given.get(name), Mapping):
+            hidden[name] = hide_facts(facts)
     if isinstance(places := given.get("fallback_hosts"), list | tuple):
         hidden["fallback_hosts"] = [hide(place) if isinstance(place, Mapping) else place for place in places]
     return hidden

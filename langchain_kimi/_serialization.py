@@ -38,7 +38,7 @@ def shown(kwargs: JsonObject) -> JsonObject:
             shown[name] = options.hide_call(shown[name])
     for name in options.OF_FACTS:
         if isinstance(facts := kwargs.get(name), Mapping):
-            shown[name] = {fact: value for fact, value in facts.items() if fact != "address.headers"}
+            shown[name] = options.hide_facts(facts)
     if isinstance(kwargs.get("runware"), Mapping):
         shown["runware"] = options.traceable_runware(kwargs["runware"])
     return shown
