@@ -325,7 +325,7 @@ def test_a_list_of_itself_that_an_answer_leaves_out_is_empty(way: Way, kimi: Loc
             kimi.enqueue(text=json.dumps(answer))
         else:
             kimi.enqueue(tool_calls=[{"name": cls.__name__, "arguments": json.dumps(value)}])
-        assert way.ask(way.make(kimi, overrides={"structured": (structured,)}), cls) == made
+        assert way.ask(way.make(kimi, overrides={"structured.ways": (structured,)}), cls) == made
     if structured == "function_calling":
         assert kimi.requests[-1].body["tools"][0]["function"]["parameters"]["required"] == ["value"]
 
