@@ -119,6 +119,12 @@ class SimpleOptions(BaseModel):
         "`promote` makes the reasoning its text, `keep` hands it on. A stream is not asked for again: `retry` keeps it "
         "with a warning.",
     )
+    merge_deltas: bool | None = Field(
+        default=None,
+        description="Hand on deltas of a stream that came in one network read as one, and the arguments of a tool call "
+        "in pieces that grow with what was handed on, at the latest after 250 ms (the default). False keeps each delta "
+        "apart, as the host sent it.",
+    )
     runware: Mapping[str, Any] | None = Field(
         default=None,
         repr=False,  # the address of a webhook may hold a token

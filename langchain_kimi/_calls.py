@@ -88,6 +88,7 @@ def prepare(
         headers=asked["include_response_headers"],
         prefill=_prefill(request.messages[-1:]) if asked["include_prefill"] else "",
         single_call=request.options.parallel_tool_calls is False,
+        merge=request.options.merge_deltas is not False,
         served=any(tool.type != "function" for tool in request.tools),
     )
     if run_manager and message_format.costs:

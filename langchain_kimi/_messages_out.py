@@ -39,6 +39,7 @@ class MessageFormat:
         headers: The answer's headers go into `response_metadata`.
         prefill: What the text begins with: that of the message that is continued.
         single_call: Only the first tool call is handed on.
+        merge: Tool arguments are handed on in growing pieces (`merge_deltas`).
         served: Server tools are on offer.
         several: The answer has others beside it, whose tokens are counted with its own.
     """
@@ -51,6 +52,7 @@ class MessageFormat:
     headers: bool = False
     prefill: str = ""
     single_call: bool = False
+    merge: bool = True
     served: bool = False
     several: bool = False
 

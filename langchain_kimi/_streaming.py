@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from time import monotonic
 from typing import Any, TypeVar
 
 from langchain_core.messages import AIMessageChunk
@@ -26,12 +27,10 @@ from kimi_core.events import (
 from kimi_core.types import JsonObject, Reasoning, ToolCall
 from langchain_kimi import _server_tools
 from langchain_kimi._json_escapes import Escaper, HalfEscapes
-from langchain_kimi._messages_in import PROVIDER
+from langchain_kimi._light_chunks import TEMPLATES, BlockTemplate, ChunkTemplate
 from langchain_kimi._messages_out import (
     CALL_INDEX,
-    REASONING_INDEX,
     SERVER_TOOL_INDEX,
-    TEXT_INDEX,
     MessageFormat,
     close_arguments,
     original_arguments,
@@ -39,17 +38,19 @@ from langchain_kimi._messages_out import (
     reasoning_block,
     to_kwargs,
     to_metadata,
-    to_refusal,
     to_usage,
 )
 
 _M = TypeVar("_M")
 
 COALESCE = 256
-"""Characters of tool arguments that are handed on at once.
+GROWTH = 16
+PATIENCE = 0.25
+"""When arguments of a tool call are handed on: as soon as there are so many characters, and one part in so many of what
+was handed on before; or so many seconds after the last, so that who reads along sees them arrive.
 
-LangChain parses the partial JSON of every chunk as it is made (0.4 ms for 100 characters), so that handing on
-single tokens costs more than everything else together.
+LangChain parses the partial JSON of a message whenever chunks are added up (0.4 ms for 100 characters), all of it each
+time. Pieces of one size would make that grow with the square of the length; pieces that grow make it linear.
 """
 
 
@@ -61,13 +62,14 @@ class ChunkMaker:
 
     def __init__(self, message_format: MessageFormat) -> None:
         self._message_format = message_format
-        self._template: ChunkTemplate = _templates[message_format.v1]
+        self._template: ChunkTemplate = TEMPLATES[message_format.v1]
         self._builder = ResponseBuilder()
         self._prefill = message_format.prefill
         self._key: str | None = None
         self._call: ToolCallDelta | None = None
         self._pending: list[str] = []
-        self._size = 0
+        self._size = self._sent = 0
+        self._since = 0.0
         self._escapers: dict[int, Escaper] = {}
         self._halves: dict[int, HalfEscapes] = {}
 
@@ -104,18 +106,34 @@ class ChunkMaker:
             self._call = delta
         self._pending.append(delta.arguments)
         self._size += len(delta.arguments)
-        return [*ready, *self._flush()] if self._size >= COALESCE or delta.name else ready
+        return [*ready, *self._flush(hold=self._message_format.merge)] if delta.name or self._is_due() else ready
 
-    def _flush(self) -> list[ChatGenerationChunk]:
+    def _is_due(self) -> bool:
+        """Return whether the arguments that are held back are to be handed on."""
+        enough = max(COALESCE, self._sent // GROWTH)
+        return not self._message_format.merge or self._size >= enough or monotonic() - self._since >= PATIENCE
+
+    def _flush(self, *, hold: bool = False) -> list[ChatGenerationChunk]:
+        """Return what is held back of arguments. With `hold` their end stays, so that what follows begins no object."""
         call, arguments = self._call, "".join(self._pending)
         if call is None:
             return []
-        self._call, self._size = None, 0
+        begun = not call.name and self._sent > 0
+        self._call, self._since = None, monotonic()
         self._pending.clear()
+        if hold and (end := _last_cut(arguments)):
+            arguments, rest = arguments[:end], arguments[end:]
+            self._call = ToolCallDelta(call.index, rest)
+            self._pending.append(rest)
+        self._size = sum(map(len, self._pending))
+        self._sent = self._sent + len(arguments) if begun else len(arguments)
         if call.index in self._halves or "\\" in arguments:
             arguments = self._halves.setdefault(call.index, HalfEscapes()).feed(arguments)
         if self._message_format.events:
             arguments = self._escapers.setdefault(call.index, Escaper()).feed(arguments)
+        if hold and not begun and (end := _last_cut(arguments[: COALESCE + 1])):  # LangChain parses the beginning
+            rest = arguments[end:]
+            return [self._call_chunk(call, arguments[:end]), self._call_chunk(ToolCallDelta(call.index, rest), rest)]
         return [self._call_chunk(call, arguments)]
 
     def _call_chunk(self, call: ToolCallDelta, arguments: str) -> ChatGenerationChunk:
@@ -125,11 +143,10 @@ class ChunkMaker:
         content = (
             [{**{k: v for k, v in block.items() if v is not None}, "index": index}] if self._message_format.v1 else ""
         )
-        message = AIMessageChunk(
-            content=content,
-            tool_call_chunks=[part],
-            response_metadata=self._template.metadata.copy(),
-        )
+        if arguments and arguments.lstrip()[:1] != "{":
+            return self._template.arguments(part, content)
+        metadata = self._template.metadata.copy()
+        message = AIMessageChunk(content=content, tool_call_chunks=[part], response_metadata=metadata)
         return ChatGenerationChunk(message=message)
 
     def _ending(self) -> list[ChatGenerationChunk]:
@@ -168,6 +185,14 @@ class ChunkMaker:
                 ends[i] = ends.get(i, "") + close_arguments(call.arguments, events=events)
         closings = [self._call_chunk(ToolCallDelta(i, end), end) for i, end in ends.items() if end]
         return closings, original_arguments(calls, valid, broken if closings or events else ())
+
+
+def _last_cut(arguments: str) -> int:
+    """Return the last place at which arguments can be cut so that the rest cannot begin an object; 0 for none.
+
+    LangChain parses a piece that can, and takes it for the beginning of a call.
+    """
+    return len(arguments.rstrip("{ \t\r\n")) - 1 if arguments.strip("{ \t\r\n") else 0
 
 
 class ServerToolChunkMaker(ChunkMaker):
@@ -246,79 +271,6 @@ class ServerToolChunkMaker(ChunkMaker):
         return ChatGenerationChunk(message=message)
 
 
-class ChunkTemplate:
-    """Makes light chunks: copies of one that was validated, each with its own lists and dicts.
-
-    A stream makes thousands, and LangChain keeps them all until it ends. Validation costs twice what the rest of a
-    chunk does, and every object less spares the garbage collector (12 of 36 µs a chunk at 10,000 chunks). The set
-    of given field names is the one thing that copies share; it is the same for all of them.
-    """
-
-    reasoning_index = ""
-    """The index of blocks of reasoning; only where there are blocks."""
-
-    def __init__(self, metadata: dict[str, str]) -> None:
-        self.metadata = metadata
-        message = AIMessageChunk(content="", id=None, additional_kwargs={}, response_metadata=metadata)
-        self._message = message.__dict__
-        self._fresh = [(k, type(v)) for k, v in message.__dict__.items() if type(v) in (list, dict) and not v]
-        self._chunk = ChatGenerationChunk(message=message, text="").__dict__
-        self._names = {*message.model_fields_set, *ChatGenerationChunk.model_fields}
-
-    def text(self, text: str) -> ChatGenerationChunk:
-        """Return a chunk of text."""
-        return self._make(text, text, {})
-
-    def reasoning(self, text: str) -> ChatGenerationChunk:
-        """Return a chunk of reasoning."""
-        return self._make("", "", {"reasoning_content": text})
-
-    def refusal(self, text: str) -> ChatGenerationChunk:
-        """Return a chunk of a refusal."""
-        return self._make("", self._message["content"], to_refusal(text))
-
-    def _make(self, text: str, content: Any, kwargs: dict[str, str]) -> ChatGenerationChunk:
-        fields = self._message.copy()
-        for name, kind in self._fresh:
-            fields[name] = kind()
-        fields["content"] = content
-        fields["additional_kwargs"] = kwargs
-        fields["response_metadata"] = self.metadata.copy()
-        chunk = self._chunk.copy()
-        chunk["text"] = text
-        chunk["message"] = self._cast(AIMessageChunk, fields, {})
-        return self._cast(ChatGenerationChunk, chunk, None)
-
-    def _cast(self, cls: type[_M], fields: dict[str, Any], extra: dict[str, Any] | None) -> _M:
-        made = cls.__new__(cls)
-        _set(made, "__dict__", fields)
-        _set(made, "__pydantic_fields_set__", self._names)
-        _set(made, "__pydantic_extra__", extra)
-        _set(made, "__pydantic_private__", None)
-        return made
-
-
-class BlockTemplate(ChunkTemplate):
-    """The same with standard blocks as content: those of one turn of an answer, the first unless server tools run."""
-
-    def __init__(self, turn: int = 0) -> None:
-        super().__init__({"model_provider": PROVIDER, "output_version": "v1"})
-        self.text_index, self.reasoning_index = TEXT_INDEX.format(turn), REASONING_INDEX.format(turn)
-
-    def text(self, text: str) -> ChatGenerationChunk:
-        return self._make(text, [{"type": "text", "text": text, "index": self.text_index}], {})
-
-    def reasoning(self, text: str) -> ChatGenerationChunk:
-        return self._make("", [{"type": "reasoning", "reasoning": text, "index": self.reasoning_index}], {})
-
-
 def chunk_maker(message_format: MessageFormat) -> ChunkMaker:
     """Return what makes the chunks of a stream."""
     return ServerToolChunkMaker(message_format) if message_format.served else ChunkMaker(message_format)
-
-
-_set = object.__setattr__
-_templates = {
-    False: ChunkTemplate({"model_provider": PROVIDER}),
-    True: BlockTemplate(),
-}

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import aclosing, closing, contextmanager
 from contextvars import ContextVar
+from time import monotonic
 from types import FunctionType, SimpleNamespace
 from typing import Any, TypeVar
 
@@ -53,7 +55,8 @@ from llama_index_kimi._tools import read_arguments
 G = TypeVar("G")
 
 GROWTH = 64
-"""Arguments are handed on whenever they have grown by one part in so many.
+PATIENCE = 0.25
+"""Arguments are handed on whenever they have grown by one part in so many, or so many seconds have passed.
 
 Every response holds all of them so far, so that handing on each token of a long text would copy it over and over.
 """
@@ -100,6 +103,7 @@ class StreamResponses:
         "_blocks",
         "_builder",
         "_calls",
+        "_growth",
         "_raw",
         "_refusal",
         "_single",
@@ -109,13 +113,15 @@ class StreamResponses:
         "_turns",
     )
 
-    def __init__(self, *, single_call: bool = False) -> None:
+    def __init__(self, *, single_call: bool = False, merge: bool = True) -> None:
         """Begin.
 
         Args:
             single_call: Hand on the first tool call only.
+            merge: Hand on tool arguments in growing pieces, and not each as it came.
         """
         self._builder = ResponseBuilder()
+        self._growth = GROWTH if merge else sys.maxsize
         self._single = single_call
         self._thought = ""
         self._thinking: list[ThinkingBlock] = []
@@ -167,7 +173,7 @@ class StreamResponses:
         if delta.index == len(self._calls):
             if self._calls:
                 self._calls[-1].close_arguments()
-            self._calls.append(_GrowingCall(delta))
+            self._calls.append(_GrowingCall(delta, self._growth))
         return self._response() if self._calls[delta.index].grow(delta.arguments) else None
 
     def _response(self, delta: str = "", **more: Any) -> ChatResponse:
@@ -190,21 +196,24 @@ class StreamResponses:
 class _GrowingCall:
     """A call in the making. Its arguments stay text until the next call begins or the stream has ended."""
 
-    __slots__ = ("_first", "_pending", "_size", "block", "wire")
+    __slots__ = ("_first", "_growth", "_pending", "_since", "_size", "block", "wire")
 
-    def __init__(self, first: ToolCallDelta) -> None:
+    def __init__(self, first: ToolCallDelta, growth: int) -> None:
         self._first = first
+        self._growth = growth
         self._pending: list[str] = []
         self._size = 0
+        self._since = monotonic()
         self._show("")
 
     def grow(self, arguments: str) -> bool:
         """Take more arguments in; return whether there is enough new to be shown."""
         self._pending.append(arguments)
         self._size += len(arguments)
-        shown = self._shown
-        if shown and self._size - len(shown) < len(shown) // GROWTH:
+        shown = len(self._shown)
+        if shown and self._size - shown < shown // self._growth and monotonic() - self._since < PATIENCE:
             return False
+        self._since = monotonic()
         self._show(self._all())
         return True
 

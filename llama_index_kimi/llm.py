@@ -269,14 +269,14 @@ class KimiLLM(KimiFields):
     def _stream(self, messages: Sequence[ChatMessage], kwargs: JsonObject) -> ChatResponseGen:
         request, connection, single_call = to_request(self, messages, kwargs)
         events = self._client.derived(**connection).stream(request)
-        builder = _streaming.StreamResponses(single_call=single_call)
+        builder = _streaming.StreamResponses(single_call=single_call, merge=request.options.merge_deltas is not False)
         builder.add(next(events))  # a generator that was begun closes its connection even when nobody iterates it
         return _streaming.closed_with_call(_streaming.responses(builder, events))
 
     async def _astream(self, messages: Sequence[ChatMessage], kwargs: JsonObject) -> ChatResponseAsyncGen:
         request, connection, single_call = to_request(self, messages, kwargs)
         events = await self._aclient.derived(**connection).stream(request)
-        builder = _streaming.StreamResponses(single_call=single_call)
+        builder = _streaming.StreamResponses(single_call=single_call, merge=request.options.merge_deltas is not False)
         builder.add(await anext(events))
         return _streaming.closed_with_call(_streaming.aresponses(builder, events))
 

@@ -68,6 +68,31 @@ class Driver:
         """One call."""
         raise NotImplementedError
 
+    def pieces(self, made: Any, said: str, /, into: list[str] | None = None, **call: Any) -> list[str]:
+        """The texts of a stream's pieces, put `into` a list as they come."""
+        texts = [] if into is None else into
+
+        async def collect() -> None:
+            async for piece in await _opened(self._pieces(made, said, call)):
+                texts.append(self._text(piece))
+
+        if self.mode == "astream":
+            asyncio.run(collect())
+        else:
+            for piece in self._pieces(made, said, call):
+                texts.append(self._text(piece))
+        return texts
+
+    def _pieces(self, made: Any, said: str, call: dict[str, Any]) -> Any:
+        raise NotImplementedError
+
+    def _text(self, piece: Any) -> str:
+        raise NotImplementedError
+
+
+async def _opened(stream: Any) -> Any:
+    return await stream if hasattr(stream, "__await__") else stream
+
 
 def _said(messages: str | Sequence[Message]) -> Sequence[Message]:
     return [Message("user", messages)] if isinstance(messages, str) else messages
@@ -89,6 +114,12 @@ class LangChain(Driver):
         if tools:
             made = made.bind_tools(tools, tool_choice=call.pop("tool_choice", None))
         return _from_langchain(self._run(made, [_to_langchain(m) for m in _said(said)], call))
+
+    def _pieces(self, made: Any, said: str, call: dict[str, Any]) -> Any:
+        return getattr(made, self.mode)(said, **call)
+
+    def _text(self, piece: Any) -> str:
+        return str(piece.text)
 
     def _run(self, model: Any, said: list[BaseMessage], call: dict[str, Any]) -> AIMessage:
         match self.mode:
@@ -180,6 +211,12 @@ class LlamaIndex(Driver):
             "allow_parallel_tool_calls": True,
         }
         return _from_llama_index(self._run(made, "chat_with_tools", (), {"chat_history": history, **call}))
+
+    def _pieces(self, made: Any, said: str, call: dict[str, Any]) -> Any:
+        return getattr(made, f"{self.mode}_chat")([ChatMessage(role="user", content=said)], **call)
+
+    def _text(self, piece: Any) -> str:
+        return str(piece.delta or "")
 
     def _run(self, model: Any, what: str, said: Sequence[Any], call: dict[str, Any]) -> Any:
         args = (said,) if said else ()

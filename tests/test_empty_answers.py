@@ -242,7 +242,7 @@ def test_an_answer_that_was_cut_is_not_asked_for_again(driver: Driver, kimi: Loc
 
 
 def test_a_word_that_empty_answer_does_not_take_raises_before_any_io(driver: Driver, kimi: LocalKimi) -> None:
-    with pytest.raises(ConfigError, match="'retry', 'promote', 'keep'"):
+    with pytest.raises(ConfigError, match="'retry', 'promote' or 'keep'"):
         driver.ask(make(driver, kimi), "Say yes.", empty_answer="again")
     assert kimi.requests == []
 

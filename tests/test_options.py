@@ -319,7 +319,7 @@ WRONG = [
     ("logprobs", 3),
     ("max_tokens", True),
     ("thinking", {"type": ["x"]}),
-    *((word, value) for word in ("host", "model") for value in (3, True, 1.5, b"x", ["a"], object())),
+    *((word, value) for word in ("host", "model") for value in (3, True, 1.5, b"x", ["a"], {"a": 1})),
 ]
 
 

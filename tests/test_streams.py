@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kimi_adapters.local_server import LocalKimi
+from kimi_core import OverloadedError
 
 # Reasoning, text with wide characters, two parallel calls interleaved, usage in the choice and at the end.
 USAGE = {
@@ -125,3 +126,31 @@ def test_a_stream_cut_by_every_byte_gives_the_same_message(driver: Driver, kimi:
     whole = ask(driver, kimi)
     kimi.enqueue(chunks=[RECORDED[i : i + 1] for i in range(len(RECORDED))])
     assert ask(driver, kimi) == whole
+
+
+# ---------------------------------------------------------------------------------------- one network read
+
+
+@pytest.mark.parametrize("driver", STREAMED, ids=lambda d: d.name)
+def test_deltas_of_one_network_read_are_handed_on_as_one(driver: Driver) -> None:
+    with LocalKimi(coalesce=1000) as kimi:
+        model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key)
+        merged = driver.pieces(model, "Tell me a story in some words.")
+        apart = driver.pieces(model, "Tell me a story in some words.", merge_deltas=False)
+    assert len(merged) <= 5 < 20 < len(apart)
+    assert "".join(merged) == "".join(apart)
+
+
+@pytest.mark.parametrize("driver", STREAMED, ids=lambda d: d.name)
+@pytest.mark.parametrize("merge", [True, False])
+def test_what_came_in_one_read_with_an_error_is_not_lost(driver: Driver, kimi: LocalKimi, merge: bool) -> None:
+    error = {"error": {"message": "The engine is overloaded", "type": "engine_overloaded_error"}}
+    texts = [{**HEAD, "choices": [{"index": 0, "delta": {"content": text}}]} for text in ("Hel", "lo")]
+    kimi.enqueue(chunks=[b"".join(f"data: {json.dumps(frame)}\n\n".encode() for frame in (*texts, error))])
+    model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key, max_retries=0, merge_deltas=merge)
+    seen: list[str] = []
+    with pytest.raises(OverloadedError) as raised:
+        driver.pieces(model, "Hello", into=seen)
+    assert "".join(seen) == "Hello"
+    assert raised.value.partial is not None
+    assert raised.value.partial.text == "Hello"

@@ -222,7 +222,7 @@ class _Run:
             return answers.whole(Redactor(self._settings).clean(given), headers)
         opened = wait(transport.open(wire, profile, _PLAIN))
         try:
-            frames = Redactor(self._settings).clean([*opened])
+            frames = Redactor(self._settings).clean([frame for together in opened for frame in together])
         finally:
             wait(opened.close())
         return answers.streamed(frames, opened.headers)

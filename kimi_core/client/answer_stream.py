@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from kimi_core import errors as err
@@ -20,7 +20,6 @@ class AnswerStream:
     """A streamed answer in the making.
 
     Attributes:
-        feed: Takes a frame and returns its events.
         add: Takes an event in. It is called with each event before that is handed on.
     """
 
@@ -36,10 +35,35 @@ class AnswerStream:
         self._plan = plan
         self._decoder = codec(plan.profile.host.codec).decoder(wire, plan.profile, headers)
         self._builder = ResponseBuilder(redactor.event)
+        self._merge = plan.request.options.merge_deltas is not False
         self._meter = accounting.meter(plan)
         self._redactor, self._accounting, self._warn = redactor, accounting, warn
-        self.feed: Callable[[Any], Iterable[Event]] = self._decoder.feed
         self.add = self._builder.add if self._meter is None else self._meter.through(self._builder)
+
+    def feed(self, frames: Sequence[Any]) -> Iterable[Event]:
+        """Return the events of the frames that one network read held; deltas of one kind that follow each other as one.
+
+        Nothing is waited for: frames that came alone are events of their own.
+
+        Raises:
+            APIError: If a frame is an error, or none at all; the events before it come first.
+        """
+        if len(frames) == 1:
+            return self._decoder.feed(frames[0])
+        return self._merged(frames) if self._merge else self._apart(frames)
+
+    def _apart(self, frames: Sequence[Any]) -> Iterator[Event]:
+        for frame in frames:
+            yield from self._decoder.feed(frame)
+
+    def _merged(self, frames: Sequence[Any]) -> Iterator[Event]:
+        events: list[Event] = []
+        try:
+            self._decoder.feed_all(frames, events)
+        except err.APIError as error:
+            yield from events
+            raise error from None
+        yield from events
 
     def ending(self) -> Iterator[Event]:
         """Yield the last events, the reasoning among them where it is to be the answer; then judge the answer.

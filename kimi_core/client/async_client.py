@@ -168,8 +168,8 @@ class AsyncKimiClient(BaseClient):
         feed, add = answer.feed, answer.add
         try:
             yield BEGUN
-            async for frame in opened:
-                for event in feed(frame):
+            async for frames in opened:
+                for event in feed(frames):
                     add(event)
                     yield event
             for event in answer.ending():

@@ -100,8 +100,8 @@ class KimiClient(BaseClient):
         feed, add = answer.feed, answer.add
         try:
             yield BEGUN
-            for frame in opened:
-                for event in feed(frame):
+            for frames in opened:
+                for event in feed(frames):
                     add(event)
                     yield event
             yield from answer.ending()

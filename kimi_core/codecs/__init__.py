@@ -72,6 +72,9 @@ class StreamDecoder(Protocol):
     def feed(self, frame: Any) -> Iterable[Event]:
         """Return the events of one frame."""
 
+    def feed_all(self, frames: Iterable[Any], events: list[Event]) -> None:
+        """Add the events of several frames; deltas of one kind that follow each other are one."""
+
     def end(self) -> Iterable[Event]:
         """Return the events held back until the stream ended; none when it was cut off."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from kimi_core.codecs import merging
 from kimi_core.codecs.amounts import amount, count, part
 from kimi_core.codecs.call_sections import WITHHELD, RecoveredCalls, SectionReader, WithheldCalls
 from kimi_core.codecs.error_mapping import error_in_frame, not_an_answer
@@ -52,6 +53,7 @@ class ChatStreamDecoder:
         "_price_keys",
         "_profile",
         "_started",
+        "_texts",
         "_usage",
         "_wire",
         "_withheld",
@@ -71,6 +73,10 @@ class ChatStreamDecoder:
         self._markup = _markup(profile, wire, sections)
         self._originals = OriginalNames(wire) if wire.arguments or wire.output else None
         self._details = Details() if DETAILS in host.reasoning.keys_in else None
+        self._texts: frozenset[str] = frozenset()
+        """Keys whose text is handed on as it came."""
+        if self._markup is None and self._originals is None:
+            self._texts = frozenset({"content", *host.reasoning.keys_in}) - {DETAILS}
         self._key = ""
         self._started = False
         self._half = ""
@@ -96,6 +102,43 @@ class ChatStreamDecoder:
             return events if self._originals is None else self._originals.of(events)
         except (AttributeError, TypeError, LookupError, RecursionError):
             raise not_an_answer(frame, self._profile) from None
+
+    def feed_all(self, frames: Iterable[Any], events: list[Event]) -> None:
+        """See `StreamDecoder.feed_all`. A run of frames that hold text alone, as nearly all do, is read at once."""
+        kind, texts = "", list[str]()
+        for frame in frames:
+            key, text = self._only_text(frame) if self._texts else ("", "")
+            if key != kind and kind:
+                self._add_run(kind, texts, events)
+            if key:
+                texts.append(text)
+            else:
+                merging.extend(events, self.feed(frame))
+            kind = key
+        if kind:
+            self._add_run(kind, texts, events)
+
+    def _only_text(self, frame: Any) -> tuple[str, str]:
+        """Return the key and the text of a frame that holds nothing else; two empty texts for another."""
+        try:
+            (choice,) = frame["choices"]
+            ((key, text),) = choice["delta"].items()
+        except (AttributeError, LookupError, TypeError, ValueError):
+            return "", ""
+        get = choice.get
+        if key not in self._texts or type(text) is not str or self._half or not self._started:
+            return "", ""
+        if get("finish_reason") or frame.get("usage") or get("usage") or get("logprobs") or frame.get("error"):
+            return "", ""
+        return (key, text) if self._price_keys.isdisjoint(frame) else ("", "")
+
+    def _add_run(self, key: str, texts: list[str], events: list[Event]) -> None:
+        text = "".join(texts)
+        texts.clear()
+        if key != "content":
+            self._key = key
+        if text:
+            merging.extend(events, [TextDelta(text) if key == "content" else ReasoningDelta(text, key)])
 
     def _feed(self, frame: Any) -> list[Event]:
         events: list[Event] = []

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from kimi_core.codecs import merging
 from kimi_core.codecs.chat_stream import ChatStreamDecoder
 from kimi_core.codecs.error_mapping import not_an_answer
 from kimi_core.events import Event, Finished, ResponseBuilder
@@ -58,6 +59,11 @@ class ChoicesDecoder:
         if self._index not in indexes:
             self._first.feed({**frame, "choices": []})  # the usage beside the last choice is of all
         return events
+
+    def feed_all(self, frames: Iterable[Any], events: list[Event]) -> None:
+        """See `StreamDecoder.feed_all`."""
+        for frame in frames:
+            merging.extend(events, self.feed(frame))
 
     def _other(self, index: int) -> _Other:
         if index not in self._others:

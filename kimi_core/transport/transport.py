@@ -8,13 +8,12 @@ meanings of a 429 apart.
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from kimi_core import errors as err
 from kimi_core.call_options import Options
@@ -26,12 +25,12 @@ from kimi_core.quoting import in_short
 from kimi_core.settings import Settings, require_key
 from kimi_core.transport import retry
 from kimi_core.transport.drivers import Driver
+from kimi_core.transport.frames import FrameReader, parsed_json
 from kimi_core.transport.redaction import Redactor
 from kimi_core.transport.redirects import Redirects
 from kimi_core.transport.sdk_call import Call, Upload, arguments
 from kimi_core.transport.sdk_errors import Translation, broken
 
-DONE = "[DONE]"
 """What ends a stream."""
 
 if TYPE_CHECKING:
@@ -121,7 +120,10 @@ class Transport:
 
 
 class OpenStream:
-    """The parsed frames of an open stream. Close it; it closes itself when nobody holds it any more."""
+    """The frames of an open stream, those of one network read at a time.
+
+    Close it; it closes itself when nobody holds it any more.
+    """
 
     def __init__(
         self,
@@ -138,34 +140,33 @@ class OpenStream:
         self._abandon: Callable[[], None] | None = driver.closer(stream)
         self.headers: Mapping[str, str] = stream.response.headers
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[list[Any]]:
         with err.short_traceback, self._translation:
             if whole := _whole(self._stream.response):  # read when it was opened
-                yield _parsed(whole, self._profile)
+                yield [_parsed(whole, self._profile)]
                 return
             # The SDK's own iterator would parse with the slower stdlib, and hide what stands around an error.
-            for event in self._stream._iter_events():
-                data = event.data
-                if data.startswith(DONE):
+            frames = FrameReader()
+            for read in self._stream.response.iter_bytes():
+                yield from frames.feed(read)
+                if frames.ended:
                     break
-                if data:
-                    yield _json(data)
 
-    async def __aiter__(self) -> AsyncIterator[Any]:
+    async def __aiter__(self) -> AsyncIterator[list[Any]]:
         if self._driver.sync:
-            for frame in self:
-                yield frame
+            for ready in self:
+                yield ready
             return
         with err.short_traceback, self._translation:
             if whole := _whole(self._stream.response):
-                yield _parsed(whole, self._profile)
+                yield [_parsed(whole, self._profile)]
                 return
-            async for event in self._stream._iter_events():
-                data = event.data
-                if data.startswith(DONE):
+            frames = FrameReader()
+            async for read in self._stream.response.aiter_bytes():
+                for ready in frames.feed(read):
+                    yield ready
+                if frames.ended:
                     break
-                if data:
-                    yield _json(data)
 
     async def close(self) -> None:
         """Close the stream and give the connection back."""
@@ -193,15 +194,6 @@ def _whole(response: Any) -> Any:
     """Return the response if a host answered a request for a stream with a whole body or a page, else None."""
     kind = response.headers.get("content-type", "")
     return response if kind.startswith(("application/json", "text/html")) else None
-
-
-def _json(text: str | bytes) -> Any:
-    with contextlib.suppress(ValueError):
-        return from_json(text)
-    try:
-        return json.loads(text)  # half of a surrogate pair is JSON to the stdlib
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
 
 
 def _bytes(body: Any) -> bytes:
@@ -246,7 +238,7 @@ def _unfinished(wire: WireRequest, profile: Profile) -> err.APIError:
 
 def _parsed(response: Any, profile: Profile) -> Any:
     try:
-        return _json(response.content)
+        return parsed_json(response.content)
     except ValueError:
         kind = response.headers.get("content-type", "no content type")
         raise err.make(

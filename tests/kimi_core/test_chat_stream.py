@@ -13,7 +13,7 @@ from kimi_core import APIError, DecodeError, OverloadedError, Reasoning, Respons
 from kimi_core.codecs import WireRequest
 from kimi_core.codecs.chat_stream import ChatStreamDecoder
 from kimi_core.errors import QuotaExceededError
-from kimi_core.events import reduce
+from kimi_core.events import ReasoningDelta, TextDelta, reduce
 from kimi_core.hosts.registry import HOSTS
 
 
@@ -376,3 +376,47 @@ def test_any_order_of_interleaved_deltas_gives_the_same_calls(texts, thoughts, a
         f"id{i}": "".join(pieces) if "".join(pieces).strip() not in ("", "null") else ""
         for i, pieces in enumerate(arguments)
     }
+
+
+# ------------------------------------------------------------------------------------------------ several at once
+
+_PIECES = st.sampled_from(["", "a", "b c", "<think>", "</think>", "東", "\ud83d", "\uddfc", '{"'])
+_FRAMES = st.lists(
+    st.one_of(
+        st.builds(lambda text: chunk({"content": text}), _PIECES),
+        st.builds(lambda text: chunk({"reasoning_content": text}), _PIECES),
+        st.builds(lambda text: chunk({"content": text, "reasoning_content": text}), _PIECES),
+        st.builds(lambda i, text: calls(delta(i, None, None, text)), st.integers(0, 1), _PIECES),
+        st.builds(lambda i: calls(delta(i, f"f:{i}", "look", "")), st.integers(0, 1)),
+        st.builds(lambda text: chunk({"refusal": text}), _PIECES),
+        st.just(chunk({"role": "assistant", "content": ""})),
+        st.just({"id": "c", "choices": [], "usage": USAGE}),
+        st.just(None),
+    ),
+    max_size=12,
+)
+
+
+@given(_FRAMES, st.sets(st.integers(1, 12)), st.sampled_from(["moonshot", "vllm", "openrouter"]))
+def test_frames_that_are_read_together_say_what_they_say_apart(frames: list[Any], cuts: set[int], host: str) -> None:
+    frames = [*frames, END]
+    apart, together = (
+        ChatStreamDecoder(resolve(HOSTS[host], "kimi-k2.6", {}), WireRequest(path="", body={}), {}) for _ in range(2)
+    )
+    one_by_one = [event for frame in frames for event in apart.feed(frame)]
+    merged: list[Any] = []
+    bounds = [0, *sorted(cut for cut in cuts if cut < len(frames)), len(frames)]
+    for begin, end in zip(bounds, bounds[1:], strict=False):
+        some: list[Any] = []
+        together.feed_all(frames[begin:end], some)
+        merged += some
+    assert reduce([*merged, *together.end()]) == reduce([*one_by_one, *apart.end()])
+    assert len(merged) <= len(one_by_one)
+
+
+def test_deltas_of_one_kind_that_are_read_together_are_one() -> None:
+    decoder = ChatStreamDecoder(resolve(HOSTS["moonshot"], "kimi-k2.6", {}), WireRequest(path="", body={}), {})
+    texts = [{"reasoning_content": "a"}, {"reasoning_content": "b"}, {"content": "c"}, {"content": "d"}]
+    events: list[Any] = []
+    decoder.feed_all([chunk(one) for one in texts], events)
+    assert events[1:] == [ReasoningDelta("ab", "reasoning_content"), TextDelta("cd")]

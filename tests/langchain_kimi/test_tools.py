@@ -8,16 +8,23 @@ from functools import reduce
 from typing import Any, NotRequired, Required, TypedDict
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from inline_snapshot import snapshot
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
+from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.tools import StructuredTool, tool
+from langchain_core.utils.json import parse_partial_json
 from pydantic import BaseModel, Field
 from pydantic.v1 import BaseModel as BaseModelV1
 from pydantic.v1 import Field as FieldV1
 
 from kimi_adapters.local_server import LocalKimi
 from kimi_core import ConfigError, KimiWarning, MessageError
+from kimi_core.events import ToolCallDelta
 from langchain_kimi import ChatKimi
+from langchain_kimi._messages_out import MessageFormat
+from langchain_kimi._streaming import ChunkMaker
 
 MODES = ["invoke", "ainvoke", "stream", "astream", "events", "aevents"]
 
@@ -460,3 +467,51 @@ def test_a_long_argument_streams_in_few_chunks_in_v1(kimi: LocalKimi) -> None:
     chunks = list(model.stream("Weather?"))
     assert sum(bool(chunk.tool_call_chunks) for chunk in chunks) <= 4000 / 256 + 3
     assert reduce(operator.add, chunks).tool_calls[0]["args"] == {"city": "x" * 4000}
+
+
+# -------------------------------------------------------------------------------------------- pieces of arguments
+
+
+@given(st.text(alphabet='ab"\\\\{}[]:, \\n0東', min_size=1), st.booleans())
+def test_a_chunk_that_is_made_light_is_what_langchain_would_make(text: str, v1: bool) -> None:
+    """LangChain parses what may begin an object; anything else it keeps as an invalid call."""
+    maker = ChunkMaker(MessageFormat(host="moonshot", v1=v1))
+    made = maker._call_chunk(ToolCallDelta(0, text), text)
+    fields = {name: getattr(made.message, name) for name in ("content", "tool_call_chunks", "response_metadata")}
+    assert made == ChatGenerationChunk(message=AIMessageChunk(**fields))
+    assert made.message.model_fields_set - {"id"} == AIMessageChunk(**fields).model_fields_set
+
+
+CODE = json.dumps({"city": "def f(x):\n    return {1: {2: [x, '{']}}\n" * 1500})
+
+
+@pytest.mark.parametrize("size", [60, 1000, 100_000])
+def test_long_arguments_come_in_growing_pieces_of_which_langchain_parses_the_first_alone(
+    model: ChatKimi, kimi: LocalKimi, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[str] = []
+
+    def parse(text: str, **more: Any) -> Any:
+        parsed.append(text)
+        return parse_partial_json(text, **more)
+
+    monkeypatch.setattr("langchain_core.messages.ai.parse_partial_json", parse)
+    monkeypatch.setattr("langchain_kimi._streaming.PATIENCE", 60)
+    call = {"index": 0, "id": "w:0", "type": "function", "function": {"name": "weather", "arguments": ""}}
+    more = [{"index": 0, "function": {"arguments": CODE[i : i + size]}} for i in range(0, len(CODE), size)]
+    frames = [{"id": "x", "choices": [{"delta": {"tool_calls": [piece]}}]} for piece in (call, *more)]
+    kimi.enqueue(sse=[*frames, {"id": "x", "choices": [{"delta": {}, "finish_reason": "tool_calls"}]}])
+    chunks = list(model.stream("Write it."))
+    assert sum(map(len, parsed)) <= 600 + len(CODE)  # its callbacks get the whole message
+    assert len(chunks) < 100
+    assert "".join(part["args"] or "" for chunk in chunks for part in chunk.tool_call_chunks) == CODE
+    assert reduce(operator.add, chunks).tool_calls[0]["args"] == json.loads(CODE)
+
+
+def test_each_delta_of_arguments_comes_as_it_is_sent_when_that_is_asked_for(model: ChatKimi, kimi: LocalKimi) -> None:
+    call = {"index": 0, "id": "w:0", "type": "function", "function": {"name": "weather", "arguments": ""}}
+    more = [{"index": 0, "function": {"arguments": letter}} for letter in '{"city": "Oslo"}']
+    frames = [{"id": "x", "choices": [{"delta": {"tool_calls": [piece]}}]} for piece in (call, *more)]
+    kimi.enqueue(sse=[*frames, {"id": "x", "choices": [{"delta": {}, "finish_reason": "tool_calls"}]}])
+    chunks = list(model.stream("Weather?", merge_deltas=False))
+    assert [part["args"] for chunk in chunks for part in chunk.tool_call_chunks] == ["", *'{"city": "Oslo"}']

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kimi_core import errors as err
+from kimi_core.codecs import merging
 from kimi_core.codecs.amounts import amount, count, part
 from kimi_core.codecs.error_mapping import error_in_frame, not_an_answer
 from kimi_core.codecs.json_paths import first
@@ -68,6 +69,11 @@ class RunwareStreamDecoder:
         except (AttributeError, TypeError, LookupError, RecursionError):
             raise not_an_answer(frame, self._profile) from None
         return events
+
+    def feed_all(self, frames: Iterable[Any], events: list[Event]) -> None:
+        """See `StreamDecoder.feed_all`."""
+        for frame in frames:
+            merging.extend(events, self.feed(frame))
 
     def _item(self, item: JsonObject, events: list[Event]) -> None:
         if item.get("errors") or item.get("error"):
