@@ -355,7 +355,7 @@ def test_an_effort_can_stand_deeper_in_the_body(framework: Driver, kimi: LocalKi
 
 # ------------------------------------------------------------------------------------------------------- limits
 
-BIG = "data:image/png;base64," + "A" * 2_100_000
+BIG = "data:image/png;base64,iVBORw0KGgoA" + "A" * 2_100_000
 
 
 def test_messages_that_are_too_large_together_raise_before_any_io(driver: Driver, kimi: LocalKimi) -> None:
