@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
+from pydantic import BaseModel
 
 from kimi_adapters.local_server import LocalKimi
+from langchain_kimi import ChatKimi
+from llama_index_kimi import KimiLLM
 
 CANARY = "sk-canary-4711"
 
@@ -47,6 +50,30 @@ def test_the_row_can_be_pasted(kimi, vllm):
     assert names["spec"].thinking.off == {"chat_template_kwargs": {"thinking": False, "enable_thinking": False}}
     assert names["spec"].models.ids == {"kimi-k2.6": "moonshotai/Kimi-K2.6"}
     assert names["spec"].tier == "verified"
+
+
+class Report(BaseModel):
+    """The weather in a city."""
+
+    city: str
+    degrees: int
+
+
+@pytest.mark.parametrize("dialect", ["vllm", "llama-cpp", "fireworks", "openrouter"])
+def test_typed_answers_come_by_a_row_that_was_pasted(kimi, dialect):
+    names = {}
+    with LocalKimi(dialect, api_key=CANARY) as local:
+        shown = probed(kimi, local, "--yes").stdout
+        exec(shown[shown.index("import datetime as dt") :], names)
+        there = {"host": names["spec"], "api_key": CANARY, "model": "kimi-k2.6"}
+        expected, text = Report(city="Paris", degrees=21), "It is 21 degrees in Paris."
+        for structured in (
+            ChatKimi(**there).with_structured_output(Report),
+            ChatKimi(**there).with_structured_output(Report, method="function_calling"),
+        ):
+            assert structured.invoke(text) == expected
+            assert list(structured.stream(text))[-1] == expected
+        assert KimiLLM(**there).as_structured_llm(Report).complete(text).raw == expected
 
 
 def test_json_is_all_that_is_printed_when_it_is_asked_for(kimi, vllm):
