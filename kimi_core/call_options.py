@@ -125,10 +125,10 @@ class SimpleOptions(BaseModel):
         "in pieces that grow with what was handed on, at the latest after 250 ms (the default). False keeps each delta "
         "apart, as the host sent it.",
     )
-    runware: Mapping[str, Any] | None = Field(
+    host_options: Mapping[str, Any] | None = Field(
         default=None,
-        repr=False,  # the address of a webhook may hold a token
-        description="Options of Runware's own protocol (`kimi_core.RunwareOptions`): "
+        repr=False,  # an address among them may hold a token
+        description="Options that one host alone has; Runware's are `kimi_core.RunwareOptions`: "
         '`{"delivery": "async", "top_k": 40}`.',
     )
     extra_body: Mapping[str, Any] | None = Field(

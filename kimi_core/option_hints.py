@@ -161,7 +161,7 @@ INSTEAD: dict[str, str] = {
     "model_name": "Give model.",
     "use_responses_api": "Kimi is asked by Chat Completions; leave it out.",
     "use_previous_response_id": "Kimi is asked by Chat Completions; leave it out.",
-    "top_k": _BODY.format(word="top_k") + " Runware takes runware={'top_k': …}.",
+    "top_k": _BODY.format(word="top_k") + " A host that has it of its own takes host_options={'top_k': …}.",
     "mock_response": "Start a kimi_adapters.local_server.LocalKimi and give its base_url.",
     **{word: _BODY.format(word=word) for word in _OF_OPEN_WEIGHTS},
     **dict.fromkeys(

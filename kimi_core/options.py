@@ -85,14 +85,10 @@ def parse(given: Mapping[str, Any], base: Options = NO_OPTIONS) -> Options:
         changes["stop"] = parse_stop(changes["stop"])
     if "agent" in changes:
         changes["agent"] = parse_agent(changes["agent"])
-    if "runware" in changes:
-        from kimi_core.codecs.runware.options import check as check_runware  # with the first of its options
-
-        check_runware(changes["runware"])
     if "extra_headers" in changes:
         check_headers(changes["extra_headers"])
         changes["extra_headers"] = headers.merged(base.extra_headers or {}, headers.hidden(changes["extra_headers"]))
-    for name in ("extra_body", "runware"):
+    for name in ("extra_body", "host_options"):
         if name in changes:
             changes[name] = {**(getattr(base, name) or {}), **changes[name]}
     return base.changed(**changes)
@@ -162,11 +158,10 @@ def parse_agent(agent: AgentSwarm | Mapping[str, Any]) -> AgentSwarm:
     return agent
 
 
-def traceable_runware(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return Runware's own options as traces may see them: the address of a webhook without its query."""
-    from kimi_core.codecs.runware.options import shown  # with the first of its words
-
-    return shown(given)
+def traceable_host_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a host's own options as traces may see them: an address without its query, which may hold a token."""
+    addresses = {name: value for name, value in given.items() if isinstance(value, str) and "://" in value}
+    return {**given, **{name: address.partition("?")[0] for name, address in addresses.items()}}
 
 
 def parse_stop(stop: str | Iterable[str]) -> tuple[str, ...]:

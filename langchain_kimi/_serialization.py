@@ -18,7 +18,9 @@ from kimi_core.quoting import quoted
 from kimi_core.types import JsonObject
 from langchain_kimi._fields import KimiFields
 
-_SHOWN = tuple(name for name in (*options.OPTIONS, *options.SERVED) if name not in options.PRIVATE or name == "runware")
+_SHOWN = tuple(
+    name for name in (*options.OPTIONS, *options.SERVED) if name not in options.PRIVATE or name == "host_options"
+)
 # What changes a message and is no option of the call.
 _SHAPING = ("output_version", "cost_in_usage", "include_response_headers", "include_prefill")
 _TIMEOUT_PARTS = ("connect", "read", "write", "pool")
@@ -39,8 +41,8 @@ def shown(kwargs: JsonObject) -> JsonObject:
     for name in options.OF_FACTS:
         if isinstance(facts := kwargs.get(name), Mapping):
             shown[name] = options.hide_facts(facts)
-    if isinstance(kwargs.get("runware"), Mapping):
-        shown["runware"] = options.traceable_runware(kwargs["runware"])
+    if isinstance(kwargs.get("host_options"), Mapping):
+        shown["host_options"] = options.traceable_host_options(kwargs["host_options"])
     return shown
 
 
@@ -51,7 +53,7 @@ def identifying_params(model: KimiFields, host: str) -> JsonObject:
         asked["thinking"] = _of_thinking(model.thinking)
     if model.agent is not None:
         asked["agent"] = _plain(model.agent)
-    if model.runware is not None:
+    if model.host_options is not None:
         asked = shown(asked)
     shaping = {name: getattr(model, name) or None for name in _SHAPING}
     params = {"model": model.model_name, "host": host, **asked, **shaping}

@@ -223,9 +223,9 @@ CASES = [
             "prompt_cache_key": "session-1",
             "stop": "END",
             "seed": 0,
-            "runware": RunwareOptions(top_k=40, min_p=0.05, webhook_url="http://127.0.0.1:9/done"),
+            "host_options": RunwareOptions(top_k=40, min_p=0.05, webhook_url="http://127.0.0.1:9/done"),
         },
-        call={"runware": {"repetition_penalty": 1.1}},
+        call={"host_options": {"repetition_penalty": 1.1}},
     ),
     Case(
         "structured output",
@@ -605,7 +605,7 @@ def test_several_answers_cannot_be_streamed(driver: Driver, runware: LocalKimi) 
 
 @pytest.mark.parametrize("driver", WHOLE, ids=lambda d: d.name)
 def test_a_queued_answer_is_asked_for_until_it_is_there(driver: Driver, runware: LocalKimi) -> None:
-    model = made(driver, runware, runware={"delivery": "async", **FAST})
+    model = made(driver, runware, host_options={"delivery": "async", **FAST})
     assert driver.ask(model, "What is 2+3?").text == "2+3 = 5"
     first, *polls = (request.body[0] for request in runware.requests)
     assert first["deliveryMethod"] == "async"
@@ -613,21 +613,21 @@ def test_a_queued_answer_is_asked_for_until_it_is_there(driver: Driver, runware:
 
 
 def test_all_of_several_queued_answers_are_waited_for(runware: LocalKimi) -> None:
-    (result,) = generations(runware, 3, runware={"delivery": "async", **FAST}).generations
+    (result,) = generations(runware, 3, host_options={"delivery": "async", **FAST}).generations
     assert len(result) == 3
     assert [item["status"] for item in runware.requests[1].response["data"]] == ["success", "processing", "processing"]
 
 
 @pytest.mark.parametrize("driver", STREAMED, ids=lambda d: d.name)
 def test_a_stream_is_streamed_whatever_the_delivery_is(driver: Driver, runware: LocalKimi) -> None:
-    driver.ask(made(driver, runware, runware={"delivery": "async"}), "Hello")
+    driver.ask(made(driver, runware, host_options={"delivery": "async"}), "Hello")
     assert task_of(runware)["deliveryMethod"] == "stream"
 
 
 @pytest.mark.parametrize("driver", WHOLE, ids=lambda d: d.name)
 def test_a_queued_answer_is_not_waited_for_forever(driver: Driver) -> None:
     with LocalKimi(dialect="runware", polls=10_000) as slow:
-        model = made(driver, slow, runware={"delivery": "async", "poll_seconds": 0.001, "wait_seconds": 0.02})
+        model = made(driver, slow, host_options={"delivery": "async", "poll_seconds": 0.001, "wait_seconds": 0.02})
         with pytest.raises(APITimeoutError, match="still at work on the task .* after 0.02 seconds") as caught:
             driver.ask(model, "Hello")
         assert slow.requests[0].body[0]["taskUUID"] in str(caught.value)
@@ -638,7 +638,7 @@ def test_a_queued_answer_is_fetched_later_by_its_uuid(runware: LocalKimi) -> Non
     runware.enqueue(text="Once.")
     again = {
         "extra_body": {"taskUUID": "a770f077-f413-47de-9dac-be0b26a35da6"},
-        "runware": {"delivery": "async", **FAST},
+        "host_options": {"delivery": "async", **FAST},
     }
     texts = [client_of(runware).complete(asked(**again)).text for _ in range(2)]
     assert texts == ["Once.", "Once."]
@@ -647,14 +647,14 @@ def test_a_queued_answer_is_fetched_later_by_its_uuid(runware: LocalKimi) -> Non
 def test_a_queued_answer_that_fails_is_an_error(runware: LocalKimi) -> None:
     runware.enqueue(status=500, json={"code": "contentPolicyViolation", "message": "No."})
     with pytest.raises(ContentFilterError, match="No"):
-        client_of(runware).complete(asked(runware={"delivery": "async", **FAST}))
+        client_of(runware).complete(asked(host_options={"delivery": "async", **FAST}))
 
 
 def test_a_poll_that_is_empty_is_no_answer_yet(runware: LocalKimi) -> None:
     done = {"taskUUID": "{taskUUID}", "status": "success", "text": "There.", "finishReason": "stop"}
     for items in ([{"taskUUID": "{taskUUID}"}], [], [{"taskUUID": "{taskUUID}", "status": "processing"}], [done]):
         runware.enqueue(json={"data": items})
-    assert client_of(runware).complete(asked(runware={"delivery": "async", **FAST})).text == "There."
+    assert client_of(runware).complete(asked(host_options={"delivery": "async", **FAST})).text == "There."
     assert len(runware.requests) == 4
 
 
@@ -664,7 +664,7 @@ def test_the_error_of_another_task_ends_no_waiting(runware: LocalKimi) -> None:
     done = {"taskType": "textInference", "taskUUID": "{taskUUID}", "status": "success", "text": "There."}
     for items in ([{"taskUUID": "{taskUUID}"}], [waiting], [done]):
         runware.enqueue(json={"data": items, "errors": [other]})
-    assert client_of(runware).complete(asked(runware={"delivery": "async", **FAST})).text == "There."
+    assert client_of(runware).complete(asked(host_options={"delivery": "async", **FAST})).text == "There."
 
 
 def test_a_task_that_failed_while_it_was_waited_for_is_no_empty_answer(runware: LocalKimi) -> None:
@@ -673,7 +673,7 @@ def test_a_task_that_failed_while_it_was_waited_for_is_no_empty_answer(runware: 
     runware.enqueue(json={"data": [{"taskUUID": "{taskUUID}"}]})
     runware.enqueue(json={"data": [waiting], "errors": [failed]})
     with pytest.raises(InternalServerError, match=r"It broke\."):
-        client_of(runware).complete(asked(runware={"delivery": "async", **FAST}))
+        client_of(runware).complete(asked(host_options={"delivery": "async", **FAST}))
 
 
 # ------------------------------------------------------------------------------------------------------- errors
@@ -687,7 +687,7 @@ ARGUMENTS = [
     ({"stop": [""]}, "stop"),
     ({"seed": -1}, "seed"),
     ({"extra_body": {"settings": {"thinkingLevel": "wild"}}}, "reasoning_effort"),
-    ({"extra_body": {"settings": {"topK": -1}}}, "runware['top_k']"),
+    ({"extra_body": {"settings": {"topK": -1}}}, "host_options['top_k']"),
     ({"extra_body": {"messages": [{"role": "user", "content": 1}]}}, "messages"),
 ]
 
@@ -782,14 +782,14 @@ def test_a_wrong_word_raises_before_any_io(
     driver: Driver, runware: LocalKimi, words: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(ConfigError, match=f"(?i){complaint}"):
-        driver.ask(made(driver, runware), "Hello", runware=words)
+        driver.ask(made(driver, runware), "Hello", host_options=words)
     assert runware.requests == []
 
 
 @pytest.mark.parametrize("driver", INVOKE, ids=lambda d: d.name)
-def test_words_of_runware_are_not_dropped_silently_elsewhere(driver: Driver, kimi: LocalKimi) -> None:
-    model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key, runware={"top_k": 4})
-    with pytest.warns(KimiWarning, match="runware is not sent to kimi-k2.6 on moonshot"):
+def test_options_of_one_host_are_not_dropped_silently_elsewhere(driver: Driver, kimi: LocalKimi) -> None:
+    model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key, host_options={"top_k": 4})
+    with pytest.warns(KimiWarning, match="host_options is not sent to kimi-k2.6 on moonshot"):
         driver.ask(model, "Hello")
 
 
@@ -799,17 +799,17 @@ def test_the_address_alone_picks_the_row() -> None:
 
 
 def test_the_words_survive_a_copy_and_a_dump() -> None:
-    model = ChatKimi(host="runware", api_key="rw-key", runware=RunwareOptions(delivery="async"))
-    assert model.model_copy().runware == {"delivery": "async"}
-    assert model._identifying_params["runware"] == {"delivery": "async"}
+    model = ChatKimi(host="runware", api_key="rw-key", host_options=RunwareOptions(delivery="async"))
+    assert model.model_copy().host_options == {"delivery": "async"}
+    assert model._identifying_params["host_options"] == {"delivery": "async"}
 
 
 @pytest.mark.parametrize("driver", INVOKE, ids=lambda d: d.name)
 def test_the_token_of_a_webhook_is_in_no_repr_and_no_trace(driver: Driver, runware: LocalKimi) -> None:
-    model = made(driver, runware, runware={"webhook_url": "http://127.0.0.1:9/done?token=canary"})
+    model = made(driver, runware, host_options={"webhook_url": "http://127.0.0.1:9/done?token=canary"})
     shown = [repr(model), str(model)]
     if driver.framework == "langchain":
-        shown += [str(model._identifying_params), str(model._get_invocation_params(runware=model.runware))]
+        shown += [str(model._identifying_params), str(model._get_invocation_params(host_options=model.host_options))]
     else:
         shown += [str(model.to_payload())]
     assert "canary" not in " ".join(shown)
@@ -913,5 +913,5 @@ async def test_the_async_client_asks_and_polls_alike(runware: LocalKimi) -> None
     client = AsyncKimiClient(host="runware", base_url=runware.base_url, api_key=runware.api_key)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        response = await client.complete(asked("What is 2+3?", runware={"delivery": "async", **FAST}))
+        response = await client.complete(asked("What is 2+3?", host_options={"delivery": "async", **FAST}))
     assert response.text == "2+3 = 5"

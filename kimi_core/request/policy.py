@@ -371,10 +371,10 @@ def _stop(draft: _Draft) -> None:
                 )
 
 
-def _runware(draft: _Draft) -> None:
-    if draft.options.runware and draft.profile.host.codec != "runware":
-        draft.note("runware", "this call does not go by Runware's own protocol, whose words these are; leave it out.")
-        draft.set(runware=None)
+def _host_options(draft: _Draft) -> None:
+    if draft.options.host_options and not draft.profile.host.sampling.host_options:
+        draft.note("host_options", "it has no options of its own, or not at the endpoint of this call; leave them out.")
+        draft.set(host_options=None)
 
 
 def _cache(draft: _Draft) -> None:
@@ -443,7 +443,7 @@ _STEPS: tuple[Callable[[_Draft], None], ...] = (
     _sampling,
     _refused,
     _stop,
-    _runware,
+    _host_options,
     _cache,
     _agent,
     _messages,

@@ -13,6 +13,7 @@ from kimi_core.codecs import Poll, WireRequest
 from kimi_core.codecs.chat import STREAMED, WITH_TOOLS, document_text, media_url, unread, wire_names, wire_to_user
 from kimi_core.codecs.error_mapping import error_in_body, not_an_answer
 from kimi_core.codecs.json_paths import merge_patch
+from kimi_core.codecs.runware.options import check as check_options
 from kimi_core.codecs.runware.stream import RunwareStreamDecoder, is_of
 from kimi_core.codecs.wire_schemas import wire_schema
 from kimi_core.errors import MessageError
@@ -62,6 +63,7 @@ class RunwareCodec:
         Those are for calls that go to the compatible endpoint.
         """
         request, profile, renamed = plan.request, plan.profile, wire_names(plan)
+        check_options(request.options.host_options or {})
         task = _task(request, profile, renamed, stream=stream)
         extra = {key: value for key, value in (request.options.extra_body or {}).items() if key not in _OF_A_MODE}
         for patch in (*plan.patches, extra):
@@ -105,7 +107,7 @@ class RunwareCodec:
 
 
 def _task(request: Request, profile: Profile, renamed: Mapping[str, str], *, stream: bool) -> JsonObject:
-    options, own = request.options, request.options.runware or {}
+    options, own = request.options, request.options.host_options or {}
     writer = _Writer(profile, renamed)
     system, spoken = _split(request.messages)
     task: JsonObject = {
@@ -134,7 +136,7 @@ def _task(request: Request, profile: Profile, renamed: Mapping[str, str], *, str
 
 
 def _settings(options: Options, system: str) -> JsonObject:
-    own = options.runware or {}
+    own = options.host_options or {}
     settings: JsonObject = {"systemPrompt": system} if system else {}
     settings |= {wire: value for word, wire in _SETTINGS.items() if (value := getattr(options, word)) is not None}
     settings |= {wire: own[word] for word, wire in _OWN_SETTINGS.items() if word in own}
@@ -230,7 +232,7 @@ def _is_address(url: str) -> bool:
 
 
 def _poll(task: JsonObject, options: Options) -> Poll:
-    own, id_ = options.runware or {}, task["taskUUID"]
+    own, id_ = options.host_options or {}, task["taskUUID"]
     wanted = task.get("numberResults", 1)
     return Poll(
         body=[{"taskType": "getResponse", "taskUUID": id_}],

@@ -1,7 +1,7 @@
 """Options of Runware's own protocol that no other host has.
 
-ChatKimi(host="runware", runware=RunwareOptions(delivery="async"))
-KimiLLM(host="runware", runware={"top_k": 40})
+ChatKimi(host="runware", host_options=RunwareOptions(delivery="async"))
+KimiLLM(host="runware", host_options={"top_k": 40})
 """
 
 from __future__ import annotations
@@ -41,11 +41,6 @@ class RunwareOptions(TypedDict, total=False):
     wait_seconds: float
 
 
-def shown(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options for traces: the address of a webhook without its query, which may hold a token."""
-    return {word: value.partition("?")[0] if word == "webhook_url" else value for word, value in given.items()}
-
-
 _NUMBERS: dict[str, tuple[Any, float, float]] = {
     "top_k": ((int,), 0, 999),
     "min_p": ((int, float), 0, 1),
@@ -64,18 +59,18 @@ def check(given: Mapping[str, Any]) -> None:
     for word, value in given.items():
         if word not in RunwareOptions.__annotations__:
             hint = did_you_mean(word, RunwareOptions.__annotations__)
-            raise ConfigError(f"runware has no option {quoted(word)}.{hint} See kimi_core.RunwareOptions.")
+            raise ConfigError(f"Runware has no option {quoted(word)}.{hint} See kimi_core.RunwareOptions.")
         _check_value(word, value)
 
 
 def _check_value(word: str, value: Any) -> None:
     if word == "delivery" and value not in ("sync", "async"):
         raise ConfigError(
-            f"runware delivery must be 'sync' or 'async', got {quoted(value)}; streams are always streamed."
+            f"host_options: delivery must be 'sync' or 'async', got {quoted(value)}; streams are always streamed."
         )
     if word == "webhook_url" and not (isinstance(value, str) and value.startswith(("http://", "https://"))):
-        raise ConfigError("runware webhook_url must be an http address.")
+        raise ConfigError("host_options: webhook_url must be an http address.")
     if word in _NUMBERS:
         types, low, high = _NUMBERS[word]
         if not isinstance(value, types) or isinstance(value, bool) or not low <= value <= high:
-            raise ConfigError(f"runware {word} must be a number from {low:g} to {high:g}, got {quoted(value)}.")
+            raise ConfigError(f"host_options: {word} must be a number from {low:g} to {high:g}, got {quoted(value)}.")

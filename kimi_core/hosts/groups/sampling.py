@@ -14,6 +14,7 @@ class SamplingRules:
         max_tokens_field: Its name for the token limit.
         pinned: It takes only the model's recommended sampling values.
         refuses: Options it refuses or ignores, and what to do instead.
+        host_options: Whether its codec knows options that it alone has (`host_options`), and checks them.
         most_answers: Most answers that one request can ask for (`n`); the client asks for more side by side.
         stop_limit: Most stop sequences it takes.
         stop_bytes: Longest stop sequence in bytes of UTF-8.
@@ -22,6 +23,7 @@ class SamplingRules:
     max_tokens_field: str = "max_tokens"
     pinned: bool = False
     refuses: Mapping[str, str] = field(default_factory=dict)
+    host_options: bool = False
     most_answers: int = 1
     stop_limit: int | None = None
     stop_bytes: int | None = None
