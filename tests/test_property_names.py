@@ -120,6 +120,18 @@ INFINITE = {"type": "object", "properties": {"bound": {"enum": [1, float("inf")]
             (host, ENDLESS, "it requires itself without end")
             for host in ("moonshot", "vllm", "openrouter", "runware-compatible")
         ),
+        *(
+            (host, {"type": "object", "properties": ["a"]}, "At path 'properties': properties must be an object")
+            for host in ("moonshot", "vllm", "openrouter", "runware-compatible")
+        ),
+        *(
+            (host, {"type": "object", "properties": {"a": {"anyOf": 5}}}, "anyOf must be a list of schemas")
+            for host in ("moonshot", "vllm")
+        ),
+        *(
+            (host, {"type": "object", "properties": {"a": 5}}, "a schema must be an object or a boolean")
+            for host in ("moonshot", "vllm")
+        ),
         ("vllm", INFINITE, "At path 'properties.bound': a value allowed is inf, which is no JSON number"),
     ],
 )

@@ -28,7 +28,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
 from kimi_core.schema.compiler import Compiler
-from kimi_core.schema.errors import NotAnObjectError, NoValueError, Outgrown, SchemaError
+from kimi_core.schema.errors import NoSchemaError, NotAnObjectError, NoValueError, Outgrown, SchemaError
 from kimi_core.schema.json_text import as_json, read
 from kimi_core.schema.limits import check, settle, used
 from kimi_core.schema.numbers import without_infinities
@@ -106,10 +106,10 @@ def wrapped(schema: Mapping[str, Any]) -> JsonObject | None:
 
 
 def _demand_value(schema: Mapping[str, Any], *, tool: bool) -> None:
-    """Raise for a schema that nobody can answer in: servers break at it, each in its own way."""
+    """Raise for what is no schema, or one that nobody can answer in: servers break at it, each in its own way."""
     try:
         _flavoured(schema, tool=tool)
-    except NoValueError:
+    except (NoSchemaError, NoValueError):
         raise
     except SchemaError:  # of no interest to a host that takes the standard
         return

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from kimi_core.quoting import quoted
-from kimi_core.schema.errors import NoValueError, Outgrown, SchemaError
+from kimi_core.schema.errors import NoSchemaError, NoValueError, Outgrown, SchemaError
 from kimi_core.schema.notes import is_number, is_plain, notes_on, one_of
 from kimi_core.schema.numbers import check_values
 from kimi_core.schema.references import Scope, Target, enter, is_recursive, resolve
@@ -110,7 +110,7 @@ class Compiler:
         if isinstance(schema, bool):
             return anything() if schema else Choice([])
         if not isinstance(schema, Mapping):
-            raise SchemaError(place.path, "a schema must be an object or a boolean.")
+            raise NoSchemaError(place.path, "a schema must be an object or a boolean.")
         if place.depth > DEEPEST:
             raise SchemaError(place.path, f"nested deeper than {DEEPEST} levels; flatten it or split it up.")
         if (scope := enter(place.scope, schema)) is not place.scope:
@@ -350,12 +350,12 @@ def _atom_in_short(atom: Atom) -> str:
 def _subschemas(schema: Mapping[str, Any], key: str, place: _Place) -> list[Any]:
     subschemas = schema.get(key, [])
     if not isinstance(subschemas, list):
-        raise SchemaError(place.path, f"{key} must be a list of schemas.")
+        raise NoSchemaError(place.path, f"{key} must be a list of schemas.")
     return subschemas
 
 
 def _named(schema: Mapping[str, Any], key: str, place: _Place) -> Mapping[str, Any]:
     named = schema.get(key, {})
     if not isinstance(named, Mapping):
-        raise SchemaError((*place.path, key), f"{key} must be an object.")
+        raise NoSchemaError((*place.path, key), f"{key} must be an object.")
     return named

@@ -33,5 +33,9 @@ class NoValueError(SchemaError):
     """A schema with a part that no value satisfies: nobody can answer in it, on any host."""
 
 
+class NoSchemaError(SchemaError):
+    """What stands where a schema belongs is none, in any draft: no host can read it."""
+
+
 class Outgrown(Exception):
     """The schema is larger than the server takes; when references are kept it may not be. Never seen outside."""

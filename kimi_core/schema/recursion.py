@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from kimi_core.schema.errors import NoValueError
+from kimi_core.schema.errors import NoValueError, SchemaError
 from kimi_core.schema.union import Atom, read, write
+
+_ENDLESS: Final = "it requires itself without end. Make a step of the recursion optional."
 
 
 class _Rule(NamedTuple):
@@ -31,10 +33,13 @@ def let_end(root: Atom, definitions: Mapping[str, Atom]) -> None:
 
     Raises:
         NoValueError: If the schema requires itself without end, so that it has no finite value.
+        SchemaError: If it has one, lists in lists, and Moonshot's validator finds none.
     """
     if not definitions:
         return
-    endless = not _ends(root, _ending(definitions, _LENIENT), _LENIENT)
+    if not _ends(root, _ending(definitions, _LENIENT), _LENIENT):
+        raise NoValueError((), _ENDLESS)
+    endless = False
     while not endless and not _ends(root, ending := _ending(definitions, _STRICT), _STRICT):
         blocked = list(_blocked(root, definitions, ending, set()))
         # Lists of itself first: where they are optional, what leads to them has an end as well.
@@ -45,7 +50,7 @@ def let_end(root: Atom, definitions: Mapping[str, Atom]) -> None:
             _make_optional(node, name)
         endless = not blocked
     if endless:
-        raise NoValueError((), "it requires itself without end. Make a step of the recursion optional.")
+        raise SchemaError((), _ENDLESS)
 
 
 def _leads_back(node: Atom, name: str, definitions: Mapping[str, Atom]) -> bool:

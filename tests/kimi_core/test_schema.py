@@ -786,3 +786,10 @@ MINE = {**NODE, "properties": {"of": {"type": "array", "items": {"$ref": "#"}}}}
 )
 def test_only_a_list_of_its_own_object_is_empty_where_an_answer_leaves_it_out(schema, value, filled):
     assert with_empty_lists(value, schema) == filled
+
+
+def test_lists_in_lists_go_to_hosts_that_take_the_standard():
+    tree = {"$ref": "#/$defs/T", "$defs": {"T": {"type": "array", "items": {"$ref": "#/$defs/T"}}}}
+    assert normalise(tree, "json_schema") == tree
+    with pytest.raises(SchemaError, match="without end"):
+        normalise(tree)
