@@ -12,6 +12,9 @@ from typing import Any, TypeAlias
 
 from kimi_core.types import FinishReason, Reasoning, Response, ServerCall, ServerToolTurn, ToolCall, Usage
 
+UNASKED = "unasked_answers"
+"""Marks in an answer's `extra` that the host sent further answers, which nobody asked for and nobody has read."""
+
 
 @dataclass(slots=True)
 class Started:

@@ -210,7 +210,7 @@ def _without_number(body: str) -> str:
     return stem if stem[-1:] in ("", ":", ",", "[", " ", "\t", "\r", "\n") else body
 
 
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\Z)', re.DOTALL)
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)  # whatever it meets it matches, so it is linear
 _CONTROL = re.compile(r"[\x00-\x1f]")
 
 

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from pydantic_core import from_json
 
+from kimi_core.characters import whole_characters, without_halves
 from kimi_core.types import JsonObject
 
 _HUGE = re.compile(r"\d[eE]\+?0*[1-9]\d\d|\d{309}")
@@ -57,7 +58,7 @@ def as_object(text: str) -> str:
     try:
         value = _tolerant.decode(text)
         if isinstance(value, dict):
-            return _dumped(_without_halves(value))
+            return _dumped(without_halves(value))
     except (ValueError, RecursionError):
         pass
     return "{}" if text.strip() in ("", "null") else _dumped({UNREADABLE: whole_characters(text)})
@@ -88,11 +89,6 @@ def is_object(text: str) -> bool:
         return False
 
 
-def whole_characters(text: str) -> str:
-    """Return the text with pairs of surrogates put together, and U+FFFD for what has no other half."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
 def _lenient(text: str) -> Any:
     """Parse what the strict parser refuses: raw control characters, and halves of characters."""
     if not text.strip():
@@ -106,7 +102,7 @@ def _lenient(text: str) -> Any:
         from_json(written)
     except ValueError as error:
         _refuse_depth(error)
-        return _without_halves(value)
+        return without_halves(value)
     return value
 
 
@@ -145,14 +141,6 @@ def _is_strict(text: str) -> bool:
     except ValueError:
         return False
     return isinstance(value, dict) and (not _HUGE.search(text) or _is_finite(value))
-
-
-def _without_halves(value: Any) -> Any:
-    if isinstance(value, str):
-        return whole_characters(value)
-    if isinstance(value, dict):
-        return {whole_characters(key): _without_halves(item) for key, item in value.items()}
-    return [_without_halves(item) for item in value] if isinstance(value, list) else value
 
 
 def _is_finite(value: Any) -> bool:

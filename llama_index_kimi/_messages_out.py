@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from llama_index.core.base.llms.types import (
     ThinkingBlock,
     ToolCallBlock,
 )
+from pydantic import ValidationError
 
 from kimi_core import server_tool_record
 from kimi_core.openai_shapes import refusal_of
@@ -168,12 +169,29 @@ def read_bill(facts: Mapping[str, Any]) -> Bill:
 
 def to_logprobs(sent: Mapping[str, Any]) -> list[list[LogProb]] | None:
     """Convert log probabilities: for each token its alternatives, or itself when none were asked for."""
-    tokens = sent.get("content") or ()
-    return [[_logprob(t) for t in token.get("top_logprobs") or [token]] for token in tokens] or None
+    found = [_alternatives(token) for token in _items(sent.get("content"))]
+    return [one for one in found if one] or None
 
 
-def _logprob(token: Mapping[str, Any]) -> LogProb:
-    return LogProb(token=token.get("token") or "", logprob=token.get("logprob") or 0.0, bytes=token.get("bytes") or [])
+def _alternatives(token: Any) -> list[LogProb]:
+    """Return a token's alternatives, or itself. What is of another form than OpenAI's stands in `raw` alone."""
+    several = _items(token.get("top_logprobs")) if isinstance(token, dict) else ()
+    return [found for one in several or (token,) if (found := _logprob(one)) is not None]
+
+
+def _logprob(token: Any) -> LogProb | None:
+    if not isinstance(token, dict):
+        return None
+    try:
+        return LogProb(
+            token=token.get("token") or "", logprob=token.get("logprob") or 0.0, bytes=token.get("bytes") or []
+        )
+    except ValidationError:
+        return None
+
+
+def _items(found: Any) -> Sequence[Any]:
+    return found if isinstance(found, list) else ()
 
 
 def to_completion(response: ChatResponse) -> CompletionResponse:

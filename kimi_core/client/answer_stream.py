@@ -10,6 +10,7 @@ from kimi_core.client import empty_answers
 from kimi_core.client.accounting import Accounting
 from kimi_core.client.warn_once import WarnOnce
 from kimi_core.codecs import WireRequest, codec
+from kimi_core.codecs.error_mapping import MALFORMED, not_an_answer
 from kimi_core.events import Event, Finished, ResponseBuilder, TextDelta
 from kimi_core.hosts.profile import Profile
 from kimi_core.request.plan import Plan
@@ -73,7 +74,7 @@ class AnswerStream:
             ToolNotCalledError: If a tool that had to be called was not.
         """
         plan, builder = self._plan, self._builder
-        for event in signed(self._decoder.end(), plan.profile):
+        for event in signed(self._last_events(), plan.profile):
             builder.add(event)
             if type(event) is Finished:
                 if self._accounting.is_on:  # here, since nobody need wait for what comes after it
@@ -82,6 +83,12 @@ class AnswerStream:
                     yield self._promoted(event)
             yield event
         self._judge()
+
+    def _last_events(self) -> Iterable[Event]:
+        try:
+            return self._decoder.end()
+        except MALFORMED:
+            raise not_an_answer("the end of its stream", self._plan.profile) from None
 
     def _promoted(self, finished: Finished) -> Event:
         response = self._builder.response()

@@ -13,6 +13,7 @@ from typing import Any
 from kimi_core.call_options import EmptyAnswer
 from kimi_core.codecs.call_sections import WITHHELD
 from kimi_core.errors import APIError, ToolNotCalledError
+from kimi_core.events import UNASKED
 from kimi_core.quoting import listed
 from kimi_core.request.plan import Plan
 from kimi_core.types import Request, Response, ToolChoice
@@ -57,6 +58,12 @@ def oddities(plan: Plan, response: Response) -> Iterator[tuple[str, str]]:
             f"{model} withheld calls",
             f"{where} wrote tool calls into its text although tool_choice='none' was asked for. They were taken "
             "out, and are in the metadata as `withheld_calls`.",
+        )
+    if response.extra.get(UNASKED):
+        yield (
+            "unasked",
+            f"{where} sent more than one answer although one was asked for. The first is the answer; what the others "
+            "said is not in it. If it sends each in turn, give n=… to have them all.",
         )
     eaten = response.finish_reason == "length" and not (response.text or response.tool_calls or response.refusal)
     if eaten and plan.request.output is None:  # else the answer's parser says so

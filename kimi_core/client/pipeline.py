@@ -17,6 +17,7 @@ from kimi_core.client.accounting import Accounting
 from kimi_core.client.answer_stream import AnswerStream, signed
 from kimi_core.client.warn_once import WarnOnce
 from kimi_core.codecs import WireRequest, codec
+from kimi_core.codecs.error_mapping import MALFORMED, not_an_answer
 from kimi_core.events import reduce
 from kimi_core.header_rules import check_headers
 from kimi_core.hosts.patches import patched
@@ -174,6 +175,8 @@ class Pipeline:
         except err.APIError as error:
             error.partial = None
             raise redactor.scrub(error) from None
+        except MALFORMED:
+            raise redactor.scrub(not_an_answer(body, profile)) from None
         self._accounting.count(plan, response)
         self.warn.all(empty_answers.oddities(plan, response))
         return response

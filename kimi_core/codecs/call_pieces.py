@@ -6,7 +6,9 @@ import json
 from collections.abc import Callable, Container
 from typing import Any
 
-from kimi_core.tool_arguments import is_object, whole_characters
+from kimi_core.characters import Halves, whole_characters
+from kimi_core.quoting import in_short
+from kimi_core.tool_arguments import is_object
 
 
 class Piece:
@@ -36,9 +38,9 @@ class Piece:
         self.index = _index(delta.get("index"))
         self.id = _id(delta.get("id"))
         self.misnamed = name is not None and type(name) is not str
-        if self.misnamed and str(name) in on_offer():  # a tool that is called 7, by a host that takes it for a number
-            name, self.misnamed = str(name), False
-        self.name: str | None = None if self.misnamed else name or None
+        if self.misnamed and in_short(name) in on_offer():  # a tool that is called 7, which the host takes for a number
+            name, self.misnamed = in_short(name), False
+        self.name: str | None = None if self.misnamed or not name else whole_characters(name)
         self.type: str | None = type_ if isinstance(type_, str) else None
         self.is_object = type(arguments) is dict
         if type(arguments) is str:
@@ -106,7 +108,7 @@ class OpenCall:
         self.has_arguments = self.given = False
         self.pending: list[str] = []
         self.arguments: list[str] = []
-        self.half = ""
+        self.half = Halves()
 
     def take(self, piece: Piece) -> None:
         """Add a piece to the call."""
@@ -124,8 +126,8 @@ class OpenCall:
     def add(self, text: str) -> None:
         """Add more arguments."""
         self.whole = self.restarts = False
-        if self.half or not (text.isascii() or is_sound(text)):
-            text = self._paired(text)
+        if self.half.held or not (text.isascii() or is_sound(text)):
+            text = self.half.join(text)
         self.pending.append(text)
         self.arguments.append(text)
         if not self.begun:
@@ -133,17 +135,10 @@ class OpenCall:
             self.has_arguments = self.has_arguments or bool(begin)
             self.begun = bool(begin) and not "null".startswith(begin)
 
-    def _paired(self, text: str) -> str:
-        """Return the text with characters that a host cut in two joined again."""
-        text, self.half = self.half + text, ""
-        if "\ud800" <= text[-1:] <= "\udbff":
-            text, self.half = text[:-1], text[-1]
-        return whole_characters(text)
-
     @property
     def flows(self) -> bool:
         """Return whether nothing is held back, and whatever comes next can only be more arguments."""
-        return self.index >= 0 and self.begun and not (self.half or self.silent or self.restarts)
+        return self.index >= 0 and self.begun and not (self.half.held or self.silent or self.restarts)
 
     @property
     def text(self) -> str:
@@ -165,9 +160,8 @@ class OpenCall:
 
     def end(self) -> None:
         """Finish the call: replace half a character that is left, and drop arguments that are blank or `null`."""
-        if self.half:
-            self.pending.append("\ufffd")
-            self.half = ""
+        if lost := self.half.rest():
+            self.pending.append(lost)
         if not self.begun and "".join(self.pending).strip() in ("", "null"):
             self.pending.clear()
 
@@ -182,12 +176,16 @@ def is_sound(text: str) -> bool:
 
 
 def _index(index: Any) -> int | None:
-    if type(index) is str and index.lstrip("-").isdecimal():
-        return int(index)
-    return int(index) if type(index) in (int, float) and index == index and abs(index) < 1e9 else None
+    if isinstance(index, bool) or not isinstance(index, int | float | str):
+        return None
+    try:
+        number = float(index)
+    except (ValueError, OverflowError):
+        return None
+    return int(number) if abs(number) < 1e9 else None
 
 
 def _id(id_: Any) -> str | None:
     if isinstance(id_, str):
-        return id_ or None
-    return None if id_ is None or isinstance(id_, bool | dict | list) else str(id_)
+        return whole_characters(id_) or None
+    return None if id_ is None or isinstance(id_, bool | dict | list) else in_short(id_)

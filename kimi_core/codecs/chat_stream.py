@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from kimi_core.characters import Halves, is_cut
 from kimi_core.codecs import merging
 from kimi_core.codecs.amounts import amount, count, part
 from kimi_core.codecs.call_sections import WITHHELD, RecoveredCalls, SectionReader, WithheldCalls
-from kimi_core.codecs.error_mapping import error_in_frame, not_an_answer
+from kimi_core.codecs.error_mapping import MALFORMED, error_in_frame, not_an_answer
 from kimi_core.codecs.inline_markup import MarkupReader
 from kimi_core.codecs.json_paths import dig, first
 from kimi_core.codecs.original_names import OriginalNames
 from kimi_core.codecs.reasoning_details import Details
 from kimi_core.codecs.tool_calls import ToolCallAssembler
-from kimi_core.events import Event, Finished, ReasoningDelta, RefusalDelta, Started, TextDelta
+from kimi_core.errors import KimiError
+from kimi_core.events import UNASKED, Event, Finished, ReasoningDelta, RefusalDelta, Started, TextDelta
 from kimi_core.hosts.groups import DETAILS
 from kimi_core.hosts.profile import Profile
 from kimi_core.structured_output import dump
@@ -44,7 +46,10 @@ class ChatStreamDecoder:
         "_extra",
         "_finish",
         "_half",
+        "_half_refusal",
+        "_half_thought",
         "_headers",
+        "_index",
         "_key",
         "_keys",
         "_logprobs",
@@ -79,7 +84,8 @@ class ChatStreamDecoder:
             self._texts = frozenset({"content", *host.reasoning.keys_in}) - {DETAILS}
         self._key = ""
         self._started = False
-        self._half = ""
+        self._index: Any = None
+        self._half, self._half_thought, self._half_refusal = Halves(), Halves(), Halves()
         self._finish: str | None = None
         self._usage: JsonObject | None = None
         self._cost: float | None = None
@@ -100,7 +106,9 @@ class ChatStreamDecoder:
         try:
             events = self._feed(frame)
             return events if self._originals is None else self._originals.of(events)
-        except (AttributeError, TypeError, LookupError, RecursionError):
+        except KimiError:
+            raise
+        except MALFORMED:
             raise not_an_answer(frame, self._profile) from None
 
     def feed_all(self, frames: Iterable[Any], events: list[Event]) -> None:
@@ -126,7 +134,9 @@ class ChatStreamDecoder:
         except (AttributeError, LookupError, TypeError, ValueError):
             return "", ""
         get = choice.get
-        if key not in self._texts or type(text) is not str or self._half or not self._started:
+        if key not in self._texts or type(text) is not str or not self._started or get("index") != self._index:
+            return "", ""
+        if self._half.held or self._half_thought.held or (not text.isascii() and is_cut(text)):
             return "", ""
         if get("finish_reason") or frame.get("usage") or get("usage") or get("logprobs") or frame.get("error"):
             return "", ""
@@ -147,24 +157,23 @@ class ChatStreamDecoder:
             self._rare(frame)
             return events
         if not self._started:
-            self._start(frame, events)
+            self._start(frame, choices[0], events)
         choice = choices[0]
+        if len(choices) > 1 or choice.get("index") != self._index:
+            choice = self._own(choices)
         delta = choice.get("delta") or choice.get("message") or {}
         self._reasoning(delta, events)
         text = delta.get("content")
         if text:
             text = text if type(text) is str else _joined(text, events)
-            if self._half or "\ud800" <= text[-1:] <= "\udbff":
-                text = self._paired(text)
+            if self._half.held or (not text.isascii() and is_cut(text)):
+                text = self._half.join(text)
             if self._markup is None:
                 events.append(TextDelta(text))
             else:
                 self._markup.say(text, events)
         if not text or len(delta) > 1:  # beside a text alone there is nothing to look for
-            if calls := delta.get("tool_calls"):
-                self._calls.feed(calls, events, whole=not choice.get("delta") and frame.get("object") != _CHUNK)
-            if refusal := delta.get("refusal"):
-                events.append(RefusalDelta(refusal if type(refusal) is str else dump(refusal)))
+            self._beside_text(delta, events, whole=not choice.get("delta") and frame.get("object") != _CHUNK)
         get = choice.get
         ends = get("finish_reason") or frame.get("usage") or get("usage") or get("logprobs")
         if ends or frame.get("error") or not self._price_keys.isdisjoint(frame):
@@ -177,6 +186,8 @@ class ChatStreamDecoder:
             text = delta.get(key)
             if text and type(text) is str:
                 self._key = key
+                if self._half_thought.held or (not text.isascii() and is_cut(text)):
+                    text = self._half_thought.join(text)
                 if self._markup is None:
                     events.append(ReasoningDelta(text, key))
                 else:
@@ -185,7 +196,14 @@ class ChatStreamDecoder:
         if self._details is not None and (items := delta.get(DETAILS)):
             text = self._details.add(items)
             if text and not self._key:
-                events.append(ReasoningDelta(text, DETAILS))
+                events.append(ReasoningDelta(self._half_thought.join(text), DETAILS))
+
+    def _beside_text(self, delta: JsonObject, events: list[Event], *, whole: bool) -> None:
+        if calls := delta.get("tool_calls"):
+            self._calls.feed(calls, events, whole=whole)
+        if refusal := delta.get("refusal"):
+            text = refusal if type(refusal) is str else dump(refusal)
+            events.append(RefusalDelta(self._half_refusal.join(text)))
 
     def end(self, *, whole: bool = False) -> list[Event]:
         """Return what was held back and the `Finished` event; nothing for a stream without a finish reason.
@@ -196,7 +214,7 @@ class ChatStreamDecoder:
             return []
         usage = _usage(self._usage, self._profile)
         cost, estimated = self._price(usage)
-        events: list[Event] = [TextDelta("\ufffd")] if self._half else []
+        events = self._halves()
         if self._markup is not None:
             self._markup.rest(self._key, events)
         if self._withheld is not None and self._withheld.text:
@@ -213,21 +231,36 @@ class ChatStreamDecoder:
         events.append(Finished(reason, self._finish, usage, cost, estimated, logprobs, self._extra, details))
         return events
 
+    def _halves(self) -> list[Event]:
+        """Return what stands for halves of characters whose other half never came."""
+        held: list[Event] = []
+        if lost := self._half_thought.rest():
+            held.append(ReasoningDelta(lost, self._key or DETAILS))
+        if lost := self._half.rest():
+            held.append(TextDelta(lost))
+        if lost := self._half_refusal.rest():
+            held.append(RefusalDelta(lost))
+        return held
+
     def so_far(self) -> Finished | None:
         """See `StreamDecoder.so_far`."""
         if (usage := _usage(self._usage, self._profile)) is None:
             return None
         return Finished(None, None, usage, *self._price(usage))
 
-    def _paired(self, text: str) -> str:
-        """Return the text with characters that a host cut in two joined again."""
-        text, self._half = self._half + text, ""
-        if "\ud800" <= text[-1:] <= "\udbff":
-            text, self._half = text[:-1], text[-1]
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    def _own(self, choices: Sequence[JsonObject]) -> JsonObject:
+        """Return the choice of this answer; none of another that nobody asked for, which is not mixed in but noted."""
+        own: JsonObject = {}
+        for choice in choices:
+            index = choice.get("index")
+            if own or (type(index) is int and type(self._index) is int and index != self._index):
+                self._extra[UNASKED] = True
+            else:
+                own = choice
+        return own
 
-    def _start(self, frame: JsonObject, events: list[Event]) -> None:
-        self._started = True
+    def _start(self, frame: JsonObject, choice: JsonObject, events: list[Event]) -> None:
+        self._started, self._index = True, choice.get("index")
         get = frame.get
         fingerprint = get("system_fingerprint")
         events.append(Started(get("id"), get("model"), get("created"), fingerprint, self._headers))

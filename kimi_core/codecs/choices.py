@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kimi_core.codecs import merging
 from kimi_core.codecs.chat_stream import ChatStreamDecoder
-from kimi_core.codecs.error_mapping import not_an_answer
+from kimi_core.codecs.error_mapping import MALFORMED, not_an_answer
 from kimi_core.events import Event, Finished, ResponseBuilder
 from kimi_core.hosts.profile import Profile
 from kimi_core.types import JsonObject, Response
@@ -46,7 +46,7 @@ class ChoicesDecoder:
             return self._first.feed(frame)
         try:
             indexes = _indexes(choices)
-        except (AttributeError, TypeError):
+        except MALFORMED:
             raise not_an_answer(frame, self._profile) from None
         if not self.started:
             self._index = indexes[0]

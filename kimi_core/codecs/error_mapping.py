@@ -7,11 +7,12 @@ filter.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from kimi_core import errors as err
+from kimi_core.codecs.amounts import amount, count
 from kimi_core.codecs.json_paths import first
 from kimi_core.hosts.addresses import is_same_origin, shown
 from kimi_core.hosts.common import SHORTEN
@@ -170,6 +171,10 @@ def _error_inside(frame: Any, profile: Profile, otherwise: type[err.APIError], w
     return _with_retry(made, rule)
 
 
+MALFORMED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What comes of reading a body or a frame that is not of the host's protocol."""
+
+
 def not_an_answer(frame: Any, profile: Profile) -> err.APIError:
     """Return the error for a body or a frame that is not of the host's protocol."""
     return err.make(
@@ -184,7 +189,7 @@ def not_an_answer(frame: Any, profile: Profile) -> err.APIError:
 
 def _as_status(code: Any) -> int:
     """Return a code that is an HTTP status, else 0."""
-    number = int(code) if str(code).isdigit() else 0
+    number = count(code) or 0
     return number if 400 <= number < 600 else 0
 
 
@@ -220,7 +225,12 @@ def _said(body: Any) -> tuple[str, str, str]:
         return "", "", _words(body)
     upstream = first(body, ("error.metadata.raw",))  # what a gateway was answered, whole
     words = (_words(said) for said in (first(body, _MESSAGE), upstream) if said)
-    return str(first(body, _TYPE) or ""), str(first(body, _CODE) or ""), ": ".join(words)
+    return _label(first(body, _TYPE)), _label(first(body, _CODE)), ": ".join(words)
+
+
+def _label(said: Any) -> str:
+    """Return a type or code as text, whatever it is: rules and readers look at its beginning alone."""
+    return in_short(said, 1_000) if said else ""
 
 
 def _words(said: Any) -> str:
@@ -238,14 +248,31 @@ def _words(said: Any) -> str:
 
 
 _PAGE = re.compile(r"<(!doctype|html|head|body)\b", re.IGNORECASE)
-_TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
-_INVISIBLE = re.compile(r"<(style|script)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"<(/?\w*+)[^<>]*+>")  # possessive, and no search for a closing tag: it is linear for any page
+_HEADINGS, _UNSEEN = ("title", "h1"), ("style", "script")
+_LONGEST_PAGE = 100_000
+"""Characters of a page that are read: what it says stands at its beginning."""
 
 
 def _of_page(page: str) -> str:
     """Return the title of an HTML page, or its text."""
-    title = _TITLE.search(page)
-    return " ".join(_INVISIBLE.sub(" ", title[2] if title else page).split())
+    begin, *rest = _TAG.split(page[:_LONGEST_PAGE])
+    shown, title, unseen = [begin], 0, ""
+    for tag, text in zip(rest[::2], rest[1::2], strict=True):
+        name = tag.lower()
+        if unseen or name in _UNSEEN:
+            unseen = "" if name == f"/{unseen}" else unseen or name
+        elif name in _HEADINGS:
+            title = title or len(shown)
+        elif name[1:] in _HEADINGS and title and (said := _one_line(shown[title:])):
+            return said
+        if not unseen:
+            shown.append(text)
+    return _one_line(shown)
+
+
+def _one_line(texts: Iterable[str]) -> str:
+    return " ".join(" ".join(texts).split())
 
 
 def _make(
@@ -284,8 +311,4 @@ def _argument(param: str, arguments: Mapping[str, str]) -> str | None:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    said = headers.get("retry-after")
-    try:
-        return max(0.0, float(said)) if said else None
-    except ValueError:
-        return None
+    return amount(headers.get("retry-after"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kimi_core.characters import without_halves
 from kimi_core.types import JsonObject
 
 _GROWING = ("text", "summary", "data")
@@ -35,7 +36,7 @@ class Details:
 
     def result(self) -> tuple[Any, ...]:
         """Return all items in the order in which they began."""
-        return tuple(item.whole() if isinstance(item, _Item) else item for item in self._items)
+        return tuple(without_halves(item.whole() if isinstance(item, _Item) else item) for item in self._items)
 
     def _take(self, sent: Any, earlier: int) -> str:
         if not isinstance(sent, dict):

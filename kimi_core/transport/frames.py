@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from kimi_core.characters import frame_without_halves
 from kimi_core.transport.sse import EventReader
 
 DONE = b"[DONE]"
@@ -65,6 +66,6 @@ def parsed_json(text: str | bytes) -> Any:
     with contextlib.suppress(ValueError):
         return from_json(text)
     try:
-        return json.loads(text)  # half of a surrogate pair is JSON to the stdlib
+        return frame_without_halves(json.loads(text))  # half of a surrogate pair is JSON to the stdlib
     except RecursionError:
         raise ValueError("it is nested too deeply") from None

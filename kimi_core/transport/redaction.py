@@ -184,14 +184,26 @@ def _signs(secret: str) -> Iterator[str]:
 
 def _decoded(value: str) -> str:
     """Return a text with the escapes resolved that may hide a secret; it is searched, never shown."""
-    plain = html.unescape(unquote(unquote(value)))
+    plain = _unescaped(unquote(unquote(value)))
     return _BACKSLASHED.sub(lambda found: chr(int(found[1], 16)) if found[1] else "", plain)
+
+
+def _unescaped(value: str) -> str:
+    try:
+        return html.unescape(value)
+    except ValueError:  # Python reads no number of more than some 4,300 digits
+        return html.unescape(_ENDLESS.sub("&#", value))
+
+
+_ENDLESS = re.compile(r"&#x?+[0-9a-f]{4000,}+", re.IGNORECASE)
 
 
 @lru_cache(maxsize=128)
 def _pattern(secrets: tuple[str, ...]) -> re.Pattern[str]:
     """Return a pattern that finds the secrets in any of the encodings in which they come back."""
-    return re.compile("|".join(form for secret in secrets for form in _forms(secret)), re.IGNORECASE)
+    forms = "|".join(form for secret in secrets for form in _forms(secret))
+    # From the middle of a row of backslashes nothing is found that is not found from its beginning.
+    return re.compile(rf"(?:(?<!\\)|(?!\\))(?:{forms})", re.IGNORECASE)
 
 
 def _forms(secret: str) -> Iterable[str]:
@@ -211,14 +223,19 @@ def _whole_or_cut(secret: str) -> str:
 
 def _escaped(text: str) -> str:
     """Return a pattern for a text whose characters may be escaped as in an address, JSON, a repr or HTML."""
-    return "".join(map(_character, text))
+    return "".join(map(_character, _ROW.sub(r"\\", text)))
+
+
+_ROW = re.compile(r"\\+")
+"""Backslashes in a row, of which any number comes back."""
 
 
 @lru_cache(maxsize=128)
 def _character(c: str) -> str:
     code = f"{ord(c):02x}"
-    plain = rf"\\*{re.escape(c)}" if c in "\"'/" else r"\\+" if c == "\\" else re.escape(c)
-    forms = [plain, f"%(?:25)*{code}", rf"\\+(?:u00|x){code}", f"&#(?:0*{ord(c)}|x0*{code});"]
+    # Rows of backslashes are taken whole and not given back: else a row would be gone through again and again.
+    plain = rf"\\*+{re.escape(c)}" if c in "\"'/" else r"\\++" if c == "\\" else re.escape(c)
+    forms = [plain, f"%(?:25)*{code}", rf"\\*+(?:u00|x){code}", f"&#(?:0*{ord(c)}|x0*{code});"]
     if (named := html.escape(c)) != c:
         forms.append(named)
     if c == " ":
@@ -236,5 +253,5 @@ def _base64_cores(data: bytes) -> Iterator[str]:
 
 
 def _of_base64(core: str) -> str:
-    either = {"+": r"(?:[+-]|%2b)", "/": r"(?:\\*[/_]|%2f)"}
+    either = {"+": r"(?:[+-]|%2b)", "/": r"(?:\\*+[/_]|%2f)"}
     return "".join(either.get(c, c) for c in core)

@@ -64,4 +64,5 @@ def test_frames_before_one_that_is_no_json_are_handed_on(broken: bytes) -> None:
 
 
 def test_half_of_a_surrogate_pair_is_read_beside_other_frames() -> None:
-    assert [f for some in FrameReader().feed(b'data: "\\ud83d"\n\ndata: "b"\n\n') for f in some] == ["\ud83d", "b"]
+    read = b'data: {"delta": "\\ud83d"}\n\ndata: "b"\n\n'
+    assert [f for some in FrameReader().feed(read) for f in some] == [{"delta": "\ud83d"}, "b"]

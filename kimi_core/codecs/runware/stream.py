@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kimi_core import errors as err
+from kimi_core.characters import Halves
 from kimi_core.codecs import merging
 from kimi_core.codecs.amounts import amount, count, part
-from kimi_core.codecs.error_mapping import error_in_frame, not_an_answer
+from kimi_core.codecs.error_mapping import MALFORMED, error_in_frame, not_an_answer
 from kimi_core.codecs.json_paths import first
 from kimi_core.codecs.tool_calls import ToolCallAssembler
 from kimi_core.events import Event, Finished, ReasoningDelta, Started, TextDelta
@@ -42,7 +43,20 @@ def is_of(item: Any, id_: str) -> bool:
 class RunwareStreamDecoder:
     """Decodes one answer."""
 
-    __slots__ = ("_calls", "_cost", "_extra", "_finish", "_headers", "_id", "_last", "_profile", "_started", "_usage")
+    __slots__ = (
+        "_calls",
+        "_cost",
+        "_extra",
+        "_finish",
+        "_half",
+        "_half_thought",
+        "_headers",
+        "_id",
+        "_last",
+        "_profile",
+        "_started",
+        "_usage",
+    )
 
     def __init__(self, profile: Profile, wire: WireRequest, headers: Mapping[str, str]) -> None:
         self._profile = profile
@@ -50,6 +64,7 @@ class RunwareStreamDecoder:
         self._id = wire.body[0]["taskUUID"]
         self._calls = ToolCallAssembler(wire)
         self._started = False
+        self._half, self._half_thought = Halves(), Halves()
         self._finish: str | None = None
         self._usage: JsonObject | None = None
         self._cost: float | None = None
@@ -66,7 +81,9 @@ class RunwareStreamDecoder:
         try:
             for item in _items(frame):
                 self._item(item, events)
-        except (AttributeError, TypeError, LookupError, RecursionError):
+        except err.KimiError:
+            raise
+        except MALFORMED:
             raise not_an_answer(frame, self._profile) from None
         return events
 
@@ -92,9 +109,9 @@ class RunwareStreamDecoder:
         if thought := delta.get(_REASONING):
             # Text in three of the published types, a list of texts in a fourth.
             text = thought if type(thought) is str else "".join(thought)
-            events.append(ReasoningDelta(text, _REASONING))
+            events.append(ReasoningDelta(self._half_thought.join(text), _REASONING))
         if said := delta.get("text"):
-            events.append(TextDelta(said))
+            events.append(TextDelta(self._half.join(said)))
         for key in _CALLS:
             if calls := delta.get(key):
                 self._calls.feed(list(_as_deltas(calls)), events, whole=whole)
@@ -119,7 +136,12 @@ class RunwareStreamDecoder:
         """
         if self._finish is None and not (whole and self._started):
             return []
-        events: list[Event] = list(self._calls.rest())
+        events: list[Event] = []
+        if lost := self._half_thought.rest():
+            events.append(ReasoningDelta(lost, _REASONING))
+        if lost := self._half.rest():
+            events.append(TextDelta(lost))
+        events += self._calls.rest()
         reason = _REASONS.get(self._finish or "", "other")
         if reason == "tool_calls" and not self._calls.seen:
             raise self._callless()
