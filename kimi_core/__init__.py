@@ -5,12 +5,12 @@ Names that lead to I/O are resolved when first used, so that importing this pack
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from kimi_core._version import __version__
 from kimi_core.budget import Budget, Spent
 from kimi_core.call_options import AgentSwarm, Options, Thinking
-from kimi_core.codecs.runware.options import RunwareOptions
 from kimi_core.errors import (
     APIConnectionError,
     APIError,
@@ -107,6 +107,7 @@ from kimi_core.types import (
 if TYPE_CHECKING:
     from kimi_core.client.async_client import AsyncKimiClient
     from kimi_core.client.client import KimiClient
+    from kimi_core.codecs.runware.options import RunwareOptions
 
 __all__ = [
     "HOSTS",
@@ -209,9 +210,15 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in ("KimiClient", "AsyncKimiClient"):
-        from kimi_core.client import async_client, client
+# What is not needed before the first call, or never: importing the package must stay quick.
+_LAZY = {
+    "KimiClient": "kimi_core.client.client",
+    "AsyncKimiClient": "kimi_core.client.async_client",
+    "RunwareOptions": "kimi_core.codecs.runware.options",
+}
 
-        return {"KimiClient": client.KimiClient, "AsyncKimiClient": async_client.AsyncKimiClient}[name]
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
