@@ -1,51 +1,116 @@
-"""The frames of a stream: the JSON values of its events, up to its end."""
+"""The frames of a stream: the JSON values in the data of its server-sent events, up to its end.
+
+Only the data matter: hosts name no events, and number none. Lines end as in
+https://html.spec.whatwg.org/multipage/server-sent-events.html; how the bytes are split between reads changes nothing.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
 from typing import Any
 
 from pydantic_core import from_json
 
 from kimi_core.characters import frame_without_halves
-from kimi_core.transport.sse import EventReader
 
 DONE = b"[DONE]"
 """What the last event says."""
+_BOM = b"\xef\xbb\xbf"
 
 
 class FrameReader:
-    """Reads frames out of the bytes of a stream.
+    """Reads frames out of the bytes of a stream, all that one network read holds at once.
+
+    The work is linear in the bytes, however they are cut: what has no end yet is kept in pieces.
 
     Attributes:
-        ended: Whether the host has said that the stream is at its end.
+        ended: Whether there will be no more: the host said so, or sent what is no JSON (`close` raises that).
     """
 
-    __slots__ = ("_events", "ended")
+    __slots__ = ("_after_cr", "_begun", "_broken", "_data", "_line", "ended")
 
     def __init__(self) -> None:
-        self._events = EventReader()
+        self._line: list[bytes] = []
+        """The pieces of a line that has not ended."""
+        self._data: list[bytes] = []
+        """The data of an event that has not ended, line by line."""
+        self._after_cr = False
+        self._begun = False
+        self._broken: ValueError | None = None
         self.ended = False
 
-    def feed(self, read: bytes) -> Iterator[list[Any]]:
-        """Yield the frames that end in these bytes, together if they are all JSON.
+    def feed(self, read: bytes) -> list[Any]:
+        """Return the frames that end in these bytes, up to one that is no JSON."""
+        if not (self._line or self._data or self._after_cr) and read.endswith(b"\n\n") and b"\r" not in read:
+            data: list[bytes] = []
+            for event in read[:-2].split(b"\n\n"):
+                if event.startswith(b"data: ") and b"\n" not in event:  # what nearly all are like
+                    data.append(event[6:])
+                else:
+                    data += self._events([*event.split(b"\n"), b""])
+            self._begun = True
+        else:
+            data = self._events(self._lines(read))
+        for i, one in enumerate(data):
+            if one.startswith(DONE):
+                self.ended = True
+                del data[i:]
+                break
+        if len(data) > 1 and (frames := _parsed_together(data)) is not None:
+            return frames
+        return self._parsed(data)
+
+    def close(self) -> None:
+        """Raise what ended the stream before its end.
 
         Raises:
-            ValueError: If one is not; those before it have been yielded.
+            ValueError: If a frame was no JSON, or nested too deeply to be read.
         """
-        data = self._events.feed(read)
-        if data and (data[-1].startswith(DONE) or any(one.startswith(DONE) for one in data)):
-            self.ended = True
-            data = data[: next(i for i, one in enumerate(data) if one.startswith(DONE))]
-        if not data:
-            return
-        if len(data) > 1 and (frames := _parsed_together(data)) is not None:
-            yield frames
-            return
-        for one in data:
-            yield [parsed_json(one)]
+        if self._broken:
+            raise self._broken
+
+    def _lines(self, read: bytes) -> list[bytes]:
+        """Return the lines that end in these bytes."""
+        if not read:
+            return []
+        if self._after_cr and read.startswith(b"\n"):  # the second half of a line's end
+            read = read[1:]
+        self._after_cr = False
+        if b"\n" not in read and b"\r" not in read:
+            if read:
+                self._line.append(read)
+            return []
+        text = b"".join((*self._line, read))
+        lines = text.splitlines()
+        self._line = [] if text.endswith((b"\n", b"\r")) else [lines.pop()]
+        self._after_cr = text.endswith(b"\r")
+        return lines
+
+    def _events(self, lines: list[bytes]) -> list[bytes]:
+        """Return the data of the events that end in these lines; those without data are left out."""
+        found: list[bytes] = []
+        for line in lines:
+            if not self._begun:
+                line, self._begun = line.removeprefix(_BOM), True
+            if not line:
+                if data := b"\n".join(self._data):
+                    found.append(data)
+                self._data.clear()
+                continue
+            field, _, value = line.partition(b":")
+            if field == b"data":
+                self._data.append(value.removeprefix(b" "))
+        return found
+
+    def _parsed(self, data: list[bytes]) -> list[Any]:
+        frames: list[Any] = []
+        try:
+            for one in data:
+                frames.append(parsed_json(one))  # noqa: PERF401 - those before a broken one are kept
+        except ValueError as error:
+            self._broken, self.ended = error, True
+        return frames
 
 
 def _parsed_together(data: list[bytes]) -> list[Any] | None:

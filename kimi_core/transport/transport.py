@@ -148,9 +148,11 @@ class OpenStream:
             # The SDK's own iterator would parse with the slower stdlib, and hide what stands around an error.
             frames = FrameReader()
             for read in self._stream.response.iter_bytes():
-                yield from frames.feed(read)
+                if ready := frames.feed(read):
+                    yield ready
                 if frames.ended:
                     break
+            frames.close()
 
     async def __aiter__(self) -> AsyncIterator[list[Any]]:
         if self._driver.sync:
@@ -163,10 +165,11 @@ class OpenStream:
                 return
             frames = FrameReader()
             async for read in self._stream.response.aiter_bytes():
-                for ready in frames.feed(read):
+                if ready := frames.feed(read):
                     yield ready
                 if frames.ended:
                     break
+            frames.close()
 
     async def close(self) -> None:
         """Close the stream and give the connection back."""
