@@ -27,7 +27,7 @@ page.
 
 Each class was set up as well as it can be: `OpenAILike` was told that it is a chat model that calls functions, the
 context window, and the temperature that Kimi takes; `OpenAI` the address, the model and the temperature (it refuses to
-work with a model whose name it does not know). What they have no word for was put where their documentation says.
+work with a model whose name it does not know). What they have no option for was put where their documentation says.
 
 A test that is asked in several ways (sync, async, streamed, …) shows how many of them pass.
 """

@@ -18,7 +18,7 @@ THINKING = {True: {"type": "enabled"}, False: {"type": "disabled"}}
 
 
 def extra(options: dict[str, Any]) -> dict[str, Any]:
-    """Options that these classes have no word for, where their documentation says to put such things."""
+    """Put options that these classes lack where their documentation has them."""
     body: dict[str, Any] = {}
     if "thinking" in options:
         on = options.pop("thinking")

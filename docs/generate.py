@@ -77,12 +77,12 @@ def yes(flag: object) -> str:
 
 # What README shows: the hosts that this began with, and one of each other kind.
 _SHORT = ("moonshot", "moonshot-cn", "aimlapi", "runware", "openrouter", "vllm", "generic")
-_LISTED = {row.name for row in catalogue.SPECS}
+_LISTED = {spec.name for spec in catalogue.SPECS}
 
 
 def _known() -> list[HostSpec]:
     """The hosts of which more is known than a catalogue says."""
-    return [row for row in HOSTS.values() if row.name not in _LISTED]
+    return [spec for spec in HOSTS.values() if spec.name not in _LISTED]
 
 
 def hosts_short() -> str:
@@ -91,12 +91,12 @@ def hosts_short() -> str:
     return table(("`host=`", "whose", "address", "key from", "facts"), rows)
 
 
-def _address(row: HostSpec) -> str:
-    return code(row.address.base_url) if row.address.base_url else "give `base_url`"
+def _address(spec: HostSpec) -> str:
+    return code(spec.address.base_url) if spec.address.base_url else "give `base_url`"
 
 
-def _first_key(row: HostSpec) -> str:
-    return code(row.address.key_env[0]) + ("" if row.address.key_required else " (not needed)")
+def _first_key(spec: HostSpec) -> str:
+    return code(spec.address.key_env[0]) + ("" if spec.address.key_required else " (not needed)")
 
 
 def hosts_address() -> str:
@@ -131,7 +131,7 @@ def hosts_catalogue() -> str:
 
 
 _REASONING: dict[str, Callable[[Profile], str]] = {
-    "thinks when nothing is said": lambda p: {True: "yes", False: "no", None: "unknown"}[p.host.thinking.default],
+    "thinks by default": lambda p: {True: "yes", False: "no", None: "unknown"}[p.host.thinking.default],
     "reasoning comes under": lambda p: codes(p.host.reasoning.keys_in),
     "goes back under": lambda p: (
         "the key it came under"
@@ -165,9 +165,9 @@ def hosts_features() -> str:
     return _by_host(_FEATURES)
 
 
-def _by_host(said: Mapping[str, Callable[[Profile], str]]) -> str:
-    profiles = [resolve(row, NEAREST) for row in _known()]
-    return table(("host", *said), ((code(p.host.name), *(say(p) for say in said.values())) for p in profiles))
+def _by_host(columns: Mapping[str, Callable[[Profile], str]]) -> str:
+    profiles = [resolve(spec, NEAREST) for spec in _known()]
+    return table(("host", *columns), ((code(p.host.name), *(cell(p) for cell in columns.values())) for p in profiles))
 
 
 def hosts_thinking() -> str:
@@ -180,15 +180,15 @@ def hosts_thinking() -> str:
 
 def _patch(patch: Mapping[str, Any] | None) -> str:
     if patch is None:
-        return "cannot be said"
+        return "not supported"
     return code(json.dumps(patch)) if patch else "nothing"
 
 
-def _stops(row: HostSpec) -> str:
-    if row.sampling.stop_limit is None:
+def _stops(spec: HostSpec) -> str:
+    if spec.sampling.stop_limit is None:
         return "no limit known"
-    return f"{row.sampling.stop_limit}" + (
-        f", of {row.sampling.stop_bytes} bytes each" if row.sampling.stop_bytes else ""
+    return f"{spec.sampling.stop_limit}" + (
+        f", of {spec.sampling.stop_bytes} bytes each" if spec.sampling.stop_bytes else ""
     )
 
 
@@ -197,19 +197,19 @@ def _choices(allowed: Iterable[str]) -> str:
     return ", ".join(word for word in order if word in set(allowed))
 
 
-def _cost(row: HostSpec) -> str:
-    if row.usage.cost_headers:
+def _cost(spec: HostSpec) -> str:
+    if spec.usage.cost_headers:
         return "the host's own"
-    if row.usage.cost_paths:
-        return "the host's own, if it says one"
-    return "estimate from published prices" if row.usage.prices else "-"
+    if spec.usage.cost_paths:
+        return "the host's own, if it reports one"
+    return "estimate from published prices" if spec.usage.prices else "-"
 
 
 def hosts_models() -> str:
-    rows = [row for row in _known() if row.models.ids]
-    families = [model for model in MODELS if any(model in row.models.ids for row in rows)]
+    specs = [spec for spec in _known() if spec.models.ids]
+    families = [model for model in MODELS if any(model in spec.models.ids for spec in specs)]
     lines = (
-        (code(r.name), *(code(r.models.ids[m]) if m in r.models.ids else "as it is" for m in families)) for r in rows
+        (code(r.name), *(code(r.models.ids[m]) if m in r.models.ids else "as it is" for m in families)) for r in specs
     )
     return table(("host", *map(code, families)), lines)
 
@@ -227,13 +227,13 @@ def models() -> str:
     return table(head, map(_model, MODELS.values()))
 
 
-def _model(row: ModelSpec) -> tuple[object, ...]:
-    thinking = {"toggle": "on or off", "always": "always", "never": "never"}[row.thinking]
-    efforts = codes(f"{e}*" if e == row.default_effort else e for e in row.efforts) if row.efforts else "-"
-    media = ", ".join(sorted(row.media)) or "-"
-    keep = codes(row.keep, "-")
-    tokens = (f"{row.context:,}", f"{row.default_output:,}")
-    return (code(row.id), *tokens, thinking, efforts, keep, media)
+def _model(spec: ModelSpec) -> tuple[object, ...]:
+    thinking = {"toggle": "on or off", "always": "always", "never": "never"}[spec.thinking]
+    efforts = codes(f"{e}*" if e == spec.default_effort else e for e in spec.efforts) if spec.efforts else "-"
+    media = ", ".join(sorted(spec.media)) or "-"
+    keep = codes(spec.keep, "-")
+    tokens = (f"{spec.context:,}", f"{spec.default_output:,}")
+    return (code(spec.id), *tokens, thinking, efforts, keep, media)
 
 
 def retired() -> str:
@@ -241,9 +241,9 @@ def retired() -> str:
     return table(
         head,
         (
-            (code(model), code(row.name), end.day, code(end.instead) if end.instead else "-", end.source or "its pages")
-            for row in HOSTS.values()
-            for model, end in row.models.retired.items()
+            (code(model), code(name), end.day, code(end.instead) if end.instead else "-", end.source or "its pages")
+            for name, host in HOSTS.items()
+            for model, end in host.models.retired.items()
         ),
     )
 
@@ -253,9 +253,9 @@ def prices() -> str:
     return table(
         head,
         (
-            (code(model), code(row.name), f"{p.cached:.2f}", f"{p.input:.2f}", f"{p.output:.2f}", p.as_of)
-            for row in HOSTS.values()
-            for model, p in row.usage.prices.items()
+            (code(model), code(spec.name), f"{p.cached:.2f}", f"{p.input:.2f}", f"{p.output:.2f}", p.as_of)
+            for spec in HOSTS.values()
+            for model, p in spec.usage.prices.items()
         ),
     )
 
@@ -337,7 +337,7 @@ def error_bases() -> str:
     found = _api(errors.APIError)
     return table(
         head,
-        ((code(e.__name__), f"`openai.{e.sdk_name}`", _langchain(e, bases), yes(e.is_retryable)) for e in found),
+        ((code(e.__name__), _sdk(e), _langchain(e, bases), yes(e.is_retryable)) for e in found),
     )
 
 
@@ -346,6 +346,10 @@ def _api(error: type[errors.APIError]) -> Iterable[type[errors.APIError]]:
     for below in error.__subclasses__():
         if below.documented is None:
             yield from _api(below)
+
+
+def _sdk(error: type[errors.APIError]) -> str:
+    return code(f"openai.{error.sdk_name}") if error.sdk_name else "-"
 
 
 def _langchain(error: type[errors.APIError], bases: Mapping[type[errors.APIError], type[Exception]]) -> str:

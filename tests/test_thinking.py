@@ -26,8 +26,8 @@ WIRE: dict[str, dict[str, Any]] = {
     "kimi-k2.7-code": {"unset": None, "on": ENABLED, "off": "always thinks", "keep": KEPT},
     "kimi-k2.7-code-highspeed": {"unset": None, "on": ENABLED, "off": "always thinks", "keep": KEPT},
     "kimi-k2.6": {"unset": None, "on": ENABLED, "off": DISABLED, "keep": KEPT},
-    "kimi-k2.5": {"unset": None, "on": ENABLED, "off": DISABLED, "keep": "it cannot be said there"},
-    "kimi-k2-thinking": {"unset": None, "on": ENABLED, "off": "always thinks", "keep": "it cannot be said there"},
+    "kimi-k2.5": {"unset": None, "on": ENABLED, "off": DISABLED, "keep": "there is no such option"},
+    "kimi-k2-thinking": {"unset": None, "on": ENABLED, "off": "always thinks", "keep": "there is no such option"},
 }
 CELLS = [(model, option, wire) for model, spec in WIRE.items() for option, wire in spec.items()]
 LIVE = [cell for cell in CELLS if cell[0] not in ("kimi-k2.5", "kimi-k2-thinking")]
@@ -157,7 +157,7 @@ def test_an_effort_that_may_change_nothing_is_sent_and_said(driver: Driver, kimi
 def test_effort_is_not_sent_beside_a_word_on_thinking(driver: Driver, kimi: LocalKimi) -> None:
     """400 `cannot specify both 'thinking' and 'reasoning_effort'`."""
     asked = driver.make(base_url=kimi.base_url, api_key=kimi.api_key, thinking=True, reasoning_effort="high")
-    with pytest.warns(KimiWarning, match="it is refused beside a word on thinking"):
+    with pytest.warns(KimiWarning, match="the host refuses it beside `thinking`"):
         driver.ask(asked, "Hello")
     assert "reasoning_effort" not in kimi.requests[-1].body
 

@@ -134,7 +134,7 @@ class Pipeline:
         self.warn(
             f"{profile.model_id} retired",
             f"{profile.host.title} does not serve {profile.model_id} any more, since {end.day}; {instead}, or another "
-            "host. The call is made all the same; overrides={'models.retired': {}} says that it is served.",
+            "host. The call is made all the same; overrides={'models.retired': {}} declares that it is served.",
         )
 
     def relented(self, plan: Plan, error: err.BadRequestError, *, stream: bool) -> tuple[Plan, WireRequest]:
@@ -147,7 +147,7 @@ class Pipeline:
         if less is None or self.settings.on_unsupported == "error":
             raise error
         plan, name = less
-        advice = "Leave it out, or say overrides={'sampling.pinned': True}."
+        advice = "Leave it out, or give overrides={'sampling.pinned': True}."
         if name == "n":
             advice = (
                 "Each answer is asked for by itself; overrides={'sampling.most_answers': 1} says so from the start."

@@ -1,7 +1,7 @@
 """Decides what may be sent: thinking x tool choice x sampling x structured output.
 
 Pure: a request and a profile in, a plan out. What a model or host cannot do is left out and noted; the client
-warns or raises. No message is ever invented in the conversation.
+warns or raises. No message is ever invented in the conversation. The steps and their order are at the end (`_STEPS`).
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def _note_schema_wins(draft: _Draft) -> None:
     why = (
         f"{draft.profile.where} is sent tools and a response format together, where the schema wins: no tool is "
         "likely to be called. Let a tool give the answer (LangChain's ToolStrategy, method='function_calling'), or ask "
-        "for the object in a call of its own. overrides={'structured.with_tools': True} says that both go together."
+        "for the object in a call of its own. overrides={'structured.with_tools': True} declares that both go together."
     )
     draft.notes.append(Note("tools beside a response format", why))
 
@@ -128,7 +128,7 @@ def _output_tool(draft: _Draft, output: OutputFormat) -> None:
     tool = Tool(output.name, output.description, wrapped(output.schema) or output.schema, strict)
     draft.tools = (*draft.tools, tool)
     draft.choice = ToolChoice("named", output.name)
-    draft.output = None  # said in full by the tool
+    draft.output = None  # the tool has all of it
 
 
 # ------------------------------------------------------------------------------------------------ tool choice
@@ -165,16 +165,16 @@ def _builtin(draft: _Draft) -> None:
     unsure = f"whether {name} works while the model thinks is unconfirmed there"
     if draft.thinking.enabled is None and draft.profile.thinks(False) is False:
         draft.set(thinking=replace(draft.thinking, enabled=False, keep=None))
-        why = f"{where} does not think in calls that offer {name}: {unsure}. Say thinking=False or thinking=True."
+        why = f"{where} does not think in calls that offer {name}: {unsure}. Give thinking=False or thinking=True."
     else:
         why = f"{where} may refuse {name}: {unsure}. Switch thinking off for such calls, if it can be switched off."
-    draft.notes.append(Note(name, f"{why} overrides={{'tools.builtin_with_thinking': True}} says that it works."))
+    draft.notes.append(Note(name, f"{why} overrides={{'tools.builtin_with_thinking': True}} declares that it works."))
 
 
 def _tool_choice(draft: _Draft) -> None:
     choice = draft.choice
     if choice is None or choice.mode in ("auto", "none"):
-        draft.choice = choice if draft.tools else None  # without tools both say what happens anyway
+        draft.choice = choice if draft.tools else None  # without tools both ask for what happens anyway
         return
     _check_choice(choice, [t.name for t in draft.tools])
     if choice.mode in _legal(draft):
@@ -222,11 +222,11 @@ def _unforce(draft: _Draft, choice: ToolChoice) -> None:
     draft.must_call = frozenset([choice.name] if choice.name else [tool.name for tool in draft.tools])
     draft.choice = ToolChoice("auto")
     switchable = draft.profile.thinks(False) is False
-    way_out = "leave thinking unset or off" if switchable else "use a model and host that can switch thinking off"
+    remedy = "leave thinking unset or off" if switchable else "use a model and host that can switch thinking off"
     draft.note(
         f"tool_choice {quoted(choice.name or choice.mode)}",
         "forcing a tool is incompatible with thinking there. The model decides; a whole answer without the call is "
-        f"asked for once more, and what is left without it is an error. To force it, {way_out}.",
+        f"asked for once more, and what is left without it is an error. To force it, {remedy}.",
     )
 
 
@@ -282,7 +282,7 @@ def _keep(draft: _Draft) -> None:
         return
     patch = draft.profile.host.thinking.keep
     if keep not in draft.profile.model.keep or patch is None:
-        draft.note(f"thinking keep={quoted(keep)}", "it cannot be said there; leave `keep` out.")
+        draft.note(f"thinking keep={quoted(keep)}", "there is no such option; leave `keep` out.")
     elif patch:
         draft.patches.append(patch)
 
@@ -301,12 +301,12 @@ def _effort(draft: _Draft) -> None:
             f"{draft.profile.where} has no reasoning_effort {quoted(effort)}; it has {', '.join(model.efforts)}."
         )
     if host.thinking.effort_alone and draft.patches:
-        draft.note(asked, "it is refused beside a word on thinking; leave `thinking` unset.")
+        draft.note(asked, "the host refuses it beside `thinking`; leave `thinking` unset.")
         return
     draft.patches.append(_at(host.thinking.effort_field, level))
     if not host.thinking.effort_heeded:
         why = f"Whether reasoning_effort changes anything for {draft.profile.where} is unconfirmed"
-        why += f": it is sent as {quoted(level)}. overrides={{'thinking.effort_heeded': True}} says that it does."
+        why += f": it is sent as {quoted(level)}. overrides={{'thinking.effort_heeded': True}} declares that it does."
         draft.notes.append(Note("reasoning_effort", why))
 
 
@@ -402,14 +402,14 @@ def _agent(draft: _Draft) -> None:
         return
     draft.set(agent=None)
     if known == "no":
-        draft.note("agent", "it has no agent swarm; leave it out, or say overrides={'tools.agent_swarm': 'yes'}.")
+        draft.note("agent", "it has no agent swarm; leave it out, or give overrides={'tools.agent_swarm': 'yes'}.")
         return
     sizes = {"max_agents": swarm.max_agents, "max_steps": swarm.max_steps}
     draft.patches.append({"agent": {"type": "swarm", **{k: n for k, n in sizes.items() if n is not None}}})
     if known == "unconfirmed":
         where = draft.profile.where
         why = f"Whether {where} has an agent swarm is unconfirmed: `agent` is sent, and may be ignored or refused."
-        draft.notes.append(Note("agent", f"{why} overrides={{'tools.agent_swarm': 'yes'}} says that it is taken."))
+        draft.notes.append(Note("agent", f"{why} overrides={{'tools.agent_swarm': 'yes'}} declares that it is taken."))
 
 
 # -------------------------------------------------------------------------------------------------- messages
@@ -433,18 +433,18 @@ def _messages(draft: _Draft) -> None:
 
 
 _STEPS: tuple[Callable[[_Draft], None], ...] = (
-    _output,
-    _tools,
-    _builtin,
-    _tool_choice,
-    _strict,
-    _continued,
-    _thinking,
-    _sampling,
-    _refused,
-    _stop,
+    _output,  # first: it may add a tool and force it
+    _tools,  # checks all tools, with the one for the output
+    _builtin,  # may switch thinking off, which decides the tool choices that are legal
+    _tool_choice,  # may switch thinking off, and drop the tools that are not to be called
+    _strict,  # goes by the choice that is left: forced or not
+    _continued,  # the last that may switch thinking off
+    _thinking,  # writes the switch, which is final by now
+    _sampling,  # the pinned values depend on whether the model thinks
+    _refused,  # after `_sampling`, which leaves of `n` what goes into this request
+    _stop,  # this and the next two do not depend on others
     _host_options,
     _cache,
-    _agent,
-    _messages,
+    _agent,  # after `_thinking`, which would take this patch for one of its own (`effort_alone`)
+    _messages,  # after `_output`: a message that is to be continued excludes some methods
 )
