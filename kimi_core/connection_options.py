@@ -74,7 +74,8 @@ class ConnectionOptions(BaseModel):
         frozen=True,
         gt=0,
         le=LONGEST_TIMEOUT,
-        description="Longest silence of a stream in seconds, before its beginning and between its chunks. Default: the "
+        description="Longest silence of a stream in seconds, before its beginning and between its chunks; comments are "
+        "none. Default: the "
         "host spec's (900 on Moonshot), or `timeout` where that is shorter.",
     )
     max_retries: int = Field(

@@ -38,9 +38,6 @@ class Driver(Protocol):
     async def result(self, value: Any) -> Any:
         """Return the result of a call of the SDK or of the user's code, awaited where it is a coroutine."""
 
-    async def read(self, response: Any) -> None:
-        """Read the body of a response whole."""
-
     async def close(self, thing: Any) -> None:
         """Close a stream, a response or a client."""
 
@@ -82,10 +79,6 @@ class Asyncio:
     async def result(self, value: Any) -> Any:
         """See `Driver.result`."""
         return await value
-
-    async def read(self, response: Any) -> None:
-        """See `Driver.read`."""
-        await response.aread()
 
     async def close(self, thing: Any) -> None:
         """See `Driver.close`."""
@@ -170,10 +163,6 @@ class Blocking:
     async def result(self, value: Any) -> Any:
         """See `Driver.result`."""
         return value
-
-    async def read(self, response: Any) -> None:
-        """See `Driver.read`."""
-        response.read()
 
     async def close(self, thing: Any) -> None:
         """See `Driver.close`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from typing import Any
 
 from pydantic_core import from_json
@@ -16,6 +17,8 @@ from kimi_core.characters import frame_without_halves
 
 DONE = b"[DONE]"
 """What the last event says."""
+MOST = 32 * 1024 * 1024
+"""Most bytes of a frame: more than a whole answer has."""
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -25,19 +28,28 @@ class FrameReader:
     The work is linear in the bytes, however they are cut: what has no end yet is kept in pieces.
 
     Attributes:
-        ended: Whether there will be no more: the host said so, or sent what is no JSON (`close` raises that).
+        ended: Whether there will be no more: the host said so, or sent what is no frame (`close` raises that).
     """
 
-    __slots__ = ("_after_cr", "_begun", "_broken", "_data", "_line", "ended")
+    __slots__ = ("_after_cr", "_begun", "_broken", "_data", "_held", "_last", "_line", "_silence", "ended")
 
-    def __init__(self) -> None:
+    def __init__(self, silence: float | None = None) -> None:
+        """Begin a stream.
+
+        Args:
+            silence: Seconds without a frame after which the host is given up. Comments and half frames are none: the
+                HTTP library's own timeout, which holds for each read, would take them for a sign of life for ever.
+        """
+        self._silence = silence
+        self._last = time.monotonic()
+        self._held = 0
         self._line: list[bytes] = []
         """The pieces of a line that has not ended."""
         self._data: list[bytes] = []
         """The data of an event that has not ended, line by line."""
         self._after_cr = False
         self._begun = False
-        self._broken: ValueError | None = None
+        self._broken: Exception | None = None
         self.ended = False
 
     def feed(self, read: bytes) -> list[Any]:
@@ -52,6 +64,7 @@ class FrameReader:
             self._begun = True
         else:
             data = self._events(self._lines(read))
+        self._watch(read, data)
         for i, one in enumerate(data):
             if one.startswith(DONE):
                 self.ended = True
@@ -65,10 +78,23 @@ class FrameReader:
         """Raise what ended the stream before its end.
 
         Raises:
-            ValueError: If a frame was no JSON, or nested too deeply to be read.
+            ValueError: If a frame was no JSON, nested too deeply to be read, or without end.
+            SilenceError: If there was no frame for too long.
         """
         if self._broken:
             raise self._broken
+
+    def _watch(self, read: bytes, data: list[bytes]) -> None:
+        now = time.monotonic()
+        if data:
+            self._last, self._held = now, 0
+            return
+        self._held += len(read)
+        if self._held > MOST:
+            self._broken = ValueError(f"it has more than {MOST:,} bytes")
+        elif self._silence is not None and now - self._last > self._silence:
+            self._broken = SilenceError()
+        self.ended = self._broken is not None
 
     def _lines(self, read: bytes) -> list[bytes]:
         """Return the lines that end in these bytes."""
@@ -111,6 +137,10 @@ class FrameReader:
         except ValueError as error:
             self._broken, self.ended = error, True
         return frames
+
+
+class SilenceError(Exception):
+    """A host has sent bytes, and no frame for too long."""
 
 
 def _parsed_together(data: list[bytes]) -> list[Any] | None:

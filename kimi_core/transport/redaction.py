@@ -129,7 +129,9 @@ class Redactor:
         if "location" in headers:
             headers["location"] = re.split("[?#]", headers["location"])[0]
         content = self.text(response.text).encode()
-        return type(response)(response.status_code, headers=headers, content=content, request=request)
+        made = type(response)(response.status_code, headers=headers, content=content, request=request)
+        made.encoding = "utf-8"  # whatever its headers say
+        return made
 
 
 def _written(known: Any) -> str:

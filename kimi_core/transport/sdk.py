@@ -20,6 +20,7 @@ from kimi_core._version import __version__
 from kimi_core.errors import ConfigError
 from kimi_core.quoting import in_short, quoted
 from kimi_core.settings import Settings
+from kimi_core.transport.bounded import AsyncBoundedClient, BoundedClient
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, OpenAI
@@ -109,6 +110,8 @@ def _why(error: Exception, own: Any) -> str:
 
 
 def _make(cls: Any, settings: Settings, http_client: Any) -> Any:
+    import openai
+
     made = cls(
         base_url=settings.base_url,
         api_key=settings.api_key.get_secret_value() if settings.api_key else "none",
@@ -118,6 +121,7 @@ def _make(cls: Any, settings: Settings, http_client: Any) -> Any:
     # The SDK reads OPENAI_ORG_ID, OPENAI_PROJECT_ID and OPENAI_CUSTOM_HEADERS: they are not this host's business.
     made.organization = made.project = None
     made._custom_headers = dict(_AGENT)
+    made._client = (BoundedClient if cls is openai.OpenAI else AsyncBoundedClient)(made._client)
     return made
 
 

@@ -14,6 +14,7 @@ from kimi_core.codecs.error_mapping import error_from_status, redirected
 from kimi_core.hosts.profile import Profile
 from kimi_core.quoting import in_short
 from kimi_core.settings import Settings
+from kimi_core.transport.frames import SilenceError
 from kimi_core.transport.redaction import Redactor
 from kimi_core.transport.redirects import leads_to
 
@@ -66,7 +67,7 @@ def _translate(error: Exception, profile: Profile, phase: Phase) -> err.APIError
     openai = sys.modules["openai"]
     if isinstance(error, openai.APIStatusError):
         return _of_status(error, profile)
-    if isinstance(error, openai.APITimeoutError) or _is_http(error, "TimeoutException"):
+    if isinstance(error, openai.APITimeoutError | SilenceError) or _is_http(error, "TimeoutException"):
         late = broken(err.APITimeoutError, _LATE[phase], profile)
         late.is_retryable = profile.host.timeouts.retry  # type: ignore[misc]
         return late

@@ -24,6 +24,7 @@ from kimi_core.hosts.profile import Profile
 from kimi_core.quoting import in_short
 from kimi_core.settings import Settings, require_key
 from kimi_core.transport import retry
+from kimi_core.transport.bounded import MOST, is_cut, is_whole
 from kimi_core.transport.drivers import Driver
 from kimi_core.transport.frames import FrameReader, parsed_json
 from kimi_core.transport.redaction import Redactor
@@ -69,10 +70,8 @@ class Transport:
 
         async def attempt() -> Any:
             stream = await self._once(call, profile)
-            if whole := _whole(stream.response):
-                with Translation(self.settings, call.headers, profile, "begin"):
-                    await self.driver.read(whole)
-                _received(whole, call, profile, self.settings)
+            if is_whole(stream.response):
+                _received(stream.response, call, profile, self.settings)
             return stream
 
         stream = await retry.call(self.driver, self.settings.max_retries, attempt)
@@ -86,6 +85,7 @@ class Transport:
         """Get a body that need not be JSON; return its bytes with the response's headers."""
         call = Call(method="get", path=path)
         response = await retry.call(self.driver, self.settings.max_retries, lambda: self._once(call, profile))
+        _refuse_cut(response, profile)
         return response.content, response.headers
 
     async def delete(self, path: str, profile: Profile) -> tuple[Any, Mapping[str, str]]:
@@ -142,11 +142,11 @@ class OpenStream:
 
     def __iter__(self) -> Iterator[list[Any]]:
         with err.short_traceback, self._translation:
-            if whole := _whole(self._stream.response):  # read when it was opened
-                yield [_parsed(whole, self._profile)]
+            if is_whole(self._stream.response):  # read when it was opened
+                yield [_parsed(self._stream.response, self._profile)]
                 return
             # The SDK's own iterator would parse with the slower stdlib, and hide what stands around an error.
-            frames = FrameReader()
+            frames = FrameReader(_silence(self._stream.response))
             for read in self._stream.response.iter_bytes():
                 if ready := frames.feed(read):
                     yield ready
@@ -160,10 +160,10 @@ class OpenStream:
                 yield ready
             return
         with err.short_traceback, self._translation:
-            if whole := _whole(self._stream.response):
-                yield [_parsed(whole, self._profile)]
+            if is_whole(self._stream.response):
+                yield [_parsed(self._stream.response, self._profile)]
                 return
-            frames = FrameReader()
+            frames = FrameReader(_silence(self._stream.response))
             async for read in self._stream.response.aiter_bytes():
                 if ready := frames.feed(read):
                     yield ready
@@ -182,6 +182,12 @@ class OpenStream:
             abandon()
 
 
+def _silence(response: Any) -> float | None:
+    """Return the seconds that each read of a stream may take, as they were given to the HTTP library."""
+    seconds: float | None = response.request.extensions.get("timeout", {}).get("read")
+    return seconds
+
+
 def _count(budget: Budget, call: Call, profile: Profile) -> None:
     """Count an attempt to get an answer; raise when the budget is used up."""
     if call.path == profile.host.endpoints.chat:
@@ -191,12 +197,6 @@ def _count(budget: Budget, call: Call, profile: Profile) -> None:
 def _posted(wire: WireRequest, options: Options, *, stream: bool = False) -> Call:
     headers = merged({"Content-Type": "application/json"}, wire.headers, options.extra_headers or {})
     return Call(method="post", path=wire.path, content=_bytes(wire.body), headers=hidden(headers), stream=stream)
-
-
-def _whole(response: Any) -> Any:
-    """Return the response if a host answered a request for a stream with a whole body or a page, else None."""
-    kind = response.headers.get("content-type", "")
-    return response if kind.startswith(("application/json", "text/html")) else None
 
 
 def _bytes(body: Any) -> bytes:
@@ -239,7 +239,13 @@ def _unfinished(wire: WireRequest, profile: Profile) -> err.APIError:
     return late
 
 
+def _refuse_cut(response: Any, profile: Profile) -> None:
+    if is_cut(response):
+        raise broken(err.DecodeError, f"answered with a body of more than {MOST:,} bytes, which is not read", profile)
+
+
 def _parsed(response: Any, profile: Profile) -> Any:
+    _refuse_cut(response, profile)
     try:
         return parsed_json(response.content)
     except ValueError:
