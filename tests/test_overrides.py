@@ -33,6 +33,8 @@ ODD: list[Any] = [
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a name that is no text": ({5: 1}, "^overrides must be .*{5: 1}"),
+    "a name without its group": ({"thinking_off": None}, "no fact 'thinking_off'.* Did you mean 'thinking.off'"),
+    "a group as a whole": ({"tools": {"limit": 5}}, "no fact 'tools'.* named by group and field"),
     "a yes or no as text": ({"usage.stream_options": "no"}, r"^usage\.stream_options of .* boolean"),
     "a yes or no as a number": ({"sampling.pinned": 1}, r"^sampling\.pinned of .* boolean"),
     "a number as text": ({"sampling.stop_limit": "4"}, r"^sampling\.stop_limit of .* integer"),
@@ -83,6 +85,17 @@ def test_a_fact_of_any_type_is_taken_or_a_typed_error(name: str) -> None:
     for odd in ODD:
         with contextlib.suppress(ConfigError):
             KimiClient(api_key="k", overrides={name: odd}).profile("kimi-k2.6")
+
+
+@pytest.mark.filterwarnings("ignore:top_p")
+def test_facts_of_one_group_do_not_touch_its_others(framework: Driver, kimi: LocalKimi) -> None:
+    model = framework.make(
+        base_url=kimi.base_url, api_key=kimi.api_key, overrides={"sampling.max_tokens_field": "most"}
+    )
+    kimi.enqueue(text="Yes.", unchecked=True)
+    framework.ask(model, "Hello", max_tokens=9, top_p=0.1)  # sampling is still pinned
+    body = kimi.requests[-1].body
+    assert (body["most"], "max_completion_tokens" in body, body.get("top_p")) == (9, False, None)
 
 
 def test_lists_stand_for_tuples_and_sets(framework: Driver, kimi: LocalKimi) -> None:

@@ -1,7 +1,8 @@
 """The hosts that serve Kimi: one spec per endpoint operator, everything in which they differ.
 
-A new host that speaks Chat Completions is one spec in `kimi_core/hosts`; a field that it does not set has the default
-of `HostSpec`. A spec has the source of its facts, the day they were checked and how well (`tier`).
+A new host that speaks Chat Completions is one spec in `kimi_core/hosts`; a fact that it does not set has the default of
+its group (`kimi_core.hosts.groups`). A spec has the source of its facts, the day they were checked and how well
+(`tier`).
 """
 
 from __future__ import annotations
@@ -11,22 +12,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from kimi_core.errors import ConfigError
 from kimi_core.hosts import addresses, aimlapi, catalogue, clouds, gateways, moonshot, runware, self_hosted
-from kimi_core.hosts.groups import ErrorRule, Price, Retirement
 from kimi_core.hosts.spec import HostSpec
 from kimi_core.quoting import quoted
-
-__all__ = [
-    "HOSTS",
-    "ErrorRule",
-    "HostSpec",
-    "Price",
-    "Retirement",
-    "check_path",
-    "find_by_name",
-    "find_by_url",
-    "guess_by_url",
-    "named_by_url",
-]
 
 _ROWS = (
     *moonshot.SPECS,
