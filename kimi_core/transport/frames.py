@@ -31,7 +31,7 @@ class FrameReader:
         ended: Whether there will be no more: the host said so, or sent what is no frame (`close` raises that).
     """
 
-    __slots__ = ("_after_cr", "_begun", "_broken", "_data", "_held", "_last", "_line", "_silence", "ended")
+    __slots__ = ("_after_cr", "_begun", "_broken", "_data", "_held", "_line", "_silence", "_since", "ended")
 
     def __init__(self, silence: float | None = None) -> None:
         """Begin a stream.
@@ -41,7 +41,7 @@ class FrameReader:
                 HTTP library's own timeout, which holds for each read, would take them for a sign of life for ever.
         """
         self._silence = silence
-        self._last = time.monotonic()
+        self._since = 0.0
         self._held = 0
         self._line: list[bytes] = []
         """The pieces of a line that has not ended."""
@@ -85,14 +85,16 @@ class FrameReader:
             raise self._broken
 
     def _watch(self, read: bytes, data: list[bytes]) -> None:
-        now = time.monotonic()
         if data:
-            self._last, self._held = now, 0
+            self._since, self._held = 0.0, 0
             return
+        # From the first read without a frame on, since before it the reader of the stream may have taken its time.
+        now = time.monotonic()
+        self._since = self._since or now
         self._held += len(read)
         if self._held > MOST:
             self._broken = ValueError(f"it has more than {MOST:,} bytes")
-        elif self._silence is not None and now - self._last > self._silence:
+        elif self._silence is not None and now - self._since > self._silence:
             self._broken = SilenceError()
         self.ended = self._broken is not None
 
