@@ -174,6 +174,16 @@ def test_tests_and_files_that_are_named_exist(page: Path) -> None:
         assert (ROOT / file).exists(), file
 
 
+def test_the_way_of_a_call_names_every_module() -> None:
+    text = (ROOT / "docs" / "pages" / "the-way-of-a-call.md").read_text("utf-8")
+    packages = ("kimi_core", "langchain_kimi", "llama_index_kimi")
+    modules = [module for package in packages for module in (ROOT / package).rglob("*.py")]
+    named = {word for code in re.findall(r"`([^`\n]+)`", text) for word in re.findall(r"\w+\.py|\w+(?=/)", code)}
+    missing = [m for m in modules if m.name not in {"__init__.py", "_version.py"} and m.name not in named]
+    assert not missing
+    assert {m.parent.name for m in modules} <= named
+
+
 def test_the_readme_names_every_option_of_both() -> None:
     text = README.read_text("utf-8").partition("## The options of both")[2].partition("## Hosts")[0]
     named = {word for spec in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for word in re.findall(r"`(\w+)`", spec)}

@@ -1,6 +1,6 @@
 """Sends requests to hosts: the openai SDK, used at the level of bytes and dicts.
 
-The SDK brings connection pools, authentication, timeouts, the SSE decoder and the error classes that users know.
+The SDK brings connection pools, authentication, timeouts and the error classes that users know.
 Its typed models are not used: they cost ten times what the rest of a chunk does. It is imported when the first
 call is made. Retrying is done here alone (the SDK's own is off), because only a host's spec tells the different
 meanings of a 429 apart.
