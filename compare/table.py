@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from datetime import date
 from importlib.metadata import version
@@ -10,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from llama_index_conformance import Complaints, Contract, KnownFailures
+from llama_index_conformance import SUBJECTS
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "pages" / "compare.md"
@@ -38,7 +39,7 @@ def main() -> None:
     measured = ", ".join(f"{package} {version(package)}" for package in PACKAGES.values())
     more = ", ".join(f"{package} {version(package)}" for package in ("llama-index-core", "openai"))
     parts = [HEAD, f"Measured on {date.today()} with {measured}; {more}.\n", _summary(results)]
-    parts += [_table(suite, results) for suite in (Contract, KnownFailures, Complaints)]
+    parts += [_table(suite, results) for suite in SUBJECTS]
     PAGE.write_text("\n".join(parts), "utf-8")
 
 
@@ -48,14 +49,14 @@ def _names(suite: type) -> list[str]:
 
 def _summary(results: dict[str, dict[str, list[int]]]) -> str:
     rows = ["| | " + " | ".join(PACKAGES) + " |", "|---|" + "---|" * len(PACKAGES)]
-    for suite in (Contract, KnownFailures, Complaints):
+    for suite in SUBJECTS:
         whole = [sum(passed == ran for passed, ran in (results[p][n] for n in _names(suite))) for p in PACKAGES]
         rows.append(f"| {_title(suite)}: of {len(_names(suite))} | " + " | ".join(map(str, whole)) + " |")
     return "\n".join(rows) + "\n"
 
 
 def _title(suite: type) -> str:
-    return {"Contract": "Contract", "KnownFailures": "Known failures", "Complaints": "Complaints"}[suite.__name__]
+    return re.sub(r"(?<=[a-z])([A-Z])", r" \1", suite.__name__).capitalize()
 
 
 def _table(suite: type, results: dict[str, dict[str, list[int]]]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from llama_index.llms.openai import OpenAI
 from llama_index.llms.openai_like import OpenAILike
-from llama_index_conformance import Complaints, Contract, KnownFailures
+from llama_index_conformance import Conformance
 
 from kimi_adapters.local_server import LocalKimi
 from llama_index_kimi import KimiLLM
@@ -28,14 +28,14 @@ def extra(options: dict[str, Any]) -> dict[str, Any]:
     return {**options, **({"additional_kwargs": {"extra_body": body}} if body else {})}
 
 
-class TestKimiLLM(Contract, KnownFailures, Complaints):
+class TestKimiLLM(Conformance):
     """With nothing set."""
 
     def make(self, kimi: LocalKimi, **options: Any) -> KimiLLM:
         return KimiLLM(**{"base_url": kimi.base_url, "api_key": kimi.api_key, **options})
 
 
-class TestOpenAILike(Contract, KnownFailures, Complaints):
+class TestOpenAILike(Conformance):
     """Told that it is a chat model, that it calls functions, the context window, and the temperature Kimi takes."""
 
     def make(self, kimi: LocalKimi, **options: Any) -> OpenAILike:
@@ -44,7 +44,7 @@ class TestOpenAILike(Contract, KnownFailures, Complaints):
         return OpenAILike(**{**place, **told, **extra(options)})
 
 
-class TestOpenAI(Contract, KnownFailures, Complaints):
+class TestOpenAI(Conformance):
     """With Kimi's address, model and the temperature that it takes."""
 
     def make(self, kimi: LocalKimi, **options: Any) -> OpenAI:

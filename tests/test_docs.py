@@ -184,6 +184,13 @@ def test_the_way_of_a_call_names_every_module() -> None:
     assert {m.parent.name for m in modules} <= named
 
 
+def test_every_complaint_names_its_test() -> None:
+    page = (ROOT / "docs" / "pages" / "complaints.md").read_text("utf-8")
+    rows = [row for row in re.findall(r"^\| .*$", page, re.MULTILINE) if not row.endswith("| Test |")]
+    assert rows
+    assert [row for row in rows if not re.search(r"`tests/[\w/]+\.py::test_\w+` \|$", row)] == []
+
+
 def test_the_readme_names_every_option_of_both() -> None:
     text = README.read_text("utf-8").partition("## The options of both")[2].partition("## Hosts")[0]
     named = {word for spec in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for word in re.findall(r"`(\w+)`", spec)}

@@ -123,6 +123,8 @@ def test_a_warning_comes_once_for_each_object(driver: Driver, kimi: LocalKimi) -
         driver.ask(model, "Hello")
         driver.ask(model, "Hello")
     assert len(caught) == 1
+    assert "temperature" not in kimi.requests[-1].body
+    assert kimi.errors == []
 
 
 def test_a_warning_points_at_the_users_line(framework: Driver, kimi: LocalKimi) -> None:

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from kimi_adapters.local_server import LocalKimi
+from langchain_kimi import ChatKimi
+
 PATH = ("langchain_kimi", "chat_models", "ChatKimi")
+
+
+@pytest.fixture
+def make(kimi: LocalKimi) -> Callable[..., ChatKimi]:
+    """How a model on the local server is made, with further options."""
+    return lambda **options: ChatKimi(**{"base_url": kimi.base_url, "api_key": kimi.api_key, **options})
+
+
+@pytest.fixture
+def model(make: Callable[..., ChatKimi]) -> ChatKimi:
+    """A model on the local server, with nothing set."""
+    return make()
 
 
 @pytest.fixture

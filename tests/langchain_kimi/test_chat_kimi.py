@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 import pytest
 from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler, get_usage_metadata_callback
-from langchain_core.exceptions import ContextOverflowError, ModelError, OutputParserException
+from langchain_core.exceptions import OutputParserException
 from langchain_core.load import dumpd, load
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langchain_core.runnables import ConfigurableField
@@ -21,11 +21,6 @@ from kimi_adapters.local_server import LocalKimi
 from kimi_core import HOSTS, ConfigError
 from kimi_core.hosts.patches import facts_of
 from langchain_kimi import ChatKimi
-
-
-@pytest.fixture
-def model(kimi: LocalKimi) -> ChatKimi:
-    return ChatKimi(base_url=kimi.base_url, api_key=kimi.api_key)
 
 
 def get_weather(city: str) -> str:
@@ -205,16 +200,6 @@ def test_include_raw_returns_instead_of_raising(model: ChatKimi, kimi: LocalKimi
     assert isinstance(answer["raw"], AIMessage)
     assert answer["parsed"] is None
     assert isinstance(answer["parsing_error"], OutputParserException)
-
-
-def test_errors_are_langchains_too(model: ChatKimi, kimi: LocalKimi) -> None:
-    kimi.fail(1, status=400, type="invalid_request_error", message="Your request exceeded model token limit: 262144")
-    with pytest.raises(ContextOverflowError):
-        model.invoke("Hello")
-    kimi.fail(1, type="exceeded_current_quota_error")
-    with pytest.raises(ModelError) as caught:
-        model.invoke("Hello")
-    assert not caught.value.is_retryable
 
 
 def test_a_fallback_takes_over(model: ChatKimi, kimi: LocalKimi) -> None:

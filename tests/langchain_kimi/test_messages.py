@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import copy
+import json
 import operator
+from collections.abc import Callable
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -49,11 +51,6 @@ MP4 = b"\0\0\0\x18ftypmp42" + b"\0" * 16
 MP4_URL = f"data:video/mp4;base64,{base64.b64encode(MP4).decode()}"
 PDF64 = base64.b64encode(b"%PDF-1.4 x").decode()
 PDF_URL = f"data:application/pdf;base64,{PDF64}"
-
-
-@pytest.fixture
-def model(kimi: LocalKimi) -> ChatKimi:
-    return ChatKimi(base_url=kimi.base_url, api_key=kimi.api_key)
 
 
 async def ask(model: Any, mode: str, said: Any) -> AIMessage:
@@ -255,6 +252,24 @@ def test_a_tools_result_may_hold_a_picture() -> None:
         tool_call_id="f:0",
     )
     assert told(result)[0].content == (TextPart("See"), ImagePart(GIF_URL))
+
+
+@pytest.mark.filterwarnings("ignore:The conversation was repaired .* pictures in a tool")
+@pytest.mark.parametrize("tool_media", [True, False])
+def test_pictures_of_tools_go_inline_or_behind(
+    make: Callable[..., ChatKimi], kimi: LocalKimi, tool_media: bool
+) -> None:
+    model = make(overrides={"tools.media_results": tool_media})
+    call = {"name": "look", "args": {}, "id": "look_0"}
+    turn = AIMessage("", tool_calls=[call], additional_kwargs={"reasoning_content": "I look."})
+    picture = {"type": "image", "base64": GIF64, "mime_type": "image/gif"}
+    result = ToolMessage([{"type": "text", "text": "Here:"}, picture], tool_call_id="look_0")
+    model.invoke([HumanMessage("Look."), turn, result])
+    messages = kimi.requests[-1].body["messages"]
+    assert ("image_url" in json.dumps(messages[2])) is tool_media
+    assert "image_url" in json.dumps(messages)
+    assert model.profile is not None
+    assert model.profile["image_tool_message"] is tool_media
 
 
 def test_a_tools_result_of_an_unknown_form_is_told_as_json() -> None:

@@ -11,7 +11,7 @@ import json
 import operator
 import pickle
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal, NotRequired, Optional, TypedDict, Union
 
 import pytest
@@ -31,11 +31,6 @@ from kimi_core import ConfigError, KimiWarning, OutputError, RefusedError, Struc
 from langchain_kimi import ChatKimi
 from langchain_kimi._structured_output import METHODS
 from tests.test_structured import MODELS
-
-
-@pytest.fixture
-def model(kimi: LocalKimi) -> ChatKimi:
-    return ChatKimi(base_url=kimi.base_url, api_key=kimi.api_key)
 
 
 def whole(asked: Runnable[Any, Any], text: str = "Tell me.") -> Any:
@@ -138,6 +133,24 @@ def test_objects_in_every_form_by_every_method(
     else:
         kimi.enqueue(text=json.dumps(PLAIN))
     assert ask(asked) == expected
+    assert kimi.errors == []
+
+
+class Town(BaseModel):
+    """A town."""
+
+    name: str
+    people: int
+
+
+@pytest.mark.filterwarnings("ignore:tool_choice 'Town' is not sent:kimi_core.KimiWarning")
+@pytest.mark.parametrize("thinking", [None, True, False])
+@pytest.mark.parametrize("method", ["auto", "json_schema", "function_calling"])
+def test_objects_come_whether_it_thinks_or_not(
+    make: Callable[..., ChatKimi], kimi: LocalKimi, thinking: bool | None, method: Any
+) -> None:
+    asked = make(thinking=thinking).with_structured_output(Town, method=method)
+    assert asked.invoke("Alora is a town named Alora with 4100 people.") == Town(name="Alora", people=4100)
     assert kimi.errors == []
 
 

@@ -29,11 +29,6 @@ from langchain_kimi._streaming import ChunkMaker
 MODES = ["invoke", "ainvoke", "stream", "astream", "events", "aevents"]
 
 
-@pytest.fixture
-def model(kimi: LocalKimi) -> ChatKimi:
-    return ChatKimi(base_url=kimi.base_url, api_key=kimi.api_key)
-
-
 async def ask(model: Any, mode: str, said: Any = "Weather?") -> AIMessage:
     match mode:
         case "invoke":

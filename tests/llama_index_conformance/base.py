@@ -1,4 +1,4 @@
-"""How a class is put under test, and the four ways to ask it."""
+"""How a class is put under test, the four ways to ask it, and what the host sends."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import pytest
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, TextBlock, ThinkingBlock
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.llms.function_calling import FunctionCallingLLM
+from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
 from llama_index_instrumentation.event_handlers import BaseEventHandler
+from pydantic import BaseModel
 
 from kimi_adapters.local_server import LocalKimi
 
@@ -70,6 +72,40 @@ def add(a: int, b: int) -> int:
 ADD = FunctionTool.from_defaults(add)
 CALL = {"name": "add", "arguments": {"a": 1, "b": 2}, "id": "add_0"}
 OTHER_CALL = {"name": "add", "arguments": {"a": 3, "b": 4}, "id": "add_1"}
+
+# ------------------------------------------------------------------------------------------------------- objects
+
+
+class City(BaseModel):
+    """A city."""
+
+    name: str
+    people: int
+
+
+ASK = PromptTemplate("Tell me about {city}.")
+
+# -------------------------------------------------------------------------------------------------------- frames
+
+
+def frames(*deltas: dict[str, Any], finish: str = "stop") -> list[Any]:
+    """Frames of a stream with these deltas."""
+    head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "kimi-k2.6"}
+    made = [{**head, "choices": [{"index": 0, "delta": delta}]} for delta in deltas]
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+    return [*made, {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": finish}], "usage": usage}]
+
+
+def tool_frames(*deltas: Any) -> list[Any]:
+    """Frames of a stream whose tool calls come in exactly these deltas."""
+    return frames(*({"tool_calls": delta} for delta in deltas), finish="tool_calls")
+
+
+def named(index: int | None, id: str, arguments: str) -> dict[str, Any]:
+    """A delta that begins a call of `add`."""
+    place = {} if index is None else {"index": index}
+    return {**place, "id": id, "type": "function", "function": {"name": "add", "arguments": arguments}}
+
 
 # ---------------------------------------------------------------------------------------------------------- ways
 

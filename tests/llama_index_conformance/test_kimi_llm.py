@@ -7,8 +7,13 @@ from typing import Any
 import pytest
 
 from kimi_adapters.local_server import LocalKimi
-from llama_index_conformance import Complaints, Contract, KnownFailures, LLMUnderTest
+from llama_index_conformance import Conformance, EveryModel, LLMUnderTest
 from llama_index_kimi import KimiLLM
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The conversation was repaired:kimi_core.KimiWarning"),
+    pytest.mark.filterwarnings("ignore:The answer of:kimi_core.KimiWarning"),
+]
 
 
 class Kimi(LLMUnderTest):
@@ -26,20 +31,11 @@ class K3(Kimi):
         return super().make(kimi, model="kimi-k3", **options)
 
 
-class TestContract(Kimi, Contract): ...
+class TestKimi(Kimi, Conformance): ...
 
 
 @pytest.mark.filterwarnings("ignore:kimi-k2.6 on moonshot thought:kimi_core.KimiWarning")  # the suite's answers all do
-class TestContractWithoutThinking(KimiWithoutThinking, Contract): ...
+class TestKimiWithoutThinking(KimiWithoutThinking, EveryModel): ...
 
 
-class TestContractOfK3(K3, Contract): ...
-
-
-@pytest.mark.filterwarnings("ignore:The conversation was repaired:kimi_core.KimiWarning")
-class TestKnownFailures(Kimi, KnownFailures): ...
-
-
-@pytest.mark.filterwarnings("ignore:The conversation was repaired:kimi_core.KimiWarning")
-@pytest.mark.filterwarnings("ignore:The answer of:kimi_core.KimiWarning")
-class TestComplaints(Kimi, Complaints): ...
+class TestK3(K3, EveryModel): ...
