@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from kimi_core import errors as err
@@ -13,6 +16,7 @@ from kimi_core.hosts.groups import Price
 from kimi_core.hosts.profile import Profile
 from kimi_core.hosts.spec import HostSpec
 from kimi_core.quoting import quoted
+from kimi_core.reservations import Amount, Reservations
 from kimi_core.types import Request, Response, TextPart
 
 CHARACTERS = 4
@@ -38,9 +42,10 @@ class Budget:
     """Limits for all calls that are made with this one object, in any thread and by any number of models.
 
     A call that finds a limit reached is not made; a stream that reaches one is stopped, and its connection closed.
-    Both raise `BudgetExceededError`. A whole answer is counted when it has come, so that it can go beyond a limit, and
-    so can several that are on their way at once. Copies of a model share its budget; a pickle has a copy of it, with
-    what was spent.
+    Both raise `BudgetExceededError`. For each answer the most that it can cost is held back until it has come
+    (`max_tokens`, or what the model writes without it): calls that do not fit beside those under way wait for them. So
+    a limit is exceeded by one answer at most. Copies of a model share its budget; a pickle has a copy of it, with what
+    was spent.
 
     Example:
         ```python
@@ -69,6 +74,8 @@ class Budget:
         self.usd, self.tokens, self.steps = usd, tokens, steps
         self._usd, self._tokens, self._steps = 0.0, 0, 0
         self._unpriced = ""
+        self._dearest: dict[str, float] = {}
+        self._reservations = Reservations()
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -84,10 +91,11 @@ class Budget:
 
     def __getstate__(self) -> dict[str, Any]:
         with self._lock:
-            return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+            return {k: v for k, v in self.__dict__.items() if k not in ("_lock", "_reservations")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self._reservations = Reservations()
         self._lock = threading.Lock()
 
     @property
@@ -144,13 +152,68 @@ class Budget:
         if reached:
             raise self._error(profile, f"was not asked again: the budget's {reached} are spent")
 
+    def reserve(
+        self, request: Request, profile: Profile, *, stream: bool, freed: Callable[[], None] | None
+    ) -> Callable[[], None] | None:
+        """Hold back what a call may cost.
+
+        Args:
+            request: What is about to be sent.
+            profile: Where it goes.
+            stream: Whether it is a stream.
+            freed: Called once, from any thread, when it is worth trying again; None for a call that cannot wait.
+
+        Returns:
+            What gives it back; None when it does not fit now.
+
+        Raises:
+            BudgetExceededError: If a limit is reached.
+        """
+        most = self._most(request, profile)
+        with self._lock:
+            reached = self._reached()
+            left = Amount(
+                sys.maxsize if self.tokens is None else self.tokens - self._tokens,
+                math.inf if self.usd is None else self.usd - self._usd,
+            )
+            number = None if reached else self._reservations.try_hold(most, left, freed, stream=stream)
+        if reached:
+            raise self._error(profile, f"was not asked: the budget's {reached} are spent")
+        return None if number is None else partial(self._give_back, number)
+
+    def waited(self, profile: Profile, seconds: float) -> err.BudgetExceededError:
+        """Return the error of a call that has waited for others in vain."""
+        return self._error(
+            profile,
+            f"was not asked: beside the calls under way it does not fit into the budget, and in {seconds:g} "
+            "seconds none of them ended. A smaller max_tokens lets more of them run at once, and a stream that nobody "
+            "reads to its end is to be closed",
+        )
+
+    def _give_back(self, number: int) -> None:
+        with self._lock:
+            waiting = self._reservations.give_back(number)
+        for freed in waiting:
+            freed()
+
+    def _most(self, request: Request, profile: Profile) -> Amount:
+        """Return the most that a call can cost; where only the host knows its price, what its dearest answer cost."""
+        options, price = request.options, _price(profile)
+        longest = options.max_tokens or profile.model.default_output
+        prompt, answer = _characters(request) // CHARACTERS, longest * (options.n or 1)
+        if price is None:
+            return Amount(prompt + answer, self._dearest.get(profile.where, math.inf))
+        return Amount(prompt + answer, (prompt * price.input + answer * price.output) / 1_000_000)
+
     def settle(self, response: Response, profile: Profile, meter: Meter | None = None) -> None:
         """Count an answer, in place of what its meter has estimated. The estimate of what no host said stands."""
         tokens, usd = meter.counted if meter else (0, 0.0)
         if response.usage is not None:
-            self.add(response.usage.total_tokens - tokens, 0.0)
+            parts = response.usage.input_tokens + response.usage.output_tokens
+            self.add(max(response.usage.total_tokens, parts) - tokens, 0.0)
             tokens = 0
         if response.cost_usd is not None:
+            self._dearest[profile.where] = max(self._dearest.get(profile.where, 0.0), response.cost_usd)
             self.add(0, response.cost_usd - usd)
             usd = 0.0
         elif _price(profile) is None and (response.usage is not None or response.finish_reason is not None):
@@ -254,11 +317,12 @@ def _price(profile: Profile) -> Price | None:
 
 
 def _characters(request: Request) -> int:
-    """Return the characters in the text of a conversation; pictures are not counted."""
-    return sum(
+    """Return the characters in the text of a conversation and its tools; pictures are not counted."""
+    said = sum(
         len(m.content) if isinstance(m.content, str) else sum(len(p.text) for p in m.content if isinstance(p, TextPart))
         for m in request.messages
     )
+    return said + sum(len(tool.name) + len(tool.description) + len(str(tool.parameters)) for tool in request.tools)
 
 
 def _check(name: str, limit: float | None, kinds: tuple[type, ...]) -> None:

@@ -6,10 +6,12 @@ import asyncio
 import copy
 import pickle
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from drivers import STREAMED, Driver
+from drivers import STREAMED, WHOLE, Driver, by_name
 from langchain_core.exceptions import ModelError
 from langchain_core.load import dumps
 
@@ -29,6 +31,7 @@ from kimi_core import (
     TextDelta,
     web_search,
 )
+from kimi_core.errors import APIError
 from kimi_core.openai_shapes import to_tool
 from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
@@ -237,6 +240,152 @@ def test_an_answer_of_which_no_host_said_what_it_cost_is_estimated(driver: Drive
     assert budget.spent.usd > 0
     with pytest.raises(BudgetExceededError):
         driver.ask(model, "Hello")
+
+
+# -------------------------------------------------------------------------------------------------- many at once
+
+COSTLY = {"prompt_tokens": 10, "completion_tokens": 61_900, "total_tokens": 61_910}
+COSTLY_USD = (10 * 0.95 + 61_900 * 4.0) / 1_000_000
+
+
+def at_once(driver: Driver, model: Any, count: int, **call: Any) -> list[Any]:
+    """Ask many times at once, in tasks or threads; return answers and errors."""
+    with ThreadPoolExecutor(count) as pool:
+        futures = [pool.submit(driver.ask, model, "Hello", **call) for _ in range(count)]
+    return [future.exception() or future.result() for future in futures]
+
+
+def test_many_calls_at_once_spend_no_more_than_the_limit_and_one_answer(driver: Driver) -> None:
+    with LocalKimi(delay=0.05) as kimi:
+        budget = Budget(usd=0.25)
+        for _ in range(50):
+            kimi.enqueue(text="Yes.", usage=COSTLY)
+        came = at_once(driver, make(driver, kimi, budget=budget), 50)
+        assert budget.spent.usd < 0.25 + COSTLY_USD + 0.001
+        refused = [one for one in came if isinstance(one, BudgetExceededError)]
+        assert len(came) - len(refused) == len([r for r in kimi.requests if r.path.endswith("/chat/completions")])
+        assert len(refused) == 48
+
+
+async def test_many_tasks_at_once_spend_no_more_than_the_limit_and_one_answer() -> None:
+    with LocalKimi(delay=0.05) as kimi:
+        budget = Budget(usd=0.25)
+        for _ in range(50):
+            kimi.enqueue(text="Yes.", usage=COSTLY)
+        model = ChatKimi(base_url=kimi.base_url, api_key=kimi.api_key, budget=budget)
+        came = await asyncio.gather(*(model.ainvoke("Hello") for _ in range(50)), return_exceptions=True)
+        assert sum(isinstance(one, BudgetExceededError) for one in came) == 48
+        assert budget.spent.usd == pytest.approx(2 * COSTLY_USD)
+
+
+def test_calls_that_fit_run_at_once_and_all_of_them_are_answered(driver: Driver) -> None:
+    with LocalKimi(delay=0.3) as kimi:
+        model = make(driver, kimi, budget=Budget(usd=1.0), max_tokens=1000)
+        began = time.monotonic()
+        came = at_once(driver, model, 10)
+        assert all(getattr(one, "text", "") for one in came)
+        assert time.monotonic() - began < 2.5  # one after the other they would take three
+
+
+def test_calls_that_do_not_fit_wait_and_are_answered(driver: Driver, kimi: LocalKimi) -> None:
+    budget = Budget(usd=0.2)  # one answer of the length that Moonshot gives unasked fits in, two do not
+    came = at_once(driver, make(driver, kimi, budget=budget), 8)
+    assert all(getattr(one, "text", "") for one in came)
+    assert budget.spent.steps == 8
+
+
+def test_a_call_by_itself_is_made_as_long_as_there_is_something_left(driver: Driver, kimi: LocalKimi) -> None:
+    budget = Budget(usd=0.0005, tokens=200)
+    assert driver.ask(make(driver, kimi, budget=budget), "Hello").text
+
+
+@pytest.mark.parametrize("driver", WHOLE, **by_name)
+def test_a_call_that_failed_keeps_nothing_back(driver: Driver, kimi: LocalKimi) -> None:
+    model = make(driver, kimi, budget=Budget(usd=0.2), max_retries=0)
+    kimi.fail(2, status=500, type="server_error")
+    kimi.enqueue(json={"neither": "answer"}, unchecked=True)
+    for _ in range(3):
+        with pytest.raises(APIError):
+            driver.ask(model, "Hello")
+    assert all(getattr(one, "text", "") for one in at_once(driver, model, 3))
+
+
+async def test_a_cancelled_call_keeps_nothing_back() -> None:
+    with LocalKimi(delay=0.3) as kimi:
+        model = ChatKimi(base_url=kimi.base_url, api_key=kimi.api_key, budget=Budget(usd=0.2))
+        tasks = [asyncio.create_task(model.ainvoke("Hello")) for _ in range(3)]
+        await asyncio.sleep(0.1)
+        for task in tasks:  # one is under way, the others wait for it
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        kimi.delay = 0
+        assert (await model.ainvoke("Hello")).text
+
+
+async def test_a_blocking_call_in_an_event_loop_does_not_wait_for_what_it_blocks() -> None:
+    with LocalKimi(delay=0.2) as kimi:
+        model = ChatKimi(base_url=kimi.base_url, api_key=kimi.api_key, budget=Budget(usd=0.2))
+        task = asyncio.create_task(model.ainvoke("Hello"))
+        await asyncio.sleep(0.05)
+        assert model.invoke("Hello").text
+        assert (await task).text
+
+
+def test_who_waits_in_vain_is_told(driver: Driver) -> None:
+    with LocalKimi(delay=1.0) as kimi:
+        patience = {"timeouts.answer": 0.3, "timeouts.chunk": 10}
+        model = make(driver, kimi, budget=Budget(usd=0.2), overrides=patience, timeout=10)
+        came = at_once(driver, model, 2)
+        (refused,) = [one for one in came if isinstance(one, BudgetExceededError)]
+        assert "in 0.3 seconds none of them ended" in str(refused)
+
+
+def test_a_call_within_a_stream_does_not_wait_for_it(driver: Driver, kimi: LocalKimi) -> None:
+    budget = Budget(usd=0.2)
+    client = KimiClient(base_url=kimi.base_url, api_key=kimi.api_key, budget=budget)
+    answers = []
+    for event in client.stream(Request(messages=[Message("user", "Hello")], model="kimi-k2.6")):
+        if isinstance(event, TextDelta) and not answers:
+            answers.append(driver.ask(make(driver, kimi, budget=budget), "Hello").text)
+    assert answers[0]
+
+
+async def test_a_task_that_is_begun_within_a_stream_does_not_wait_for_it(kimi: LocalKimi) -> None:
+    model = ChatKimi(base_url=kimi.base_url, api_key=kimi.api_key, budget=Budget(usd=0.2))
+    async for _ in model.astream("Hello"):
+        both = await asyncio.gather(model.ainvoke("Hello"), model.ainvoke("Hello"))
+        break
+    assert all(one.text for one in both)
+
+
+def test_a_stream_that_is_closed_or_dropped_keeps_nobody_waiting(kimi: LocalKimi) -> None:
+    client = KimiClient(base_url=kimi.base_url, api_key=kimi.api_key, budget=Budget(usd=0.2))
+    request = Request(messages=[Message("user", "Hello")], model="kimi-k2.6")
+    with ThreadPoolExecutor() as pool:
+        for end in (lambda events: events.close(), lambda events: None):
+            events = client.stream(request)
+            next(events)
+            end(events)
+            del events
+            assert pool.submit(client.complete, request).result(5).text
+
+
+@pytest.mark.parametrize("total", [0, 1, -30, "many", None])
+def test_a_total_below_its_parts_credits_nothing(driver: Driver, kimi: LocalKimi, total: Any) -> None:
+    budget = Budget(tokens=1000)
+    kimi.enqueue(text="Yes.", usage={**USAGE, "total_tokens": total})
+    driver.ask(make(driver, kimi, budget=budget), "Hello")
+    assert budget.spent.tokens == 30
+
+
+def test_where_only_the_host_knows_the_price_calls_go_one_by_one_until_one_is_known() -> None:
+    with LocalKimi(dialect="aimlapi", delay=0.1) as kimi:
+        budget = Budget(usd=1.0)
+        client = KimiClient(host="aimlapi", base_url=kimi.base_url, api_key=kimi.api_key, budget=budget)
+        request = Request(messages=[Message("user", "Hello")], model="kimi-k2.6")
+        with ThreadPoolExecutor(6) as pool:
+            assert all(response.text for response in pool.map(client.complete, 6 * [request]))
+        assert budget.spent.steps == 6
 
 
 # ------------------------------------------------------------------------------------------------------- prices

@@ -125,15 +125,39 @@ class AsyncKimiClient(BaseClient):
         if len(self._parts(request)) > 1:  # this is a fallback host, which gives fewer answers in one call
             return await self._several(request, partial(self._complete_here, served=served))
         plan, wire = self.prepare(await self.attached(request))
-        plan, wire, (body, headers) = await self._sent(self._transport.send, plan, wire)
-        response = self.pipeline.decode(plan, wire, body, headers)
+        plan, response = await self._answered(plan, wire)
         if served and _is_all_served(response, served):
             return response
         if again := self.pipeline.again(plan, response):
-            plan_again, wire, (body, headers) = await self._sent(self._transport.send, *again)
-            second = self.pipeline.decode(plan_again, wire, body, headers)
+            _, second = await self._answered(*again)
             response = billed(second, bill_of(response) + bill_of(second))
         return self.pipeline.final(plan, response)
+
+    async def _answered(self, plan: Plan, wire: WireRequest) -> tuple[Plan, Response]:
+        """Send a request, and return its answer with the plan that was followed at last."""
+        give_back = await self._reserved(plan)
+        try:
+            plan, wire, (body, headers) = await self._sent(self._transport.send, plan, wire)
+            return plan, self.pipeline.decode(plan, wire, body, headers)
+        finally:
+            give_back()
+
+    async def _reserved(self, plan: Plan, *, stream: bool = False) -> Callable[[], None]:
+        """Hold back in the budget, if there is one, what a call may cost; wait for others where it does not fit.
+
+        Returns:
+            What gives it back.
+        """
+        budget = self.settings.budget
+        if budget is None:
+            return _nothing
+        patience = plan.profile.host.timeouts.answer
+        give_back = await self._driver.when_freed(
+            lambda freed: budget.reserve(plan.request, plan.profile, stream=stream, freed=freed), patience
+        )
+        if give_back is None:
+            raise budget.waited(plan.profile, patience)
+        return give_back
 
     async def stream(self, request: Request) -> AsyncGenerator[Event]:
         """See `KimiClient.stream`. Awaiting it sends the request, so that a refusal is raised right here."""
@@ -158,8 +182,14 @@ class AsyncKimiClient(BaseClient):
 
     async def _open(self, request: Request) -> tuple[OpenStream, AnswerStream]:
         """Send a request for a stream to this host alone."""
-        prepared = self.prepare(await self.attached(request), stream=True)
-        plan, wire, opened = await self._sent(self._transport.open, *prepared, stream=True)
+        plan, wire = self.prepare(await self.attached(request), stream=True)
+        give_back = await self._reserved(plan, stream=True)
+        try:
+            plan, wire, opened = await self._sent(self._transport.open, plan, wire, stream=True)
+        except BaseException:
+            give_back()
+            raise
+        opened.when_closed = give_back
         return opened, self.pipeline.stream(plan, wire, opened.headers)
 
     @staticmethod
@@ -328,6 +358,10 @@ class AsyncKimiClient(BaseClient):
         plan, wire = self.prepare(await self.attached(request))
         body, _ = await self._transport.send(token_count.request(plan.profile, wire), plan.profile, NO_OPTIONS)
         return token_count.read(body, plan.profile)
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 def is_hosted(request: Request) -> bool:

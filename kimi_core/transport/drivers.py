@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from contextvars import copy_context
-from typing import Any, ClassVar, Protocol, TypeVar
+from functools import partial
+from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 from kimi_core.settings import Settings
 from kimi_core.transport import sdk
@@ -24,6 +26,8 @@ T = TypeVar("T")
 S = TypeVar("S")
 Address = tuple[str, int]
 """A name and a port."""
+Attempt: TypeAlias = Callable[[Callable[[], None] | None], T | None]
+"""Tries something, and says whom to tell when it is worth trying again."""
 
 
 class Driver(Protocol):
@@ -46,6 +50,16 @@ class Driver(Protocol):
 
     async def sleep(self, seconds: float) -> None:
         """Sleep for some seconds."""
+
+    async def when_freed(self, attempt: Attempt[T], patience: float) -> T | None:
+        """Try something until it succeeds; return its result.
+
+        Args:
+            attempt: Gets what is to be called, from any thread, when it is worth trying again; None when nobody waits
+                for that, and it has to succeed. Returns None when it did not.
+            patience: Seconds after which it is given up when nothing was freed: those who are waited for may
+                themselves wait for this call. Then the result is None.
+        """
 
     async def compute(self, function: Callable[..., T], *args: Any) -> T:
         """Call a function that computes for long or reads a file."""
@@ -103,6 +117,18 @@ class Asyncio:
         """See `Driver.sleep`."""
         await asyncio.sleep(seconds)
 
+    async def when_freed(self, attempt: Attempt[T], patience: float) -> T | None:
+        """See `Driver.when_freed`."""
+        loop = asyncio.get_running_loop()
+        while True:
+            event = asyncio.Event()
+            if (result := attempt(partial(_tell, loop, event))) is not None:
+                return result
+            try:
+                await asyncio.wait_for(event.wait(), patience)
+            except TimeoutError:
+                return None
+
     async def compute(self, function: Callable[..., T], *args: Any) -> T:
         """See `Driver.compute`."""
         return await asyncio.to_thread(function, *args)
@@ -141,6 +167,19 @@ class Asyncio:
 _closing: set[asyncio.Task[None]] = set()
 
 
+def _tell(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits any more
+        loop.call_soon_threadsafe(event.set)
+
+
+def _in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 def _gated(do: Callable[[S], Awaitable[T]], at_once: int) -> Callable[[S], Coroutine[Any, Any, T]]:
     gate = asyncio.Semaphore(at_once)
 
@@ -176,6 +215,15 @@ class Blocking:
     async def sleep(self, seconds: float) -> None:
         """See `Driver.sleep`."""
         _pause(seconds)
+
+    async def when_freed(self, attempt: Attempt[T], patience: float) -> T | None:
+        """See `Driver.when_freed`. In the thread of an event loop nobody waits: it may be what the others need."""
+        while True:
+            event = threading.Event()
+            if (result := attempt(None if _in_event_loop() else event.set)) is not None:
+                return result
+            if not event.wait(patience):
+                return None
 
     async def compute(self, function: Callable[..., T], *args: Any) -> T:
         """See `Driver.compute`."""

@@ -123,6 +123,10 @@ class OpenStream:
     """The frames of an open stream, those of one network read at a time.
 
     Close it; it closes itself when nobody holds it any more.
+
+    Attributes:
+        headers: The response's headers.
+        when_closed: Called when it is closed.
     """
 
     def __init__(
@@ -139,6 +143,7 @@ class OpenStream:
         self._translation = Translation(settings, call.headers, profile, "stream")
         self._abandon: Callable[[], None] | None = driver.closer(stream)
         self.headers: Mapping[str, str] = stream.response.headers
+        self.when_closed: Callable[[], None] | None = None
 
     def __iter__(self) -> Iterator[list[Any]]:
         with err.short_traceback, self._translation:
@@ -174,12 +179,18 @@ class OpenStream:
     async def close(self) -> None:
         """Close the stream and give the connection back."""
         self._abandon = None
+        self._tell()
         await self._driver.close(self._stream)
 
     def __del__(self) -> None:
         abandon = getattr(self, "_abandon", None)  # not there when making this failed
         if abandon is not None:
+            self._tell()
             abandon()
+
+    def _tell(self) -> None:
+        if self.when_closed is not None:
+            self.when_closed()
 
 
 def _silence(response: Any) -> float | None:
