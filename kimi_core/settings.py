@@ -29,6 +29,7 @@ from kimi_core.hosts.models import ModelSpec
 from kimi_core.hosts.spec import HostSpec
 from kimi_core.option_checks import check
 from kimi_core.quoting import did_you_mean, in_short, quoted
+from kimi_core.representation import in_one_line
 
 DEFAULT_HOST = "moonshot"
 
@@ -55,6 +56,9 @@ class Settings(ClientOptions):
     default_headers: Mapping[str, SecretStr] = Field(default_factory=dict, repr=False)
     overrides: Mapping[str, Any] = Field(default_factory=dict)
     fallback_hosts: tuple[Mapping[str, Any], ...] = Field(default=(), repr=False)
+
+    def __repr_args__(self) -> list[tuple[str, Any]]:
+        return in_one_line(self, ("key_from_env",))
 
     def __reduce__(self) -> tuple[Any, ...]:
         clients = ("http_client", "http_async_client")

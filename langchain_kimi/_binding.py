@@ -9,6 +9,7 @@ from langchain_core.language_models import chat_models
 from langchain_core.runnables import RunnableBinding
 
 from kimi_core import options
+from kimi_core.representation import short
 
 # LangChain has a binding of its own for chat models since 1.7.
 _Base: Any = getattr(chat_models, "_ChatModelBinding", RunnableBinding)
@@ -21,7 +22,18 @@ class Binding(_Base):  # type: ignore[misc]
         """Bind options."""
         super().__init__(kwargs=options.hide_call(kwargs or {}), **fields)
 
+    def __repr_args__(self) -> list[tuple[str, Any]]:
+        bound = {name: _tool_names(value) if name == "tools" else short(value) for name, value in self.kwargs.items()}
+        args = {"bound": self.bound, "kwargs": bound, "config": self.config and short(self.config)}
+        return [(name, value) for name, value in args.items() if value]
+
     @classmethod
     def lc_id(cls) -> list[str]:
         """Return the id of LangChain's own, which it is again when it was dumped and loaded."""
         return RunnableBinding.lc_id()
+
+
+def _tool_names(tools: Any) -> Any:
+    """Return tools by their names: their schemas fill pages."""
+    shapes = [tool if isinstance(tool, Mapping) else {} for tool in tools] if isinstance(tools, list) else []
+    return [short(shape.get("function", shape).get("name", "…")) for shape in shapes]

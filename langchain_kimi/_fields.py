@@ -10,8 +10,11 @@ from pydantic import ConfigDict, Field, field_serializer
 
 from kimi_core.call_options import CallOptions
 from kimi_core.connection_options import ClientOptions
+from kimi_core.representation import in_one_line
 
 DEFAULT_MODEL = "kimi-k2.6"
+# What a model is found to do, and what hangs on it for LangChain.
+_UNSHOWN = ("profile", "metadata", "callbacks", "custom_get_token_ids")
 
 
 class KimiFields(CallOptions, ClientOptions, BaseChatModel):
@@ -67,3 +70,6 @@ class KimiFields(CallOptions, ClientOptions, BaseChatModel):
     @field_serializer("overrides")
     def _facts_without_headers(self, facts: Mapping[str, Any] | None) -> Any:
         return facts and {name: fact for name, fact in facts.items() if name != "address.headers"}
+
+    def __repr_args__(self) -> list[tuple[str, Any]]:
+        return in_one_line(self, _UNSHOWN)

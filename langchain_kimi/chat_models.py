@@ -58,13 +58,13 @@ class ChatKimi(KimiFields):
 
         model = ChatKimi(model="kimi-k2.6")
         message = model.invoke("What is the capital of France?")
-        message.text  # the answer
-        message.content_blocks  # reasoning and answer, as standard blocks
+        message.text  # the answer; `message.content_blocks` has the reasoning as well
         message.usage_metadata  # input, output and total tokens; cached and reasoning tokens in the details
         message.response_metadata["cost_usd"]
 
         for chunk in model.stream("Tell me about MoE models."):
-            print(chunk.text, end="", flush=True)
+            for block in chunk.content_blocks:  # `text` alone is empty while Kimi thinks
+                print(block.get("reasoning") or block.get("text", ""), end="", flush=True)
 
         # Reasoning stays on the messages and is sent back, as Kimi demands in tool loops.
         model.bind_tools([get_weather]).invoke("What is the weather in Tokyo?").tool_calls

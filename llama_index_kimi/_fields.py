@@ -12,10 +12,13 @@ from kimi_core import option_hints, options
 from kimi_core.call_options import CallOptions
 from kimi_core.connection_options import ConnectionOptions
 from kimi_core.errors import ConfigError
+from kimi_core.representation import in_one_line
 from kimi_core.settings import Settings
 from kimi_core.types import JsonObject
 
 DEFAULT_MODEL = "kimi-k2.6"
+# What hangs on an LLM for LlamaIndex.
+_UNSHOWN = ("callback_manager", "messages_to_prompt", "completion_to_prompt")
 
 _TEXTS = {name: field.description for name, field in ConnectionOptions.model_fields.items()}
 
@@ -77,6 +80,9 @@ class KimiFields(CallOptions, ConnectionOptions, FunctionCallingLLM):
     @field_serializer("timeout")
     def _plain_timeout(self, timeout: Any) -> float | None:
         return timeout if isinstance(timeout, int | float) else None
+
+    def __repr_args__(self) -> list[tuple[str, Any]]:
+        return in_one_line(self, _UNSHOWN)
 
 
 def split_additional(additional: Mapping[str, Any]) -> JsonObject:

@@ -63,7 +63,7 @@ class KimiLLM(KimiFields):
 
         ```python
         for response in llm.stream_chat([ChatMessage(role="user", content="Tell me about MoE models.")]):
-            print(response.additional_kwargs.get("thinking_delta", ""), response.delta, sep="", end="")
+            print(response.additional_kwargs.get("thinking_delta", "") + response.delta, end="", flush=True)
         response.raw["usage"]  # the last response is the whole one
         ```
 

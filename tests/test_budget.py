@@ -474,7 +474,7 @@ def test_an_error_about_it_can_be_pickled_and_is_langchains() -> None:
 def test_dumps_do_not_have_it(kimi: LocalKimi) -> None:
     words: Any = {"base_url": kimi.base_url, "api_key": kimi.api_key, "budget": Budget(usd=4711)}
     model, llm = ChatKimi(**words), KimiLLM(**words)
-    for said in (dumps(model), model.model_dump(), repr(model), llm.to_dict(), llm.to_json(), repr(llm)):
+    for said in (dumps(model), model.model_dump(), llm.to_dict(), llm.to_json()):
         assert "4711" not in str(said)
         assert "budget" not in str(said).lower()
 

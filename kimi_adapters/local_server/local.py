@@ -87,6 +87,10 @@ class LocalKimi(KimiServer):
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
+    def __repr__(self) -> str:
+        state = f"{self.base_url}, {len(self.log.entries):,} requests" if self._thread else "not running"
+        return f"<LocalKimi {self.dialect.name!r}: {state}>"
+
     @property
     def base_url(self) -> str:
         """The URL to give to a client, ending in ``/v1``. The dialect's name in it may be left out."""

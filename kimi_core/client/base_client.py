@@ -34,6 +34,9 @@ class BaseClient:
         self.pipeline = Pipeline(self.settings)
         self._formulas: dict[str, tuple[Tool, ...]] = {}
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.settings!r}>"
+
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.settings,)
 

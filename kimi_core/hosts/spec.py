@@ -100,6 +100,10 @@ class HostSpec:
     source: str = ""
     note: str = ""
 
+    def __repr__(self) -> str:
+        address = f", base_url={self.address.base_url!r}" if self.address.base_url else ""
+        return f"<HostSpec {self.name!r}, {self.title!r}{address}, {self.tier} as of {self.as_of}>"
+
     @classmethod
     def __get_pydantic_core_schema__(cls, source: object, handler: object) -> core_schema.CoreSchema:
         """Return a schema by which a framework's model takes a spec as it is."""
