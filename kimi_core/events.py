@@ -104,7 +104,8 @@ class ServerToolTurnEnded:
 class Finished:
     """Generation ended. Sent once, after every delta; it carries all that is known at the end.
 
-    `host` is who answered at last, `fallbacks` who failed before (see `Response`).
+    `host` is who answered at last, `fallbacks` who failed before, `retries` the attempts that
+    failed (see `Response`).
     """
 
     reason: FinishReason | None
@@ -118,6 +119,7 @@ class Finished:
     alternatives: tuple[Response, ...] = ()
     host: str | None = field(default=None, compare=False)
     fallbacks: tuple[Mapping[str, str], ...] = ()
+    retries: tuple[Mapping[str, Any], ...] = ()
 
 
 Event: TypeAlias = (
@@ -243,6 +245,7 @@ class ResponseBuilder:
             alternatives=end.alternatives,
             host=end.host,
             fallbacks=end.fallbacks,
+            retries=end.retries,
             steps=(*self._steps, *open_step),
             refusal="".join(self._refusal),
         )

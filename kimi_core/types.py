@@ -339,6 +339,8 @@ class Response:
             answers, there those of each, where they are known.
         host: The name of the host that answered.
         fallbacks: The hosts that were asked before and failed: `{"host": …, "error": …}` each.
+        retries: The attempts that failed and were made again: `{"error": …, "status_code": …, "pause": …}` each, the
+            pause in seconds.
         refusal: What the model wrote in place of an answer, where the host has a field for it; empty for none.
     """
 
@@ -361,6 +363,7 @@ class Response:
     alternatives: tuple[Response, ...] = ()
     host: str | None = field(default=None, compare=False)
     fallbacks: tuple[Mapping[str, str], ...] = ()
+    retries: tuple[Mapping[str, Any], ...] = ()
     refusal: str = ""
 
     @property

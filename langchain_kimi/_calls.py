@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.messages import BaseMessage
-from langchain_core.rate_limiters import BaseRateLimiter
 
 from kimi_core import openai_shapes, options
 from kimi_core.call_options import Options
@@ -98,14 +97,16 @@ def prepare(
     return client, request, message_format
 
 
-def pace(limiter: BaseRateLimiter | None) -> Callable[[], object] | None:
-    """Return what waits before a further request of one call; LangChain has waited for the first."""
-    return partial(limiter.acquire, blocking=True) if limiter else None
+def hooks(model: ChatKimi, run_manager: CallbackManagerForLLMRun | None) -> JsonObject:
+    """Return what is called before each request of a call but the first, for which LangChain waits, and on a retry."""
+    pace = partial(model.rate_limiter.acquire, blocking=True) if model.rate_limiter else None
+    return {"pace": pace, "on_retry": run_manager and run_manager.on_retry}
 
 
-def apace(limiter: BaseRateLimiter | None) -> Callable[[], Awaitable[object]] | None:
-    """See `pace`."""
-    return partial(limiter.aacquire, blocking=True) if limiter else None
+def ahooks(model: ChatKimi, run_manager: AsyncCallbackManagerForLLMRun | None) -> JsonObject:
+    """See `hooks`."""
+    pace = partial(model.rate_limiter.aacquire, blocking=True) if model.rate_limiter else None
+    return {"pace": pace, "on_retry": run_manager and run_manager.on_retry}
 
 
 def _request(model: ChatKimi, messages: list[BaseMessage], own: JsonObject, asked: Options) -> Request:

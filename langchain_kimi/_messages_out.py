@@ -346,6 +346,7 @@ def to_metadata(response: Response, message_format: MessageFormat) -> JsonObject
         "model_name": response.model,
         "host": response.host or message_format.host,
         "fallbacks": [dict(failed) for failed in response.fallbacks] or None,
+        "retries": [dict(failed) for failed in response.retries] or None,
         "finish_reason": response.raw_finish_reason,
         "id": response.id,
         "created": response.created,

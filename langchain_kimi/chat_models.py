@@ -183,14 +183,14 @@ class ChatKimi(KimiFields):
     ) -> ChatResult:
         with short_traceback:
             client, request, message_format = _calls.prepare(self, self._client, messages, stop, kwargs)
-            return to_result(client.complete(request, pace=_calls.pace(self.rate_limiter)), message_format)
+            return to_result(client.complete(request, **_calls.hooks(self, run_manager)), message_format)
 
     async def _agenerate(
         self, messages: list[BaseMessage], stop: Stop = None, run_manager: AsyncRunManager = None, **kwargs: Any
     ) -> ChatResult:
         with short_traceback:
             client, request, message_format = _calls.prepare(self, self._aclient, messages, stop, kwargs)
-            return to_result(await client.complete(request, pace=_calls.apace(self.rate_limiter)), message_format)
+            return to_result(await client.complete(request, **_calls.ahooks(self, run_manager)), message_format)
 
     def _stream(
         self, messages: list[BaseMessage], stop: Stop = None, run_manager: RunManager = None, **kwargs: Any
@@ -200,7 +200,7 @@ class ChatKimi(KimiFields):
                 self, self._client, messages, stop, kwargs, stream=True, run_manager=run_manager
             )
             feed = chunk_maker(message_format).feed
-            for event in client.stream(request):
+            for event in client.stream(request, **_calls.hooks(self, run_manager)):
                 for chunk in feed(event):
                     if run_manager:
                         run_manager.on_llm_new_token(chunk.text, chunk=chunk)
@@ -214,7 +214,7 @@ class ChatKimi(KimiFields):
                 self, self._aclient, messages, stop, kwargs, stream=True, run_manager=run_manager
             )
             feed = chunk_maker(message_format).feed
-            async for event in await client.stream(request):
+            async for event in await client.stream(request, **_calls.ahooks(self, run_manager)):
                 for chunk in feed(event):
                     if run_manager:
                         await run_manager.on_llm_new_token(chunk.text, chunk=chunk)

@@ -106,6 +106,7 @@ def to_raw(response: Response) -> JsonObject:
         **response.extra,
         "host": response.host,
         "fallbacks": [dict(failed) for failed in response.fallbacks] or None,
+        "retries": [dict(failed) for failed in response.retries] or None,
         "id": response.id,
         "model": response.model,
         "created": response.created,

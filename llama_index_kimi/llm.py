@@ -35,6 +35,7 @@ from llama_index_kimi import _structured_output as structured
 from llama_index_kimi._fields import DEFAULT_MODEL, KimiFields, connection_fields, given, split_additional
 from llama_index_kimi._messages_in import to_request, user_message
 from llama_index_kimi._messages_out import to_chat_response, to_completion
+from llama_index_kimi._retries import ahooks, hooks
 from llama_index_kimi._tracing import traced, traced_chat, traced_completion
 
 _TRACED_OPTIONS = ("thinking", "reasoning_effort", "max_tokens", "temperature", "top_p", "stop", "seed")
@@ -256,26 +257,24 @@ class KimiLLM(KimiFields):
 
     def _chat(self, messages: Sequence[ChatMessage], kwargs: JsonObject) -> ChatResponse:
         request, connection, single_call = to_request(self, messages, kwargs)
-        pace = self.rate_limiter and self.rate_limiter.acquire  # LlamaIndex has waited for the first request
-        response = self._client.derived(**connection).complete(request, pace=pace)
+        response = self._client.derived(**connection).complete(request, **hooks(self.rate_limiter))
         return to_chat_response(response, single_call=single_call)
 
     async def _achat(self, messages: Sequence[ChatMessage], kwargs: JsonObject) -> ChatResponse:
         request, connection, single_call = to_request(self, messages, kwargs)
-        pace = self.rate_limiter and self.rate_limiter.async_acquire
-        response = await self._aclient.derived(**connection).complete(request, pace=pace)
+        response = await self._aclient.derived(**connection).complete(request, **ahooks(self.rate_limiter))
         return to_chat_response(response, single_call=single_call)
 
     def _stream(self, messages: Sequence[ChatMessage], kwargs: JsonObject) -> ChatResponseGen:
         request, connection, single_call = to_request(self, messages, kwargs)
-        events = self._client.derived(**connection).stream(request)
+        events = self._client.derived(**connection).stream(request, **hooks(self.rate_limiter))
         builder = _streaming.StreamResponses(single_call=single_call, merge=request.options.merge_deltas is not False)
         builder.add(next(events))  # a generator that was begun closes its connection even when nobody iterates it
         return _streaming.closed_with_call(_streaming.responses(builder, events))
 
     async def _astream(self, messages: Sequence[ChatMessage], kwargs: JsonObject) -> ChatResponseAsyncGen:
         request, connection, single_call = to_request(self, messages, kwargs)
-        events = await self._aclient.derived(**connection).stream(request)
+        events = await self._aclient.derived(**connection).stream(request, **ahooks(self.rate_limiter))
         builder = _streaming.StreamResponses(single_call=single_call, merge=request.options.merge_deltas is not False)
         builder.add(await anext(events))
         return _streaming.closed_with_call(_streaming.aresponses(builder, events))

@@ -18,6 +18,7 @@ from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from kimi_core.cache import Cache
+from kimi_core.codecs.amounts import retry_after
 from kimi_core.hosts.addresses import is_public, shown
 from kimi_core.media import data_urls, documents
 from kimi_core.media.data_urls import Kind, MediaError
@@ -79,7 +80,7 @@ async def fetch(url: str, what: What, rules: Rules, driver: Driver) -> str:
     key = (url, what, rules.anywhere, rules.limit)
     found = _fetched.get(key)
     if found is None:
-        data, mime = await retry.call(driver, rules.retries, lambda: _download(url, rules, driver))
+        data, mime = await retry.call(driver, rules.retries, lambda: _download(url, rules, driver), shown(url))
         found = await driver.compute(_packed, data, mime, what, url)
         _fetched.put(key, found)
     return found
@@ -219,8 +220,7 @@ def _onward(response: Any, url: str) -> str | None:
         return None
     error = FetchError(f"{shown(url)} could not be fetched: its server answered HTTP {status}.")
     error.is_retryable = status in _PASSING or status >= 500
-    with contextlib.suppress(ValueError):
-        error.retry_after = float(headers.get("retry-after", ""))
+    error.retry_after = retry_after(headers)
     raise error
 
 

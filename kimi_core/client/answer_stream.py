@@ -22,7 +22,10 @@ class AnswerStream:
 
     Attributes:
         add: Takes an event in. It is called with each event before that is handed on.
+        retries: The attempts to begin it that failed.
     """
+
+    retries: tuple[Mapping[str, Any], ...] = ()
 
     def __init__(
         self,
@@ -77,6 +80,7 @@ class AnswerStream:
         for event in signed(self._last_events(), plan.profile):
             builder.add(event)
             if type(event) is Finished:
+                event.retries = self.retries
                 if self._accounting.is_on:  # here, since nobody need wait for what comes after it
                     self._accounting.count(plan, builder.response(), self._meter)
                 if empty_answers.empty_answer(plan) == "promote" and empty_answers.is_only_thought(builder.response()):

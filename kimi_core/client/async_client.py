@@ -16,6 +16,8 @@ from kimi_core.events import Event
 from kimi_core.hosts.profile import Profile, model_there, of_host
 from kimi_core.request.plan import Plan
 from kimi_core.settings import Settings, fallback_settings
+from kimi_core.transport import attempts
+from kimi_core.transport.attempts import Hook
 from kimi_core.transport.waiting import BEGUN
 from kimi_core.types import JsonObject, Request, Response, Tool, ToolCall
 from kimi_core.usage import bill_of, billed
@@ -56,10 +58,12 @@ class AsyncKimiClient(BaseClient):
 
     # --------------------------------------------------------------------------------------------------- answers
 
-    async def complete(self, request: Request, *, pace: Callable[[], Any] | None = None) -> Response:
+    async def complete(self, request: Request, *, pace: Hook | None = None, on_retry: Hook | None = None) -> Response:
         """See `KimiClient.complete`. Requests for several answers are tasks; when one fails, the rest is cancelled."""
         self._admit(request.model)
-        return await self._several(request, self._complete_one, pace)
+        with attempts.of_call(pace, on_retry) as made:
+            response = await self._several(request, self._complete_one, pace)
+        return replace(response, retries=tuple(made.failed)) if made.failed else response
 
     async def _several(
         self,
@@ -159,9 +163,15 @@ class AsyncKimiClient(BaseClient):
             raise budget.waited(plan.profile, patience)
         return give_back
 
-    async def stream(self, request: Request) -> AsyncGenerator[Event]:
+    async def stream(
+        self, request: Request, *, pace: Hook | None = None, on_retry: Hook | None = None
+    ) -> AsyncGenerator[Event]:
         """See `KimiClient.stream`. Awaiting it sends the request, so that a refusal is raised right here."""
         self._admit(request.model)
+        with attempts.of_call(pace, on_retry):
+            return await self._streamed(request)
+
+    async def _streamed(self, request: Request) -> AsyncGenerator[Event]:
         if not is_hosted(request):
             return await self._stream(request)
         from kimi_core.client.tool_loop import run
@@ -182,15 +192,18 @@ class AsyncKimiClient(BaseClient):
 
     async def _open(self, request: Request) -> tuple[OpenStream, AnswerStream]:
         """Send a request for a stream to this host alone."""
-        plan, wire = self.prepare(await self.attached(request), stream=True)
-        give_back = await self._reserved(plan, stream=True)
-        try:
-            plan, wire, opened = await self._sent(self._transport.open, plan, wire, stream=True)
-        except BaseException:
-            give_back()
-            raise
+        with attempts.of_stream() as failed:
+            plan, wire = self.prepare(await self.attached(request), stream=True)
+            give_back = await self._reserved(plan, stream=True)
+            try:
+                plan, wire, opened = await self._sent(self._transport.open, plan, wire, stream=True)
+            except BaseException:
+                give_back()
+                raise
         opened.when_closed = give_back
-        return opened, self.pipeline.stream(plan, wire, opened.headers)
+        answer = self.pipeline.stream(plan, wire, opened.headers)
+        answer.retries = tuple(failed)
+        return opened, answer
 
     @staticmethod
     async def _events(opened: OpenStream, answer: AnswerStream) -> AsyncGenerator[Event]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,8 @@ from kimi_core.client.answer_stream import AnswerStream
 from kimi_core.client.async_client import AsyncKimiClient, is_hosted
 from kimi_core.client.base_client import BaseClient
 from kimi_core.events import Event
+from kimi_core.transport import attempts
+from kimi_core.transport.attempts import Hook
 from kimi_core.transport.waiting import BEGUN, iterate, wait
 from kimi_core.types import JsonObject, Request, Response, Tool
 
@@ -52,7 +54,7 @@ class KimiClient(BaseClient):
 
     # --------------------------------------------------------------------------------------------------- answers
 
-    def complete(self, request: Request, *, pace: Callable[[], object] | None = None) -> Response:
+    def complete(self, request: Request, *, pace: Hook | None = None, on_retry: Hook | None = None) -> Response:
         """Ask for a whole answer, or for several (`n`), of which the first has the others as its `alternatives`.
 
         Several answers of a host that gives fewer in one call are asked for side by side, in threads. When one of these
@@ -64,7 +66,8 @@ class KimiClient(BaseClient):
 
         Args:
             request: What is asked.
-            pace: Called before each further request for several answers: a rate limiter's wait.
+            pace: Called before each request but the first, retries included: a rate limiter's wait.
+            on_retry: Called with tenacity's `RetryCallState` when an attempt failed and is to be made again.
 
         Raises:
             ConfigError: If an option is wrong; before any I/O.
@@ -74,10 +77,15 @@ class KimiClient(BaseClient):
             ToolNotCalledError: If the second answer lacks the call as well.
             ServerRoundsError: If the model kept calling the host's own tools.
         """
-        return wait(self._calls.complete(request, pace=pace))
+        return wait(self._calls.complete(request, pace=pace, on_retry=on_retry))
 
-    def stream(self, request: Request) -> Generator[Event]:
+    def stream(self, request: Request, *, pace: Hook | None = None, on_retry: Hook | None = None) -> Generator[Event]:
         """Ask for an answer in events. The request is sent at once; closing the iterator closes the connection.
+
+        Args:
+            request: What is asked.
+            pace: See `complete`.
+            on_retry: See `complete`. An answer that has begun is not asked for again.
 
         Raises:
             ConfigError: If an option is wrong; before any I/O.
@@ -87,10 +95,11 @@ class KimiClient(BaseClient):
             ServerRoundsError: If the model kept calling the host's own tools.
         """
         if self.settings.fallback_hosts or is_hosted(request):
-            events = iterate(wait(self._calls.stream(request)))
+            events = iterate(wait(self._calls.stream(request, pace=pace, on_retry=on_retry)))
         else:
             self._calls._admit(request.model)
-            events = self._events(*wait(self._calls._open(request)))
+            with attempts.of_call(pace, on_retry):
+                events = self._events(*wait(self._calls._open(request)))
         next(events)
         return events
 

@@ -197,6 +197,7 @@ def summed_ends(before: Finished | None, last: Finished) -> Finished:
     return replace(
         billed(last, bill_of(before) + bill_of(last)),
         fallbacks=(*before.fallbacks, *last.fallbacks),
+        retries=(*before.retries, *last.retries),
     )
 
 
@@ -226,6 +227,7 @@ async def events_of(response: Response) -> AsyncGenerator[Event]:
         response.alternatives,
         response.host,
         response.fallbacks,
+        response.retries,
     )
 
 

@@ -1,8 +1,11 @@
-"""Reads the numbers of an answer's bill: tokens and dollars. A host may write anything there."""
+"""Reads numbers that hosts report: tokens, dollars, the pause before a retry. A host may write anything there."""
 
 from __future__ import annotations
 
+import datetime as dt
 import math
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 
@@ -30,3 +33,21 @@ def part(value: Any, whole: int) -> int | None:
     """
     number = count(value)
     return None if number is None else min(number, whole)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that a host asks to wait, sent as seconds or as a date (RFC 9110); None when it asks for none.
+
+    `retry-after-ms` is finer: the openai SDK reads it first.
+    """
+    if (milliseconds := amount(headers.get("retry-after-ms"))) is not None:
+        return milliseconds / 1000
+    text = headers.get("retry-after")
+    if text is None or (seconds := amount(text)) is not None:
+        return None if text is None else seconds
+    try:
+        when = parsedate_to_datetime(text)
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None
+    when = when if when.tzinfo else when.replace(tzinfo=dt.UTC)
+    return max((when - dt.datetime.now(dt.UTC)).total_seconds(), 0.0)

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from kimi_core import errors as err
-from kimi_core.codecs.amounts import amount, count
+from kimi_core.codecs.amounts import count, retry_after
 from kimi_core.codecs.json_paths import first
 from kimi_core.hosts.addresses import is_same_origin, shown
 from kimi_core.hosts.common import SHORTEN
@@ -80,6 +80,7 @@ _GENERAL = (
     ErrorRule(error=err.ConflictError, status=409),
     ErrorRule(error=err.RequestTooLargeError, status=413, advice="Send less, or upload large media as files."),
     ErrorRule(error=err.BadRequestError, status=422),
+    ErrorRule(error=err.APIStatusError, status=425, retry=True),  # "Too Early": the same request may be sent again
     ErrorRule(error=err.RateLimitError, status=429),
 )
 
@@ -139,7 +140,7 @@ def _with_headers(made: err.APIError, headers: Mapping[str, str], profile: Profi
     made.request_id = next(
         (found for h in profile.host.errors.id_headers if (found := headers.get(h))), made.request_id
     )
-    made.retry_after = _retry_after(headers)
+    made.retry_after = retry_after(headers)
     return made
 
 
@@ -308,7 +309,3 @@ def _argument(param: str, arguments: Mapping[str, str]) -> str | None:
     steps = re.findall(r"[.\[]?[^.\[]+", param) if arguments else []
     parents = ("".join(steps[:n]) for n in range(len(steps), 0, -1))
     return next((arguments[parent] for parent in parents if parent in arguments), None)
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    return amount(headers.get("retry-after"))

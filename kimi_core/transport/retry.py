@@ -21,6 +21,7 @@ from tenacity import (
 )
 
 from kimi_core.errors import KimiError, short_traceback
+from kimi_core.transport import attempts
 
 if TYPE_CHECKING:
     from kimi_core.codecs import Poll
@@ -79,14 +80,37 @@ def _polling(poll: Poll, late: Callable[[], Exception]) -> dict[str, Any]:
     }
 
 
-async def call(driver: Driver, max_retries: int, attempt: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Repeat an attempt until it succeeds; raise the first final error, or the last when attempts are used up."""
+async def call(driver: Driver, max_retries: int, attempt: Callable[[], Coroutine[Any, Any, T]], where: str) -> T:
+    """Repeat an attempt until it succeeds; raise the first final error, or the last when attempts are used up.
+
+    Args:
+        driver: Sleeps between two attempts.
+        max_retries: How often an attempt may be repeated.
+        attempt: Makes one.
+        where: Who is asked, for the log.
+    """
+    known, most = attempts.current(), max_retries + 1
 
     async def awaited() -> T:  # tenacity awaits coroutine functions only
+        if retrying.statistics.get("attempt_number", 1) > 1:
+            await known.turn()
         return await attempt()
 
+    async def again(state: RetryCallState) -> None:
+        await known.again(state, most, where)
+
     retrying = tenacity.AsyncRetrying(
-        sleep=driver.sleep, stop=stop_after_attempt(max_retries + 1), retry=_worth_it, wait=_pause, reraise=True
+        sleep=driver.sleep,
+        stop=stop_after_attempt(most),
+        retry=_worth_it,
+        wait=_pause,
+        before_sleep=again,
+        reraise=True,
     )
     with short_traceback:
-        return await retrying(awaited)
+        try:
+            return await retrying(awaited)
+        except KimiError as error:
+            if (made := retrying.statistics.get("attempt_number", 1)) > 1:
+                error.add_note(f"This was the last of {made} attempts.")
+            raise

@@ -74,7 +74,7 @@ class Transport:
                 _received(stream.response, call, profile, self.settings)
             return stream
 
-        stream = await retry.call(self.driver, self.settings.max_retries, attempt)
+        stream = await retry.call(self.driver, self.settings.max_retries, attempt, profile.where)
         return OpenStream(stream, call, self.settings, profile, self.driver)
 
     async def get(self, path: str, profile: Profile) -> tuple[Any, Mapping[str, str]]:
@@ -84,7 +84,9 @@ class Transport:
     async def read(self, path: str, profile: Profile) -> tuple[bytes, Mapping[str, str]]:
         """Get a body that need not be JSON; return its bytes with the response's headers."""
         call = Call(method="get", path=path)
-        response = await retry.call(self.driver, self.settings.max_retries, lambda: self._once(call, profile))
+        response = await retry.call(
+            self.driver, self.settings.max_retries, lambda: self._once(call, profile), profile.where
+        )
         _refuse_cut(response, profile)
         return response.content, response.headers
 
@@ -100,7 +102,7 @@ class Transport:
         async def attempt() -> tuple[Any, Mapping[str, str]]:
             return _received(await self._once(call, profile), call, profile, self.settings)
 
-        return await retry.call(self.driver, self.settings.max_retries, attempt)
+        return await retry.call(self.driver, self.settings.max_retries, attempt, profile.where)
 
     async def _once(self, call: Call, profile: Profile) -> Any:
         require_key(self.settings)

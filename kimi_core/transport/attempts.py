@@ -1,0 +1,90 @@
+"""The attempts of one call that failed and were made again: who hears of them, and what is kept of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
+_log = logging.getLogger("kimi_core.retry")
+
+Hook = Callable[..., Any]
+"""What is called between two attempts; in asynchronous calls a coroutine function will do as well."""
+
+
+class Attempts:
+    """The attempts of one call.
+
+    Attributes:
+        failed: `{"error": …, "status_code": …, "pause": …}` for each that was made again: the error's class, the HTTP
+            status if one came, and the seconds that were waited.
+    """
+
+    def __init__(self, pace: Hook | None = None, on_retry: Hook | None = None) -> None:
+        """Begin a call.
+
+        Args:
+            pace: Called before each further request, as a rate limiter's wait.
+            on_retry: Called with tenacity's `RetryCallState` before the pause.
+        """
+        self._pace, self._on_retry = pace, on_retry
+        self.failed: list[Mapping[str, Any]] = []
+
+    async def again(self, state: RetryCallState, most: int, where: str) -> None:
+        """Note that an attempt failed and another follows after a pause."""
+        error = state.outcome.exception() if state.outcome else None
+        pause = state.next_action.sleep if state.next_action else 0.0
+        status = getattr(error, "status_code", None)
+        self.failed.append({"error": type(error).__name__, "status_code": status, "pause": round(pause, 3)})
+        what = f"{type(error).__name__}{f' (HTTP {status})' if status else ''}"
+        _log.info(
+            "%s: attempt %d of %d failed with %s; the next one in %.1f s",
+            *(where, state.attempt_number, most, what, pause),
+        )
+        if self._on_retry:
+            await _done(self._on_retry(state))
+
+    async def turn(self) -> None:
+        """Wait for the turn of a further request."""
+        if self._pace:
+            await _done(self._pace())
+
+
+async def _done(result: Any) -> None:
+    if isawaitable(result):
+        await result
+
+
+_current: ContextVar[Attempts | None] = ContextVar("attempts", default=None)
+
+
+@contextmanager
+def of_call(pace: Hook | None = None, on_retry: Hook | None = None) -> Iterator[Attempts]:
+    """Count the attempts of all requests that are made within as those of one call."""
+    attempts = Attempts(pace, on_retry)
+    token = _current.set(attempts)
+    try:
+        yield attempts
+    finally:
+        _current.reset(token)
+
+
+def current() -> Attempts:
+    """Return the attempts of the call that is being made; new ones outside of any."""
+    return _current.get() or Attempts()
+
+
+@contextmanager
+def of_stream() -> Iterator[list[Mapping[str, Any]]]:
+    """Yield a list that holds in the end the failed attempts of what was made within, as part of a call or alone."""
+    failed: list[Mapping[str, Any]] = []
+    with nullcontext(known) if (known := _current.get()) else of_call() as attempts:
+        before = len(attempts.failed)
+        yield failed
+        failed += attempts.failed[before:]
