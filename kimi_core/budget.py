@@ -79,8 +79,8 @@ class Budget:
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
-        said = {"usd": self.usd, "tokens": self.tokens, "steps": self.steps}
-        limits = ", ".join(f"{name}={limit}" for name, limit in said.items() if limit is not None)
+        given = {"usd": self.usd, "tokens": self.tokens, "steps": self.steps}
+        limits = ", ".join(f"{name}={limit}" for name, limit in given.items() if limit is not None)
         return f"<Budget({limits}), spent: {self._said()}>"
 
     def __copy__(self) -> Budget:
@@ -206,7 +206,7 @@ class Budget:
         return Amount(prompt + answer, (prompt * price.input + answer * price.output) / 1_000_000)
 
     def settle(self, response: Response, profile: Profile, meter: Meter | None = None) -> None:
-        """Count an answer, in place of what its meter has estimated. The estimate of what no host said stands."""
+        """Count an answer, in place of its meter's estimate. The estimate is kept for what the host did not report."""
         tokens, usd = meter.counted if meter else (0, 0.0)
         if response.usage is not None:
             parts = response.usage.input_tokens + response.usage.output_tokens
@@ -242,7 +242,7 @@ class Budget:
 
 
 class Meter:
-    """Counts one stream by its characters, until the host says what it was.
+    """Counts one stream by its characters, until the host reports its usage.
 
     Attributes:
         counted: The tokens and dollars of this stream that are in the budget as an estimate.
@@ -258,7 +258,7 @@ class Meter:
         prompt = _characters(request) // CHARACTERS
         self.counted = (0, 0.0)
         self._count(prompt, prompt * price.input / 1_000_000 if price else 0.0)
-        self._told = 0
+        self._reported = 0
 
     def through(self, builder: ResponseBuilder) -> Callable[[Event], None]:
         """Return the builder's `add`, which raises when the budget is used up: earlier events are in the builder.
@@ -268,7 +268,7 @@ class Meter:
         """
 
         def add(event: Event) -> None:
-            if self._told and (reached := self._budget._reached()) and reached != "steps":
+            if self._reported and (reached := self._budget._reached()) and reached != "steps":
                 raise self._budget._error(self._profile, f"was stopped: the budget's {reached} are spent")
             builder.add(event)
             self._feed(event)
@@ -294,8 +294,8 @@ class Meter:
 
     def _take(self, characters: int) -> None:
         self._characters += characters
-        fresh = self._characters // CHARACTERS - self._told
-        self._told += fresh
+        fresh = self._characters // CHARACTERS - self._reported
+        self._reported += fresh
         self._count(fresh, fresh * self._rate)
 
     def _count(self, tokens: int, usd: float) -> None:
@@ -305,7 +305,7 @@ class Meter:
 
 
 def reports_price(spec: HostSpec) -> bool:
-    """Say whether a host reports what an answer cost: its own spec names the place. The default only looks there."""
+    """Return whether a host reports what an answer cost: its own spec names the place. The default only looks there."""
     return bool(spec.usage.cost_headers) or bool(spec.usage.cost_paths and spec.usage.cost_paths != _ANYWHERE)
 
 
@@ -318,11 +318,11 @@ def _price(profile: Profile) -> Price | None:
 
 def _characters(request: Request) -> int:
     """Return the characters in the text of a conversation and its tools; pictures are not counted."""
-    said = sum(
+    given = sum(
         len(m.content) if isinstance(m.content, str) else sum(len(p.text) for p in m.content if isinstance(p, TextPart))
         for m in request.messages
     )
-    return said + sum(len(tool.name) + len(tool.description) + len(str(tool.parameters)) for tool in request.tools)
+    return given + sum(len(tool.name) + len(tool.description) + len(str(tool.parameters)) for tool in request.tools)
 
 
 def _check(name: str, limit: float | None, kinds: tuple[type, ...]) -> None:

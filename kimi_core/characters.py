@@ -20,7 +20,7 @@ def whole_characters(text: str) -> str:
 
 
 def is_cut(text: str) -> bool:
-    """Say whether a text begins or ends with half a character."""
+    """Return whether a text begins or ends with half a character."""
     return "\ud800" <= text[-1:] <= "\udbff" or "\udc00" <= text[:1] <= "\udfff"
 
 

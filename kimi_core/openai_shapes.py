@@ -127,9 +127,9 @@ def to_output(response_format: Mapping[str, Any]) -> OutputFormat:
             return OutputFormat("json_object")
         case {"type": "json_schema", "json_schema": {"schema": Mapping() as schema} as shape}:
             name, description = shape.get("name") or "output", shape.get("description") or ""
-            for word, text in (("name", name), ("description", description)):
+            for field, text in (("name", name), ("description", description)):
                 if not isinstance(text, str):
-                    raise MessageError(f"The {word} of a response_format must be text, not {quoted(text)}.")
+                    raise MessageError(f"The {field} of a response_format must be text, not {quoted(text)}.")
             return OutputFormat(
                 "json_schema",
                 schema,

@@ -1,7 +1,7 @@
-"""Words that people bring from other classes and libraries, and what to say instead.
+"""Options of other classes and libraries, and what to give instead.
 
 From ChatOpenAI, LangChain's and LlamaIndex's classes for Moonshot, OpenAILike, LiteLLM, the OpenAI SDK, and servers for
-open weights. Words that mean the same everywhere are understood as they are (`kimi_core.options.ALIASES`).
+open weights. Names that mean the same everywhere are accepted as they are (`kimi_core.options.ALIASES`).
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ MEANT: dict[str, str] = {
     "functions": "tools",
     "function_call": "tool_choice",
 }
-"""What a word is called here."""
+"""The option of this package that means the same."""
 
 _CAPITALS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")  # `apiKey`, as other languages write it
 _SECRET_OR_LOCAL = frozenset(
@@ -84,16 +84,16 @@ _CACHE = "Kimi's hosts cache prompts by themselves: give prompt_cache_key, or pr
 _QUERY = "Nothing is added to addresses; fields of the body go into extra_body={…}."
 _SHOWN = "Reasoning is always handed on apart from the answer; leave it out."
 _SCHEMA = "Give the schema to with_structured_output in LangChain, as_structured_llm in LlamaIndex."
-_BODY = "Hosts of open weights take it: give extra_body={{{word!r}: …}} there."
+_BODY = "Hosts of open weights take it: give extra_body={{{option!r}: …}} there."
 _OF_OPEN_WEIGHTS = (
     *("min_p", "min_tokens", "repetition_penalty", "logit_bias", "stop_token_ids"),
     *("guided_json", "guided_choice", "guided_regex", "guided_grammar", "ignore_eos"),
 )
 
 INSTEAD: dict[str, str] = {
-    "model_kwargs": "Give extra_body={…} for fields of the body, and options by their own words.",
-    "generate_kwargs": "Give extra_body={…} for fields of the body, and options by their own words.",
-    "optional_params": "Give extra_body={…} for fields of the body, and options by their own words.",
+    "model_kwargs": "Give extra_body={…} for fields of the body, and options by their own names.",
+    "generate_kwargs": "Give extra_body={…} for fields of the body, and options by their own names.",
+    "optional_params": "Give extra_body={…} for fields of the body, and options by their own names.",
     "openai_client": f"Give http_client instead: {_SDK}.",
     "async_openai_client": "Give http_async_client instead: what openai.AsyncOpenAI takes as http_client.",
     "drop_params": "Give on_unsupported='ignore'.",
@@ -129,7 +129,7 @@ INSTEAD: dict[str, str] = {
     "ssl": _PROXY,
     "session": f"Give http_client (and http_async_client): {_SDK}.",
     "aiohttp_session": f"Give http_client (and http_async_client): {_SDK}.",
-    "additional_kwargs": "It is KimiLLM's. Give options by their own words, and extra_body={…} for fields of the body.",
+    "additional_kwargs": "It is KimiLLM's. Give options by their own names, and extra_body={…} for fields of the body.",
     "context_window": _WINDOW,
     **dict.fromkeys(("n_ctx", "num_ctx", "context_length", "context_size", "max_context_length"), _WINDOW),
     **dict.fromkeys(("max_input_tokens", "max_model_len"), _WINDOW),
@@ -161,9 +161,9 @@ INSTEAD: dict[str, str] = {
     "model_name": "Give model.",
     "use_responses_api": "Kimi is asked by Chat Completions; leave it out.",
     "use_previous_response_id": "Kimi is asked by Chat Completions; leave it out.",
-    "top_k": _BODY.format(word="top_k") + " A host that has it of its own takes host_options={'top_k': …}.",
+    "top_k": _BODY.format(option="top_k") + " A host that has it of its own takes host_options={'top_k': …}.",
     "mock_response": "Start a kimi_adapters.local_server.LocalKimi and give its base_url.",
-    **{word: _BODY.format(word=word) for word in _OF_OPEN_WEIGHTS},
+    **{name: _BODY.format(option=name) for name in _OF_OPEN_WEIGHTS},
     **dict.fromkeys(
         (
             "organization",
@@ -174,7 +174,7 @@ INSTEAD: dict[str, str] = {
             "openai_api_version",
             "azure_endpoint",
         ),
-        "It is OpenAI's or Azure's own; leave it out, and say where Kimi is with host or base_url.",
+        "It is OpenAI's or Azure's own; leave it out, and name the endpoint with host or base_url.",
     ),
     **dict.fromkeys(
         (
@@ -199,18 +199,18 @@ INSTEAD: dict[str, str] = {
         _HOST_ONLY,
     ),
 }
-"""What to do, where a word alone does not say it."""
+"""What to do, where the name of an option alone is not enough."""
 
 
-def hint(word: str) -> str | None:
+def hint(option: str) -> str | None:
     """Return what to write instead of an option; None for one that is not known from elsewhere."""
-    known = word if word in MEANT or word in INSTEAD else _CAPITALS.sub("_", word).lower()
+    known = option if option in MEANT or option in INSTEAD else _CAPITALS.sub("_", option).lower()
     if sentence := INSTEAD.get(known):
         return sentence
     meant = MEANT.get(known)
     return f"Give {meant}." if meant else None
 
 
-def is_no_field_of_a_body(word: str) -> bool:
-    """Say whether a word stands for a key, an address or the like, which no host is to find in a body."""
-    return MEANT.get(word) in _SECRET_OR_LOCAL
+def is_no_field_of_a_body(option: str) -> bool:
+    """Return whether an option means a key, an address or the like, which must not be sent in a body."""
+    return MEANT.get(option) in _SECRET_OR_LOCAL

@@ -1,7 +1,7 @@
 """The options of both frameworks, at construction and per call, by the tables that list them.
 
 Adapters hand their keyword arguments over as they came; here they become `Options` and changes of `Settings`. An
-option that nobody knows raises.
+unknown option raises.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from kimi_core.quoting import did_you_mean, quoted
 from kimi_core.types import JsonObject, Tool, ToolChoice
 
 CONNECTION = tuple(ClientOptions.model_fields)
-"""Options that say where and how; the rest says what."""
+"""Options of the connection: where calls go and how. The others are about the call."""
 
 SERVED = ("server_tools", "max_server_rounds")
 """Options about the host's own tools, which become fields of a `Request`."""
@@ -61,7 +61,7 @@ ALIASES = {
     "api_base": "base_url",
     "async_http_client": "http_async_client",
 }
-"""Names of the frameworks and of the host that mean the same."""
+"""Other names of the same options, the frameworks' and the host's."""
 
 
 def parse(given: Mapping[str, Any], base: Options = NO_OPTIONS) -> Options:
@@ -145,10 +145,10 @@ def parse_agent(agent: AgentSwarm | Mapping[str, Any]) -> AgentSwarm:
         ConfigError: If `agent` is neither, or larger than swarms can be.
     """
     if isinstance(agent, Mapping):
-        said = dict(agent)
-        if said.pop("type", "swarm") != "swarm" or said.keys() - {"max_agents", "max_steps"}:
+        fields = dict(agent)
+        if fields.pop("type", "swarm") != "swarm" or fields.keys() - {"max_agents", "max_steps"}:
             raise ConfigError(f"agent takes 'type': 'swarm', 'max_agents' and 'max_steps', got {quoted(agent)}.")
-        agent = AgentSwarm(**said)
+        agent = AgentSwarm(**fields)
     if not isinstance(agent, AgentSwarm):
         raise ConfigError(f"agent must be an AgentSwarm or its mapping, got {quoted(agent)}.")
     for name, most in (("max_agents", MOST_AGENTS), ("max_steps", MOST_STEPS)):
@@ -223,7 +223,7 @@ def parse_served(given: Mapping[str, Any], base: Mapping[str, Any], tools: tuple
         ConfigError: If a value is not what the option takes.
         MessageError: If a tool is not valid.
     """
-    served, rounds = (base.get(word) if given.get(word) is None else given[word] for word in SERVED)
+    served, rounds = (base.get(option) if given.get(option) is None else given[option] for option in SERVED)
     known: JsonObject = {"tools": tools}
     if served:
         known["tools"] = (*tools, *(tool for tool in openai_shapes.to_server_tools(served) if tool not in tools))
@@ -246,27 +246,27 @@ def split(
         Changes of the connection, options, and the framework's own.
 
     Raises:
-        UnknownOptionError: If nobody knows an option; the text names the nearest one.
+        UnknownOptionError: If an option does not exist; the text names the nearest one.
     """
     connection: dict[str, Any] = {}
     options: dict[str, Any] = {}
     own: dict[str, Any] = {}
     allowed = frozenset(allowed)
-    for word, value in given.items():
-        name = ALIASES.get(word, word)
-        if word in allowed:
-            own[word] = value
+    for option, value in given.items():
+        name = ALIASES.get(option, option)
+        if option in allowed:
+            own[option] = value
         elif name in CONNECTION:
             connection[name] = value
         elif name in OPTIONS:
             options[name] = value
         else:
-            raise unknown(word, allowed)
+            raise unknown(option, allowed)
     return connection, options, own
 
 
 def hide_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return facts with the headers among them as `SecretStr`, also where they stand in a way that is an error."""
+    """Return facts with the headers among them as `SecretStr`, also where headers are not allowed."""
     return {
         name: fact
         if not isinstance(fact, Mapping)
@@ -297,12 +297,12 @@ _SECRET_ENDS = ("api_key", "headers")
 
 
 def is_secret(name: str) -> bool:
-    """Return whether a word of a call names a secret, also one of another class (`openai_api_key`)."""
+    """Return whether an argument holds a secret, by its name; also one of another class (`openai_api_key`)."""
     return name in PRIVATE or name.endswith(_SECRET_ENDS)
 
 
 def hide_call(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the words of a call with its secrets hidden, also under names that are an error: it is traced as well."""
+    """Return the arguments of a call with secrets hidden, also under names that will raise: traces show them too."""
     hidden = hide(given)
     for name, value in given.items():
         if not isinstance(name, str) or hidden[name] is not value:
@@ -316,26 +316,26 @@ def hide_call(given: Mapping[str, Any]) -> dict[str, Any]:
     return hidden
 
 
-def check_change(word: str) -> None:
+def check_change(option: str) -> None:
     """Raise for an option that a finished model cannot change. The error does not quote its value, perhaps a key.
 
     Raises:
         ConfigError: If the option decides where calls go.
     """
-    if word in CONNECTION:
+    if option in CONNECTION:
         raise ConfigError(
-            f"{word} is frozen: it says where calls go, and is settled at construction. Make another model for another."
+            f"{option} is frozen: it decides where calls go, and is fixed at construction. Make another model instead."
         )
 
 
-def unknown(word: str, allowed: Iterable[str] = ()) -> UnknownOptionError:
-    """Return the error for an unknown option: with advice if it is known from elsewhere, or the nearest name."""
-    from kimi_core import option_hints  # with the first such word
+def unknown(option: str, allowed: Iterable[str] = ()) -> UnknownOptionError:
+    """Return the error for an unknown option: with advice if another class has it, else with the nearest name."""
+    from kimi_core import option_hints  # with the first such option
 
-    if advice := option_hints.hint(word):
-        return UnknownOptionError(f"There is no option {quoted(word)}. {advice}")
+    if advice := option_hints.hint(option):
+        return UnknownOptionError(f"There is no option {quoted(option)}. {advice}")
     known = (*CONNECTION, *OPTIONS, *SERVED, *ALIASES, *allowed)
     return UnknownOptionError(
-        f"There is no option {quoted(word)}.{did_you_mean(word, known)} "
+        f"There is no option {quoted(option)}.{did_you_mean(option, known)} "
         "Fields of the host's API that have no option here go into extra_body={…}."
     )

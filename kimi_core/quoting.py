@@ -1,4 +1,4 @@
-"""What of a value may stand in an error, a warning or a log: enough to know it by, whatever it is.
+"""Shortens values for errors, warnings and logs: enough to recognise them, whatever they are.
 
 Every value that comes from a user, a message, a tool or a host goes through one of these. None of them ever raises.
 """
@@ -15,7 +15,7 @@ from typing import Any, Final
 LONGEST: Final = 2_000
 """Most characters of a whole text for a reader."""
 _VALUE: Final = 100
-"""Most characters of a value, where nothing else is said."""
+"""Most characters of a value, by default."""
 _SEVERAL: Final = 8
 """Most names in a row."""
 _NUMBER: Final = 10_000
@@ -46,7 +46,7 @@ _shortener = cache(_Repr)
 def quoted(value: object, most: int = _VALUE) -> str:
     """Return a value as `repr` writes it, shortened: beginning and end of a text, the first few of many items.
 
-    Not for what a host says, which may be a key that it repeats: see `in_short`.
+    Not for a host's message, which may repeat a key: see `in_short`.
     """
     shown = _attempt(_shortener(most).repr, value)
     return _cut(shown, 3 * most)
@@ -61,19 +61,19 @@ def listed(names: Iterable[object], between: str = ", ") -> str:
     return between.join(shown)
 
 
-def in_short(said: object, most: int = 2 * _VALUE) -> str:
-    """Return words as they are, from their beginning.
+def in_short(value: object, most: int = 2 * _VALUE) -> str:
+    """Return a text as it is, from its beginning.
 
     The end is not shown: a key in it would have lost the part by which it is found and taken out.
     """
-    text = said if type(said) is str else _attempt(str, said)
+    text = value if type(value) is str else _attempt(str, value)
     text = _printable(text[: most + 1])
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def did_you_mean(word: object, known: Iterable[str]) -> str:
-    """Return a hint for a misspelt word, or an empty text."""
-    near = difflib.get_close_matches(in_short(word), list(known), n=1)
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """Return a hint for a misspelt name, or an empty text."""
+    near = difflib.get_close_matches(in_short(name), list(known), n=1)
     return f" Did you mean {quoted(near[0])}?" if near else ""
 
 

@@ -1,8 +1,8 @@
 """The turns in which server tools were run, beside a message that has one text and one reasoning for all its turns.
 
-Frameworks keep a message's text as one string. What the model said in each turn is told apart again by a record of
-plain data (JSON), so that a conversation goes back to the host to the letter. The record is a list of turns, each with
-an `index`, the calls, their results and what was said before them; pieces of it can be added up, as streams do.
+Frameworks keep a message's text as one string. A record of plain data (JSON) divides it into turns again, so that a
+conversation goes back to the host unchanged. The record is a list of turns, each with an `index`, the calls, their
+results and the text before them; pieces of it can be added up, as streams do.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ TURNS = "server_turns"
 """Where a message keeps the record, among its `additional_kwargs`."""
 
 
-class Told(NamedTuple):
-    """A message's turns, told apart.
+class Turns(NamedTuple):
+    """The turns of a message.
 
     Attributes:
         steps: The turns that called server tools.
-        text: What was said in the last turn.
-        thought: What was thought in it.
+        text: The text of the last turn.
+        thought: Its reasoning.
     """
 
     steps: tuple[ServerToolTurn, ...]
@@ -68,23 +68,23 @@ def _turn(index: int, step: ServerToolTurn) -> JsonObject:
 
 
 def to_call(call: ToolCall, position: int, place: int) -> JsonObject:
-    """Return a call as it stands in the record.
+    """Return a call as the record has it.
 
     Args:
         call: As the model wrote it.
         position: Its place among all calls of its turn.
         place: Its place among those of server tools.
     """
-    told: JsonObject = {"id": call.id, "name": call.name, "arguments": call.arguments}
+    recorded: JsonObject = {"id": call.id, "name": call.name, "arguments": call.arguments}
     if call.type != kind_of(call.name):
-        told["type"] = call.type
+        recorded["type"] = call.type
     if position != place:
-        told["position"] = position
-    return told
+        recorded["position"] = position
+    return recorded
 
 
 def to_result(id_: str, output: str, *, failed: bool) -> JsonObject:
-    """Return a result as it stands in the record."""
+    """Return a result as the record has it."""
     return {"id": id_, "output": output, **({"failed": True} if failed else {})}
 
 
@@ -107,14 +107,14 @@ def to_origin(reasoning: Reasoning) -> JsonObject:
 # ------------------------------------------------------------------------------------------------ from record
 
 
-def read(record: Any, text: str, thought: str) -> Told:
+def read(record: Any, text: str, thought: str) -> Turns:
     """Return a message's turns.
 
-    Texts that the user has changed since count as said in the last turn.
+    A text that the user has changed since is that of the last turn.
 
     Args:
-        record: What `to_record` gave.
-        text: What the message says.
+        record: What `to_record` returned.
+        text: The text of the message.
         thought: Its reasoning.
 
     Raises:
@@ -126,7 +126,7 @@ def read(record: Any, text: str, thought: str) -> Told:
             turns = [{**turn, "text": ""} for turn in turns]
         if sum(turn.get("reasoning") or 0 for turn in turns) > len(thought):
             turns = [{**turn, "reasoning": 0} for turn in turns]
-        return _told(turns, text, thought)
+        return _split(turns, text, thought)
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise MessageError(
             f"additional_kwargs[{TURNS!r}] is no record of server tools: {in_short(record)!r}. Leave it as it was in "
@@ -134,20 +134,20 @@ def read(record: Any, text: str, thought: str) -> Told:
         ) from error
 
 
-def _told(turns: Sequence[Mapping[str, Any]], text: str, thought: str) -> Told:
+def _split(turns: Sequence[Mapping[str, Any]], text: str, thought: str) -> Turns:
     steps = []
     for turn in turns:
         length = turn.get("reasoning") or 0
         reasoning = Reasoning(thought[:length], turn.get("reasoning_key"), tuple(turn.get("reasoning_details") or ()))
-        said = turn.get("text") or ""
+        spoken = turn.get("text") or ""
         known = reasoning if reasoning.text or reasoning.details else None
-        steps.append(ServerToolTurn(said, known, served(turn), open=turn is turns[-1] and _is_open(turn)))
-        text, thought = text[len(said) :], thought[length:]
-    return Told(tuple(steps), text, thought)
+        steps.append(ServerToolTurn(spoken, known, served(turn), open=turn is turns[-1] and _is_open(turn)))
+        text, thought = text[len(spoken) :], thought[length:]
+    return Turns(tuple(steps), text, thought)
 
 
 def _is_open(turn: Mapping[str, Any]) -> bool:
-    """Say whether the last turn was not followed by another: it is marked so, or its stream broke off."""
+    """Return whether no turn followed the last one: it is marked so, or its stream broke off."""
     return bool(turn.get("open")) or len(turn.get("results") or ()) < len(turn["calls"])
 
 
@@ -160,17 +160,19 @@ def served(turn: Mapping[str, Any]) -> tuple[ServerCall, ...]:
     # Results come in the order of the calls, since one id may come several times.
     results = list(turn.get("results") or ())
     calls = []
-    for place, told in enumerate(turn.get("calls") or ()):
-        call = to_tool_call(told)
+    for place, recorded in enumerate(turn.get("calls") or ()):
+        call = to_tool_call(recorded)
         result = results.pop(0) if results and results[0]["id"] == call.id else {}
-        position = told.get("position", place)
+        position = recorded.get("position", place)
         calls.append(ServerCall(call, result.get("output"), bool(result.get("failed")), position))
     return tuple(calls)
 
 
-def to_tool_call(told: Mapping[str, Any]) -> ToolCall:
+def to_tool_call(recorded: Mapping[str, Any]) -> ToolCall:
     """Return a call of the record as a `ToolCall`."""
-    return ToolCall(told["id"], told["name"], told["arguments"], told.get("type") or kind_of(told["name"]))
+    return ToolCall(
+        recorded["id"], recorded["name"], recorded["arguments"], recorded.get("type") or kind_of(recorded["name"])
+    )
 
 
 def kind_of(name: str) -> str:

@@ -92,7 +92,7 @@ def _restore(given: dict[str, Any]) -> Settings:
 def make_settings(**given: Any) -> Settings:
     """Resolve host, address and key, from arguments first and then from the environment.
 
-    A `base_url` that belongs to a known host picks that host's spec unless `host` says otherwise. A missing key is no
+    A `base_url` that belongs to a known host picks that host's spec unless `host` is given. A missing key is no
     error here: what is made of the settings asks for it (`require_key`).
 
     Args:
@@ -120,7 +120,7 @@ def make_settings(**given: Any) -> Settings:
     base_urls.check_owner(spec, base_url or None, "base_url")
     if named and not base_url and host is not None:
         base_urls.check_owner(spec, named, next(name for name in spec.address.base_url_env if _env((name,))))
-    # A key of the environment goes to its own host's address, or where the user says that this is the host.
+    # A key of the environment goes to its own host's address, or to an address that the user gives with `host`.
     own = spec.address.base_url == url.rstrip("/")
     trusted = host is not None or not base_url or own or base_urls.is_trusted(url, spec)
     key, from_env = _key(spec, asked["api_key"], trusted=trusted)
@@ -185,7 +185,7 @@ def notice_missing_key(made: Settings, given: ApiKey | None) -> None:
 
     Args:
         made: The model's settings.
-        given: The `api_key` that its user gave. An empty one says that each call brings its own.
+        given: The `api_key` that its user gave. With an empty one each call brings its own.
 
     Raises:
         MissingKeyError: If the host needs a key, none was given, and the environment has none.
@@ -206,7 +206,7 @@ def _facts(given: Mapping[str, Any]) -> dict[str, Any]:
     return facts.read(given)
 
 
-_ELSEWHERE = " A key of the environment is sent to {0} only when you say whose address it is, for instance host={1!r}."
+_ELSEWHERE = " A key of the environment is sent to {0} only when you give the host too, for instance host={1!r}."
 
 
 def _spec(host: str | HostSpec | None, base_url: str | None) -> HostSpec:
@@ -258,7 +258,7 @@ def _key(spec: HostSpec, given: ApiKey | None, *, trusted: bool) -> tuple[Secret
 def _check_key(what: str, key: str) -> None:
     check_header(what, key)
     if key.lower().startswith("bearer "):
-        raise ConfigError(f"{what} begins with the word Bearer, which is put before it: give the key alone.")
+        raise ConfigError(f"{what} begins with 'Bearer', which is put before it: give the key alone.")
 
 
 # ---------------------------------------------------------------------------------------------- fallback hosts
@@ -291,25 +291,25 @@ def _fallback(place: str, given: FallbackHost) -> Mapping[str, Any]:
     """Return the options that differ for this host, with its address and key, so that nothing is looked up later."""
     if not isinstance(given, str | HostSpec | Mapping):
         raise ConfigError(f"{place} must be a host's name, a HostSpec or a mapping, not {type(given).__name__}.")
-    words = dict(given) if isinstance(given, Mapping) else {"host": given}
-    said: dict[str, Any] = {word: value for word, value in words.items() if value is not None}
-    words = {word: value for word, value in said.items() if word != "model"}
-    if not (words.keys() & {"host", "base_url"}):
-        raise ConfigError(f"{place} does not say which host: give 'host' or 'base_url'.")
+    options = dict(given) if isinstance(given, Mapping) else {"host": given}
+    chosen: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    options = {name: value for name, value in chosen.items() if name != "model"}
+    if not (options.keys() & {"host", "base_url"}):
+        raise ConfigError(f"{place} names no host: give 'host' or 'base_url'.")
     try:
-        for word in words:
-            if word in _NOT_THERE or word not in _DEFAULTS:
-                raise ConfigError(f"there is no option {quoted(word)} for a fallback host.")
-        _check_model(said.get("model", "kimi"))
-        there = make_settings(**words)
+        for name in options:
+            if name in _NOT_THERE or name not in _DEFAULTS:
+                raise ConfigError(f"there is no option {quoted(name)} for a fallback host.")
+        _check_model(chosen.get("model", "kimi"))
+        there = make_settings(**options)
         require_key(there)
     except ConfigError as error:
         raise type(error)(f"{place}: {error}") from None
     key = there.api_key or SecretStr("")
-    from_env = there.key_from_env or isinstance(words.get("api_key"), EnvKey)
+    from_env = there.key_from_env or isinstance(options.get("api_key"), EnvKey)
     found = EnvKey(key.get_secret_value()) if from_env else key
-    secret: dict[str, Any] = {word: getattr(there, word) for word in ("default_headers", "overrides") if word in said}
-    return {**said, **secret, "host": there.host, "base_url": there.base_url, "api_key": found}
+    secret: dict[str, Any] = {name: getattr(there, name) for name in ("default_headers", "overrides") if name in chosen}
+    return {**chosen, **secret, "host": there.host, "base_url": there.base_url, "api_key": found}
 
 
 def _check_model(model: object) -> None:
@@ -325,13 +325,13 @@ _OF_ANY_HOST = {f.name for f in fields(ModelSpec)} | {"usage.stream_options"}
 def fallback_settings(settings: Settings, index: int) -> Settings:
     """Return the settings for a fallback host: its own options, and the rest as for the first host.
 
-    The budget is the same. Headers are not taken along, nor facts about the first host.
+    The budget is the same. Headers and facts of the first host are left out.
     """
-    said = {word: value for word, value in settings.fallback_hosts[index].items() if word != "model"}
-    inherited = {word: getattr(settings, word) for word in _INHERITED}
+    chosen = {name: value for name, value in settings.fallback_hosts[index].items() if name != "model"}
+    inherited = {name: getattr(settings, name) for name in _INHERITED}
     facts = {name: fact for name, fact in settings.overrides.items() if name in _OF_ANY_HOST}
-    overrides = {**facts, **said.pop("overrides", {})}
-    return make_settings(**{**inherited, **said}, overrides=overrides, budget=settings.budget)
+    overrides = {**facts, **chosen.pop("overrides", {})}
+    return make_settings(**{**inherited, **chosen}, overrides=overrides, budget=settings.budget)
 
 
 def _env(names: tuple[str, ...]) -> str | None:

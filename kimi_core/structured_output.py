@@ -54,8 +54,8 @@ def read(text: str, make: Callable[[Any], T], finish_reason: str | None = None) 
     """Return what `make` makes of the JSON value that an answer is.
 
     Args:
-        text: The answer, or the arguments of the tool that stands for it.
-        make: Makes the instance; raises `ValueError` (pydantic's, say) when the value does not fit.
+        text: The answer, or the arguments of the tool call that gives it.
+        make: Makes the instance; raises `ValueError` (pydantic's, for example) when the value does not fit.
         finish_reason: Why generation ended.
 
     Raises:
@@ -78,7 +78,7 @@ def read(text: str, make: Callable[[Any], T], finish_reason: str | None = None) 
 def parse_json(text: str, finish_reason: str | None = None) -> Any:
     """Return the JSON value that an answer is.
 
-    Thoughts before it (`<think>`), a code fence and words around it are taken off; control characters inside strings
+    Thoughts before it (`<think>`), a code fence and text around it are removed; control characters inside strings
     are tolerated, since models write them. Of several values none is chosen.
 
     Raises:
@@ -104,7 +104,7 @@ def checked(value: Any, schema: Mapping[str, Any]) -> Any:
     """Return the value itself after a check against the schema, where there is no class to validate it.
 
     Raises:
-        ValueError: If the value does not fit the schema; the text says where and why.
+        ValueError: If the value does not fit the schema; the text has the place and the reason.
     """
     from kimi_core.schema.instance import fault  # rarely needed
 
@@ -128,7 +128,7 @@ def _value(text: str) -> Any:
     value, end = _decoder.raw_decode(body)
     rest = body[end:].strip("` \t\r\n")
     if rest and not isinstance(value, dict | list):
-        raise ValueError("there are words behind it")
+        raise ValueError("there is text after it")
     if "{" in rest or "[" in rest:
         raise ValueError("there is more than one JSON value in it")
     return value
@@ -138,7 +138,7 @@ _BEGIN = re.compile(r"```[a-zA-Z]*|[{\[]")
 
 
 def _body(text: str) -> str:
-    """Return the answer from where its JSON begins: behind thoughts and words, inside a fence.
+    """Return the answer from where its JSON begins: after thoughts and text, inside a fence.
 
     Some servers leave the thoughts in the text, with or without their opening tag.
     """
@@ -146,15 +146,15 @@ def _body(text: str) -> str:
     if body[:1] in ("{", "[", '"'):
         return body
     if not body.startswith("```"):
-        thoughts, closed, said = body.partition("</think>")
-        body = said if closed else "" if thoughts.startswith("<think>") else thoughts
+        thoughts, closed, answer = body.partition("</think>")
+        body = answer if closed else "" if thoughts.startswith("<think>") else thoughts
     begin = _BEGIN.search(body)
     if begin is None:
         return body.strip()
     return body[begin.end() if begin[0].startswith("`") else begin.start() :].strip()
 
 
-def switch(word: str, value: Any) -> bool | None:
+def switch(name: str, value: Any) -> bool | None:
     """Return the value of an option that is on, off or unset.
 
     Raises:
@@ -162,7 +162,7 @@ def switch(word: str, value: Any) -> bool | None:
     """
     if value is None or isinstance(value, bool):
         return value
-    raise ConfigError(f"{word} must be True or False, got {quoted(value)}.")
+    raise ConfigError(f"{name} must be True or False, got {quoted(value)}.")
 
 
 # ------------------------------------------------------------------------------------------- unfinished answers
@@ -178,7 +178,7 @@ class Growth:
         self._value: Any = None
 
     def is_due(self, length: int) -> bool:
-        """Say whether an answer of this length has grown enough to be read again."""
+        """Return whether an answer of this length has grown enough to be read again."""
         return length - self._length > self._length // GROWTH
 
     def read(self, text: str) -> Any:
@@ -233,7 +233,7 @@ def refused(refusal: str, model: str | None, host: str | None, finish_reason: st
     """Return the error for a refusal that came in place of an answer."""
     where = f"{in_short(model or 'The model')} on {in_short(host or 'the host')}"
     return RefusedError(
-        f"{where} refused to answer. Asking the same again is unlikely to help: change what is asked. It said: "
+        f"{where} refused to answer. Asking the same again is unlikely to help: change what is asked. Its answer: "
         f"{quoted(refusal)}",
         text=refusal,
         finish_reason=finish_reason,
@@ -271,7 +271,7 @@ def complaint(error: OutputError) -> str:
 
 
 def _reasons(problem: ValueError) -> str:
-    """Return what is wrong, in words; of pydantic's errors where and what, without links."""
+    """Return what is wrong as text; of pydantic's errors the place and the reason, without links."""
     listed = getattr(problem, "errors", None)
     if not callable(listed):
         return str(problem)

@@ -82,7 +82,7 @@ UNREADABLE = "invalid_arguments"
 
 
 def is_object(text: str) -> bool:
-    """Say whether a text is a whole JSON object, be it one that cannot be used."""
+    """Return whether a text is a whole JSON object, be it one that cannot be used."""
     try:
         return isinstance(json.loads(text, strict=False), dict)
     except (ValueError, RecursionError):
@@ -135,7 +135,7 @@ _dumped = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def _is_strict(text: str) -> bool:
-    """Say whether a text is an object for every parser."""
+    """Return whether a text is an object for every parser."""
     try:
         value = from_json(text, allow_inf_nan=False)
     except ValueError:

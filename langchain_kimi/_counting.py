@@ -46,7 +46,7 @@ def of_messages(messages: list[Message], count: Count, local_files: LocalFiles) 
     if not all(type(message.content) is str for message in messages):
         from kimi_core.media import parts  # with the first picture
 
-        sent = parts.settled(messages)
+        sent = parts.normalized(messages)
     return _PER_PROMPT + sum(_of_message(message, count, local_files) for message in unfolded(sent))
 
 

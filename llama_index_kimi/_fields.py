@@ -71,7 +71,7 @@ class KimiFields(CallOptions, ConnectionOptions, FunctionCallingLLM):
         """Return what of the fallback hosts JSON can hold. Keys and headers are nothing of it."""
         return [
             {
-                **{word: value for word, value in host.items() if isinstance(value, str | int | float)},
+                **{name: value for name, value in host.items() if isinstance(value, str | int | float)},
                 "host": host["host"].name,
             }
             for host in hosts or ()

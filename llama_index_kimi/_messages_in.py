@@ -64,7 +64,7 @@ def to_request(
     """
     connection, chosen, own = options.split(kwargs, _CALL)
     mine = llm._options(own.get("additional_kwargs"), headers=not llm._client.changes_host(connection))
-    settled = options.parse(chosen, mine)
+    parsed = options.parse(chosen, mine)
     offered, output = own.get("tools"), own.get("response_format")
     tools = to_tools(offered, own.get("strict"), llm.strict) if offered else ()
     request = Request(
@@ -73,9 +73,9 @@ def to_request(
         **options.parse_served(own, llm.__dict__, tools),
         tool_choice=options.parse_tool_choice(own.get("tool_choice")),
         output=None if output is None else to_output(output),
-        options=settled,
+        options=parsed,
     )
-    single_call = own.get("allow_parallel_tool_calls") is False or settled.parallel_tool_calls is False
+    single_call = own.get("allow_parallel_tool_calls") is False or parsed.parallel_tool_calls is False
     return request, {name: value for name, value in connection.items() if value is not None}, single_call
 
 

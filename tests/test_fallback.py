@@ -399,7 +399,7 @@ def test_headers_and_facts_of_the_first_host_stay_there(driver: Driver, kimi: Lo
         (["aimlapi"], MissingKeyError, r"fallback_hosts\[0\]: No API key for AI/ML API"),
         (["vllm", "moonshott"], ConfigError, r"fallback_hosts\[1\]: There is no host 'moonshott'"),
         ("aimlapi", ConfigError, "must be a list of hosts"),
-        ([{"api_key": "k"}], ConfigError, "does not say which host"),
+        ([{"api_key": "k"}], ConfigError, "names no host"),
         ([{"host": "vllm", "api_kee": "k"}], ConfigError, "there is no option 'api_kee'"),
         ([{"host": "vllm", "fallback_hosts": []}], ConfigError, "there is no option 'fallback_hosts'"),
         ([3], ConfigError, "not int"),

@@ -196,7 +196,7 @@ def test_a_key_of_the_environment_is_not_sent_to_an_unknown_address(
     driver: Driver, kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MOONSHOT_API_KEY", kimi.api_key)
-    unsure = "only when you say whose address it is, for instance host='moonshot'"
+    unsure = "only when you give the host too, for instance host='moonshot'"
     with pytest.raises(MissingKeyError, match=unsure):
         driver.make(base_url=kimi.base_url)
     model = driver.make(base_url=kimi.base_url, api_key="")
@@ -275,7 +275,7 @@ def test_a_key_of_the_environment_is_not_sent_over_plain_http(
     framework: Driver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MOONSHOT_API_KEY", CANARY)
-    with pytest.raises(MissingKeyError, match="only when you say whose address it is"):
+    with pytest.raises(MissingKeyError, match="only when you give the host too"):
         framework.make(base_url="http://api.moonshot.ai/v1")
 
 

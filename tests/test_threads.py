@@ -211,7 +211,7 @@ NO_NUMBERS: list[tuple[Any, str]] = [
 def test_numbers_that_json_does_not_know_are_written_as_text(
     driver: Driver, kimi: LocalKimi, args: Any, written: str
 ) -> None:
-    with pytest.warns(KimiWarning, match="what JSON does not know stands there as text") as warned:
+    with pytest.warns(KimiWarning, match="what JSON cannot hold is sent as text") as warned:
         ask(driver, kimi, *called(args))
     assert len(warned) == 1
     assert arguments(kimi) == written

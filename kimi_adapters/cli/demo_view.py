@@ -110,7 +110,7 @@ class View:
         self._thought = 0
 
     def opening(self, title: str, text: Text) -> None:
-        """Say where the calls go."""
+        """Show where the calls go."""
         self._console.print(
             Panel(text, title=title, border_style="yellow", width=self._width, padding=(1, 2), title_align="left")
         )

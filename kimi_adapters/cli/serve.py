@@ -34,7 +34,7 @@ class Wish(NamedTuple):
 
 
 def run(wish: Wish) -> int:
-    """Say how to reach the server, then serve until interrupted.
+    """Print how to reach the server, then serve until interrupted.
 
     Returns:
         The exit code: 2 for an address that others reach, when that was not said; 1 when it is taken.

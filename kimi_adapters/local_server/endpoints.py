@@ -18,7 +18,7 @@ Endpoint = Callable[[KimiServer, HttpCall], Answer]
 
 
 def about(kimi: KimiServer, call: HttpCall) -> Answer:
-    """Say what this server is."""
+    """Describe this server."""
     return exchange.whole(
         {
             "name": "local Kimi emulator",

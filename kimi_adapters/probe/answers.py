@@ -115,7 +115,7 @@ class Answer:
 
 
 def _is_reasoning(key: str, value: Any) -> bool:
-    """Say whether a key is one for reasoning: hosts have several names for it."""
+    """Return whether a key is one for reasoning: hosts have several names for it."""
     named = "reason" in key or "think" in key
     return named and (isinstance(value, str) or (key == DETAILS and isinstance(value, list)))
 

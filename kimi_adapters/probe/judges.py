@@ -61,7 +61,7 @@ def thinking(answers: Answers, seen: Seen) -> Found:
 
 
 def switched(answer: Answer, seen: Seen) -> bool:
-    """Say whether a switch was honoured: the answer is otherwise than without it."""
+    """Return whether a switch was honoured: the answer is otherwise than without it."""
     return answer.ok and not answer.cut and answer.thinks is not seen.facts.get("thinking.default")
 
 
@@ -128,7 +128,7 @@ def echo(answers: Answers, seen: Seen) -> Found:
 
 
 def _longer(answer: Answer, without: Answer) -> bool:
-    """Say whether an answer counted more prompt tokens than the other: what the host reads of a turn is counted."""
+    """Return whether an answer counted more prompt tokens than the other: what the host reads of a turn is counted."""
     both = answer.prompt_tokens, without.prompt_tokens
     return None not in both and (both[0] or 0) > (both[1] or 0)
 
@@ -219,7 +219,7 @@ def tool_calls(answers: Answers, seen: Seen) -> Found:
 
 
 def solved(task: Task, answer: Answer) -> bool:
-    """Say whether exactly the right calls were made, in any order."""
+    """Return whether exactly the right calls were made, in any order."""
     waiting = list(task.calls)
     for name, arguments in answer.calls:
         fitting = next((one for one in waiting if one[0] == name and _fit(one[1], arguments)), None)
@@ -230,7 +230,7 @@ def solved(task: Task, answer: Answer) -> bool:
 
 
 def _fit(wanted: Mapping[str, Any], given: Any) -> bool:
-    """Say whether arguments fit the schema and mean what was asked for (`Tokyo, Japan`)."""
+    """Return whether arguments fit the schema and mean what was asked for (`Tokyo, Japan`)."""
     if not isinstance(given, dict) or set(given) != set(wanted):
         return False
     pairs = [(value, given[name]) for name, value in wanted.items()]
@@ -280,7 +280,7 @@ def structured(answers: Answers, seen: Seen) -> Found:
 
 
 def _is_forced(seen: Seen) -> bool:
-    """Say whether a tool is called when it has to be, which is how it gives an answer its shape."""
+    """Return whether a tool is called when it has to be, which is how it gives an answer its shape."""
     fields = ("tools.choices_thinking", "tools.choices_instant")
     return any(not {"required", "named"}.isdisjoint(seen.facts.get(field) or ()) for field in fields)
 

@@ -216,7 +216,7 @@ def _filled(part: Part, result: str) -> Part:
 
 def _judged(part: Part) -> Part:
     """Return a part; a document that was read or fetched as the type that its bytes show."""
-    return documents.settled(part) if isinstance(part, DocumentPart) else part
+    return documents.normalized(part) if isinstance(part, DocumentPart) else part
 
 
 # ------------------------------------------------------------------------------------------------ doing it

@@ -92,8 +92,8 @@ def _packed(data: bytes, mime: str, what: What, url: str) -> str:
         return data_urls.load(data, what, mime, f"The {what} at {shown(url)}")
     if not data:
         raise MediaError(f"The document at {shown(url)} is empty.")
-    said = mime if (mime := _media_type(mime)) != documents.UNKNOWN else data_urls.guess_mime(url)
-    return data_urls.to_data_url(data, said or documents.UNKNOWN)
+    label = mime if (mime := _media_type(mime)) != documents.UNKNOWN else data_urls.guess_mime(url)
+    return data_urls.to_data_url(data, label or documents.UNKNOWN)
 
 
 def _media_type(header: str) -> str:

@@ -276,14 +276,14 @@ class AsyncKimiClient(BaseClient):
         from kimi_core.media import parts  # with the first picture
 
         profile = self.pipeline.route(request)
-        messages = parts.settled(request.messages)
-        settled = request if messages is request.messages else replace(request, messages=messages)
-        dry_run = attachments.dry_run(settled, profile, self.settings)
+        messages = parts.normalized(request.messages)
+        normalized = request if messages is request.messages else replace(request, messages=messages)
+        dry_run = attachments.dry_run(normalized, profile, self.settings)
         if dry_run is request:
             return None
-        if dry_run is not settled:
+        if dry_run is not normalized:
             self.prepare(dry_run)
-        return attachments.steps(settled, profile, self.settings)
+        return attachments.steps(normalized, profile, self.settings)
 
     async def _tool_loop(self, request: Request) -> ToolLoop:
         """Begin an answer for which the host's own tools may be run."""
@@ -378,10 +378,10 @@ def _nothing() -> None:
 
 
 def is_hosted(request: Request) -> bool:
-    """Say whether any tool is the host's own and run by the client."""
+    """Return whether any tool is the host's own and run by the client."""
     return bool(request.tools) and any(tool.type in ("builtin_function", "formula") for tool in request.tools)
 
 
 def _is_all_served(response: Response, served: Container[str]) -> bool:
-    """Say whether an answer is nothing but calls that the client runs, so that the real one is still to come."""
+    """Return whether an answer is nothing but calls that the client runs, so that the real one is still to come."""
     return bool(response.tool_calls) and all(call.name in served for call in response.tool_calls)

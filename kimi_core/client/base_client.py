@@ -65,13 +65,13 @@ class BaseClient:
     def _sibling(self, settings: Settings) -> Self:
         """Return a client that does not repeat the warnings of this one."""
         made = type(self)(settings)
-        made.pipeline.warn.said = self.pipeline.warn.said
+        made.pipeline.warn.given = self.pipeline.warn.given
         if settings.base_url == self.settings.base_url:
             made._formulas = self._formulas
         return made
 
     def changes_host(self, changes: Mapping[str, Any]) -> bool:
-        """Say whether calls with these settings go to another host, which must not get the headers of this one."""
+        """Return whether calls with these settings go to another host, which must not get the headers of this one."""
         host, base_url = changes.get("host"), changes.get("base_url")
         if host is None and not isinstance(base_url, str):
             return False

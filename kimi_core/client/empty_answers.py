@@ -1,6 +1,6 @@
 """Answers that are none: the model only thought, did not call its tool, or the host refused an option by its name.
 
-What is done about it is the client's to say. No I/O.
+The client decides what is done about it. No I/O.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def empty_answer(plan: Plan) -> EmptyAnswer:
 
 
 def is_only_thought(response: Response) -> bool:
-    """Say whether an answer ended by itself and is nothing but reasoning (MoonshotAI/kimi-code#520, #3429)."""
+    """Return whether an answer ended by itself and is nothing but reasoning (MoonshotAI/kimi-code#520, #3429)."""
     spoken = response.text.strip() or response.tool_calls or response.refusal or response.extra.get(WITHHELD)
     thought = response.reasoning and response.reasoning.text
     return response.finish_reason == "stop" and not spoken and bool(thought)
@@ -44,14 +44,14 @@ def oddities(plan: Plan, response: Response) -> Iterator[tuple[str, str]]:
     """Yield warnings about an answer: the key by which each is given once, and the text."""
     where, model = plan.profile.where, plan.profile.model_id
     if failed := response.extra.get("errors"):
-        said = "; ".join(str(error.get("message")) for error in failed)
-        yield "partial", f"{where} answered in part: {said} The errors are in the metadata."
+        messages = "; ".join(str(error.get("message")) for error in failed)
+        yield "partial", f"{where} answered in part: {messages} The errors are in the metadata."
     if plan.unwanted and response.reasoning and response.reasoning.text.strip():
         yield (
             f"{model} thought",
             f"{where} thought although thinking=False was asked for: the switch that was sent is not honoured there. "
-            "Say whose server it is (host=…), or correct overrides={'thinking.off': {…}}; `kimi-adapters probe` finds "
-            "out which switch is.",
+            "Give the right host (host=…), or correct overrides={'thinking.off': {…}}; `kimi-adapters probe` finds "
+            "the switch.",
         )
     if any(one.extra.get(WITHHELD) for one in (response, *response.alternatives)):
         yield (
@@ -62,11 +62,11 @@ def oddities(plan: Plan, response: Response) -> Iterator[tuple[str, str]]:
     if response.extra.get(UNASKED):
         yield (
             "unasked",
-            f"{where} sent more than one answer although one was asked for. The first is the answer; what the others "
-            "said is not in it. If it sends each in turn, give n=… to have them all.",
+            f"{where} sent more than one answer although one was asked for. Only the first is "
+            "the answer. If it always sends several, give n=… to have them all.",
         )
     eaten = response.finish_reason == "length" and not (response.text or response.tool_calls or response.refusal)
-    if eaten and plan.request.output is None:  # else the answer's parser says so
+    if eaten and plan.request.output is None:  # else the answer's parser raises
         yield (
             "length",
             f"The answer of {where} is empty: the token limit was used up by thinking, which counts against "
@@ -77,7 +77,7 @@ def oddities(plan: Plan, response: Response) -> Iterator[tuple[str, str]]:
 def without_refused(plan: Plan, error: APIError) -> tuple[Plan, str] | None:
     """Return the plan without the option that an error names, and its name; None if none was given by that name.
 
-    What the user put into `extra_body` is the user's: it stays, and the error stands.
+    What the user put into `extra_body` stays, and the error is raised.
     """
     pattern, options = plan.profile.host.errors.refused_option, plan.request.options
     named = re.search(pattern, error.message, re.IGNORECASE) if pattern and error.status_code == 400 else None
@@ -98,7 +98,7 @@ def left_empty(plan: Plan, response: Response) -> Iterator[tuple[str, str]]:
 
 
 def lacks_call(plan: Plan, response: Response) -> bool:
-    """Say whether a tool that had to be called was not."""
+    """Return whether a tool that had to be called was not."""
     if not plan.must_call or response.refusal:  # a refusal is an answer, and stays one when it is asked for again
         return False
     return plan.must_call.isdisjoint(call.name for call in response.tool_calls)

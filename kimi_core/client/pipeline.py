@@ -68,7 +68,7 @@ class Pipeline:
         other = profile.host.compatible
         if other is None or not endpoint_choice.goes_elsewhere(request):
             return profile
-        self.warn(f"{profile.host.name} endpoint", endpoint_choice.said(profile))
+        self.warn(f"{profile.host.name} endpoint", endpoint_choice.warning(profile))
         key = f"{request.model} elsewhere"
         found = self._profiles.get(key)
         if found is None:
@@ -116,7 +116,7 @@ class Pipeline:
         if (first := left_out.first(readable)) is not None:
             self.warn(
                 "left out",
-                f"{profile.where} cannot take what a tool returned or another model said; it is told in text instead: "
+                f"{profile.where} cannot take what a tool returned or another model wrote; it is sent as text instead: "
                 f"{first.text[:300]}",
             )
         messages, repairs = history.repair(readable, profile, plan.thinks)
@@ -130,7 +130,7 @@ class Pipeline:
 
     def _warn_of_retirement(self, profile: Profile) -> None:
         end = profile.host.models.retired[profile.model.id]
-        instead = f"it serves {end.instead} instead: say model={end.instead!r}" if end.instead else "say another model"
+        instead = f"it serves {end.instead}: give model={end.instead!r}" if end.instead else "give another model"
         self.warn(
             f"{profile.model_id} retired",
             f"{profile.host.title} does not serve {profile.model_id} any more, since {end.day}; {instead}, or another "
@@ -150,7 +150,7 @@ class Pipeline:
         advice = "Leave it out, or give overrides={'sampling.pinned': True}."
         if name == "n":
             advice = (
-                "Each answer is asked for by itself; overrides={'sampling.most_answers': 1} says so from the start."
+                "Each answer is asked for by itself; overrides={'sampling.most_answers': 1} does that from the start."
             )
         self.warn(f"{plan.profile.model_id} refused {name}", f"{error} It was asked again without {name}. {advice}")
         return plan, codec(plan.profile.host.codec).encode(plan, stream=stream)

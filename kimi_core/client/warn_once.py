@@ -11,7 +11,7 @@ class WarnOnce:
     """Warns of each thing once.
 
     Attributes:
-        said: Keys of the warnings that were given; clients that are derived from each other share them.
+        given: Keys of the warnings that were given; clients that are derived from each other share them.
     """
 
     def __init__(self, *, silent: bool) -> None:
@@ -20,13 +20,13 @@ class WarnOnce:
         Args:
             silent: Whether no warnings are given, as with `on_unsupported="ignore"`.
         """
-        self.said: set[str] = set()
+        self.given: set[str] = set()
         self._silent = silent
 
     def __call__(self, key: str, text: str) -> None:
         """Warn, unless that was done with this key before."""
-        if key not in self.said and not self._silent:
-            self.said.add(key)
+        if key not in self.given and not self._silent:
+            self.given.add(key)
             warn(text)
 
     def all(self, warnings: Iterable[tuple[str, str]]) -> None:

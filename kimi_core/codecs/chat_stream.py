@@ -171,7 +171,7 @@ class ChatStreamDecoder:
             if self._markup is None:
                 events.append(TextDelta(text))
             else:
-                self._markup.say(text, events)
+                self._markup.add_text(text, events)
         if not text or len(delta) > 1:  # beside a text alone there is nothing to look for
             self._beside_text(delta, events, whole=not choice.get("delta") and frame.get("object") != _CHUNK)
         get = choice.get
@@ -191,7 +191,7 @@ class ChatStreamDecoder:
                 if self._markup is None:
                     events.append(ReasoningDelta(text, key))
                 else:
-                    self._markup.think(text, key, events)
+                    self._markup.add_reasoning(text, key, events)
                 break
         if self._details is not None and (items := delta.get(DETAILS)):
             text = self._details.add(items)
@@ -295,8 +295,8 @@ class ChatStreamDecoder:
         if self._cost is not None:
             return self._cost, False
         for header in self._profile.host.usage.cost_headers:
-            if (said := amount(self._headers.get(header))) is not None:
-                return said, False
+            if (cost := amount(self._headers.get(header))) is not None:
+                return cost, False
         price = self._profile.host.usage.prices.get(self._profile.model.id)
         if usage is None or price is None:
             return None, False

@@ -86,8 +86,8 @@ class ChoicesDecoder:
 
 def _indexes(choices: Sequence[JsonObject]) -> list[int]:
     """Return the index of each choice of a frame; their places where an index is no number or occurs twice."""
-    said = [choice.get("index") for choice in choices]
-    found = [index if type(index) is int else place for place, index in enumerate(said)]
+    indexes = [choice.get("index") for choice in choices]
+    found = [index if type(index) is int else place for place, index in enumerate(indexes)]
     return found if len(set(found)) == len(found) else [*range(len(found))]
 
 

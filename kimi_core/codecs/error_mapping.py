@@ -200,7 +200,7 @@ def _rules(profile: Profile) -> Iterator[ErrorRule]:
 
 
 def _rule(status: int, body: Any, profile: Profile, headers: Mapping[str, str] | None = None) -> ErrorRule | None:
-    type_, code, message = _said(body)
+    type_, code, message = _parts(body)
     came = headers or {}
     fitting = (r for r in _rules(profile) if r.status in (status, None) and _fits(r, type_, code, message))
     return next((r for r in fitting if r.header is None or r.header in came), None)
@@ -208,51 +208,51 @@ def _rule(status: int, body: Any, profile: Profile, headers: Mapping[str, str] |
 
 def _by_type(body: Any, profile: Profile) -> ErrorRule | None:
     """Find a rule by the host's type or message alone, since inside a stream there is no status."""
-    type_, code, message = _said(body)
-    by_words = (r for r in _rules(profile) if (r.kind or r.message) and r.header is None)
-    return next((r for r in by_words if _fits(r, type_, code, message)), None)
+    type_, code, message = _parts(body)
+    without_status = (r for r in _rules(profile) if (r.kind or r.message) and r.header is None)
+    return next((r for r in without_status if _fits(r, type_, code, message)), None)
 
 
 def _fits(rule: ErrorRule, type_: str, code: str, message: str) -> bool:
-    by_type = rule.kind is None or any(re.fullmatch(rule.kind, word, re.IGNORECASE) for word in (type_, code))
+    by_type = rule.kind is None or any(re.fullmatch(rule.kind, label, re.IGNORECASE) for label in (type_, code))
     return by_type and (rule.message is None or re.search(rule.message, message, re.IGNORECASE) is not None)
 
 
-def _said(body: Any) -> tuple[str, str, str]:
+def _parts(body: Any) -> tuple[str, str, str]:
     """Return the host's type, code and message."""
     if isinstance(body, list) and body and isinstance(body[0], dict):
         body = body[0]  # gateways wrap the object in an array
     if not isinstance(body, dict):
-        return "", "", _words(body)
+        return "", "", _text(body)
     upstream = first(body, ("error.metadata.raw",))  # what a gateway was answered, whole
-    words = (_words(said) for said in (first(body, _MESSAGE), upstream) if said)
-    return _label(first(body, _TYPE)), _label(first(body, _CODE)), ": ".join(words)
+    texts = (_text(found) for found in (first(body, _MESSAGE), upstream) if found)
+    return _label(first(body, _TYPE)), _label(first(body, _CODE)), ": ".join(texts)
 
 
-def _label(said: Any) -> str:
+def _label(found: Any) -> str:
     """Return a type or code as text, whatever it is: rules and readers look at its beginning alone."""
-    return in_short(said, 1_000) if said else ""
+    return in_short(found, 1_000) if found else ""
 
 
-def _words(said: Any) -> str:
+def _text(found: Any) -> str:
     """Return a message as one line, also that of a proxy's page or of a list of errors about fields."""
-    match said:
+    match found:
         case str():
-            return _of_page(said) if _PAGE.search(said) else said
+            return _of_page(found) if _PAGE.search(found) else found
         case list():
-            return "; ".join(map(_words, said))
+            return "; ".join(map(_text, found))
         case {"msg": str(text), "loc": list(place)}:  # FastAPI
             return f"{'.'.join(map(str, place))}: {text}"
         case {"msg": str(text)} | {"message": str(text)}:
             return text
-    return str(said or "")
+    return str(found or "")
 
 
 _PAGE = re.compile(r"<(!doctype|html|head|body)\b", re.IGNORECASE)
 _TAG = re.compile(r"<(/?\w*+)[^<>]*+>")  # possessive, and no search for a closing tag: it is linear for any page
 _HEADINGS, _UNSEEN = ("title", "h1"), ("style", "script")
 _LONGEST_PAGE = 100_000
-"""Characters of a page that are read: what it says stands at its beginning."""
+"""Characters of a page that are read: its message is at its beginning."""
 
 
 def _of_page(page: str) -> str:
@@ -265,8 +265,8 @@ def _of_page(page: str) -> str:
             unseen = "" if name == f"/{unseen}" else unseen or name
         elif name in _HEADINGS:
             title = title or len(shown)
-        elif name[1:] in _HEADINGS and title and (said := _one_line(shown[title:])):
-            return said
+        elif name[1:] in _HEADINGS and title and (found := _one_line(shown[title:])):
+            return found
         if not unseen:
             shown.append(text)
     return _one_line(shown)
@@ -284,9 +284,9 @@ def _make(
     what: str,
     advice: str,
 ) -> err.APIError:
-    type_, code, words = _said(body)
+    type_, code, message = _parts(body)
     kind = f" ({in_short(type_)})" if type_ else ""
-    text = f"{profile.where} answered {what}{kind}: {in_short(words, 1_000) or 'no message'}"
+    text = f"{profile.where} answered {what}{kind}: {in_short(message, 1_000) or 'no message'}"
     param = first(body, _PARAM) if isinstance(body, dict) else None
     argument = _argument(param, profile.host.errors.arguments) if isinstance(param, str) else None
     if argument:

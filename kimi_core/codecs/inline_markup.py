@@ -35,56 +35,56 @@ class MarkupReader:
         self._echo: list[str] = []
         self._idle = False
 
-    def say(self, text: str, events: list[Event]) -> None:
-        """Take in more of the answer's text."""
+    def add_text(self, text: str, events: list[Event]) -> None:
+        """Add more of the answer's text."""
         if self._idle and "<" not in text:
             events.append(TextDelta(text))
             return
-        self._said(self._answer.feed(text), events)
+        self._split_text(self._answer.feed(text), events)
         self._idle = self._answer.idle and self._thoughts.idle and not self._echo
 
-    def think(self, text: str, key: str, events: list[Event]) -> None:
-        """Take in more reasoning that came under a key of its own."""
+    def add_reasoning(self, text: str, key: str, events: list[Event]) -> None:
+        """Add more reasoning that came under a key of its own."""
         if not self._under_key:
             self._thoughts.parsed()
         self._under_key.append(text)
         if self._reasoning.idle and "<" not in text:
             events.append(ReasoningDelta(text, key))
         else:
-            self._thought(self._reasoning.feed(text), key, events)
+            self._split_reasoning(self._reasoning.feed(text), key, events)
 
     def rest(self, key: str, events: list[Event]) -> None:
         """Put out what was held back until the answer ended; `key` is that of the reasoning."""
-        self._thought(self._reasoning.rest(), key, events)
-        self._said(self._answer.rest(), events)
-        self._speak(self._thoughts.end(), events)
-        self._settle(events, closed=False)
+        self._split_reasoning(self._reasoning.rest(), key, events)
+        self._split_text(self._answer.rest(), events)
+        self._emit(self._thoughts.end(), events)
+        self._end_echo(events, closed=False)
 
-    def _said(self, pieces: Iterable[tuple[bool, str]], events: list[Event]) -> None:
+    def _split_text(self, pieces: Iterable[tuple[bool, str]], events: list[Event]) -> None:
         for is_section, piece in pieces:
             if not is_section:
-                self._speak(self._thoughts.feed(piece), events)
+                self._emit(self._thoughts.feed(piece), events)
                 continue
-            self._speak(self._thoughts.end(), events)  # a thought that runs into calls has ended
+            self._emit(self._thoughts.end(), events)  # a thought that runs into calls has ended
             if left := self._called(piece, events):
                 events.append(TextDelta(left))
 
-    def _thought(self, pieces: Iterable[tuple[bool, str]], key: str, events: list[Event]) -> None:
+    def _split_reasoning(self, pieces: Iterable[tuple[bool, str]], key: str, events: list[Event]) -> None:
         for is_section, piece in pieces:
             if left := self._called(piece, events) if is_section else piece:
                 events.append(ReasoningDelta(left, key))
 
-    def _speak(self, pieces: Iterable[tuple[bool, str]], events: list[Event]) -> None:
+    def _emit(self, pieces: Iterable[tuple[bool, str]], events: list[Event]) -> None:
         for is_thought, piece in pieces:
             if not is_thought:
-                self._settle(events, closed=True)
+                self._end_echo(events, closed=True)
                 events.append(TextDelta(piece))
             elif self._under_key:
                 self._echo.append(piece)
             else:
                 events.append(ReasoningDelta(piece, OPEN))
 
-    def _settle(self, events: list[Event], *, closed: bool) -> None:
+    def _end_echo(self, events: list[Event], *, closed: bool) -> None:
         """Drop a thought in the text that repeats the one under a key; any other is text.
 
         The `deepseek-legacy` format of llama.cpp sends each thought twice.
@@ -140,7 +140,7 @@ class Sections:
         if begin := BEGIN.search(text):
             self._inside, end, rest = True, begin.start(), text[begin.start() :]
         else:
-            end, rest = _settled(text, BEGINS), ""
+            end, rest = _certain(text, BEGINS), ""
             if end < len(text):
                 self._held.append(text[end:])
         if end:
@@ -161,7 +161,7 @@ class Sections:
 
 
 class Thoughts:
-    """Splits a growing text into thoughts, which stand between tags, and the answer."""
+    """Splits a growing text into thoughts, which are between tags, and the answer."""
 
     __slots__ = ("_anywhere", "_held", "_inside", "_over")
 
@@ -199,7 +199,7 @@ class Thoughts:
     def _next(self, text: str, ready: list[tuple[bool, str]]) -> str:
         mark = CLOSE if self._inside else OPEN
         at = text.find(mark)
-        end = at if at >= 0 else _settled(text, (mark,))
+        end = at if at >= 0 else _certain(text, (mark,))
         if not self._inside and not self._anywhere and text[:end].strip():
             self._over = True  # the answer has begun, and tags in it are its own
             end = len(text)
@@ -213,7 +213,7 @@ class Thoughts:
         return text[at + len(mark) :]
 
 
-def _settled(text: str, marks: Iterable[str]) -> int:
+def _certain(text: str, marks: Iterable[str]) -> int:
     """Return how much of a text cannot be the beginning of a mark; the only `<` of a mark is its first character."""
     at = text.rfind("<")
     return at if at >= 0 and any(mark.startswith(text[at:]) for mark in marks) else len(text)

@@ -47,8 +47,8 @@ class Details:
             self._items.append(_Item(sent))
         else:
             item.grow(sent)
-        said = sent.get("text") or sent.get("summary")
-        return said if isinstance(said, str) else ""
+        text = sent.get("text") or sent.get("summary")
+        return text if isinstance(text, str) else ""
 
     def _find(self, sent: JsonObject, earlier: int) -> _Item | None:
         index = sent.get("index")

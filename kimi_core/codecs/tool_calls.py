@@ -174,8 +174,8 @@ class ToolCallAssembler:
 
     def _repeats(self, piece: Piece, known: int) -> bool:
         """Return whether a whole message at the end of a stream repeats a call that was streamed."""
-        said = (piece.id, piece.name, piece.text)
-        return any((call.id, call.name, call.text) == said for call in self._open[:known])
+        sent = (piece.id, piece.name, piece.text)
+        return any((call.id, call.name, call.text) == sent for call in self._open[:known])
 
     def _release(self, events: list[Event]) -> None:
         """Put out the calls that were held back because their name could have gone on."""
@@ -244,9 +244,9 @@ def _by_place(piece: Piece, pool: Sequence[OpenCall], place: int) -> OpenCall | 
 def _starts_anew(call: OpenCall, piece: Piece, *, other_id: bool) -> bool:
     """Return whether a piece that repeats the name of `call` is the first of another call."""
     same_id = piece.id is not None and piece.id == call.id
-    loose = piece.index is None and not same_id
+    unnumbered = piece.index is None and not same_id
     if not call.has_arguments:
-        return other_id or (loose and piece.is_blank)
+        return other_id or (unnumbered and piece.is_blank)
     if piece.is_blank and piece.index is not None and not same_id and not other_id:
         call.restarts = call.is_whole()  # the last piece, or the first of another call: what comes next tells
         return False
@@ -254,7 +254,7 @@ def _starts_anew(call: OpenCall, piece: Piece, *, other_id: bool) -> bool:
         return other_id or (not same_id and call.is_whole())
     if not piece.opens:
         return False
-    return call.is_whole() or other_id or (loose and parse_partial(call.text + piece.text) is None)
+    return call.is_whole() or other_id or (unnumbered and parse_partial(call.text + piece.text) is None)
 
 
 def _offered(body: Any) -> Iterable[str]:

@@ -46,6 +46,6 @@ def balance(body: Any, profile: Profile) -> Balance:
     try:
         available, voucher, cash = (float(data[f"{kind}_balance"]) for kind in ("available", "voucher", "cash"))
     except (TypeError, KeyError, ValueError):
-        words = f"{profile.where} answered something that is no balance: {in_short(body)!r}."
-        raise make(DecodeError, words, host=profile.host.name, body=body) from None
+        text = f"{profile.where} answered something that is no balance: {in_short(body)!r}."
+        raise make(DecodeError, text, host=profile.host.name, body=body) from None
     return Balance(available=available, voucher=voucher, cash=cash)

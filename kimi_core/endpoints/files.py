@@ -229,8 +229,8 @@ def _object(body: Mapping[str, Any]) -> FileObject:
 
 
 def _nonsense(body: Any, profile: Profile) -> DecodeError:
-    words = f"{profile.where} answered something that is not about files: {in_short(body)!r}. Check base_url and host."
-    return make(DecodeError, words, host=profile.host.name, body=body)
+    text = f"{profile.where} answered something that is not about files: {in_short(body)!r}. Check base_url and host."
+    return make(DecodeError, text, host=profile.host.name, body=body)
 
 
 def _text(data: bytes, headers: Mapping[str, str], id: str) -> str:

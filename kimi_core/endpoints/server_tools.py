@@ -129,10 +129,10 @@ def read_fiber(body: Any, uri: str, name: str, profile: Profile) -> FormulaResul
     if not isinstance(body, dict) or not ("status" in body or "context" in body or "error" in body):
         raise _strange(body, f"a run of {uri}", profile)
     if body.get("status") == "succeeded":
-        plain, sealed = (first(body, (f"context.{key}",)) for key in ("output", "encrypted_output"))
-        return FormulaResult(_text(plain or sealed), encrypted=bool(sealed and not plain), raw=body)
-    said = first(body, ("error.message", "error", "context.error.message", "context.error"))
-    reason = _text(said) or f"it ended with the status {quoted(body.get('status'))}"
+        plain, encrypted = (first(body, (f"context.{key}",)) for key in ("output", "encrypted_output"))
+        return FormulaResult(_text(plain or encrypted), encrypted=bool(encrypted and not plain), raw=body)
+    message = first(body, ("error.message", "error", "context.error.message", "context.error"))
+    reason = _text(message) or f"it ended with the status {quoted(body.get('status'))}"
     raise err.make(
         err.FormulaError,
         f"{in_short(uri)} on {profile.host.name} could not run {quoted(name)}: {in_short(reason, 1_000)}",

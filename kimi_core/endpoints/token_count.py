@@ -30,5 +30,5 @@ def read(body: Any, profile: Profile) -> int:
     try:
         return int(body["data"]["total_tokens"])
     except (TypeError, KeyError, ValueError):
-        words = f"{profile.where} answered something that is no count of tokens: {in_short(body)!r}."
-        raise make(DecodeError, words, host=profile.host.name, model=profile.model_id, body=body) from None
+        text = f"{profile.where} answered something that is no count of tokens: {in_short(body)!r}."
+        raise make(DecodeError, text, host=profile.host.name, model=profile.model_id, body=body) from None

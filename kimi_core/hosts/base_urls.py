@@ -1,4 +1,4 @@
-"""Checks addresses of hosts as users and specs give them, and fills in what stands in braces."""
+"""Checks addresses of hosts as users and specs give them, and fills in the variables in braces."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def check_url(url: str) -> None:
     if "?" in url or "#" in url:
         raise ConfigError(
             f"base_url ends before a query or fragment: leave out what comes after {quoted(re.split('[?#]', url)[0])}. "
-            "Paths of the host's API are put behind it, and logs and traces would show it. A proxy that wants words "
-            "in a query takes an http_client with params."
+            "Paths of the host's API are put behind it, and logs and traces would show it. A proxy that needs a "
+            "query takes an http_client with params."
         )
 
 
@@ -50,10 +50,10 @@ def _is_address(url: str) -> bool:
         return False
 
 
-def check_owner(spec: HostSpec, base_url: str | None, word: str) -> None:
-    """Check that an address is not another known host's, where the key would go astray.
+def check_owner(spec: HostSpec, base_url: str | None, name: str) -> None:
+    """Check that an address is not another known host's, which must not get the key.
 
-    `word` is the option or the environment variable that has the address. Two specs may share one address (Runware has
+    `name` is the option or the environment variable that has the address. Two specs may share one address (Runware has
     two). Servers that need no key do not count: anybody's server may listen on a local port.
 
     Raises:
@@ -67,7 +67,7 @@ def check_owner(spec: HostSpec, base_url: str | None, word: str) -> None:
         and owner.address.base_url != spec.address.base_url
     ):
         raise ConfigError(
-            f"{word} {in_short(base_url)} is {owner.title}'s: use host={owner.name!r}, or leave {word} out."
+            f"{name} {in_short(base_url)} is {owner.title}'s: use host={owner.name!r}, or leave {name} out."
         )
 
 

@@ -46,6 +46,6 @@ def switches(thinking: ThinkingRules) -> dict[str, Any]:
     return {"thinking.on": thinking.on, "thinking.off": thinking.off}
 
 
-def levels(*words: str) -> dict[str, Mapping[str, Any]]:
+def levels(*efforts: str) -> dict[str, Mapping[str, Any]]:
     """Return facts per model: the effort levels that a host gives to the families that have none at Moonshot."""
-    return {family: {"efforts": words} for family in ("kimi-k2.5", "kimi-k2.6", "kimi-k2.7-code")}
+    return {family: {"efforts": efforts} for family in ("kimi-k2.5", "kimi-k2.6", "kimi-k2.7-code")}

@@ -150,9 +150,9 @@ def _warn_thinking_id(host: str, model: str, meant: str) -> None:
     )
 
 
-def model_there(profile: Profile, said: Mapping[str, Any]) -> str:
+def model_there(profile: Profile, chosen: Mapping[str, Any]) -> str:
     """Return the model to ask a fallback host for: its family, which each host's spec spells in its own way."""
-    if there := said.get("model"):
+    if there := chosen.get("model"):
         return str(there)
     id_ = profile.model_id
     family = next((family for family, wire in profile.host.models.ids.items() if wire == id_), None)

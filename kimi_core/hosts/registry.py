@@ -99,10 +99,10 @@ def _covers(domain: str, host: str, address: SplitResult) -> bool:
 def _names() -> dict[str, HostSpec]:
     specs = [*reversed(HOSTS.values())]
     places = [
-        (word, spec) for spec in specs for name in spec.address.domains for word in (name, name.removeprefix("api."))
+        (alias, spec) for spec in specs for name in spec.address.domains for alias in (name, name.removeprefix("api."))
     ]
-    spelt = ((word, spec) for spec in specs for word in (spec.title, *spec.aliases, spec.name))
-    return {_letters(word): spec for word, spec in (*places, *spelt)}
+    spelt = ((alias, spec) for spec in specs for alias in (spec.title, *spec.aliases, spec.name))
+    return {_letters(alias): spec for alias, spec in (*places, *spelt)}
 
 
 def find_by_name(name: str) -> HostSpec | None:

@@ -2,8 +2,8 @@
 
 Moonshot takes no http URLs ("unsupported image url"): media travel inside the request, or as files uploaded before
 (`kimi_core.attachments.attachments` fetches and uploads).
-A file's first bytes tell its type. The server goes by them too and answers 400 `unsupported image format:
-text/plain; charset=utf-8` for an SVG, whatever it is called. The standard library can no longer tell (`imghdr` is
+A file's first bytes decide its type. The server goes by them too and answers 400 `unsupported image format:
+text/plain; charset=utf-8` for an SVG, whatever it is called. The standard library can no longer detect it (`imghdr` is
 gone), and the libraries that can are not worth a dependency for sixteen formats.
 """
 
@@ -65,7 +65,7 @@ _ALIASES: Final = {
 }
 
 _UNMISTAKABLE: Final = ("image/png", "image/jpeg", "image/webp", "image/gif")
-"""What always begins alike. Of other formats there are more than can be told by the first bytes."""
+"""Formats that always begin alike. Files of other formats may begin differently."""
 
 _HEAD: Final = 512
 _HEAD_BASE64: Final = 1024
@@ -113,7 +113,7 @@ _PRINTED: Final = re.compile(rb"[\t\n\r\x20-\x7e\x80-\xff]+\Z")
 
 
 UPLOAD: Final = "ms://"
-"""What stands before the id of a file that was uploaded to the host."""
+"""Prefix of the id of a file that was uploaded to the host."""
 _FILE_ID: Final = re.compile(r"[A-Za-z0-9._~-]{1,200}")
 
 
@@ -122,7 +122,7 @@ class MediaError(MessageError):
 
 
 def sniff(data: bytes) -> str | None:
-    """Return the MIME type that the first bytes tell, if it is one of those Kimi takes."""
+    """Return the MIME type by the first bytes, if it is one of those Kimi takes."""
     head = data[:_HEAD]
     return next((mime for pattern, mime in _MAGIC if pattern.match(head)), None)
 
@@ -158,12 +158,11 @@ def check_address(url: str) -> None:
 _SCHEME: Final = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+):")
 
 
-def settled(url: str, kind: Kind) -> str:
+def normalized(url: str, kind: Kind) -> str:
     """Return the address of a picture or video as hosts take it: base64 becomes one strict `data:` URL.
 
     Args:
-        url: An address, a `data:` URL in any spelling, or bare base64. The type that its bytes tell overrides its MIME
-            type.
+        url: An address, a `data:` URL in any spelling, or bare base64. The type of its bytes overrides its MIME type.
         kind: Whether it is to be an image or a video.
 
     Raises:
@@ -181,7 +180,7 @@ def settled(url: str, kind: Kind) -> str:
         return url
     head = beginning(encoded)
     if sniff(head) is None and (wrapped := unwrapped(head, encoded)):
-        return settled(wrapped, kind)
+        return normalized(wrapped, kind)
     if not encoded:
         raise MediaError(f"The {kind} is empty.")
     made = f"data:{_checked(head, mime, kind, f'The {kind}')};base64,{encoded}"
@@ -211,7 +210,7 @@ def take_apart(url: str) -> tuple[str, str]:
     if not comma:
         raise MediaError(f"{quoted(url)} is not a `data:<mime>;base64,…` URL.")
     mime, *parameters = head.partition(":")[2].split(";")
-    kept = [word for word in parameters if word.strip().lower() != "base64"]
+    kept = [parameter for parameter in parameters if parameter.strip().lower() != "base64"]
     if len(kept) == len(parameters):  # escaped instead, as RFC 2397 has it for short texts
         content = b2a_base64(unquote_to_bytes(content), newline=False).decode()
     return ";".join((mime.strip(), *kept)), _strict(content)
@@ -270,9 +269,9 @@ def split_data_url(url: str) -> tuple[str, str]:
         MediaError: If the text is not a `data:` URL, or not in base64.
     """
     head, comma, payload = url.partition(",")
-    scheme, _, words = head.partition(":")
-    mime, *parameters = words.split(";")
-    if scheme.lower() != "data" or not comma or "base64" not in (word.strip().lower() for word in parameters):
+    scheme, _, rest = head.partition(":")
+    mime, *parameters = rest.split(";")
+    if scheme.lower() != "data" or not comma or "base64" not in (parameter.strip().lower() for parameter in parameters):
         raise MediaError(f"{quoted(url)} is not a `data:<mime>;base64,…` URL.")
     return mime.strip().lower() or "text/plain", payload
 
@@ -291,12 +290,12 @@ def from_data_url(url: str) -> tuple[str, bytes]:
 
 
 def load(data: bytes, kind: Kind, mime: str | None = None, name: str | None = None) -> str:
-    """Return the bytes of a picture or video as a `data:` URL of the type that the bytes tell.
+    """Return the bytes of a picture or video as a `data:` URL, of the type that the bytes have.
 
     Args:
         data: The bytes.
         kind: Whether they are to be an image or a video.
-        mime: Their MIME type, for bytes that do not tell it.
+        mime: Their MIME type, for bytes whose type is not recognised.
         name: What errors call them.
 
     Raises:

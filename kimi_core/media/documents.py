@@ -52,12 +52,12 @@ def load(data: bytes, filename: str | None = None, mime: str | None = None) -> D
 
 def mime_of(part: DocumentPart) -> str:
     """Return a document's MIME type by the part, its URL or its name; `UNKNOWN` when none of them has it."""
-    said = part.mime or (part.url.partition(":")[2].partition(",")[0] if is_inline(part) else "")
-    said = said.partition(";")[0].strip().lower()
-    if said in ("", UNKNOWN):
+    label = part.mime or (part.url.partition(":")[2].partition(",")[0] if is_inline(part) else "")
+    label = label.partition(";")[0].strip().lower()
+    if label in ("", UNKNOWN):
         named = part.filename or ("" if is_inline(part) else part.url)
         return (data_urls.guess_mime(named) if named else None) or UNKNOWN
-    return said
+    return label
 
 
 def is_inline(part: DocumentPart) -> bool:
@@ -65,8 +65,8 @@ def is_inline(part: DocumentPart) -> bool:
     return data_urls.is_inline(part.url)
 
 
-def settled(part: DocumentPart) -> DocumentPart | ImagePart | VideoPart:
-    """Return a document in strict base64 as the part that its bytes tell: a picture or video where it is one.
+def normalized(part: DocumentPart) -> DocumentPart | ImagePart | VideoPart:
+    """Return a document in strict base64; as a picture or video where its bytes are one.
 
     Labels may be wrong (LangChain's core calls all base64 of an OpenAI block a PDF).
 
@@ -81,13 +81,13 @@ def settled(part: DocumentPart) -> DocumentPart | ImagePart | VideoPart:
     mime, encoded = data_urls.take_apart(part.url)
     head, named = data_urls.beginning(encoded), mime_of(part)
     if not _is_text(named) and not _is_known(head) and (wrapped := data_urls.unwrapped(head, encoded)):
-        return settled(replace(part, url=wrapped))
+        return normalized(replace(part, url=wrapped))
     if kind := (data_urls.sniff(head) or "").partition("/")[0]:
         url = f"data:{mime};base64,{encoded}"
         return (
-            ImagePart(data_urls.settled(url, "image"))
+            ImagePart(data_urls.normalized(url, "image"))
             if kind == "image"
-            else VideoPart(data_urls.settled(url, "video"))
+            else VideoPart(data_urls.normalized(url, "video"))
         )
     if _is_pdf(head) and named != _PDF:
         return replace(part, url=f"data:{_PDF};base64,{encoded}", mime=_PDF)
@@ -111,7 +111,7 @@ def _is_known(head: bytes) -> bool:
     )
 
 
-# No text has these; a file of another kind may have nothing else that tells it from one.
+# No text has these, and nothing else may distinguish a file of another kind from a text.
 _CONTROL: Final = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 
 
@@ -122,7 +122,7 @@ def _is_text(mime: str) -> bool:
 def text_of(part: DocumentPart) -> str | None:
     """Return the text of a plain-text document as the model gets it; None for any other, and for an address.
 
-    The bytes tell whether it is text, whatever its label.
+    The bytes decide whether it is text, whatever its label.
 
     Raises:
         MediaError: If the document is labelled as text and is not, or has no text in it.
@@ -144,7 +144,7 @@ def text_of(part: DocumentPart) -> str | None:
 
 
 def titled(text: str, part: DocumentPart) -> str:
-    """Return a document's text under its name, so that the model can tell documents apart.
+    """Return a document's text under its name, so that the model can distinguish documents.
 
     Raises:
         MediaError: If the text is empty.

@@ -19,12 +19,12 @@ from kimi_core.media import data_urls, documents
 from kimi_core.types import DocumentPart, FilePart, ImagePart, LeftOutPart, Message, Part, TextPart, VideoPart
 
 LONGEST: Final = 2000
-"""Most characters of an address or a name that the model is told."""
+"""Most characters of an address or a name in the text for the model."""
 _OTHERS: Final = ("tool", "assistant")
 
 
 def stand_in(what: str, name: object = None, mime: object = None, url: object = None) -> LeftOutPart:
-    """Make the text that stands for something left out.
+    """Return the text in place of something that is left out.
 
     Args:
         what: What it is, with its article: `a document`, `an image`, `audio` …
@@ -40,7 +40,7 @@ def stand_in(what: str, name: object = None, mime: object = None, url: object = 
 
 
 def of_part(part: Part) -> LeftOutPart:
-    """Make the text that stands for a part."""
+    """Return the text in place of a part."""
     if isinstance(part, TextPart):
         return LeftOutPart(part.text)
     if isinstance(part, FilePart):
@@ -73,11 +73,11 @@ def readable(messages: Sequence[Message], check: Callable[[Part], object]) -> Se
     """
     if all(type(message.content) is str or message.role not in _OTHERS for message in messages):
         return messages
-    changed = [_told(message, check) if message.role in _OTHERS else message for message in messages]
+    changed = [_readable(message, check) if message.role in _OTHERS else message for message in messages]
     return messages if all(a is b for a, b in zip(changed, messages, strict=True)) else changed
 
 
-def _told(message: Message, check: Callable[[Part], object]) -> Message:
+def _readable(message: Message, check: Callable[[Part], object]) -> Message:
     if isinstance(message.content, str):
         return message
     parts = tuple(_sendable(part, check) for part in message.content)

@@ -27,7 +27,7 @@ _STEP: Final = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_DIRECTORY"
 
 
 def load(part: FilePart, allowed: Allowed = True, limit: int | None = None) -> str:
-    """Return a file as a `data:` URL. The type of a picture or video is told by its bytes, not by its name or label.
+    """Return a file as a `data:` URL. Its bytes decide the type of a picture or video, not its name or label.
 
     Args:
         part: The file, and the kind of part to send it as.
@@ -99,7 +99,7 @@ def _demand_file(known: os.stat_result, path: Path) -> None:
 def _resolved(path: Path, allowed: Allowed) -> tuple[Path, Path | None]:
     """Return the path with links resolved and the allowed folder that holds it; if all are allowed, the path and None.
 
-    A refusal does not tell whether the file exists.
+    A refusal does not reveal whether the file exists.
     """
     if allowed is True:
         return path, None

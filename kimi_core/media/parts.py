@@ -10,7 +10,7 @@ from kimi_core.media.data_urls import MediaError
 from kimi_core.types import DocumentPart, FilePart, ImagePart, Message, Part, VideoPart
 
 
-def settled(messages: Sequence[Message]) -> Sequence[Message]:
+def normalized(messages: Sequence[Message]) -> Sequence[Message]:
     """Bring all media and documents into the form that hosts take.
 
     A part of a tool's result or an assistant's message that cannot be sent is replaced with a text for the model.
@@ -32,14 +32,14 @@ def _message(message: Message) -> Message:
     content = message.content
     if isinstance(content, str):
         return message
-    settle = _part if message.role in ("user", "system") else _part_or_word
-    parts = tuple(map(settle, content))
+    normalize = _part if message.role in ("user", "system") else _part_or_text
+    parts = tuple(map(normalize, content))
     unchanged = all(before is after for before, after in zip(content, parts, strict=True))
     return message if unchanged else replace(message, content=parts)
 
 
-def _part_or_word(part: Part) -> Part:
-    """Return a part that the caller did not write as hosts take it, or a text in its place, as for any local file."""
+def _part_or_text(part: Part) -> Part:
+    """Return a part that the caller did not write, normalized; a text where that fails, and for any local file."""
     if isinstance(part, FilePart):
         return left_out.of_part(part)
     try:
@@ -50,8 +50,8 @@ def _part_or_word(part: Part) -> Part:
 
 def _part(part: Part) -> Part:
     if isinstance(part, DocumentPart):
-        return documents.settled(part)
+        return documents.normalized(part)
     if isinstance(part, ImagePart | VideoPart):
-        url = data_urls.settled(part.url, "image" if isinstance(part, ImagePart) else "video")
+        url = data_urls.normalized(part.url, "image" if isinstance(part, ImagePart) else "video")
         return part if url is part.url else replace(part, url=url)
     return part

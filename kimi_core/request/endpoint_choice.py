@@ -19,15 +19,15 @@ def goes_elsewhere(request: Request) -> bool:
     return bool(request.tools) or _asks_for_tool(request.output) or any(map(_is_special, request.messages))
 
 
-def said(profile: Profile) -> str:
+def warning(profile: Profile) -> str:
     """Return the warning that is given once, when a call goes to the compatible endpoint."""
     host = profile.host
     spec = HOSTS.get(f"{host.name}-compatible")
-    always = f"To go there always say host={spec.name!r}. " if spec else ""
+    always = f"To go there always give host={spec.name!r}. " if spec else ""
     return (
-        f"Calls of {profile.where} with tools, and some others, go by {host.title}'s compatible endpoint: for those "
-        "its own protocol has no form that is known for certain. The metadata of an answer say which `endpoint` it is "
-        f"from. {always}To stay with the protocol say overrides={{'compatible': None}}."
+        f"Calls of {profile.where} with tools, and some others, go to {host.title}'s compatible endpoint: for those "
+        "its own protocol has no form that is known for certain. The metadata of an answer name its `endpoint`. "
+        f"{always}To stay with the protocol give overrides={{'compatible': None}}."
     )
 
 

@@ -16,36 +16,36 @@ from kimi_core.tool_arguments import as_object, without_constants
 from kimi_core.types import DocumentPart, Message, Part, Reasoning, ServerToolTurn, TextPart, ToolCall
 
 NO_RESULT = "[no result was recorded for this call]"
-"""Stands where a call was never answered: `tool_call_id … is not found` otherwise."""
+"""The result of a call that was never answered: `tool_call_id … is not found` otherwise."""
 
 BEHIND = "[what it shows is in the next message]"
-"""Stands in a tool's result that held nothing but pictures, where the host takes text only."""
+"""The text of a tool's result that held nothing but pictures, where the host takes text only."""
 
 UNTHOUGHT = Reasoning("")
-"""The reasoning of a turn that is known to have had none, since thinking was off: nothing is missing there, and nothing
-is said about the blank. Where it is not known, a message has no reasoning at all."""
+"""The reasoning of a turn that is known to have had none, since thinking was off: nothing is missing there, and the
+blank gives no warning. Where it is not known, a message has no reasoning at all."""
 
 REPAIRS = {
     "empty": "an assistant message without text and tool calls was left out; the host answers 400 "
     "`the message at position N with role 'assistant' must not be empty`",
     "empty turn": "a message without content, of the system or an earlier one of the user, was left out; the host "
     "answers 400 `the message at position N with role 'user' must not be empty`",
-    "empty result": "a tool's result was empty, which the host's reference forbids; the sentence of its own clients "
-    "stands there",
+    "empty result": "a tool's result was empty, which the host's reference forbids; it is sent with the sentence that "
+    "the host's own clients write",
     "orphan": "a tool result that no call asked for was left out; the host answers 400 `tool_call_id is not found`",
     "misplaced": "a tool result did not follow its call directly; it was moved there",
     "unanswered": f"a tool call without a result was answered with {NO_RESULT!r}",
-    "unmatched": "a tool result had the id of no call before it; it was taken for that of the call it stands behind",
+    "unmatched": "a tool result had the id of no call before it; it was taken for the result of the call before it",
     "nameless": "a tool call without a name was left out; the host answers 400 `tool_calls.function.name is required`",
-    "partial": "a message that the model was once to continue is not the last any more; it goes without that wish, "
+    "partial": "a message that the model was once to continue is not the last any more; it is sent without `partial`, "
     "which hosts take only on the last (`partial is only allowed on the last message`)",
-    "arguments": "the arguments of an earlier call were no JSON object; what JSON does not know stands there as text",
+    "arguments": "the arguments of an earlier call were no JSON object; what JSON cannot hold is sent as text",
     "repeated id": "calls of one message had the same id, or none; they got ids of their own",
     "reasoning": "an assistant message with tool calls had no reasoning (it is from another model, or lost it on the "
-    "way); a blank stands in for it, since the host answers 400 `reasoning_content is missing` otherwise",
+    "way); a blank is sent in its place, since the host answers 400 `reasoning_content is missing` otherwise",
     "tool media": "pictures in a tool's result went into a user message behind it; there the host takes only text",
 }
-"""What can be repaired, in words for the user."""
+"""What can be repaired: the texts of the warnings."""
 
 
 def repair(
@@ -55,8 +55,8 @@ def repair(
 
     Args:
         messages: The conversation, oldest first. Not changed.
-        profile: Tells whether reasoning is required, what stands in for a missing one, whether messages may be empty,
-            and whether a tool's result may hold pictures.
+        profile: Whether reasoning is required, what is sent where it is missing, whether messages may be empty, and
+            whether a tool's result may hold pictures.
         thinks: Whether this call thinks, None when unknown; with False no reasoning is required.
 
     Returns:
@@ -67,8 +67,8 @@ def repair(
     if not _needs_repair(messages, blank, host):
         return messages, ()
     repairs: dict[str, None] = {}
-    told = unfolded(messages) if host.messages.takes_refusal else map(_refusal_as_text, unfolded(messages))
-    turns = tuple(_named(_told(tuple(told), host, repairs), repairs))
+    written = unfolded(messages) if host.messages.takes_refusal else map(_refusal_as_text, unfolded(messages))
+    turns = tuple(_named(_readable(tuple(written), host, repairs), repairs))
     repaired = _filled(_repaired(turns, blank, repairs), host, repairs)
     return tuple(repaired if host.tools.media_results else _hoisted(repaired, repairs)), tuple(repairs)
 
@@ -108,8 +108,8 @@ def _turns(message: Message) -> Iterator[Message]:
 
 def _has_last_turn(message: Message) -> bool:
     """Return whether anything came after the server tool turns."""
-    said = message.content or message.refusal or message.tool_calls or message.partial
-    return bool(said or (message.reasoning and message.reasoning.text))
+    content = message.content or message.refusal or message.tool_calls or message.partial
+    return bool(content or (message.reasoning and message.reasoning.text))
 
 
 def _together(own: tuple[ToolCall, ...], step: ServerToolTurn) -> tuple[ToolCall, ...]:
@@ -140,7 +140,7 @@ def _needs_repair(messages: Sequence[Message], blank: str | None, host: HostSpec
             or message.steps
             or message.refusal
             or (message.partial and message is not last)
-            or (not message.content and _says_nothing(message, host))
+            or (not message.content and _is_blank(message, host))
         ):
             return True
         elif calls := message.tool_calls:
@@ -154,7 +154,7 @@ def _needs_repair(messages: Sequence[Message], blank: str | None, host: HostSpec
     return bool(open_ids)
 
 
-def _says_nothing(message: Message, host: HostSpec) -> bool:
+def _is_blank(message: Message, host: HostSpec) -> bool:
     """Return whether a message without content is to be left out."""
     if message.role == "assistant":
         return not (message.tool_calls or message.partial or message.refusal)
@@ -172,7 +172,7 @@ def _arguments(text: str, host: HostSpec) -> str:
     return as_object(text) if host.tools.reads_arguments else without_constants(text)
 
 
-def _told(messages: Sequence[Message], host: HostSpec, repairs: dict[str, None]) -> Iterator[Message]:
+def _readable(messages: Sequence[Message], host: HostSpec, repairs: dict[str, None]) -> Iterator[Message]:
     """Yield the messages, `partial` on none but the last, with arguments that the host can read."""
     last = len(messages) - 1
     for at, message in enumerate(messages):
@@ -299,7 +299,7 @@ def _unique(calls: tuple[ToolCall, ...], repairs: dict[str, None]) -> tuple[Tool
 def _filled(messages: Iterable[Message], host: HostSpec, repairs: dict[str, None]) -> Iterator[Message]:
     """Yield the messages that are not empty; an empty tool result gets the host's text for it."""
     for message in messages:
-        if not message.content and _says_nothing(message, host):
+        if not message.content and _is_blank(message, host):
             repairs["empty" if message.role == "assistant" else "empty turn"] = None
         elif message.role == "tool" and not message.content and host.tools.empty_result is not None:
             repairs["empty result"] = None

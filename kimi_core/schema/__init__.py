@@ -30,7 +30,7 @@ from typing import Any, Literal, TypeAlias
 from kimi_core.schema.compiler import Compiler
 from kimi_core.schema.errors import NoSchemaError, NotAnObjectError, NoValueError, Outgrown, SchemaError
 from kimi_core.schema.json_text import as_json, read
-from kimi_core.schema.limits import check, settle, used
+from kimi_core.schema.limits import check, used, within_limits
 from kimi_core.schema.numbers import without_infinities
 from kimi_core.schema.property_names import PropertyNames, spell_names
 from kimi_core.schema.recursion import let_end
@@ -139,14 +139,14 @@ def _flavoured(schema: Mapping[str, Any], *, tool: bool) -> PropertyNames:
 
 def _assemble(compiler: Compiler, *, tool: bool) -> PropertyNames:
     choice = compiler.root()
-    definitions = {name: settle(node, ("$defs", name)) for name, node in compiler.definitions.items()}
-    choice.atoms = [settle(atom) for atom in _written_out(choice.atoms, definitions)]
+    definitions = {name: within_limits(node, ("$defs", name)) for name, node in compiler.definitions.items()}
+    choice.atoms = [within_limits(atom) for atom in _written_out(choice.atoms, definitions)]
     if has_every_type(choice.atoms):
         choice.atoms = [{"type": "object"}]
     root = _as_parameters(choice) if tool else write(choice)
     if root is None:
         raise SchemaError((), "no value can satisfy it.")
-    root = settle(root)
+    root = within_limits(root)
     if root.get("type") == "object":
         root.setdefault("properties", {})
     kept = used(root, definitions) if definitions else {}
@@ -175,7 +175,7 @@ def _written_out(atoms: list[Atom], definitions: Mapping[str, Atom]) -> list[Ato
 
 def _as_parameters(choice: Choice) -> Atom | None:
     """Make one object of the choice. A null alternative is dropped: arguments are always an object."""
-    atoms = [settle(atom) for atom in choice.atoms if atom != {"type": "null"}]
+    atoms = [within_limits(atom) for atom in choice.atoms if atom != {"type": "null"}]
     others = [atom["type"] for atom in atoms if atom["type"] != "object"]
     if others or not atoms:
         raise _not_an_object(" or ".join(others) or "null")

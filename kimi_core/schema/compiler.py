@@ -23,8 +23,8 @@ from kimi_core.schema.union import (
     either,
     has_every_type,
     is_anything,
-    tidy,
     type_of,
+    with_legal_limits,
     write,
 )
 
@@ -154,7 +154,7 @@ class Compiler:
             _add_counts(atom, schema, "minLength", "maxLength")
         else:
             _add_limits(atom, schema, whole=kind == "integer")
-        return tidy(atom)
+        return with_legal_limits(atom)
 
     def _combined(self, schema: Mapping[str, Any], place: _Place, *, merged: bool) -> Iterable[Choice]:
         if "$ref" in schema:

@@ -87,7 +87,7 @@ def _is_pattern(text: str) -> bool:
 
 
 def _fetch_nothing(address: str) -> Any:
-    """Stand in for the validator's loader of other schemas; `as_standard` leaves nothing to load."""
+    """Replace the validator's loader of other schemas; `as_standard` leaves nothing to load."""
     raise LookupError(f"{address} is not part of the schema")
 
 
@@ -160,8 +160,8 @@ def _size(noun: str, bound: str) -> Callable[[Any], str]:
     return lambda error: f" has {len(error.instance)} {noun}, and must have at {bound} {error.kind.limit}"
 
 
-def _limit(words: str) -> Callable[[Any], str]:
-    return lambda error: f" is {error.instance}, and must be {words} {error.kind.limit}"
+def _limit(relation: str) -> Callable[[Any], str]:
+    return lambda error: f" is {error.instance}, and must be {relation} {error.kind.limit}"
 
 
 _WORDS: Final[dict[str, Callable[[Any], str]]] = {

@@ -16,24 +16,24 @@ _MOST_BRANCHES: Final = 500
 _MOST_VALUES: Final = 1_000
 
 
-def settle(node: Atom, path: tuple[str, ...] = ()) -> Atom:
+def within_limits(node: Atom, path: tuple[str, ...] = ()) -> Atom:
     """Return the schema as the server takes it: required names are declared, lists within its limits."""
     if "anyOf" in node:
-        branches = distinct(settle(branch, path) for branch in node["anyOf"])
+        branches = distinct(within_limits(branch, path) for branch in node["anyOf"])
         if len(branches) > _MOST_BRANCHES:
             raise SchemaError(path, f"{len(branches)} alternatives, and the server takes {_MOST_BRANCHES}.")
         return write(Choice(branches, node.get("title"), node.get("description"))) or node
-    settled = dict(node)
+    fitted = dict(node)
     if "items" in node:
-        settled["items"] = settle(node["items"], (*path, "items"))
+        fitted["items"] = within_limits(node["items"], (*path, "items"))
     if isinstance(node.get("additionalProperties"), dict):
-        settled["additionalProperties"] = settle(node["additionalProperties"], (*path, "additionalProperties"))
+        fitted["additionalProperties"] = within_limits(node["additionalProperties"], (*path, "additionalProperties"))
     if len(node.get("enum", ())) > _MOST_VALUES:
-        del settled["enum"]
-        return write(Choice([settled], notes=[f"one of {len(node['enum'])} values"])) or node
+        del fitted["enum"]
+        return write(Choice([fitted], notes=[f"one of {len(node['enum'])} values"])) or node
     if node.get("type") == "object":
-        _settle_names(settled, path)
-    return settled
+        _declare_required(fitted, path)
+    return fitted
 
 
 def check(root: Atom) -> None:
@@ -62,10 +62,10 @@ def used(root: Atom, definitions: Atom) -> Atom:
     return {name: node for name, node in definitions.items() if name in found}
 
 
-def _settle_names(node: Atom, path: tuple[str, ...]) -> None:
+def _declare_required(node: Atom, path: tuple[str, ...]) -> None:
     properties = node.get("properties", {})
     if properties:
-        node["properties"] = {n: settle(child, (*path, "properties", n)) for n, child in properties.items()}
+        node["properties"] = {n: within_limits(child, (*path, "properties", n)) for n, child in properties.items()}
     required = [name for name in dict.fromkeys(node.pop("required", ())) if name in properties]
     if required:
         node["required"] = required

@@ -106,7 +106,7 @@ def merge_objects(atoms: list[Atom]) -> Atom:
     return merged
 
 
-def tidy(atom: Atom) -> Atom:
+def with_legal_limits(atom: Atom) -> Atom:
     """Round the limits of an integer inwards; drop those that the server refuses, crossed or too large."""
     if atom["type"] == "integer":
         for key, inwards in (("minimum", math.ceil), ("maximum", math.floor)):
@@ -203,7 +203,7 @@ def _meet(first: Atom, second: Atom) -> Atom | None:
             return None
     if kind == "object":
         _meet_properties(met, first, second)
-    return tidy(met)
+    return with_legal_limits(met)
 
 
 def _common_type(first: str, second: str) -> str | None:

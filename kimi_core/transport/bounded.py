@@ -100,14 +100,14 @@ class _Body:
         return made
 
 
-def _encoding(content: bytes, said: str | None) -> str:
+def _encoding(content: bytes, label: str | None) -> str:
     """Return the encoding that a response says; UTF-8 where it cannot be read so."""
-    if said is None or said.lower() == "utf-8":
+    if label is None or label.lower() == "utf-8":
         return "utf-8"
     try:
-        text: Any = codecs.getincrementaldecoder(said)("replace").decode(content, final=True)
+        text: Any = codecs.getincrementaldecoder(label)("replace").decode(content, final=True)
     except Exception:  # `hex`, `undefined` and others are no encodings of text, and fail as they like
         return "utf-8"
     if not isinstance(text, str):
         return "utf-8"
-    return said
+    return label

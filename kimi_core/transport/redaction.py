@@ -49,10 +49,10 @@ class Redactor:
         facts = (settings.host.address.headers, settings.overrides.get("address.headers"))
         groups = (settings.default_headers, *facts, headers)
         own = (getattr(client, "headers", None) for client in (settings.http_client, settings.http_async_client))
-        said = {settings.api_key.get_secret_value()} if settings.api_key else set()
+        sent = {settings.api_key.get_secret_value()} if settings.api_key else set()
         for group in (*groups, *own):
-            said.update(*(_parts(name, revealed_value(v)) for name, v in (group or {}).items()))
-        found = (secret for secret in said if _is_long_enough(secret) and secret not in settings.base_url)
+            sent.update(*(_parts(name, revealed_value(v)) for name, v in (group or {}).items()))
+        found = (secret for secret in sent if _is_long_enough(secret) and secret not in settings.base_url)
         self._secrets = tuple(sorted(found, key=lambda secret: (-len(secret), secret)))
 
     def of_call(self, headers: Mapping[str, Any] | None) -> Redactor:
@@ -219,8 +219,8 @@ def _whole_or_cut(secret: str) -> str:
     head, rest = secret[:_LONG], secret[_LONG:]
     if not rest:
         return _escaped(head)
-    word = "" if "://" in secret or " " in secret else r"|[\w.~+/=%\\-]*"
-    return f"{_escaped(head)}(?:{_escaped(rest)}{word})"
+    rest_of_word = "" if "://" in secret or " " in secret else r"|[\w.~+/=%\\-]*"
+    return f"{_escaped(head)}(?:{_escaped(rest)}{rest_of_word})"
 
 
 def _escaped(text: str) -> str:

@@ -92,21 +92,23 @@ def _building(own: Any = None) -> Iterator[None]:
 
 
 def _why(error: Exception, own: Any) -> str:
-    said = f"{type(error).__name__}: {in_short(error, 500)}"
+    fault = f"{type(error).__name__}: {in_short(error, 500)}"
     if own is not None:
         return (
-            f"The HTTP client of type {type(own).__name__} cannot be used ({said}). Give as http_client what "
+            f"The HTTP client of type {type(own).__name__} cannot be used ({fault}). Give as http_client what "
             "openai.OpenAI takes under that name, and as http_async_client what openai.AsyncOpenAI takes."
         )
     if isinstance(error, OSError):
         named = [name for name in _FILES if os.environ.get(name)]
         missing = [name for name in named if not os.path.exists(os.environ[name])]
         files = " and ".join(f"{name}={quoted(os.environ[name])}" for name in missing or named)
-        return f"No HTTP client could be made ({said}). It reads {files or 'the certificates of the system'}: check it."
+        return (
+            f"No HTTP client could be made ({fault}). It reads {files or 'the certificates of the system'}: check it."
+        )
     proxies = " and ".join(name for name in os.environ if name.lower() in _PROXIES) or "the proxies of the system"
     # Anything else quotes the proxy's address, which may hold a password.
-    said = said if isinstance(error, ImportError) else type(error).__name__
-    return f"No HTTP client could be made ({said}). It reads the address in {proxies}: check it."
+    fault = fault if isinstance(error, ImportError) else type(error).__name__
+    return f"No HTTP client could be made ({fault}). It reads the address in {proxies}: check it."
 
 
 def _make(cls: Any, settings: Settings, http_client: Any) -> Any:

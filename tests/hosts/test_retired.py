@@ -13,11 +13,11 @@ from kimi_core import HOSTS, MODELS, KimiWarning
 from langchain_kimi import ChatKimi
 
 GONE = [
-    ("together", "kimi-k2.6", "2026-08-19; it serves kimi-k3 instead: say model='kimi-k3'"),
-    ("together", "moonshotai/Kimi-K2.6", "2026-08-19; it serves kimi-k3 instead"),
-    ("nvidia", "kimi-k2.6", "2026-07-07; say another model"),
-    ("deepinfra", "kimi-k2.5", "2026-09-07; it serves kimi-k3 instead"),
-    ("moonshot", "kimi-k2.5", "2026-08-31; it serves kimi-k2.6 instead"),
+    ("together", "kimi-k2.6", "2026-08-19; it serves kimi-k3: give model='kimi-k3'"),
+    ("together", "moonshotai/Kimi-K2.6", "2026-08-19; it serves kimi-k3"),
+    ("nvidia", "kimi-k2.6", "2026-07-07; give another model"),
+    ("deepinfra", "kimi-k2.5", "2026-09-07; it serves kimi-k3"),
+    ("moonshot", "kimi-k2.5", "2026-08-31; it serves kimi-k2.6"),
 ]
 
 

@@ -31,8 +31,8 @@ def b64(text: str | bytes) -> str:
     return base64.b64encode(text.encode() if isinstance(text, str) else text).decode()
 
 
-def settled(part: Any, role: Any = "user") -> Any:
-    (message,) = parts.settled([Message(role, (part,))])
+def normalized(part: Any, role: Any = "user") -> Any:
+    (message,) = parts.normalized([Message(role, (part,))])
     assert not isinstance(message.content, str)
     return message.content[0]
 
@@ -62,36 +62,36 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_a_picture_is_sent_in_one_form_however_its_base64_is_written(spelling: str) -> None:
-    assert settled(ImagePart(SPELLINGS[spelling](PNG64))) == ImagePart(PNG_URL)
+    assert normalized(ImagePart(SPELLINGS[spelling](PNG64))) == ImagePart(PNG_URL)
 
 
 @given(st.binary(max_size=400), st.sampled_from(sorted(SPELLINGS)))
 def test_no_byte_is_lost_in_any_spelling(rest: bytes, spelling: str) -> None:
     data = PNG[:8] + rest
-    made = settled(ImagePart(SPELLINGS[spelling](b64(data))))
+    made = normalized(ImagePart(SPELLINGS[spelling](b64(data))))
     assert made == ImagePart(f"data:image/png;base64,{b64(data)}")
-    assert settled(made) is made
+    assert normalized(made) is made
 
 
 @pytest.mark.parametrize("url", [PNG_URL, "https://example.com/a.png", "ms://file-abc", "s3://bucket/a.png"])
 def test_what_needs_nothing_stays_as_it_is(url: str) -> None:
     messages = [Message("user", (ImagePart(url), TextPart("?"))), Message("assistant", "A dot.")]
-    assert parts.settled(messages) is messages
+    assert parts.normalized(messages) is messages
 
 
 def test_a_video_is_told_by_its_bytes_too() -> None:
-    assert settled(VideoPart(f"data:video/webm;base64,{b64(MP4)}")) == VideoPart(MP4_URL)
+    assert normalized(VideoPart(f"data:video/webm;base64,{b64(MP4)}")) == VideoPart(MP4_URL)
 
 
 def test_bytes_that_tell_nothing_are_of_the_type_that_is_given() -> None:
-    assert settled(VideoPart("data:video/mov;base64,AQID")) == VideoPart("data:video/quicktime;base64,AQID")
-    assert settled(ImagePart("data:image/heif;base64,AQID")) == ImagePart("data:image/heif;base64,AQID")
+    assert normalized(VideoPart("data:video/mov;base64,AQID")) == VideoPart("data:video/quicktime;base64,AQID")
+    assert normalized(ImagePart("data:image/heif;base64,AQID")) == ImagePart("data:image/heif;base64,AQID")
 
 
 @pytest.mark.parametrize("mime", ["image/png", "image/jpg", "image/webp", "image/gif"])
 def test_a_picture_whose_format_always_begins_alike_has_to(mime: str) -> None:
     with pytest.raises(MediaError, match="does not begin as one: it is broken, or something else"):
-        settled(ImagePart(f"data:{mime};base64,AQID"))
+        normalized(ImagePart(f"data:{mime};base64,AQID"))
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_picture_whose_format_always_begins_alike_has_to(mime: str) -> None:
 )
 def test_what_is_no_picture_is_refused(url: str, words: str) -> None:
     with pytest.raises(MediaError, match=words):
-        settled(ImagePart(url))
+        normalized(ImagePart(url))
 
 
 @pytest.mark.parametrize(
@@ -128,14 +128,14 @@ def test_what_is_no_picture_is_refused(url: str, words: str) -> None:
 @pytest.mark.parametrize("kind", [ImagePart, VideoPart, DocumentPart])
 def test_no_error_repeats_the_file(url: str, kind: Any) -> None:
     with pytest.raises(MediaError) as caught:
-        documents.text_of(settled(kind(url)))
+        documents.text_of(normalized(kind(url)))
     assert len(str(caught.value)) < 500
 
 
 @pytest.mark.parametrize("role", ["tool", "assistant"])
 @pytest.mark.parametrize("url", ["data:image/png;base64,", "data:image/svg+xml,<svg/>", "data:,", "/etc/passwd", "!!"])
 def test_what_a_tool_or_a_model_said_becomes_a_word_on_what_is_missing(url: str, role: str) -> None:
-    part = settled(ImagePart(url), role)
+    part = normalized(ImagePart(url), role)
     assert isinstance(part, TextPart)
     assert part.text.startswith("[an image was left out: it cannot be read here")
 
@@ -165,9 +165,9 @@ TEXT_AS_PDF = f"data:application/pdf;base64,{b64('The wide world')}"
 def test_what_is_text_is_told_as_text_whatever_it_is_called(part: DocumentPart, text: str | None) -> None:
     if text is None:
         with pytest.raises(MediaError, match="is called text/plain and is no text"):
-            documents.text_of(settled(part))
+            documents.text_of(normalized(part))
     else:
-        assert documents.text_of(settled(part)) == text
+        assert documents.text_of(normalized(part)) == text
 
 
 @pytest.mark.parametrize(
@@ -183,24 +183,24 @@ def test_what_is_text_is_told_as_text_whatever_it_is_called(part: DocumentPart, 
     ids=str,
 )
 def test_a_pdf_is_one_whatever_it_is_called(part: DocumentPart) -> None:
-    made = settled(part)
+    made = normalized(part)
     assert (documents.mime_of(made), documents.text_of(made)) == ("application/pdf", None)
     assert made.url.endswith(f";base64,{PDF64}")
 
 
 @pytest.mark.parametrize("mime", ["application/pdf", "text/plain", "application/octet-stream", ""])
 def test_a_picture_or_video_that_came_as_a_document_is_one(mime: str) -> None:
-    assert settled(DocumentPart(f"data:{mime};base64,{PNG64}", "a.pdf", mime or None)) == ImagePart(PNG_URL)
-    assert settled(DocumentPart(f"data:{mime};base64,{b64(MP4)}")) == VideoPart(MP4_URL)
+    assert normalized(DocumentPart(f"data:{mime};base64,{PNG64}", "a.pdf", mime or None)) == ImagePart(PNG_URL)
+    assert normalized(DocumentPart(f"data:{mime};base64,{b64(MP4)}")) == VideoPart(MP4_URL)
 
 
 def test_bare_base64_of_no_known_format_is_refused_as_a_document() -> None:
     with pytest.raises(MediaError, match="no base64 of a known format"):
-        settled(DocumentPart(b64("Is it a text, or a path?")))
+        normalized(DocumentPart(b64("Is it a text, or a path?")))
 
 
 @given(st.text(max_size=80))
 def test_any_text_stays_the_text_that_it_is(said: str) -> None:
-    part = settled(DocumentPart(f"data:text/plain;base64,{b64(said)}"))
+    part = normalized(DocumentPart(f"data:text/plain;base64,{b64(said)}"))
     assert isinstance(part, DocumentPart)
     assert base64.b64decode(part.url.partition(",")[2]).decode() == said

@@ -66,7 +66,7 @@ async def ask(model: Any, mode: str, said: Any) -> AIMessage:
 
 def told(*messages: Any) -> list[Message]:
     """What the core is told, as it settles it."""
-    return list(parts.settled(to_messages(messages)))
+    return list(parts.normalized(to_messages(messages)))
 
 
 # ---------------------------------------------------------------------------------------------------- blocks
@@ -587,7 +587,7 @@ def test_what_another_model_made_and_kimi_cannot_read_is_told_in_text(
     model: ChatKimi, kimi: LocalKimi, block: Any
 ) -> None:
     history = [HumanMessage("?"), AIMessage([{"type": "text", "text": "Here:"}, block]), HumanMessage("And?")]
-    with pytest.warns(KimiWarning, match="or another model said"):
+    with pytest.warns(KimiWarning, match="or another model wrote"):
         model.invoke(history)
     first, second = kimi.requests[-1].body["messages"][1]["content"]
     assert first["text"] == "Here:"

@@ -58,7 +58,7 @@ MP4_URL = "data:video/mp4;base64," + base64.b64encode(MP4).decode()
 
 
 def convert(*blocks: Any, role: str = "user", **kwargs: Any) -> Any:
-    return parts.settled(to_messages([ChatMessage(role=role, blocks=list(blocks), additional_kwargs=kwargs)]))[0]
+    return parts.normalized(to_messages([ChatMessage(role=role, blocks=list(blocks), additional_kwargs=kwargs)]))[0]
 
 
 # ------------------------------------------------------------------------------------------------------ roles
@@ -436,7 +436,7 @@ def test_a_result_with_the_id_of_no_call_answers_the_call_it_stands_behind_and_t
     llm: KimiLLM, kimi: LocalKimi
 ) -> None:
     turn = ChatMessage(role="assistant", blocks=[ThinkingBlock(content="I add."), *CALLED[:1]])
-    with pytest.warns(KimiWarning, match="it was taken for that of the call it stands behind"):
+    with pytest.warns(KimiWarning, match="it was taken for the result of the call before it"):
         llm.chat([ChatMessage(content="Add."), turn, result("41", role="tool", tool_call_id="call_77")])
     assert kimi.requests[-1].body["messages"][2] == {"role": "tool", "tool_call_id": "add:0", "content": "41"}
 
@@ -456,7 +456,7 @@ def test_openais_function_of_old_is_a_call(llm: KimiLLM, kimi: LocalKimi) -> Non
 )
 def test_what_is_no_call_is_told_in_text(llm: KimiLLM, kimi: LocalKimi, left: Any) -> None:
     turn = ChatMessage(role="assistant", content="I look.", additional_kwargs={"tool_calls": [left]})
-    with pytest.warns(KimiWarning, match="cannot take what a tool returned or another model said"):
+    with pytest.warns(KimiWarning, match="cannot take what a tool returned or another model wrote"):
         llm.chat([ChatMessage(content="Look."), turn, ChatMessage(content="And?")])
     said = kimi.requests[-1].body["messages"][1]["content"]
     assert [part["text"] for part in said] == ["I look.", "[a tool call was left out: it cannot be read here]"]

@@ -21,7 +21,7 @@ NOT_VALID = "not a valid moonshot flavored json schema"
 
 
 def fault(schema: JsonObject) -> str | None:
-    """Say what is wrong with a schema, as ``At path '…': …``; None when it is right."""
+    """Return what is wrong with a schema, as ``At path '…': …``; None when it is right."""
     try:
         _check(schema)
     except Fault as found:

@@ -69,7 +69,7 @@ def is_asking(name: str) -> bool:
 
 
 def topic(text: str) -> str:
-    """Say what a text is about, in a word or two."""
+    """Return what a text is about, in a word or two."""
     about = _ABOUT.search(text)
     if about is not None:
         return about[1].strip()

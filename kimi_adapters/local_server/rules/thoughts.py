@@ -19,7 +19,7 @@ def thoughts(view: View, because: str, then: str) -> str:
 
 
 def _situation(view: View) -> str:
-    """Say what there is to react to: the user's message, and the number of results so far."""
+    """Return what there is to react to: the user's message, and the number of results so far."""
     asked = f"The user says: “{shorten(view.asked, 60)}”"
     if not view.results:
         return asked

@@ -138,8 +138,8 @@ def _task(request: Request, profile: Profile, renamed: Mapping[str, str], *, str
 def _settings(options: Options, system: str) -> JsonObject:
     own = options.host_options or {}
     settings: JsonObject = {"systemPrompt": system} if system else {}
-    settings |= {wire: value for word, wire in _SETTINGS.items() if (value := getattr(options, word)) is not None}
-    settings |= {wire: own[word] for word, wire in _OWN_SETTINGS.items() if word in own}
+    settings |= {wire: value for name, wire in _SETTINGS.items() if (value := getattr(options, name)) is not None}
+    settings |= {wire: own[name] for name, wire in _OWN_SETTINGS.items() if name in own}
     if options.stop:
         settings["stopSequences"] = list(options.stop)
     return settings
@@ -157,15 +157,15 @@ def _split(messages: Iterable[Message]) -> tuple[list[Message], list[Message]]:
 def _tool(tool: Tool, renamed: Mapping[str, str], profile: Profile) -> JsonObject:
     if tool.type != "function":
         return {"type": tool.type}
-    said: JsonObject = {"type": "function", "name": renamed.get(tool.name, tool.name)}
+    sent: JsonObject = {"type": "function", "name": renamed.get(tool.name, tool.name)}
     if tool.description:
-        said["description"] = tool.description
-    return {**said, "schema": wire_schema(tool.parameters or {}, profile, "tool", f"tool {quoted(tool.name)}")}
+        sent["description"] = tool.description
+    return {**sent, "schema": wire_schema(tool.parameters or {}, profile, "tool", f"tool {quoted(tool.name)}")}
 
 
 def _tool_choice(choice: ToolChoice, renamed: Mapping[str, str]) -> JsonObject:
-    said: JsonObject = {"type": _CHOICES[choice.mode]}
-    return {**said, "name": renamed.get(choice.name, choice.name)} if choice.name else said
+    sent: JsonObject = {"type": _CHOICES[choice.mode]}
+    return {**sent, "name": renamed.get(choice.name, choice.name)} if choice.name else sent
 
 
 class _Writer:

@@ -56,21 +56,21 @@ def check(given: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: If an option does not exist, or does not take the value given.
     """
-    for word, value in given.items():
-        if word not in RunwareOptions.__annotations__:
-            hint = did_you_mean(word, RunwareOptions.__annotations__)
-            raise ConfigError(f"Runware has no option {quoted(word)}.{hint} See kimi_core.RunwareOptions.")
-        _check_value(word, value)
+    for name, value in given.items():
+        if name not in RunwareOptions.__annotations__:
+            hint = did_you_mean(name, RunwareOptions.__annotations__)
+            raise ConfigError(f"Runware has no option {quoted(name)}.{hint} See kimi_core.RunwareOptions.")
+        _check_value(name, value)
 
 
-def _check_value(word: str, value: Any) -> None:
-    if word == "delivery" and value not in ("sync", "async"):
+def _check_value(name: str, value: Any) -> None:
+    if name == "delivery" and value not in ("sync", "async"):
         raise ConfigError(
             f"host_options: delivery must be 'sync' or 'async', got {quoted(value)}; streams are always streamed."
         )
-    if word == "webhook_url" and not (isinstance(value, str) and value.startswith(("http://", "https://"))):
+    if name == "webhook_url" and not (isinstance(value, str) and value.startswith(("http://", "https://"))):
         raise ConfigError("host_options: webhook_url must be an http address.")
-    if word in _NUMBERS:
-        types, low, high = _NUMBERS[word]
+    if name in _NUMBERS:
+        types, low, high = _NUMBERS[name]
         if not isinstance(value, types) or isinstance(value, bool) or not low <= value <= high:
-            raise ConfigError(f"host_options: {word} must be a number from {low:g} to {high:g}, got {quoted(value)}.")
+            raise ConfigError(f"host_options: {name} must be a number from {low:g} to {high:g}, got {quoted(value)}.")

@@ -110,8 +110,8 @@ class RunwareStreamDecoder:
             # Text in three of the published types, a list of texts in a fourth.
             text = thought if type(thought) is str else "".join(thought)
             events.append(ReasoningDelta(self._half_thought.join(text), _REASONING))
-        if said := delta.get("text"):
-            events.append(TextDelta(self._half.join(said)))
+        if more := delta.get("text"):
+            events.append(TextDelta(self._half.join(more)))
         for key in _CALLS:
             if calls := delta.get(key):
                 self._calls.feed(list(_as_deltas(calls)), events, whole=whole)
