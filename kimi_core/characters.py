@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 LOST = "\ufffd"
-"""What stands for half a character whose other half never came."""
+"""Replaces half a character whose other half never came."""
 _GROWING = "delta"
 """The key below which a frame has texts that the next frame goes on with."""
 
@@ -77,6 +77,6 @@ class Halves:
         return whole_characters(text)
 
     def rest(self) -> str:
-        """Return what stands for the half that was held back at the end."""
+        """Return the replacement for the half that was held back at the end."""
         held, self.held = self.held, ""
         return LOST if held else ""

@@ -1,4 +1,4 @@
-"""The table of what says where calls go and how: one line an option.
+"""The table of the options of the connection, where calls go and how: one line an option.
 
 Both frameworks' classes have these fields, `Settings` holds what becomes of them, their types are what is checked, and
 their texts are the documentation's. All are fixed at construction.

@@ -67,7 +67,7 @@ class KimiError(Exception):
 
 
 class KimiWarning(UserWarning):
-    """Something the user asked for was left out or done otherwise; the text says what and why."""
+    """Something the user asked for was left out or changed; the text has what and why."""
 
 
 _BETWEEN = ("kimi_core.", "langchain_kimi.", "llama_index_kimi.", "langchain_core.", "llama_index", "tenacity.")
@@ -82,7 +82,7 @@ def warn(text: str) -> None:
 
 
 class _ShortTraceback(ContextDecorator):
-    """A context or decorator out of which an error of ours comes without the frames below: they tell a reader nothing.
+    """A context or decorator that removes the frames below from the traceback of our errors: they do not help a reader.
 
     What they hold is not kept alive either, keys and requests among it. An error that is not ours is a mistake of this
     package, and keeps them.
@@ -180,7 +180,7 @@ class APIError(KimiError):
         type: The host's own error type (`engine_overloaded_error`), if any.
         code: The host's own error code, if any.
         request_id: The host's id of the request, for its support.
-        retry_after: Seconds the host asks to wait, if it says so.
+        retry_after: Seconds the host asks to wait, if it does.
         body: The host's error body, keys redacted.
         partial: What had arrived of a stream before it broke.
     """
@@ -238,7 +238,7 @@ class DecodeError(APIError):
 
 
 class FormulaError(APIError):
-    """A function of a formula tool was run and failed. `reason` has the host's words, `body` its object."""
+    """A function of a formula tool was run and failed. `reason` has the host's message, `body` its object."""
 
     reason: str = ""
 

@@ -44,7 +44,7 @@ class TextDelta:
 
 @dataclass(slots=True)
 class RefusalDelta:
-    """More of what is said in place of an answer, where the host has a field for it."""
+    """More of a refusal, where the host has a field for it."""
 
     text: str
 

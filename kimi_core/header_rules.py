@@ -40,7 +40,7 @@ def check_headers(headers: Mapping[str, Any] | None) -> None:
 
 
 def check_header(what: str, value: str) -> None:
-    """Raise for a value that cannot stand in a header.
+    """Raise for a value that no header can have.
 
     Raises:
         ConfigError: If the value has control characters, letters that are not ASCII, or white space around it.

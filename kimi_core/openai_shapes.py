@@ -75,7 +75,7 @@ def _to_formula(tool: Mapping[str, Any]) -> Tool:
 
 
 def refusal_of(message: Mapping[str, Any]) -> str:
-    """Return what was said in place of an answer, by an assistant's message of OpenAI's shape; empty for none."""
+    """Return the refusal in an assistant's message of OpenAI's shape; empty for none."""
     refusal = message.get("refusal")
     return refusal if isinstance(refusal, str) else ""
 

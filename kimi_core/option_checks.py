@@ -1,4 +1,4 @@
-"""Checks of options by their types in a table (`CallOptions`, `ConnectionOptions`), in pydantic's words."""
+"""Checks of options by their types in a table (`CallOptions`, `ConnectionOptions`), with pydantic's messages."""
 
 from __future__ import annotations
 

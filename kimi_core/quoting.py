@@ -17,7 +17,7 @@ LONGEST: Final = 2_000
 _VALUE: Final = 100
 """Most characters of a value, by default."""
 _SEVERAL: Final = 8
-"""Most names in a row."""
+"""Most names in a list."""
 _NUMBER: Final = 10_000
 """Most bits of a number that is written out: Python itself refuses to write more than some 4,300 digits."""
 

@@ -51,7 +51,7 @@ def as_object(text: str) -> str:
 
     Args:
         text: As the model wrote it. Where it is an object already, or nothing, it comes back as it is; a number that
-            JSON does not know becomes text, and what is no object at all stands in one as text.
+            JSON does not have becomes text, and what is no object is put into one as text.
     """
     if not text or _is_strict(text):
         return text
@@ -78,7 +78,7 @@ def without_constants(text: str) -> str:
 
 
 UNREADABLE = "invalid_arguments"
-"""What the text of arguments that are no object is called in the object that stands for them."""
+"""The key of the object into which arguments are put as text that are no object."""
 
 
 def is_object(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""What goes into a call and what comes out of it, without any framework's or host's words.
+"""What goes into a call and what comes out of it, independent of any framework or host.
 
 Everything here is immutable: a conversation that was handed over is never changed, only read.
 """
@@ -19,7 +19,7 @@ Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
 """The four roles that Moonshot knows (`developer` and `function` are translated by the adapters)."""
 
 FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter", "other"]
-"""Why generation ended. What a host says beyond the first four is `other`; its own word is kept beside it."""
+"""Why generation ended. Any other value of a host is `other`; the value itself is kept beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,8 @@ class DocumentPart:
 
     Attributes:
         url: A `data:` URL in base64, or an http URL. `kimi_core.media.documents.load` makes a part of bytes.
-        filename: Its name, which the model is told.
-        mime: Its MIME type, where URL and name do not say it.
+        filename: Its name, which the model gets too.
+        mime: Its MIME type, where URL and name do not have it.
     """
 
     url: str
@@ -65,15 +65,15 @@ class DocumentPart:
 
 @dataclass(frozen=True, slots=True)
 class FilePart:
-    """A file of this machine, read when the request is sent (`local_files` says which may be).
+    """A file of this machine, read when the request is sent (`local_files` limits which).
 
-    Only in messages of the user and the system: elsewhere the model is told that it was left out.
+    Only in messages of the user and the system: elsewhere a text tells the model that it was left out.
 
     Attributes:
-        path: Where it is. An object, and never text: what stands in a message as text may be anybody's.
+        path: Where it is. An object, and never text: text in a message may be anybody's.
         kind: What it is sent as.
-        filename: The name of a document, which the model is told. Default: that of the file.
-        mime: The MIME type of a document, where its name does not say it.
+        filename: The name of a document, which the model gets too. Default: that of the file.
+        mime: The MIME type of a document, where its name does not have it.
     """
 
     path: PathLike[str]
@@ -98,7 +98,7 @@ class Reasoning:
         details: The host's `reasoning_details`, in order and unchanged but for deltas of one item, which are put
             together. They may hold what no text has: signatures, encrypted reasoning.
 
-    A reasoning without text and details says that the model is known not to have thought.
+    A reasoning without text and details means that the model is known not to have thought.
     """
 
     text: str
@@ -132,7 +132,7 @@ class ServerCall:
         call: As the model wrote it.
         output: What the model gets to read of it; for `$web_search` the call's arguments, unchanged. None when it
             was not run.
-        failed: The tool failed; `output` says how.
+        failed: The tool failed; `output` has the reason.
         position: Its place among all calls of its turn, since the host wants them in the model's order.
     """
 
@@ -204,7 +204,7 @@ class Tool:
         parameters: JSON Schema of its arguments; None for a host's own tools.
         strict: Constrain decoding to the schema; None leaves the host's default.
         type: `function`, or a tool of the host's own that the client runs: `builtin_function` (`$web_search`) or
-            `formula` (stands for all functions of the formula).
+            `formula` (replaced by all functions of the formula).
     """
 
     name: str
@@ -279,11 +279,11 @@ class Usage:
         input_tokens: Tokens of the prompt, cached ones included.
         output_tokens: Tokens generated, reasoning included.
         total_tokens: Their sum as the host reports it.
-        cached_tokens: Part of the input that came from the host's cache; None when the host does not say.
-        reasoning_tokens: Part of the output that was thinking, never more than the output; None when not said.
+        cached_tokens: Part of the input that came from the host's cache; None when the host does not report it.
+        reasoning_tokens: Part of the output that was thinking, never more than the output; None when not reported.
         raw: The host's own object.
         cache_write_tokens: Part of the input that the host put into its cache, never one that came from it; None
-            when the host does not say.
+            when the host does not report it.
     """
 
     input_tokens: int
@@ -324,7 +324,7 @@ class Response:
         usage: Tokens; None when the host reported none.
         cost_usd: Price of the call in US dollars; None when unknown.
         cost_is_estimate: True when `cost_usd` was computed from the dated price table, or lacks that of a call which
-            was part of it; False when the host said it.
+            was part of it; False when the host reported it.
         id: The host's id of the answer.
         model: The model's name as the host echoed it.
         created: Unix time in seconds.

@@ -13,7 +13,7 @@ _B = TypeVar("_B", Response, Finished)
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What one call has cost, or several together. None is what no host said; it adds nothing and takes nothing away.
+    """What one call has cost, or several together. None is what no host reported; adding it changes nothing.
 
     Attributes:
         usage: Tokens.

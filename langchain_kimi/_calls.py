@@ -134,7 +134,7 @@ def _request(model: ChatKimi, messages: list[BaseMessage], own: JsonObject, aske
 def _output(own: JsonObject) -> OutputFormat | None:
     if asked := own.get("structured_output"):
         if own.get("response_format"):
-            raise ConfigError("response_format and with_structured_output(…) both say what the answer is: give one.")
+            raise ConfigError("response_format and with_structured_output(…) both describe the answer: give one.")
         method = asked["method"]
         schema = None if method == "json_object" else asked["schema"]
         return OutputFormat(method, schema, asked["name"], asked["description"], asked["strict"])

@@ -315,7 +315,7 @@ def _document(block: Block) -> Part | None:
 
 
 def _resource(block: Block) -> Part | None:
-    """Read what an MCP server embeds, as it stands in the protocol."""
+    """Read what an MCP server embeds, in the protocol's form."""
     inner = block["resource"]
     if not isinstance(inner, Mapping):
         raise MessageError("A resource must be an object with text or a blob.")
@@ -345,7 +345,7 @@ _BY_MIME: dict[str, Convert] = {"image": _image, "video": _video, "audio": _audi
 
 
 def _by_mime(block: Block) -> Part | None:
-    """Read Google's `media` block: its type stands in the MIME type."""
+    """Read Google's `media` block: its MIME type has the kind."""
     return _BY_MIME.get(str(block.get("mime_type")).partition("/")[0], _document)(
         {**block, "url": block.get("url") or block.get("file_uri")}
     )

@@ -191,7 +191,7 @@ def _calls(message: AIMessage) -> tuple[ToolCall, ...]:
 
 
 def _arguments(call: Mapping[str, Any], written: Mapping[str, Any]) -> str:
-    """Return the model's own text, as long as it still stands for what the call does."""
+    """Return the model's own text, as long as it still means what the call does."""
     text = written.get(call["id"]) if written else None
     return text if isinstance(text, str) and _stands_for(text, call["args"]) else dump(call["args"])
 
@@ -210,7 +210,7 @@ def _stands_for(text: str, args: Any) -> bool:
 
 
 def _foreign_calls(message: AIMessage, known: set[str]) -> Iterator[ToolCall]:
-    """Yield calls that stand in the content alone (Anthropic's, OpenAI's Responses), and OpenAI's `function_call`."""
+    """Yield calls that are in the content alone (Anthropic's, OpenAI's Responses), and OpenAI's `function_call`."""
     blocks = message.content if type(message.content) is list else []
     for block in blocks:
         if not isinstance(block, dict) or not isinstance(kind := block.get("type"), str):

@@ -34,7 +34,7 @@ class OutputSchema:
     """What an answer is to be.
 
     Attributes:
-        name: Of the schema on the wire, and of the tool that stands for it.
+        name: Of the schema on the wire, and of the tool that has it.
         description: What the object is.
         schema: JSON Schema of the answer; None for any JSON.
         make: Makes an instance of a JSON value; raises `ValueError` when it does not fit.
@@ -77,7 +77,7 @@ def output_schema_of(schema: Any) -> OutputSchema:
     except Exception as error:  # of whatever kind: pydantic and LangChain ask the schema itself
         raise ConfigError(
             "with_structured_output takes a pydantic class, a TypedDict, a dataclass, any other type that pydantic "
-            f"knows (list[Person], say), a JSON schema, or a function or tool; not {quoted(schema, 200)}: "
+            f"knows (such as list[Person]), a JSON schema, or a function or tool; not {quoted(schema, 200)}: "
             f"{in_short(error, 500)}"
         ) from None
 
@@ -167,7 +167,7 @@ def _of_filled(make: Callable[[Any], Any], schema: JsonObject, value: Any) -> An
 
 
 def _of_type(target: Any, value: Any) -> Any:
-    # As JSON, since a class may be stricter about Python values than about what JSON can say.
+    # As JSON, since a class may be stricter about Python values than about those that JSON can hold.
     return _adapter(target).validate_json(to_json(value))
 
 

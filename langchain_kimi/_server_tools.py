@@ -134,7 +134,7 @@ def _kind(block: Any) -> Any:
 def _of_blocks(content: Iterable[Any]) -> tuple[tuple[ServerToolTurn, ...], list[Any]]:
     """Return the turns of a message's blocks, and the blocks of its last turn.
 
-    A turn ends with the results of its calls. The user's own calls stand before those of server tools when both were
+    A turn ends with the results of its calls. The user's own calls come before those of server tools when both were
     made in one turn.
     """
     *earlier, last = _grouped(content)

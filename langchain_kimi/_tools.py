@@ -25,7 +25,7 @@ def to_dicts(tools: Any, strict: bool | None = None) -> list[JsonObject]:
     Args:
         tools: A sequence of tools, functions, pydantic classes, TypedDicts, and dicts of OpenAI, Anthropic or Bedrock,
             JSON schemas with a title, and dicts of the types in `HOSTED`.
-        strict: Constrain the arguments to the schema; None leaves what the tools say.
+        strict: Constrain the arguments to the schema; None leaves what the tools have.
 
     Raises:
         ConfigError: If it is no sequence, or one of them is no tool for Kimi.

@@ -32,7 +32,7 @@ _QUALIFIERS = (Required, NotRequired, ReadOnly)
 def as_model(typed_dict: type) -> type[BaseModel]:
     """Return a model of the same keys.
 
-    A key's annotation may say more in LangChain's way: `Annotated[int, default, description]`, where `...` stands for
+    A key's annotation may hold more, as in LangChain: `Annotated[int, default, description]`, where `...` means
     no default.
     """
     making = _Making()
@@ -89,7 +89,7 @@ def _unqualified(hint: Any, needed: bool) -> tuple[Any, bool]:
 
 
 def _described(metadata: tuple[Any, ...]) -> dict[str, Any]:
-    """Return a description, and the default before it. What else an annotation says is pydantic's."""
+    """Return a description, and the default before it. What else an annotation has is pydantic's."""
     match metadata:
         case (str(description),) | (builtins.Ellipsis, str(description), *_):
             return {"description": description}

@@ -76,8 +76,8 @@ class ChatKimi(KimiFields):
         ```
 
     Every option of the constructor can also be given per call (or bound with `bind`), and the call wins. An option
-    that does not exist raises `kimi_core.UnknownOptionError`. What says where calls go (`host`, `base_url`, `api_key`,
-    `timeout`, …) is fixed at construction; for another host make another model.
+    that does not exist raises `kimi_core.UnknownOptionError`. What decides where calls go (`host`, `base_url`,
+    `api_key`, `timeout`, …) is fixed at construction; for another host make another model.
     """
 
     model_config = ConfigDict(defer_build=False)
@@ -94,7 +94,7 @@ class ChatKimi(KimiFields):
         Raises:
             UnknownOptionError: If an option does not exist.
             ConfigError: If a value is wrong, or a host does not exist.
-            MissingKeyError: If the host needs a key and there is none. `api_key=""` says that each call brings its own.
+            MissingKeyError: If the host needs a key and there is none. With `api_key=""` each call brings its own.
         """
         given = _connection.by_field(type(self), given)
         options.parse({name: given[name] for name in _PARSED if name in given})
@@ -221,7 +221,7 @@ class ChatKimi(KimiFields):
                     yield chunk
 
     def _streaming_disabled(self, **kwargs: Any) -> bool:
-        """Ask for several answers whole, whoever listens; who streams them by name is told that it cannot be."""
+        """Ask for several answers whole, whoever listens; an explicit stream of them raises."""
         n = self.n if kwargs.get("n") is None else kwargs["n"]
         several = isinstance(n, int) and n > 1 and not kwargs.get("stream")
         return several or super()._streaming_disabled(**kwargs)

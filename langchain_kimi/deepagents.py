@@ -83,14 +83,14 @@ def register_harness() -> None:
 def register_provider() -> None:
     """Register how `deepagents` makes a `ChatKimi` of a text like `moonshot:kimi-k2.6`. Called by `deepagents`.
 
-    A model that can forget the reasoning of earlier turns is told to keep it in view: Moonshot recommends that for
+    A model that can forget the reasoning of earlier turns gets `keep`: Moonshot recommends that for
     agents, and without it long runs stall (can1357/oh-my-pi#1839). It costs input tokens; a `ChatKimi` that you make
     yourself is used as it is.
     """
     kept = ProviderProfile(init_kwargs={"thinking": {"keep": "all"}})
     forgetful = [spec.id for spec in MODELS.values() if spec.thinking == "toggle" and "all" in spec.keep]
     for provider in PROVIDERS:
-        # LangChain's `init_chat_model` knows no Kimi by itself. It is told when somebody asks for one.
+        # LangChain's `init_chat_model` does not know Kimi by itself. It is registered when somebody asks for one.
         register_provider_profile(provider, ProviderProfile(pre_init=lambda _: _register_providers()))
         for model in forgetful:
             register_provider_profile(f"{provider}:{model}", kept)

@@ -26,7 +26,7 @@ _TEXTS = {name: field.description for name, field in ConnectionOptions.model_fie
 class KimiFields(CallOptions, ConnectionOptions, FunctionCallingLLM):
     """The fields of `KimiLLM`, beside those that every LLM of LlamaIndex has.
 
-    What is frozen says where calls go and is settled at construction; the rest can also be given per call.
+    Frozen options decide where calls go and are fixed at construction; the rest can also be given per call.
     """
 
     model: str = Field(
@@ -40,7 +40,7 @@ class KimiFields(CallOptions, ConnectionOptions, FunctionCallingLLM):
     )
     strict: bool | None = Field(
         default=None,
-        description="Whether tool arguments are constrained to their schema, where a tool does not say it itself. "
+        description="Whether tool arguments are constrained to their schema, where a tool does not set it itself. "
         "Default: the host's (Moonshot does constrain them).",
     )
     additional_kwargs: dict[str, Any] = Field(
@@ -50,11 +50,11 @@ class KimiFields(CallOptions, ConnectionOptions, FunctionCallingLLM):
     context_window: int | None = Field(
         default=None,
         gt=0,
-        description="What `metadata` says instead of the model's spec: LlamaIndex cuts its prompts so that they and "
+        description="What `metadata` has instead of the model's spec: LlamaIndex cuts its prompts so that they and "
         "the answer fit into it. What is left for the answer is `max_tokens`, or 3072 tokens and at most a quarter.",
     )
     is_function_calling_model: bool = Field(
-        default=True, description="What `metadata` says: False makes agents use prompts instead of tool calls."
+        default=True, description="What `metadata` has: False makes agents use prompts instead of tool calls."
     )
     repair: bool = Field(
         default=False,
@@ -108,7 +108,7 @@ def split_additional(additional: Mapping[str, Any]) -> JsonObject:
 
 
 def connection_fields(settings: Settings) -> JsonObject:
-    """Return the fields that say where calls go."""
+    """Return the fields that decide where calls go."""
     return {
         "host": settings.host.name,
         **{name: getattr(settings, name) for name in ConnectionOptions.model_fields if name != "host"},

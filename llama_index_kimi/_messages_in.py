@@ -193,7 +193,7 @@ def _reasoning(blocks: Sequence[Any], kwargs: Mapping[str, Any]) -> Reasoning | 
 def _calls(blocks: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[ToolCall | LeftOutPart, ...]:
     """Read calls from blocks, or from `additional_kwargs["tool_calls"]` where older integrations left them.
 
-    Both are there in our own answers: then the blocks say what was called, and the list has the very text of the
+    Both are there in our own answers: then the blocks have what was called, and the list has the very text of the
     arguments, which keeps the prompt the same and the host's cache warm.
     """
     recorded = recorded_calls(kwargs) if kwargs else ()
@@ -320,7 +320,7 @@ def _thinking(block: Any) -> Iterable[Part]:
 
 def _call_of_no_assistant(block: Any) -> Iterable[Part]:
     raise MessageError(
-        f"The call of {quoted(block.tool_name)} stands in a message that is no assistant's. Give that message the role "
+        f"The call of {quoted(block.tool_name)} is in a message that is no assistant's. Give that message the role "
         "`assistant`, or leave the ToolCallBlock out."
     )
 

@@ -57,8 +57,8 @@ def to_chat_response(response: Response, *, single_call: bool = False) -> ChatRe
 def to_message(response: Response) -> ChatMessage:
     """Convert a whole answer to a message that can be sent back as it is.
 
-    Text and reasoning of all turns with server tools stand in its blocks, as they were streamed; the record beside them
-    (see `kimi_core.server_tool_record`) says which turn they are of, and what was called.
+    Text and reasoning of all turns with server tools are in its blocks, as they were streamed; the record beside them
+    (see `kimi_core.server_tool_record`) has which turn they are of, and what was called.
     """
     text, reasoning = response.text, response.reasoning
     if response.steps:
@@ -101,7 +101,7 @@ def to_call_dict(call: ToolCall) -> JsonObject:
 
 
 def to_raw(response: Response) -> JsonObject:
-    """Return the answer's envelope, with usage in OpenAI's words: token counters and tracers read it there."""
+    """Return the answer's envelope, with usage in OpenAI's form: token counters and tracers read it there."""
     raw = {
         **response.extra,
         "host": response.host,
@@ -175,7 +175,7 @@ def to_logprobs(sent: Mapping[str, Any]) -> list[list[LogProb]] | None:
 
 
 def _alternatives(token: Any) -> list[LogProb]:
-    """Return a token's alternatives, or itself. What is of another form than OpenAI's stands in `raw` alone."""
+    """Return a token's alternatives, or itself. What is of another form than OpenAI's is in `raw` alone."""
     several = _items(token.get("top_logprobs")) if isinstance(token, dict) else ()
     return [found for one in several or (token,) if (found := _logprob(one)) is not None]
 

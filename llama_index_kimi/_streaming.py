@@ -358,7 +358,7 @@ def events_when_heard(wrapped: Any) -> Any:
 
 
 def _event_if_heard(kind: Callable[..., Any], **about: Any) -> Any:
-    """Return the event of a piece; what stands for it when nobody listens: all that is done with it is adding tags."""
+    """Return the event of a piece; a placeholder when nobody listens: all that is done with it is adding tags."""
     asked: Any = dispatcher
     while not any(type(handler) is not NullEventHandler for handler in asked.event_handlers):
         asked = asked.parent if asked.propagate else None

@@ -246,7 +246,7 @@ def read(response: ChatResponse, output_cls: type[Model]) -> Model:
     if refusal := openai_shapes.refusal_of(response.message.additional_kwargs):
         raw, reason = response.raw or {}, response.additional_kwargs.get("finish_reason")
         raise structured_output.refused(refusal, raw.get("model"), raw.get("host"), reason)
-    # As JSON, since a class may be stricter about Python values than about what JSON can say.
+    # As JSON, since a class may be stricter about Python values than about those that JSON can hold.
     return structured_output.read(
         _json_text(response, output_cls, empty="{}"),
         lambda value: output_cls.model_validate_json(to_json(_unwrapped(value, output_cls))),
@@ -255,7 +255,7 @@ def read(response: ChatResponse, output_cls: type[Model]) -> Model:
 
 
 def _json_text(response: ChatResponse, output_cls: type[BaseModel], *, empty: str = "") -> str:
-    """Return the text of the last turn, or the arguments of the first call of the tool that stands for it."""
+    """Return the text of the last turn, or the arguments of the first call of the tool that gives the answer."""
     message = response.message
     for call in message.additional_kwargs.get("tool_calls") or ():
         if call["function"]["name"] == output_cls.__name__:
@@ -372,6 +372,6 @@ def _corrected_turn(wrong: ChatMessage, complaint: str, text: str) -> list[ChatM
 
 
 def _with_both_prices(first: ChatResponse, second: ChatResponse) -> ChatResponse:
-    """Return the second response with the price of both. Its `raw` stays what the host said."""
+    """Return the second response with the price of both. Its `raw` stays the host's."""
     bill = read_bill(first.additional_kwargs) + read_bill(second.additional_kwargs)
     return second.model_copy(update={"additional_kwargs": {**second.additional_kwargs, **bill_facts(bill)}})

@@ -61,7 +61,7 @@ def to_tools(tools: Any, *strict: bool | None) -> tuple[Tool, ...]:
 
     Args:
         tools: The tools.
-        *strict: Whether arguments are constrained to the schema, for tools that do not say it themselves: the first
+        *strict: Whether arguments are constrained to the schema, for tools that do not set it themselves: the first
             that is not None holds.
 
     Raises:
@@ -143,7 +143,7 @@ def _selection(id_: str, name: str, arguments: JsonObject | str, finished: bool)
 
 # ------------------------------------------------------------------ calls that other integrations have recorded
 
-# OpenAI's Responses say `call_id` beside an id of the item, Bedrock `toolUseId`, LlamaIndex's own selection `tool_id`.
+# OpenAI's Responses have `call_id` beside an id of the item, Bedrock `toolUseId`, LlamaIndex's own selection `tool_id`.
 _IDS = ("call_id", "toolUseId", "tool_use_id", "tool_call_id", "tool_id", "id")
 _NAMES = ("name", "tool_name")
 # OpenAI and Ollama, Anthropic and Bedrock, Google, Cohere, LlamaIndex's own selection.
@@ -152,7 +152,7 @@ _WRAPPERS = ("function", "toolUse", "tool_use", "function_call", "functionCall")
 
 
 def recorded_calls(kwargs: Mapping[str, Any]) -> tuple[ToolCall | LeftOutPart, ...]:
-    """Return the calls in a message's `additional_kwargs`; for what is no call, text that says so.
+    """Return the calls in a message's `additional_kwargs`; for what is no call, a text about it.
 
     Raises:
         MessageError: If they come as an iterator, which only a program can have put there.
@@ -194,7 +194,7 @@ def _first(known: JsonObject, keys: tuple[str, ...]) -> Any:
 
 
 def answered_call_id(kwargs: Mapping[str, Any]) -> str | None:
-    """Return which call a tool's message answers, as far as it says so."""
+    """Return the id of the call that a tool's message answers, as far as it has one."""
     known = (kwargs.get(key) for key in ("tool_call_id", *_IDS[:-1]))
     found = next((id_ for id_ in known if isinstance(id_, str | int)), None)
     return None if found is None else str(found)

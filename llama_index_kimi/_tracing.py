@@ -41,7 +41,7 @@ def traced(method: F) -> F:
     The span is of the object that is called: tracers ask it for its model, and name the span after its class.
     """
     spanned: Any = _dispatcher.span(method)
-    # What is called like a secret may be a value for the prompt: options stand in `llm_kwargs` there.
+    # What is called like a secret may be a value for the prompt: options are in `llm_kwargs` there.
     prompted = "prompt_args" in inspect.signature(method).parameters
 
     def hide(argument: Any) -> Any:

@@ -39,7 +39,7 @@ from llama_index_kimi._retries import ahooks, hooks
 from llama_index_kimi._tracing import traced, traced_chat, traced_completion
 
 _TRACED_OPTIONS = ("thinking", "reasoning_effort", "max_tokens", "temperature", "top_p", "stop", "seed")
-# Tokens of an answer, thinking included, that LlamaIndex reckons with where nobody said how many.
+# Tokens of an answer, thinking included, that LlamaIndex reserves by default.
 _ANSWER = 3072
 # Tokens of a prompt for which there is room however long answers may be: as many, or half of a smaller window.
 _PROMPT = 1024
@@ -107,7 +107,7 @@ class KimiLLM(KimiFields):
         Raises:
             UnknownOptionError: If an option does not exist, or means nothing here.
             ConfigError: If a value is wrong, or a host does not exist.
-            MissingKeyError: If the host needs a key and there is none. `api_key=""` says that each call brings its own.
+            MissingKeyError: If the host needs a key and there is none. With `api_key=""` each call brings its own.
         """
         self._set_up(model, kwargs)
         notice_missing_key(self._client.settings, kwargs.get("api_key"))

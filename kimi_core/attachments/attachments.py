@@ -57,7 +57,7 @@ class Job:
     Attributes:
         do: What is to be done.
         part: With what.
-        lenient: The caller did not write it: when it fails, the model is told in text.
+        lenient: The caller did not write it: when it fails, a text for the model replaces it.
     """
 
     do: Do
@@ -85,7 +85,7 @@ def steps(request: Request, profile: Profile, settings: Settings) -> Steps:
 
 
 def dry_run(request: Request, profile: Profile, settings: Settings) -> Request:
-    """Return the request with stand-ins for what is yet to be done; unchanged when that is nothing. No I/O."""
+    """Return the request with placeholders for what is yet to be done; unchanged when that is nothing. No I/O."""
     return _driven(steps(request, profile, settings), lambda jobs: [_STAND_INS[job.do] for job in jobs])
 
 
@@ -188,7 +188,7 @@ def _rewritten(message: Message, content: tuple[Part, ...], done: Mapping[int, D
             parts.append(became)
     if not parts:
         names = listed((documents.shown(part) for part in content if isinstance(part, DocumentPart)), " and ")
-        raise MessageError(f"A message is nothing but {names}: say in it what you want to know.")
+        raise MessageError(f"A message is nothing but {names}: add to it what you want to know.")
     yield replace(message, content=tuple(parts))
 
 

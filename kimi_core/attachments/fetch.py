@@ -48,7 +48,7 @@ class FetchError(MediaError):
 
     Attributes:
         is_retryable: Whether waiting may help.
-        retry_after: Seconds that its server asks to wait, if it says so.
+        retry_after: Seconds that its server asks to wait, if it does.
     """
 
     is_retryable = False
@@ -97,7 +97,7 @@ def _packed(data: bytes, mime: str, what: What, url: str) -> str:
 
 
 def _media_type(header: str) -> str:
-    """Return a MIME type with its charset, if it has one, as it may stand in a `data:` URL."""
+    """Return a MIME type with its charset, if it has one, in the form that a `data:` URL allows."""
     kind = re.match(r"\s*([\w.+-]+/[\w.+-]+)", header)
     charset = re.search(r";\s*charset=\"?([\w.:-]+)", header, re.IGNORECASE)
     return (kind[1].lower() if kind else documents.UNKNOWN) + (f";charset={charset[1]}" if charset else "")

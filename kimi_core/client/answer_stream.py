@@ -116,7 +116,7 @@ class AnswerStream:
         self._warn.all(empty_answers.left_empty(plan, response))
 
     def broken(self, error: err.APIError) -> err.APIError:
-        """Return the error of a stream that broke, with what came and what that has cost, if the host said it."""
+        """Return the error of a stream that broke, with what came and what that has cost, if the host reported it."""
         builder = self._builder
         if builder.response().finish_reason is None and (known := self._decoder.so_far()) is not None:
             builder.add(known)

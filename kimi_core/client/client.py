@@ -61,7 +61,7 @@ class KimiClient(BaseClient):
         requests fails for good, the call does.
 
         A tool that had to be called but could not be forced (see `policy`) is asked for once more when it was not; so
-        is an answer that is nothing but reasoning, unless `empty_answer` says otherwise. An option that the host
+        is an answer that is nothing but reasoning, unless `empty_answer` is something else. An option that the host
         refuses by name is left out, and the call made again.
 
         Args:
@@ -123,7 +123,7 @@ class KimiClient(BaseClient):
         """Return the request with its media and documents as the host takes them: fetched, uploaded, extracted.
 
         `complete` and `stream` begin with it; `prepare` does no I/O and takes its result. The settings `fetch_media`,
-        `upload_media` and `documents` say what is done. A request that needs nothing is handed back.
+        `upload_media` and `documents` decide what is done. A request that needs nothing is handed back.
 
         Raises:
             ConfigError: If an option is wrong; before any I/O.
@@ -198,7 +198,7 @@ class KimiClient(BaseClient):
         return wait(self._calls.balance())
 
     def models(self) -> list[JsonObject]:
-        """Return what the host says it serves, as it says it."""
+        """Return the ids of the models that the host lists, as it writes them."""
         return wait(self._calls.models())
 
     def count_tokens(self, request: Request) -> int:

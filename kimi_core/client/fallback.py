@@ -1,6 +1,6 @@
 """Answers that another host gives when the first one fails.
 
-`FallbackRun` decides and does no I/O. What a host said before it failed is not said again: the next one is asked to
+`FallbackRun` decides and does no I/O. What a host sent before it failed does not come again: the next one is asked to
 continue it, where it can.
 """
 

@@ -45,7 +45,7 @@ def requests(request: Request, most: int) -> list[Request]:
 def missing(request: Request, answers: Sequence[Response]) -> list[Request]:
     """Return requests for the answers that are missing where a host took `n` and gave fewer.
 
-    An answer that says which of its parts failed owes nothing: that is in its `extra`.
+    An answer that lists its failed parts owes nothing: they are in its `extra`.
     """
     came = sum(1 + len(answer.alternatives) for answer in answers)
     if any(answer.extra.get("errors") for answer in answers):

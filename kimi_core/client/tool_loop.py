@@ -103,7 +103,7 @@ class ToolLoop:
         return self._seen(event)
 
     def _place(self, delta: ToolCallDelta) -> None:
-        """Note whose call it is; the user's are counted 0, 1, 2, … whatever stands between."""
+        """Note whose call it is; the user's are counted 0, 1, 2, … whatever is between."""
         self._places.append(len(self._places) - len(self._served))
         if delta.name in self.owners:
             self._served[delta.index] = (delta, [])

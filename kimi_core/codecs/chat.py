@@ -325,7 +325,7 @@ def document_text(part: DocumentPart, profile: Profile) -> str:
     """Return a document as text.
 
     Raises:
-        UnsupportedError: If the document is not plain text; the error says what to do instead.
+        UnsupportedError: If the document is not plain text; the text has what to do instead.
         MediaError: If the document is labelled as text and is not, or is empty.
     """
     if (text := documents.text_of(part)) is not None:

@@ -232,7 +232,7 @@ class ChatStreamDecoder:
         return events
 
     def _halves(self) -> list[Event]:
-        """Return what stands for halves of characters whose other half never came."""
+        """Return replacements for halves of characters whose other half never came."""
         held: list[Event] = []
         if lost := self._half_thought.rest():
             held.append(ReasoningDelta(lost, self._key or DETAILS))

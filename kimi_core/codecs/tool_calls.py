@@ -248,7 +248,7 @@ def _starts_anew(call: OpenCall, piece: Piece, *, other_id: bool) -> bool:
     if not call.has_arguments:
         return other_id or (unnumbered and piece.is_blank)
     if piece.is_blank and piece.index is not None and not same_id and not other_id:
-        call.restarts = call.is_whole()  # the last piece, or the first of another call: what comes next tells
+        call.restarts = call.is_whole()  # the last piece, or the first of another call: the next piece decides
         return False
     if piece.is_blank:
         return other_id or (not same_id and call.is_whole())

@@ -41,9 +41,9 @@ class FileObject:
         bytes: Its size.
         filename: Its name.
         purpose: What it was uploaded for.
-        created_at: Unix time in seconds; None when the host does not say.
+        created_at: Unix time in seconds; None when the host does not report it.
         status: The host's name for its state.
-        status_details: What the host says about that.
+        status_details: The host's text about that.
     """
 
     id: str
@@ -56,7 +56,7 @@ class FileObject:
 
     @property
     def url(self) -> str:
-        """What stands for it in an `ImagePart` or `VideoPart`."""
+        """The URL for it in an `ImagePart` or `VideoPart`."""
         return f"ms://{self.id}"
 
 

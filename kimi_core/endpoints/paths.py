@@ -13,7 +13,7 @@ def path_of(endpoint: str, profile: Profile, lacks: str) -> str:
     Args:
         endpoint: Its name, a field of `Endpoints`.
         profile: The host.
-        lacks: What is said of a host without it (`has no search of the web`).
+        lacks: The text about a host without it (`has no search of the web`).
 
     Raises:
         UnsupportedError: If the host has no such endpoint; the text names the hosts that have it.

@@ -23,7 +23,7 @@ from kimi_core.quoting import in_short, quoted
 from kimi_core.types import JsonObject, Request, Tool
 
 FORMULA = "formula"
-"""The type of a `Tool` that stands for all functions of a formula."""
+"""The type of a `Tool` that is replaced by all functions of a formula."""
 
 BUILTIN = "$"
 """Who runs a builtin function: nobody here, its call is handed back unchanged. Formulas go by their URI."""
@@ -34,7 +34,7 @@ _LIMIT, _SECONDS = (1, 20), (1, 60)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchResult:
-    """A page that a search found. What the host does not say is empty.
+    """A page that a search found. What the host does not have is empty.
 
     Attributes:
         title: The page's title.

@@ -70,8 +70,8 @@ SPECS = (
         ),
         per_model=_K3,
         tier="documented",
-        source="docs.together.ai, Kimi quickstart; models.dev, 2026-07; retirements as they say",
-        note="What is retired is the serverless API; on a dedicated endpoint say overrides={'models.retired': {}}.",
+        source="docs.together.ai, Kimi quickstart; models.dev, 2026-07; retirements as they announce",
+        note="What is retired is the serverless API; on a dedicated endpoint give overrides={'models.retired': {}}.",
     ),
     HostSpec(
         name="fireworks",
@@ -115,8 +115,8 @@ SPECS = (
         reasoning=_CONTENT,
         usage=UsageRules(cost_paths=("usage.estimated_cost", "usage.cost")),
         per_model={**_K3, **levels("minimal", "low", "medium", "high", "xhigh")},
-        source="deepinfra.com; models.dev, 2026-07; retirements as they say",
-        note="Answers end after 16384 tokens unless max_tokens says otherwise.",
+        source="deepinfra.com; models.dev, 2026-07; retirements as they announce",
+        note="Answers end after 16384 tokens unless max_tokens is given.",
     ),
     HostSpec(
         name="baseten",
@@ -128,7 +128,7 @@ SPECS = (
         ),
         models=ModelIds(ids=WEIGHTS),
         thinking=ThinkingRules(
-            default=False,  # its page on reasoning says so of K2.5; assumed of K2.6
+            default=False,  # so its page on reasoning for K2.5; assumed for K2.6
             # `chat_template_args`, not `…_kwargs`
             on={"chat_template_args": {"enable_thinking": True}},
             off={"chat_template_args": {"enable_thinking": False}},
@@ -203,7 +203,7 @@ SPECS = (
         thinking=ThinkingRules(default=True),
         reasoning=_CONTENT,
         per_model={**_K3, **levels("minimal", "low", "medium", "high", "xhigh", "max")},
-        source="build.nvidia.com; models.dev, 2026-07; retirements as they say",
+        source="build.nvidia.com; models.dev, 2026-07; retirements as they announce",
         note="Answers end after 16384 tokens. A container of one's own (NIM) is host='vllm' with base_url=….",
     ),
     HostSpec(
@@ -264,7 +264,7 @@ SPECS = (
             key_env=("DASHSCOPE_API_KEY",),
         ),
         thinking=replace(
-            QWEN,  # whether it thinks when nothing is said is unconfirmed
+            QWEN,  # whether it thinks by default is unconfirmed
             keep={"preserve_thinking": True},
             effort_field=None,
         ),

@@ -12,7 +12,7 @@ THINKING_CHOICES: frozenset[ChoiceMode] = frozenset({"auto", "none"})
 # K3 takes `required` while it thinks (vercel/ai fixture moonshotai-k3-required-tool-choice), never a name.
 K3_CHOICES: frozenset[ChoiceMode] = frozenset({"auto", "none", "required"})
 K3_EFFORTS = {"minimal": "low", "medium": "high", "xhigh": "max"}
-# Older pages say to switch thinking off for `$web_search`, the one of 2026-09 says that both go together: unconfirmed.
+# Older pages advise to switch thinking off for `$web_search`, the one of 2026-09 allows both together: unconfirmed.
 K26 = {"tools.builtin_with_thinking": False}
 
 EMPTY_RESULT = "Tool output is empty."

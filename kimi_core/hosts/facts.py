@@ -57,7 +57,7 @@ def _place(*path: object) -> str:
 
 
 def _rule(rule: Any) -> Any:
-    """Return a rule with the class that its name stands for."""
+    """Return a rule with the error class of its name."""
     error = getattr(errors, str(rule.get("error")), None) if isinstance(rule, Mapping) else None
     return {**rule, "error": error} if error else rule
 

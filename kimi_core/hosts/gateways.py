@@ -40,7 +40,7 @@ from kimi_core.hosts.spec import HostSpec
 
 _EFFORTS = {"efforts": ("minimal", "low", "medium", "high", "xhigh"), "thinking.effort_words": {"max": "xhigh"}}
 
-# "Provider returned error", with Moonshot's own words in `metadata.raw`, is what a gateway answers when a turn with
+# "Provider returned error", with Moonshot's own message in `metadata.raw`, is what a gateway answers when a turn with
 # calls has lost its reasoning, or a tool is forced while thinking. Another upstream would take it, but which one
 # answers is not known before.
 _MAYBE_MOONSHOT = HostSpec(
@@ -78,7 +78,7 @@ SPECS = (
         _MAYBE_MOONSHOT,
         name="openrouter",
         title="OpenRouter",
-        # Only upstreams that know every parameter: others are sent the call without it, and nobody says so.
+        # Only upstreams that know every parameter: others silently get the call without it.
         routing={"provider": {"require_parameters": True}},
         address=Address(
             base_url="https://openrouter.ai/api/v1",
@@ -156,7 +156,7 @@ SPECS = (
                     error=err.AuthenticationError,
                     status=400,
                     message="no connected db",
-                    advice="The proxy's way to say that the key is wrong.",
+                    advice="This is how the proxy reports a wrong key.",
                 ),
             ),
         ),

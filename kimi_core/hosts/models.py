@@ -1,7 +1,7 @@
 """The Kimi models: one spec per family, facts that hold on every host.
 
 A new model is one spec. Ids die every few weeks, so an unknown id passes through on the nearest family's spec.
-What only one host does with a model stands in that host's spec (`HostSpec.per_model`).
+What only one host does with a model is in that host's spec (`HostSpec.per_model`).
 """
 
 from __future__ import annotations

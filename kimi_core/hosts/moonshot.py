@@ -42,11 +42,11 @@ _RETIRED = {
     "kimi-k2-thinking": Retirement(day=dt.date(2026, 5, 25), instead="kimi-k2.6"),
 }
 
-# K3: "don't send `thinking`"; its history is always kept, so `keep` needs no word.
+# K3: "don't send `thinking`"; its history is always kept, so `keep` sends nothing.
 _K3 = {
     "thinking.on": {},
     "thinking.off": None,
-    # pydantic-ai 2.68, "probed live" on api.moonshot.ai: `none` is refused, and `low` is its word for no thinking.
+    # pydantic-ai 2.68, "probed live" on api.moonshot.ai: `none` is refused, and `low` is the nearest to no thinking.
     "thinking.least": "low",
     "thinking.keep": {},
     "thinking.effort_field": "reasoning_effort",
@@ -84,7 +84,7 @@ _MOONSHOT_ERRORS = (
         error=err.NotFoundError,
         status=404,
         kind="resource_not_found_error",
-        message="model",  # files and paths are not found in the same words
+        message="model",  # files and paths are not found with the same message
         advice="The model does not exist here (any more), or this account may not use it yet. "
         "`KimiClient.models()` lists what it may use.",
     ),
@@ -120,7 +120,7 @@ _PRICES = {
     "kimi-k2.6": Price(cached=0.16, input=0.95, output=4.00, as_of=_MODELS_PAGE),
 }
 
-_NO_PLAN = "The plan's allowance is used up; the host's console says when it begins anew."
+_NO_PLAN = "The plan's allowance is used up; the host's console shows when it begins anew."
 _KIMI_CODE_ERRORS = (
     # 403 `You've reached your 5-hour usage limit`, 429 `kimi monthly usage limit`
     *(ErrorRule(error=err.QuotaExceededError, status=s, message="usage limit", advice=_NO_PLAN) for s in (403, 429)),
@@ -293,7 +293,7 @@ _KIMI_CODE = replace(
         "kimi-k3": {**_K3, "thinking": "toggle", "thinking.on": _ON, "thinking.off": _OFF, "thinking.least": None},
     },
     source="kimi.com/code/docs: third-party agents, error reference, 2026-09; help center; public issue reports",
-    note="Only for the clients on its list: others get 403 `access_terminated_error`. This package says who it is "
+    note="Only for the clients on its list: others get 403 `access_terminated_error`. This package names itself "
     "and does not pass itself off as one of them. Give a prompt_cache_key, which the plan asks for. Since 2026-07 "
     "calls for k2p5 and k2p6 are answered by K2.7 Code (models.dev#3307).",
 )

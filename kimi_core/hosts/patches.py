@@ -1,6 +1,6 @@
 """Facts by their names, and the one way in which specs are corrected.
 
-A fact of a host has a dotted name, its group and its field (`thinking.off`), or a bare one where it stands in no group
+A fact of a host has a dotted name, its group and its field (`thinking.off`), or a bare one where it is in no group
 (`note`). A field of a model's spec has its bare name (`context`). Patches are mappings from names to values: a spec's
 `per_model`, `per_suffix` and `compatible`, and the user's `overrides`.
 """
@@ -25,7 +25,7 @@ _PLACES: dict[str, tuple[str, str]] = {
     **{f.name: ("", f.name) for f in fields(HostSpec) if f.name not in GROUPS},
     **{f"{group}.{f.name}": (group, f.name) for group, kind in GROUPS.items() for f in fields(kind)},
 }
-"""Group and field of each fact of a host; no group for those that stand in none."""
+"""Group and field of each fact of a host; no group for those that are in none."""
 
 HOST_FACTS = frozenset(_PLACES)
 MODEL_FACTS = frozenset(f.name for f in fields(ModelSpec))

@@ -165,5 +165,5 @@ def _warn_unknown(host: str, model: str) -> None:
     hint = did_you_mean(model, models.MODELS)
     warn(
         f"No spec knows the model {quoted(model)}.{hint} It is sent to {host} as it is, with the facts of "
-        f"{nearest(model)}. To say otherwise, add a ModelSpec to kimi_core.hosts.models.MODELS or give overrides={{…}}."
+        f"{nearest(model)}. To correct them, add a ModelSpec to kimi_core.hosts.models.MODELS or give overrides={{…}}."
     )

@@ -122,7 +122,7 @@ _COMPATIBLE: dict[str, Any] = {
         "kimi-k2.6": {"efforts": _LEVELS},
         "kimi-k3": {"thinking.on": {}, "thinking.off": None, "thinking.effort_words": K3_EFFORTS},
     },
-    "source": "runware.ai docs of its compatible endpoints and its tool guide for Kimi K2.6; what it says of thinking "
+    "source": "runware.ai docs of its compatible endpoints and its tool guide for Kimi K2.6; its part on thinking "
     "and reasoning is unconfirmed",
 }
 _NATIVE = HostSpec(
@@ -141,7 +141,7 @@ _NATIVE = HostSpec(
     compatible=_COMPATIBLE,
     models=ModelIds(ids={"kimi-k2.6": "moonshotai:kimi@k2.6", "kimi-k3": "moonshotai:kimi@k3"}),
     thinking=ThinkingRules(
-        default=False,  # `thinkingLevel` is `none` when nothing is said
+        default=False,  # `thinkingLevel` is `none` by default
         on={"settings": {"thinkingLevel": "high"}},
         off={"settings": {"thinkingLevel": "none"}},
         keep=None,

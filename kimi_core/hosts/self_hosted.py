@@ -104,7 +104,7 @@ SPECS = (
         ),
         reasoning=ReasoningRules(
             keys_in=("reasoning", "reasoning_content"),
-            # Without `--reasoning-parser kimi_k2` the thought stands in the text, between tags; without a working tool
+            # Without `--reasoning-parser kimi_k2` the reasoning is in the text, between tags; without a working tool
             # parser so do the calls (vllm#28543, #34955).
             think_tags="leading",
         ),
@@ -126,7 +126,7 @@ SPECS = (
             send_strict=True,
             forced_strict=True,
         ),
-        structured=OutputRules(with_tools=False),  # the schema wins: no tool is called, and nothing says so
+        structured=OutputRules(with_tools=False),  # the schema wins: silently no tool is called
         media=MediaRules(urls=frozenset({"data", "http"})),
         usage=UsageRules(cost_paths=()),
         errors=ErrorMapping(refused_option=r"\b(?P<option>n) must be (?:1 when using greedy sampling|at most \d+)"),
@@ -170,7 +170,7 @@ SPECS = (
         ),
         reasoning=ReasoningRules(
             keys_in=("reasoning_content", "reasoning"),
-            key_out="reasoning_content",  # `reasoning` is dropped without a word
+            key_out="reasoning_content",  # `reasoning` is silently dropped
         ),
         sampling=SamplingRules(
             # `n_cmpl cannot be greater than the number of slots, please increase -np`; it starts with 4.
@@ -221,7 +221,7 @@ SPECS = (
             key_env=("LM_STUDIO_API_KEY",),
             key_required=False,
         ),
-        # Where reasoning stands is a setting of the server: `reasoning`, `reasoning_content`, or tags in the text.
+        # Where reasoning is depends on the server's settings: `reasoning`, `reasoning_content`, or tags in the text.
         tools=ToolRules(
             choices_thinking=_UNNAMED,  # "string only": unconfirmed
             choices_instant=_UNNAMED,
@@ -238,7 +238,7 @@ SPECS = (
         address=Address(key_env=("KIMI_API_KEY",), base_url_env=("KIMI_BASE_URL",), key_required=False),
         tools=ToolRules(reads_arguments=True),
         structured=OutputRules(
-            # vLLM and SGLang answer by the schema and call no tool, without a word: an unknown server may be either.
+            # vLLM and SGLang answer by the schema and silently call no tool: an unknown server may be either.
             with_tools=False,
         ),
         errors=ErrorMapping(rules=_LLAMA_CPP_ERRORS),

@@ -58,11 +58,11 @@ class HostSpec:
         tools: What it takes as tools.
         structured: The ways to a structured answer.
         media: What it reads beside text, and which files it keeps.
-        usage: Where it says what a call cost, and its prices.
+        usage: Where it reports usage and cost, and its prices.
         errors: What its errors mean.
         per_model: What differs for one family here: facts of this spec by dotted names (`thinking.off`), and fields of
             the model's spec by theirs (`context`).
-        per_suffix: The same for ids that end so (`:together`), which may stand behind a family id as well.
+        per_suffix: The same for ids with this suffix (`:together`), which may follow a family id as well.
         tier: `verified` by calls of our own, `documented` by the host, or `community` knowledge.
         as_of: When the spec was last checked.
         source: Where its facts come from.

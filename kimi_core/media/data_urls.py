@@ -324,7 +324,7 @@ def _checked(data: bytes, hint: str | None, kind: Kind, name: str) -> str:
         raise MediaError(f"{name} is called {mime} and does not begin as one: it is broken, or something else.")
     if mime is None:
         raise MediaError(
-            f"{name} is of no known format. Kimi takes {_list(kind)} as {_an(kind)}; bytes that do not tell what they "
+            f"{name} is of no known format. Kimi takes {_list(kind)} as {_an(kind)}; bytes that do not show what they "
             "are need their MIME type."
         )
     if mime in _TYPES[kind]:

@@ -27,7 +27,7 @@ class Plan:
         profile: The facts by which the plan was made.
         patches: Merge patches for the body that set the thinking options and the agent swarm.
         thinks: Whether the model will think; None when nobody knows.
-        unwanted: Whether the user switched thinking off, and no note says why the model thinks all the same.
+        unwanted: Whether the user switched thinking off, and no note explains that the model thinks all the same.
         must_call: The tools one of which must be called, where the host cannot force it; else the call is repaired.
         notes: What is not sent as the user gave it.
     """

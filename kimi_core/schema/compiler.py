@@ -44,7 +44,7 @@ _KEYWORDS: Final = {
     "number": _NUMERIC,
     "integer": _NUMERIC,
 }
-"""The keywords that say something about one type only."""
+"""The keywords that concern one type only."""
 
 
 class _Place(NamedTuple):

@@ -34,7 +34,7 @@ class NoValueError(SchemaError):
 
 
 class NoSchemaError(SchemaError):
-    """What stands where a schema belongs is none, in any draft: no host can read it."""
+    """What is given as a schema is not one, in any draft: no host can read it."""
 
 
 class Outgrown(Exception):

@@ -1,4 +1,4 @@
-"""Describes in a few words what a schema has and Moonshot's flavour cannot express."""
+"""Describes briefly what a schema has and Moonshot's flavour cannot express."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _is_word(value: Any) -> bool:
 def _on_limits(schema: Mapping[str, Any], *, fractions: bool) -> Iterator[str]:
     for key, exclusive, text, strictly in _LIMITS:
         value, limit = schema.get(key), schema.get(exclusive)
-        if limit is True:  # draft 4 says with a boolean that `minimum` itself is excluded
+        if limit is True:  # in draft 4 a boolean excludes `minimum` itself
             value, limit = None, value
         if is_number(value) and not is_plain(value):
             yield text.format(value)

@@ -56,7 +56,7 @@ def _spell(name: str, used: set[str]) -> str:
 
 
 def _objects(node: Atom, *, inside: bool) -> Iterator[tuple[Atom, bool]]:
-    """Yield every object that declares properties, and whether it stands in a definition."""
+    """Yield every object that declares properties, and whether it is in a definition."""
     for definition in node.get("$defs", {}).values():
         yield from _objects(definition, inside=True)
     if "properties" in node:

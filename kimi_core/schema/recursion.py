@@ -27,7 +27,7 @@ _STRICT: Final = _Rule(empty_arrays=False, required=all)
 
 
 def let_end(root: Atom, definitions: Mapping[str, Atom]) -> None:
-    """Remove from `required`, in place, properties whose recursion does not end; a note tells that they are required.
+    """Remove from `required`, in place, properties whose recursion does not end; a note keeps that they are required.
 
     Nothing changes where the recursion of the root ends already.
 

@@ -70,7 +70,7 @@ class _Writer:
                 written |= self._other(keyword, argument, scope)
         if "patternProperties" in written:
             written["patternProperties"] = self._readable(written["patternProperties"])
-        # Not a type beside the others: null is an instance whatever else is said.
+        # Not a type beside the others: null is an instance whatever the other keywords are.
         return {"if": {"type": "null"}, "else": written} if schema.get("nullable") is True else written
 
     def _readable(self, patterns: dict[str, Any]) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def write(choice: Choice) -> Atom | None:
         return {"anyOf": choice.atoms, **_labels(choice)}
     atom = choice.atoms[0]
     labels = _labels(choice, atom)
-    # Hosts answer 400 to words beside a `$ref` whose target has some too: they go beside an `anyOf` of one.
+    # Hosts answer 400 to annotations beside a `$ref` whose target has some too: they go beside an `anyOf` of one.
     return {"anyOf": [atom], **labels} if "$ref" in atom and labels else {**atom, **labels}
 
 

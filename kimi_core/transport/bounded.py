@@ -12,7 +12,7 @@ from typing import Any
 MOST = 100 * 1024 * 1024
 """Most bytes of a body: what the largest file has that Moonshot takes, and hundreds of times the longest answer."""
 MOST_OF_ERROR = 1024 * 1024
-"""Most bytes of the body of an error. It says what is wrong at its beginning."""
+"""Most bytes of the body of an error. Its message is at its beginning."""
 _CUT = "kimi_cut"
 
 
@@ -95,13 +95,13 @@ class _Body:
         made = type(came)(
             came.status_code, content=content, request=came.request, extensions={**came.extensions, **marks}
         )
-        made.headers = came.headers  # not before: they say how the body was packed
+        made.headers = came.headers  # not before: they have the encoding of the body
         made.encoding = _encoding(content, came.encoding)
         return made
 
 
 def _encoding(content: bytes, label: str | None) -> str:
-    """Return the encoding that a response says; UTF-8 where it cannot be read so."""
+    """Return the encoding that a response declares; UTF-8 where it cannot be read so."""
     if label is None or label.lower() == "utf-8":
         return "utf-8"
     try:

@@ -16,7 +16,7 @@ from pydantic_core import from_json
 from kimi_core.characters import frame_without_halves
 
 DONE = b"[DONE]"
-"""What the last event says."""
+"""The data of the last event."""
 MOST = 32 * 1024 * 1024
 """Most bytes of a frame: more than a whole answer has."""
 _BOM = b"\xef\xbb\xbf"
@@ -28,7 +28,7 @@ class FrameReader:
     The work is linear in the bytes, however they are cut: what has no end yet is kept in pieces.
 
     Attributes:
-        ended: Whether there will be no more: the host said so, or sent what is no frame (`close` raises that).
+        ended: Whether there will be no more: the host ended it, or sent what is no frame (`close` raises that).
     """
 
     __slots__ = ("_after_cr", "_begun", "_broken", "_data", "_held", "_line", "_silence", "_since", "ended")

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 MASK = "[redacted]"
 SHORTEST = 6
-"""Characters. A shorter key is a stand-in, and would be found in ordinary words."""
+"""Characters. A shorter key is a placeholder, and would be found in ordinary text."""
 _LONG = 12
 """Characters from which on a part of a header may be a secret of its own, and a beginning of one gives it away."""
 
@@ -29,7 +29,7 @@ _PUBLIC = {
     *("accept", "accept-charset", "accept-encoding", "accept-language", "cache-control", "connection", "content-type"),
     *("anthropic-version", "http-referer", "openai-beta", "origin", "pragma", "referer", "user-agent", "x-title"),
 }
-"""Headers that say what a program is or takes. Their values are ordinary words, which answers may have as well."""
+"""Headers about what a program is or accepts. Their values are ordinary words, which answers may have as well."""
 _STALE = ("content-encoding", "content-length", "transfer-encoding")
 _FOREIGN = ("set-cookie", "set-cookie2")
 """Headers of a response that are credentials themselves."""

@@ -55,7 +55,7 @@ async def until(
 
     Args:
         driver: Sleeps between two requests.
-        poll: How often and how long to ask, and how to tell that the answer is still being made.
+        poll: How often and how long to ask, and how to recognise that the answer is still being made.
         found: The first response: body and headers.
         ask: Asks once more.
         late: Makes the error to raise when it took too long.

@@ -2,8 +2,8 @@
 
 The SDK brings connection pools, authentication, timeouts and the error classes that users know.
 Its typed models are not used: they cost ten times what the rest of a chunk does. It is imported when the first
-call is made. Retrying is done here alone (the SDK's own is off), because only a host's spec tells the different
-meanings of a 429 apart.
+call is made. Retrying is done here alone (the SDK's own is off), because only a host's spec distinguishes the
+meanings of a 429.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ class OpenStream:
             if is_whole(self._stream.response):  # read when it was opened
                 yield [_parsed(self._stream.response, self._profile)]
                 return
-            # The SDK's own iterator would parse with the slower stdlib, and hide what stands around an error.
+            # The SDK's own iterator would parse with the slower stdlib, and hide what surrounds an error.
             frames = FrameReader(_silence(self._stream.response))
             for read in self._stream.response.iter_bytes():
                 if ready := frames.feed(read):

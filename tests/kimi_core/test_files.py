@@ -548,7 +548,7 @@ def test_a_tools_document_stays_where_it_was(make: Any, kimi: LocalKimi) -> None
 
 def test_a_message_that_is_only_a_document_needs_a_question(make: Any, kimi: LocalKimi) -> None:
     request = Request(messages=[Message("user", (documents.load(PDF, "a.pdf"),))], model="kimi-k2.6")
-    with pytest.raises(core.MessageError, match="nothing but a.pdf: say in it what you want to know"):
+    with pytest.raises(core.MessageError, match="nothing but a.pdf: add to it what you want to know"):
         make(documents="extract").complete(request)
     assert kimi.requests == []
 

@@ -116,7 +116,7 @@ def test_reasoning_of_anybody_but_the_assistant_is_left_out_with_a_warning(role:
 
 @pytest.mark.parametrize("role", ["system", "user", "tool"])
 def test_a_call_of_anybody_but_the_assistant_is_an_error(role: str) -> None:
-    with pytest.raises(MessageError, match="call of 'add' stands in a message that is no assistant's"):
+    with pytest.raises(MessageError, match="call of 'add' is in a message that is no assistant's"):
         convert(*CALLED[:1], role=role)
 
 

@@ -58,9 +58,9 @@ class RunwareCodec:
     """Encodes and decodes tasks of the type `textInference`."""
 
     def encode(self, plan: Plan, *, stream: bool) -> WireRequest:
-        """Encode a plan as one task. The user's `extra_body` is merged into it last, without OpenAI's words of a mode.
+        """Encode a plan as one task. The user's `extra_body` is merged into it last.
 
-        Those are for calls that go to the compatible endpoint.
+        OpenAI's fields for streaming in it are left out: they are for calls to the compatible endpoint.
         """
         request, profile, renamed = plan.request, plan.profile, wire_names(plan)
         check_options(request.options.host_options or {})

@@ -15,12 +15,12 @@ class Address:
     """Where a host's API is, and the key and headers that let a call in.
 
     Attributes:
-        base_url: Where its API is; None when the user must say. What stands in braces is an environment variable:
+        base_url: Where its API is; None when the user must give it. A name in braces is an environment variable:
             `https://{AZURE_RESOURCE_NAME}.services.ai.azure.com/openai/v1`.
         base_url_env: Environment variables that may hold another address, in order.
-        domains: Host names by which a `base_url` alone is recognised. One that begins with a dot stands for all below
+        domains: Host names by which a `base_url` alone is recognised. One that begins with a dot matches all below
             it; a port or the beginning of a path may follow (`localhost:8000`, `opencode.ai/zen/go`). The longest wins.
-            `localhost` stands for every spelling of this machine.
+            `localhost` matches every spelling of this machine.
         key_env: Environment variables that may hold the key, in order.
         key_required: Whether it refuses calls without a key.
         key_header: Header that holds the bare key; None sends it as a bearer token.

@@ -34,7 +34,7 @@ class ErrorRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ErrorMapping:
-    """What a host's errors mean, and where they say which request they are about.
+    """What a host's errors mean, and where they have the id of the request.
 
     Attributes:
         rules: Its error rules, looked at before the general ones.
@@ -47,7 +47,7 @@ class ErrorMapping:
 
     rules: tuple[ErrorRule, ...] = ()
     arguments: Mapping[str, str] = field(default_factory=dict)
-    # Moonshot's words, which gateways in front of it hand on.
+    # Moonshot's message, which gateways in front of it hand on.
     refused_option: Pattern | None = (
         r"invalid (?P<option>temperature|top_p|n|presence_penalty|frequency_penalty): only .+ is allowed"
     )

@@ -19,7 +19,7 @@ class ThinkingRules:
         on: Patch that switches thinking on; None when there is none.
         off: Patch that switches it off; None when it cannot be switched off.
         keep: Patch for `keep="all"`; None when it has no such option.
-        least: The effort that stands in for no thinking where a model always thinks; None: nothing does.
+        least: The effort that is sent for no thinking where a model always thinks; None: none is sent.
         effort_field: Where the effort goes in the body, as a dotted path; None when it has none.
         effort_words: Other names that users know for its levels.
         effort_alone: It refuses an effort beside another thinking option.

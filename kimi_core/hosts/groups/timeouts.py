@@ -10,8 +10,8 @@ class Timeouts:
     """How long a call waits, and what happens when that was too short.
 
     Attributes:
-        answer: Seconds to wait for an answer when the user does not say.
-        chunk: Longest silence of a stream in seconds when the user does not say; None leaves it to `answer`.
+        answer: Seconds to wait for an answer, by default.
+        chunk: Longest silence of a stream in seconds, by default; None leaves it to `answer`.
         retry: Whether a call that timed out is repeated; it may be billed twice.
     """
 

@@ -1,4 +1,4 @@
-"""What a call cost, and where a host says so."""
+"""Usage and cost of a call, and where a host reports them."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ class Price:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class UsageRules:
-    """Where a host says what a call cost, and its published prices.
+    """Where a host reports usage and cost, and its published prices.
 
     Attributes:
         stream_options: Whether `stream_options.include_usage` may be sent.
-        paths: Where the usage object stands, in a body or a chunk.
-        cached_paths: Where the cached tokens stand, inside the usage object.
-        cache_write_paths: Where the tokens stand that were put into the cache, inside the usage object.
-        reasoning_paths: Where the reasoning tokens stand, inside the usage object.
-        cost_paths: Where the price in US dollars stands. A spec that sets it promises that the host reports one, which
+        paths: Where the usage object is, in a body or a chunk.
+        cached_paths: Where the cached tokens are, inside the usage object.
+        cache_write_paths: Where the tokens that were put into the cache are, inside the usage object.
+        reasoning_paths: Where the reasoning tokens are, inside the usage object.
+        cost_paths: Where the price in US dollars is. A spec that sets it promises that the host reports one, which
             budgets in dollars rely on; the default only looks there.
         cost_headers: Response headers that hold the price.
         prices: Published prices by family id, for estimates where it reports no cost.
