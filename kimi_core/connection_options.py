@@ -78,6 +78,22 @@ class ConnectionOptions(BaseModel):
         "none. Default: the "
         "host spec's (900 on Moonshot), or `timeout` where that is shorter.",
     )
+    deadline: float | None = Field(
+        default=None,
+        frozen=True,
+        gt=0,
+        le=LONGEST_TIMEOUT,
+        description="Seconds that a call may take as a whole: fetching media, waiting, retries, fallback hosts, server "
+        "tools and the stream's last chunk included. `timeout` and `chunk_timeout` hold from one read to the next.",
+    )
+    attempt_deadline: float | None = Field(
+        default=None,
+        frozen=True,
+        gt=0,
+        le=LONGEST_TIMEOUT,
+        description="Seconds that one request may take as a whole, a stream up to its last chunk. What is late is "
+        "repeated like what timed out.",
+    )
     max_retries: int = Field(
         default=2,
         frozen=True,

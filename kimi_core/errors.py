@@ -345,7 +345,10 @@ def raised_class(error: type[APIError]) -> type[APIError]:
 
     Its name and module are ours, so `except kimi_core.RateLimitError` and tracebacks read as documented.
     """
-    return _raised_class(error, sys.modules.get("openai"))  # type: ignore[arg-type]
+    sdk = sys.modules.get("openai")
+    if not hasattr(sdk, error.sdk_name or "__name__"):  # another thread is importing it
+        sdk = None
+    return _raised_class(error, sdk)  # type: ignore[arg-type]
 
 
 @cache

@@ -260,6 +260,7 @@ class Request:
         options: Everything else.
         max_server_rounds: How often the host's own tools are run before the call is given up; 0 runs none and hands
             their calls on like those of the user's tools.
+        until: When the call is given up, by `time.monotonic()`; the client sets it from its option `deadline`.
     """
 
     messages: Sequence[Message]
@@ -269,6 +270,7 @@ class Request:
     output: OutputFormat | None = None
     options: Options = NO_OPTIONS
     max_server_rounds: int = 8
+    until: float | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -24,6 +25,7 @@ from kimi_core.media import data_urls, documents
 from kimi_core.media.data_urls import Kind, MediaError
 from kimi_core.quoting import in_short
 from kimi_core.transport import retry, sdk
+from kimi_core.transport.deadlines import DeadlineError
 from kimi_core.transport.drivers import Address, Driver
 
 What: TypeAlias = Kind | Literal["document"]
@@ -80,7 +82,7 @@ async def fetch(url: str, what: What, rules: Rules, driver: Driver) -> str:
     key = (url, what, rules.anywhere, rules.limit)
     found = _fetched.get(key)
     if found is None:
-        data, mime = await retry.call(driver, rules.retries, lambda: _download(url, rules, driver), shown(url))
+        data, mime = await retry.call(driver, rules.retries, lambda: _downloaded(url, rules, driver), shown(url))
         found = await driver.compute(_packed, data, mime, what, url)
         _fetched.put(key, found)
     return found
@@ -104,6 +106,17 @@ def _media_type(header: str) -> str:
 
 
 # ---------------------------------------------------------------------------------------------------- the way
+
+
+async def _downloaded(url: str, rules: Rules, driver: Driver) -> tuple[bytes, str]:
+    try:
+        return await driver.within(WHOLE, partial(_download, url, rules, driver))
+    except DeadlineError:  # a server can be slow before its body begins, too
+        raise _too_long(url) from None
+
+
+def _too_long(url: str) -> FetchError:
+    return FetchError(f"{shown(url)} could not be fetched within {WHOLE:g} seconds.")
 
 
 async def _download(url: str, rules: Rules, driver: Driver) -> tuple[bytes, str]:
@@ -248,7 +261,7 @@ class _Body:
         if size > self._limit:
             raise FetchError(f"{shown(self._url)} is larger than the {self._limit:,} bytes that can be sent.")
         if time.monotonic() > self._until:
-            raise FetchError(f"{shown(self._url)} could not be fetched within {WHOLE:.0f} seconds.")
+            raise _too_long(self._url)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Container, Mapping
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Container, Coroutine, Mapping
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,6 +19,7 @@ from kimi_core.request.plan import Plan
 from kimi_core.settings import Settings, fallback_settings
 from kimi_core.transport import attempts
 from kimi_core.transport.attempts import Hook
+from kimi_core.transport.deadlines import DeadlineError
 from kimi_core.transport.waiting import BEGUN
 from kimi_core.types import JsonObject, Request, Response, Tool, ToolCall
 from kimi_core.usage import bill_of, billed
@@ -61,9 +63,28 @@ class AsyncKimiClient(BaseClient):
     async def complete(self, request: Request, *, pace: Hook | None = None, on_retry: Hook | None = None) -> Response:
         """See `KimiClient.complete`. Requests for several answers are tasks; when one fails, the rest is cancelled."""
         self._admit(request.model)
+        request = self._timed(request)
         with attempts.of_call(pace, on_retry) as made:
-            response = await self._several(request, self._complete_one, pace)
+            response = await self._within(request, partial(self._several, request, self._complete_one, pace))
         return replace(response, retries=tuple(made.failed)) if made.failed else response
+
+    def _timed(self, request: Request) -> Request:
+        """Return the request with the moment at which it is given up, where it has a deadline."""
+        seconds = self.settings.deadline
+        return request if seconds is None else replace(request, until=time.monotonic() + seconds)
+
+    async def _within(self, request: Request, do: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Do something for a request, up to its deadline.
+
+        Raises:
+            APITimeoutError: If it takes longer.
+        """
+        if request.until is None:
+            return await do()
+        try:
+            return await self._driver.within(request.until - time.monotonic(), do)
+        except DeadlineError:
+            raise self.pipeline.late(request) from None
 
     async def _several(
         self,
@@ -108,11 +129,12 @@ class AsyncKimiClient(BaseClient):
         from kimi_core.client.tool_loop import events_of, run
 
         loop = await self._tool_loop(request)
+        run_tool = partial(self._run_tool, request)
 
         async def ask(request: Request) -> AsyncGenerator[Event]:
             return events_of(await self._complete(request, loop.owners))
 
-        async for _ in run(loop, ask, self._run_tool, await ask(loop.request), self._driver):
+        async for _ in run(loop, ask, run_tool, await ask(loop.request), self._driver):
             pass
         return loop.response
 
@@ -169,15 +191,16 @@ class AsyncKimiClient(BaseClient):
         """See `KimiClient.stream`. Awaiting it sends the request, so that a refusal is raised right here."""
         self._admit(request.model)
         with attempts.of_call(pace, on_retry):
-            return await self._streamed(request)
+            return await self._streamed(self._timed(request))
 
     async def _streamed(self, request: Request) -> AsyncGenerator[Event]:
         if not is_hosted(request):
             return await self._stream(request)
         from kimi_core.client.tool_loop import run
 
-        loop = await self._tool_loop(request)
-        events = run(loop, self._stream, self._run_tool, await self._stream(loop.request), self._driver)
+        loop = await self._within(request, partial(self._tool_loop, request))
+        run_tool = partial(self._run_tool, request)
+        events = run(loop, self._stream, run_tool, await self._stream(loop.request), self._driver)
         await anext(events)
         return events
 
@@ -192,6 +215,12 @@ class AsyncKimiClient(BaseClient):
 
     async def _open(self, request: Request) -> tuple[OpenStream, AnswerStream]:
         """Send a request for a stream to this host alone."""
+        opened, answer = await self._within(request, partial(self._opened, request))
+        if request.until is not None:
+            opened.end_at(request.until, 0)
+        return opened, answer
+
+    async def _opened(self, request: Request) -> tuple[OpenStream, AnswerStream]:
         with attempts.of_stream() as failed:
             plan, wire = self.prepare(await self.attached(request), stream=True)
             give_back = await self._reserved(plan, stream=True)
@@ -300,8 +329,8 @@ class AsyncKimiClient(BaseClient):
         # A file that is uploaded here is not there at a fallback host, so each attaches what it is sent.
         return tool_loop.ToolLoop(known if self.settings.fallback_hosts else await self.attached(known), owners)
 
-    async def _run_tool(self, uri: str, call: ToolCall) -> str:
-        return (await self.run_formula(uri, call.name, call.arguments)).output
+    async def _run_tool(self, request: Request, uri: str, call: ToolCall) -> str:
+        return (await self._within(request, partial(self.run_formula, uri, call.name, call.arguments))).output
 
     # ---------------------------------------------------------------------------------------- beside chat completions
 

@@ -99,7 +99,7 @@ class KimiClient(BaseClient):
         else:
             self._calls._admit(request.model)
             with attempts.of_call(pace, on_retry):
-                events = self._events(*wait(self._calls._open(request)))
+                events = self._events(*wait(self._calls._open(self._calls._timed(request))))
         next(events)
         return events
 

@@ -137,6 +137,19 @@ class Pipeline:
             "host. The call is made all the same; overrides={'models.retired': {}} declares that it is served.",
         )
 
+    def late(self, request: Request) -> err.APITimeoutError:
+        """Return the error of a call that has not ended at its deadline. It is not repeated."""
+        profile = self.profile(request.model)
+        error = err.make(
+            err.APITimeoutError,
+            f"{profile.where} had not answered at the deadline of {self.settings.deadline:g} seconds for the whole "
+            "call, retries and all. Raise deadline=…",
+            host=profile.host.name,
+            model=profile.model_id,
+        )
+        error.is_retryable = False  # type: ignore[misc]
+        return error
+
     def relented(self, plan: Plan, error: err.BadRequestError, *, stream: bool) -> tuple[Plan, WireRequest]:
         """Return the call without the option whose value the host refuses by name.
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import codecs
 from typing import Any
 
+from kimi_core.transport.deadlines import refuse_left
+
 MOST = 100 * 1024 * 1024
 """Most bytes of a body: what the largest file has that Moonshot takes, and hundreds of times the longest answer."""
 MOST_OF_ERROR = 1024 * 1024
@@ -84,6 +86,7 @@ class _Body:
 
     def add(self, piece: bytes) -> bool:
         """Take a piece in; return whether it is enough."""
+        refuse_left()
         self._pieces.append(piece[: self._most - self._size])
         self._size += len(piece)
         return self._size > self._most

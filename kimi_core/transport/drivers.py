@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 from kimi_core.settings import Settings
 from kimi_core.transport import sdk
+from kimi_core.transport.deadlines import DeadlineError, in_thread, refuse_left
 from kimi_core.transport.waiting import wait
 
 T = TypeVar("T")
@@ -50,6 +51,13 @@ class Driver(Protocol):
 
     async def sleep(self, seconds: float) -> None:
         """Sleep for some seconds."""
+
+    async def within(self, seconds: float | None, do: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Do something that may take so many seconds; None sets no limit.
+
+        Raises:
+            DeadlineError: If it takes longer.
+        """
 
     async def when_freed(self, attempt: Attempt[T], patience: float) -> T | None:
         """Try something until it succeeds; return its result.
@@ -116,6 +124,19 @@ class Asyncio:
     async def sleep(self, seconds: float) -> None:
         """See `Driver.sleep`."""
         await asyncio.sleep(seconds)
+
+    async def within(self, seconds: float | None, do: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """See `Driver.within`."""
+        if seconds is None:
+            return await do()
+        limit = asyncio.timeout(max(0.0, seconds))
+        try:
+            async with limit:
+                return await do()
+        except TimeoutError:
+            if limit.expired():
+                raise DeadlineError from None
+            raise
 
     async def when_freed(self, attempt: Attempt[T], patience: float) -> T | None:
         """See `Driver.when_freed`."""
@@ -215,6 +236,11 @@ class Blocking:
     async def sleep(self, seconds: float) -> None:
         """See `Driver.sleep`."""
         _pause(seconds)
+
+    async def within(self, seconds: float | None, do: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """See `Driver.within`. A thread that was left behind does nothing more."""
+        refuse_left()
+        return await do() if seconds is None else in_thread(seconds, do)
 
     async def when_freed(self, attempt: Attempt[T], patience: float) -> T | None:
         """See `Driver.when_freed`. In the thread of an event loop nobody waits: it may be what the others need."""

@@ -14,6 +14,7 @@ from kimi_core.codecs.error_mapping import error_from_status, redirected
 from kimi_core.hosts.profile import Profile
 from kimi_core.quoting import in_short
 from kimi_core.settings import Settings
+from kimi_core.transport.deadlines import DeadlineError
 from kimi_core.transport.frames import SilenceError
 from kimi_core.transport.redaction import Redactor
 from kimi_core.transport.redirects import leads_to
@@ -29,6 +30,14 @@ _LATE: dict[Phase, str] = {
     "begin": "did not begin its answer in time; raise chunk_timeout=… (and timeout=…)",
     "stream": "fell silent in the middle of a stream: what arrived is in `.partial`. Call again, or raise "
     "chunk_timeout=… (and timeout=…)",
+}
+
+
+_PAST: dict[Phase, str] = {
+    "send": "had not answered at its deadline; raise attempt_deadline=…, or stream",
+    "begin": "had not begun its answer at its deadline; raise attempt_deadline=…",
+    "stream": "had not finished its answer at its deadline: what arrived is in `.partial`. Raise deadline=… or "
+    "attempt_deadline=…",
 }
 
 
@@ -71,6 +80,10 @@ def _translate(error: Exception, profile: Profile, phase: Phase) -> err.APIError
         late = broken(err.APITimeoutError, _LATE[phase], profile)
         late.is_retryable = profile.host.timeouts.retry  # type: ignore[misc]
         return late
+    if isinstance(error, DeadlineError):
+        past = broken(err.APITimeoutError, _PAST[phase], profile)
+        past.is_retryable = profile.host.timeouts.retry  # type: ignore[misc]
+        return past
     if phase == "stream" and isinstance(error, ValueError):
         return broken(err.StreamError, f"sent a frame that is not JSON: {in_short(error)}", profile)
     if isinstance(error, openai.APIConnectionError) or _is_http(error, "RequestError"):

@@ -9,6 +9,7 @@ meanings of a 429.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from kimi_core.quoting import in_short
 from kimi_core.settings import Settings, require_key
 from kimi_core.transport import retry
 from kimi_core.transport.bounded import MOST, is_cut, is_whole
+from kimi_core.transport.deadlines import DeadlineError, cut_off, reads_until
 from kimi_core.transport.drivers import Driver
 from kimi_core.transport.frames import FrameReader, parsed_json
 from kimi_core.transport.redaction import Redactor
@@ -68,14 +70,16 @@ class Transport:
         """Open a stream. Opening is retried, since nothing was delivered yet; errors in the stream are raised."""
         call = _posted(wire, options, stream=True)
 
-        async def attempt() -> Any:
+        async def attempt() -> OpenStream:
+            began = time.monotonic()
             stream = await self._once(call, profile)
             if is_whole(stream.response):
                 _received(stream.response, call, profile, self.settings)
-            return stream
+            opened = OpenStream(stream, call, self.settings, profile, self.driver)
+            opened.end_at(began, self.settings.attempt_deadline)
+            return opened
 
-        stream = await retry.call(self.driver, self.settings.max_retries, attempt, profile.where)
-        return OpenStream(stream, call, self.settings, profile, self.driver)
+        return await retry.call(self.driver, self.settings.max_retries, attempt, profile.where)
 
     async def get(self, path: str, profile: Profile) -> tuple[Any, Mapping[str, str]]:
         """Get a JSON body that is not an answer of the model; return it with the response's headers."""
@@ -112,11 +116,15 @@ class Transport:
         ask = getattr(await driver.client(self.settings), call.method)
         way = Redirects(call.path or self.settings.base_url)  # the SDK would put a slash behind a base_url of its own
         with Translation(self.settings, call.headers, profile, "begin" if call.stream else "send"):
+
+            async def send() -> Any:
+                return await driver.result(
+                    ask(way.address, **arguments(call, self.settings, profile, sync=driver.sync))
+                )
+
             while True:
                 try:
-                    return await driver.result(
-                        ask(way.address, **arguments(call, self.settings, profile, sync=driver.sync))
-                    )
+                    return await driver.within(self.settings.attempt_deadline, send)
                 except Exception as error:
                     way.follow(error)
 
@@ -146,6 +154,7 @@ class OpenStream:
         self._abandon: Callable[[], None] | None = driver.closer(stream)
         self.headers: Mapping[str, str] = stream.response.headers
         self.when_closed: Callable[[], None] | None = None
+        self._until: float | None = None
 
     def __iter__(self) -> Iterator[list[Any]]:
         with err.short_traceback, self._translation:
@@ -154,12 +163,13 @@ class OpenStream:
                 return
             # The SDK's own iterator would parse with the slower stdlib, and hide what surrounds an error.
             frames = FrameReader(_silence(self._stream.response))
-            for read in self._stream.response.iter_bytes():
-                if ready := frames.feed(read):
-                    yield ready
-                if frames.ended:
-                    break
-            frames.close()
+            with cut_off(self._stream.response, self._until):
+                for read in self._stream.response.iter_bytes():
+                    if ready := frames.feed(read):
+                        yield ready
+                    if frames.ended or self._is_late():
+                        break
+            self._finish(frames)
 
     async def __aiter__(self) -> AsyncIterator[list[Any]]:
         if self._driver.sync:
@@ -171,12 +181,27 @@ class OpenStream:
                 yield [_parsed(self._stream.response, self._profile)]
                 return
             frames = FrameReader(_silence(self._stream.response))
-            async for read in self._stream.response.aiter_bytes():
+            reads = self._stream.response.aiter_bytes()
+            async for read in reads if self._until is None else reads_until(reads, self._until):
                 if ready := frames.feed(read):
                     yield ready
                 if frames.ended:
                     break
-            frames.close()
+            self._finish(frames)
+
+    def end_at(self, began: float, seconds: float | None) -> None:
+        """Set a deadline, so many seconds after a moment of `time.monotonic()`; the earliest of several holds."""
+        if seconds is not None:
+            until = began + seconds
+            self._until = until if self._until is None else min(until, self._until)
+
+    def _is_late(self) -> bool:
+        return self._until is not None and time.monotonic() >= self._until
+
+    def _finish(self, frames: FrameReader) -> None:
+        if self._is_late() and not frames.ended:
+            raise DeadlineError
+        frames.close()
 
     async def close(self) -> None:
         """Close the stream and give the connection back."""

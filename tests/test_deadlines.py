@@ -1,0 +1,168 @@
+"""A call ends at its deadline, whatever the host sends meanwhile, in both frameworks."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from drivers import STREAMED, WHOLE, Driver, by_name
+from slow_server import HEAD, SlowServer, frame, slow_server
+
+from kimi_adapters.local_server import LocalKimi
+from kimi_core import Budget, ConfigError, ImagePart, KimiClient, Message, Request, TextPart
+from kimi_core.attachments import fetch
+from kimi_core.errors import APITimeoutError, MessageError
+
+SOON = 0.4
+HEADERS = (HEAD[:10], b"x")
+BODY = (HEAD + b"application/json\r\n\r\n{", b" ")
+STREAM = (HEAD + b"text/event-stream\r\n\r\n" + frame("Hello"), b" ")
+COMMENTS = (STREAM[0], b": ping\n\n")
+TOKENS = (STREAM[0], frame(" there"))
+
+
+@pytest.fixture
+def slow() -> Iterator[SlowServer]:
+    with slow_server() as server:
+        yield server
+
+
+def made(driver: Driver, server: SlowServer, **options: Any) -> Any:
+    return driver.make(base_url=f"{server.address}/v1", api_key="sk-slow", **options)
+
+
+def late(driver: Driver, model: Any) -> APITimeoutError:
+    began = time.monotonic()
+    with pytest.raises(APITimeoutError, match="deadline") as caught:
+        driver.ask(model, "Hello")
+    assert time.monotonic() - began < SOON + 2
+    return caught.value
+
+
+@pytest.mark.parametrize("option", ["deadline", "attempt_deadline"])
+def test_slow_headers_end_at_the_deadline(driver: Driver, slow: SlowServer, option: str) -> None:
+    slow.begin, slow.drip = HEADERS
+    error = late(driver, made(driver, slow, max_retries=0, **{option: SOON}))
+    assert f"{option}=" in str(error)
+    assert slow.asked == 1
+
+
+@pytest.mark.parametrize("driver", WHOLE, **by_name)
+@pytest.mark.parametrize("option", ["deadline", "attempt_deadline"])
+def test_a_dripping_body_ends_at_the_deadline(driver: Driver, slow: SlowServer, option: str) -> None:
+    slow.begin, slow.drip = BODY
+    late(driver, made(driver, slow, max_retries=0, **{option: SOON}))
+    assert slow.asked == 1
+
+
+@pytest.mark.parametrize("driver", STREAMED, **by_name)
+@pytest.mark.parametrize("option", ["deadline", "attempt_deadline"])
+@pytest.mark.parametrize("sent", [STREAM, COMMENTS, TOKENS], ids=["half a frame", "comments", "tokens"])
+def test_a_stream_ends_at_the_deadline_with_what_came(
+    driver: Driver, slow: SlowServer, option: str, sent: tuple[bytes, bytes]
+) -> None:
+    slow.begin, slow.drip = sent
+    error = late(driver, made(driver, slow, max_retries=0, **{option: SOON}))
+    assert error.partial.text.startswith("Hello")
+    assert slow.asked == 1
+
+
+@pytest.mark.parametrize("driver", STREAMED, **by_name)
+def test_a_silent_stream_ends_at_the_deadline_and_not_a_timeout_later(driver: Driver, slow: SlowServer) -> None:
+    slow.begin, slow.pause = STREAM[0], 30
+    assert late(driver, made(driver, slow, deadline=SOON, chunk_timeout=20)).partial.text == "Hello"
+
+
+def test_an_attempt_that_is_late_is_repeated_and_a_call_is_not(driver: Driver, slow: SlowServer) -> None:
+    slow.begin, slow.drip = HEADERS
+    late(driver, made(driver, slow, max_retries=1, attempt_deadline=0.2, overrides={"timeouts.retry": True}))
+    assert slow.asked == 2
+    late(driver, made(driver, slow, max_retries=5, deadline=0.2))
+    time.sleep(0.3)
+    assert slow.asked == 3
+
+
+def test_the_deadline_holds_for_all_attempts_together(driver: Driver, kimi: LocalKimi) -> None:
+    kimi.fail(9, headers={"Retry-After": "5"})
+    model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key, deadline=SOON)
+    error = late(driver, model)
+    assert not error.is_retryable
+    time.sleep(0.2)
+    assert len(kimi.requests) == 1
+
+
+def test_the_deadline_holds_for_the_fallback_hosts_together(driver: Driver, slow: SlowServer) -> None:
+    slow.begin, slow.drip = HEADERS
+    spare = {"host": "vllm", "base_url": f"{slow.address}/v1", "api_key": "sk-slow"}
+    model = made(driver, slow, deadline=SOON, attempt_deadline=0.3, max_retries=0, fallback_hosts=[spare])
+    late(driver, model)
+    assert slow.asked == 2
+
+
+def test_a_call_that_is_in_time_is_answered(driver: Driver, kimi: LocalKimi) -> None:
+    model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key, deadline=20, attempt_deadline=10)
+    assert driver.ask(model, "Say hello").text
+    assert driver.ask(model, "Say hello", deadline=30).text
+
+
+def test_a_deadline_holds_for_one_call(driver: Driver, slow: SlowServer) -> None:
+    slow.begin, slow.drip = HEADERS
+    with pytest.raises(APITimeoutError, match="deadline"):
+        driver.ask(made(driver, slow, max_retries=0), "Hello", deadline=0.2)
+
+
+def test_what_waits_for_a_budget_waits_no_longer_than_the_deadline(driver: Driver) -> None:
+    with LocalKimi(delay=1.0) as kimi:
+        budget = Budget(usd=0.2)
+        other = KimiClient(base_url=kimi.base_url, api_key=kimi.api_key, budget=budget)
+        request = Request(messages=[Message("user", "Hello")], model="kimi-k2.6")
+        thread = threading.Thread(target=other.complete, args=(request,))
+        thread.start()
+        time.sleep(0.1)
+        late(driver, driver.make(base_url=kimi.base_url, api_key=kimi.api_key, budget=budget, deadline=SOON))
+        thread.join()
+        assert len(kimi.requests) == 1
+
+
+@pytest.mark.parametrize("sent", [HEADERS, (HEAD + b"image/png\r\n\r\n", b"x")], ids=["headers", "body"])
+def test_a_slow_picture_ends_at_the_deadline(
+    driver: Driver, slow: SlowServer, kimi: LocalKimi, sent: tuple[bytes, bytes]
+) -> None:
+    slow.begin, slow.drip = sent
+    model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key, fetch_media=True, deadline=SOON)
+    began = time.monotonic()
+    with pytest.raises(APITimeoutError, match="deadline"):
+        driver.ask(model, [Message("user", (TextPart("Look."), ImagePart(f"{slow.address}/a.png")))])
+    assert time.monotonic() - began < SOON + 2
+    assert kimi.requests == []
+
+
+def test_a_picture_has_a_deadline_of_its_own(
+    driver: Driver, slow: SlowServer, kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "WHOLE", SOON)
+    slow.begin, slow.drip = HEADERS
+    model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key, fetch_media=True)
+    with pytest.raises(MessageError, match=r"could not be fetched within 0\.4 seconds"):
+        driver.ask(model, [Message("user", (TextPart("Look."), ImagePart(f"{slow.address}/b.png")))])
+
+
+async def test_a_task_that_is_cancelled_from_outside_is_not_late(slow: SlowServer) -> None:
+    slow.begin, slow.drip = BODY
+    driver = next(one for one in WHOLE if one.mode == "ainvoke")
+    task = asyncio.create_task(made(driver, slow, deadline=20).ainvoke("Hello"))
+    await asyncio.sleep(0.2)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), "soon"])
+@pytest.mark.parametrize("option", ["deadline", "attempt_deadline"])
+def test_a_deadline_that_is_none_is_an_error(framework: Driver, option: str, seconds: Any) -> None:
+    with pytest.raises(ConfigError, match=option):
+        framework.make(api_key="k", **{option: seconds})
