@@ -362,7 +362,7 @@ def _langchain(error: type[errors.APIError], bases: Mapping[type[errors.APIError
 def probe() -> str:
     """The questions of a probe."""
     rows = ((question.asks, codes(question.fields, ""), question.most or "") for question in QUESTIONS)
-    return table(["question", "settles", "calls, at most"], rows)
+    return table(["question", "finds", "calls, at most"], rows)
 
 
 TABLES: dict[str, Callable[[], str]] = {

@@ -127,7 +127,7 @@ def _agreed(console: Console) -> bool:
     try:
         return console.input("Make them? [y/N] ", markup=False).strip().lower() in ("y", "yes")
     except EOFError:
-        console.print("\nNothing was asked; say --yes where nobody can answer.")
+        console.print("\nNothing was asked; give --yes where nobody can answer.")
         return False
 
 
@@ -136,10 +136,10 @@ def _probed(settings: Settings, wish: Wish, console: Console) -> Report:
         task = bar.add_task("", total=estimate(settings, wish.model).calls)
         asks = {question.name: question.asks for question in QUESTIONS}
 
-        def told(question: str, done: int) -> None:
+        def show(question: str, done: int) -> None:
             bar.update(task, completed=done, description=asks[question])
 
-        return probe(settings, wish.model, key_env=wish.key_env, progress=told)
+        return probe(settings, wish.model, key_env=wish.key_env, progress=show)
 
 
 @contextmanager
@@ -178,8 +178,8 @@ def _table(report: Report) -> Table:
 
 
 def _words(one: Finding) -> str:
-    known = f" [red]The spec says {escape(repr(one.known))}.[/]" if one.verdict == "differs" else ""
-    return f"{escape(one.says)}{known}"
+    known = f" [red]The spec has {escape(repr(one.known))}.[/]" if one.verdict == "differs" else ""
+    return f"{escape(one.text)}{known}"
 
 
 def _summary(report: Report) -> str:
@@ -188,4 +188,4 @@ def _summary(report: Report) -> str:
         f"=/≠ as in / otherwise than in the spec of {spec.name!r}" if spec else "+ for a spec: no spec knows this host"
     )
     used = f"{report.calls} calls, {report.input_tokens:,} tokens in, {report.output_tokens:,} out"
-    return f"\n{compared}; · a note; ? not settled, so not in the spec. It took {used}."
+    return f"\n{compared}; · a note; ? not known, so not in the spec. It took {used}."

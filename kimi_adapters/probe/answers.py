@@ -1,4 +1,4 @@
-"""What came of one call, as a probe looks at it: the host's own words, before any reading of ours."""
+"""What came of one call, as a probe looks at it: the host's own message, before any reading of ours."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from kimi_core.types import JsonObject
 Kind = Literal["answered", "refused", "failed"]
 
 _REFUSALS = (err.BadRequestError, err.NotFoundError, err.RequestTooLargeError)
-#: Statuses by which servers say that they do not know something, beside those of the errors above.
+#: Statuses by which servers refuse what they do not know, beside those of the errors above.
 _UNKNOWN_THERE = (405, 415, 501)
 #: These are about the conversation or the day, not about what the host can do.
 _NO_REFUSALS = (err.ContentFilterError, err.ContextOverflowError)
-_WORDS = 300
-_SAID = ("error.message", "message", "detail", "error")
+_LONGEST = 300
+_MESSAGES = ("error.message", "message", "detail", "error")
 _UPSTREAM = "error.metadata.raw"
 
 
@@ -29,13 +29,13 @@ class Answer:
     """What came of one call.
 
     Attributes:
-        kind: `answered`, `refused` (the host says that it does not take this), or `failed`: nothing is known then.
+        kind: `answered`, `refused` (the host does not take this), or `failed`: nothing is known then.
         message: The assistant message; of a stream, what its deltas come to.
         finish: The finish reason.
         bodies: The body, or the frames of a stream.
         headers: The headers of the response.
         streamed: Whether it came as a stream.
-        words: The host's words of a refusal, or why there is no answer.
+        error: The host's message when it refused, or why there is no answer.
     """
 
     kind: Kind = "answered"
@@ -44,7 +44,7 @@ class Answer:
     bodies: tuple[Any, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     streamed: bool = False
-    words: str = ""
+    error: str = ""
 
     @property
     def ok(self) -> bool:
@@ -58,8 +58,8 @@ class Answer:
 
     @property
     def _content(self) -> str:
-        said = self.message.get("content")
-        return said if isinstance(said, str) else ""
+        content = self.message.get("content")
+        return content if isinstance(content, str) else ""
 
     @property
     def reasoning(self) -> dict[str, Any]:
@@ -85,7 +85,7 @@ class Answer:
 
     @property
     def calls(self) -> list[tuple[str, Any]]:
-        """The calls, as name and parsed arguments; None stands for arguments that are no JSON."""
+        """The calls, as name and parsed arguments; None for arguments that are no JSON."""
         calls = self.message.get("tool_calls")
         return [_call(call) for call in calls] if isinstance(calls, list) else []
 
@@ -132,7 +132,7 @@ def whole(body: Any, headers: Mapping[str, str]) -> Answer:
     """Return the answer in a body."""
     message = dig(body, "choices.0.message")
     if not isinstance(message, dict):
-        return Answer(kind="failed", words="It answered something that is not a chat completion.")
+        return Answer(kind="failed", error="It answered something that is not a chat completion.")
     return Answer(message=message, finish=dig(body, "choices.0.finish_reason"), bodies=(body,), headers=headers)
 
 
@@ -158,17 +158,17 @@ def _joined(before: Any, more: Any) -> Any:
 
 
 def refused(error: err.APIError) -> Answer:
-    """Return the answer that stands for a failed call: refused, or failed."""
-    says_no = isinstance(error, _REFUSALS) or error.status_code in _UNKNOWN_THERE
-    kind: Kind = "refused" if says_no and not isinstance(error, _NO_REFUSALS) else "failed"
-    words = _words(error) if kind == "refused" else error.message
-    return Answer(kind=kind, words=" ".join(words.split())[:_WORDS])
+    """Return the answer for a failed call: refused, or failed."""
+    is_refusal = isinstance(error, _REFUSALS) or error.status_code in _UNKNOWN_THERE
+    kind: Kind = "refused" if is_refusal and not isinstance(error, _NO_REFUSALS) else "failed"
+    text = _message(error) if kind == "refused" else error.message
+    return Answer(kind=kind, error=" ".join(text.split())[:_LONGEST])
 
 
-def _words(error: err.APIError) -> str:
-    """Return the host's own words, without ours around them; a gateway's with those of the server behind it."""
-    said = [first(error.body, (path,)) for path in _SAID]
-    found = [one for one in said if isinstance(one, str)]
+def _message(error: err.APIError) -> str:
+    """Return the host's own message, without our text around it; a gateway's with that of the server behind it."""
+    messages = [first(error.body, (path,)) for path in _MESSAGES]
+    found = [one for one in messages if isinstance(one, str)]
     return ": ".join([*found[:1], *(one for one in [dig(error.body, _UPSTREAM)] if isinstance(one, str))]) or str(error)
 
 

@@ -14,7 +14,7 @@ from kimi_core.hosts.spec import HostSpec
 from kimi_core.types import JsonObject
 
 Verdict: TypeAlias = Literal["same", "differs", "new", "note", "unknown"]
-"""As in the known spec, otherwise than there, without a spec to compare with, nothing for a spec, or not settled."""
+"""As in the known spec, otherwise than there, without a spec to compare with, nothing for a spec, or not known."""
 
 SOURCE = "kimi-adapters probe"
 
@@ -25,17 +25,17 @@ class Finding:
 
     Attributes:
         question: Which question it answers.
-        says: What was found, in a sentence; for `unknown`, why it was not.
-        field: The fact of a host that it settles, by its name (`thinking.off`); None when it settles none.
+        text: What was found, in a sentence; for `unknown`, why it was not.
+        field: The fact of a host that it is about, by its name (`thinking.off`); None when it is about none.
         value: What that fact is.
-        fits: Whether a spec's value says the same, where that is not equality.
-        keep: Whether the value is whole, so that it can stand in a spec.
+        fits: Whether a spec's value means the same, where that is not equality.
+        keep: Whether the value is whole, so that a spec can have it.
         verdict: How it compares with the known spec.
-        known: What the known spec says.
+        known: What the known spec has.
     """
 
     question: str
-    says: str
+    text: str
     field: str | None = None
     value: Any = None
     fits: Callable[[Any], bool] | None = None
@@ -45,15 +45,15 @@ class Finding:
 
     def as_json(self) -> JsonObject:
         """Return this as plain JSON."""
-        said = {"question": self.question, "verdict": self.verdict, "says": self.says}
+        finding = {"question": self.question, "verdict": self.verdict, "text": self.text}
         if self.field is None:
-            return said
-        return {**said, "field": self.field, "found": _plain(self.value), "spec": _plain(self.known)}
+            return finding
+        return {**finding, "field": self.field, "found": _plain(self.value), "spec": _plain(self.known)}
 
 
 def unknown(question: str, why: str, field: str | None = None) -> Finding:
     """Return the finding for a question that was not resolved."""
-    return Finding(question=question, says=why, field=field, verdict="unknown")
+    return Finding(question=question, text=why, field=field, verdict="unknown")
 
 
 def compared(found: Finding, spec: HostSpec | None) -> Finding:
@@ -103,12 +103,12 @@ class Report:
 
     @property
     def unknowns(self) -> dict[str, str]:
-        """The questions that were not settled, and why."""
-        return {one.question: one.says for one in self.findings if one.verdict == "unknown"}
+        """The questions without an answer, and why."""
+        return {one.question: one.text for one in self.findings if one.verdict == "unknown"}
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What the spec is made of: the facts that were settled, by their names."""
+        """What the spec is made of: the facts that were found, by their names."""
         made = {}
         for one in self.findings:
             if one.field and one.keep and one.verdict != "unknown":
@@ -174,7 +174,7 @@ def within(found: Collection[str]) -> Callable[[Any], bool]:
 
 
 def _lines(group: str, facts: list[str]) -> list[str]:
-    """Return the lines of a call that say a group's facts, or the one that stands in no group."""
+    """Return the lines of a call with a group's facts, or with one that is in no group."""
     if group not in patches.GROUPS:
         return [f"    {fact}," for fact in facts]
     call = f"    {group}={patches.GROUPS[group].__name__}("

@@ -1,4 +1,4 @@
-"""What the answers to a question say about a host. Nothing is guessed: a doubt is `unknown`, with the reason."""
+"""What the answers to a question show about a host. Nothing is guessed: a doubt is `unknown`, with the reason."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from kimi_core.hosts.groups import DETAILS, Patch, ThinkingRules
 
 Found = Iterable[Finding]
 
-CUT = "The answer was cut by the token limit, so that it tells nothing."
+CUT = "The answer was cut by the token limit, so that it shows nothing."
 _MARKERS = "<|tool_call"
 
 
 def why_not(answer: Answer | None) -> str:
-    """Return why an answer tells nothing; empty when it tells something."""
+    """Return why an answer shows nothing; empty when it shows something."""
     if answer is None:
         return "It was not asked."
     if answer.kind == "failed":
-        return answer.words
+        return answer.error
     return CUT if answer.ok and answer.cut else ""
 
 
@@ -56,8 +56,8 @@ def thinking(answers: Answers, seen: Seen) -> Found:
     if why := why_not(answer):
         yield unknown("thinking", why, "thinking.default")
         return
-    says = "It thinks when nothing is said." if answer.thinks else "It does not think when nothing is said."
-    yield Finding(question="thinking", says=says, field="thinking.default", value=answer.thinks)
+    text = "It thinks by default." if answer.thinks else "It does not think by default."
+    yield Finding(question="thinking", text=text, field="thinking.default", value=answer.thinks)
 
 
 def switched(answer: Answer, seen: Seen) -> bool:
@@ -74,12 +74,12 @@ def switch(answers: Answers, seen: Seen) -> Found:
         if switched(answer, seen):
             on, off = ways[int(at)]
             patch = off if default else on
-            yield Finding(question="switch", says=f"{_said(patch)} switches it {word}.", field=name, value=patch)
+            yield Finding(question="switch", text=f"{_shown(patch)} switches it {word}.", field=name, value=patch)
             return
     if why := _first_doubt(answers):
         yield unknown("switch", why, name)
         return
-    yield Finding(question="switch", says=f"No way to switch it {word} is honoured.", field=name, value=None)
+    yield Finding(question="switch", text=f"No way to switch it {word} is honoured.", field=name, value=None)
 
 
 def back(answers: Answers, seen: Seen) -> Found:
@@ -89,15 +89,15 @@ def back(answers: Answers, seen: Seen) -> Found:
     for at, answer in answers.items():
         if answer.ok and not answer.cut and answer.thinks is default:
             patch = (seen.profile.host.thinking.on or {}) if at == "own" else switches(seen)[int(at)][1 - default]
-            yield Finding(question="back", says=f"{_said(patch)} is taken.", field=name, value=patch)
+            yield Finding(question="back", text=f"{_shown(patch)} is taken.", field=name, value=patch)
             return
     if why := _first_doubt(answers):
         yield unknown("back", why, name)
         return
-    yield Finding(question="back", says="It needs no word.", field=name, value={}, fits=lambda known: not known)
+    yield Finding(question="back", text="Nothing has to be sent.", field=name, value={}, fits=lambda known: not known)
 
 
-def _said(patch: Patch) -> str:
+def _shown(patch: Patch) -> str:
     return json.dumps(patch)
 
 
@@ -113,18 +113,18 @@ def echo(answers: Answers, seen: Seen) -> Found:
     required = not without.ok
     taken = tuple(key for key, one in keys.items() if one.ok and (required or _longer(one, without)))
     if required and not taken:
-        why = _first_doubt(keys) or f"It refused the turn with and without reasoning: {without.words}"
+        why = _first_doubt(keys) or f"It refused the turn with and without reasoning: {without.error}"
         yield unknown("echo", why, "reasoning.required")
         return
     seen.taken_keys = taken
-    says = f"A turn with calls without its reasoning is refused: {without.words}" if required else "It is not needed."
-    yield Finding(question="echo", says=says, field="reasoning.required", value=required)
+    text = f"A turn with calls without its reasoning is refused: {without.error}" if required else "It is not needed."
+    yield Finding(question="echo", text=text, field="reasoning.required", value=required)
     if taken:
         yield _back_under(taken, seen)
     else:
         refused = ", ".join(key for key, one in keys.items() if one.kind == "refused")
-        says = "Under no key did it count as part of the prompt" + (f"; refused: {refused}." if refused else ".")
-        yield unknown("echo", says, "reasoning.key_out")
+        text = "Under no key did it count as part of the prompt" + (f"; refused: {refused}." if refused else ".")
+        yield unknown("echo", text, "reasoning.key_out")
 
 
 def _longer(answer: Answer, without: Answer) -> bool:
@@ -143,18 +143,18 @@ def _back_under(taken: tuple[str, ...], seen: Seen) -> Finding:
     def fits(known: str) -> bool:
         return known in taken or (known == "observed" and (observed is not None or not came))
 
-    says = f"It is read under {' and '.join(taken)}."
-    return Finding(question="echo", says=says, field="reasoning.key_out", value=value, fits=fits)
+    text = f"It is read under {' and '.join(taken)}."
+    return Finding(question="echo", text=text, field="reasoning.key_out", value=value, fits=fits)
 
 
 def blank(answers: Answers, seen: Seen) -> Found:
-    """Find whether one space stands in for reasoning that is not there."""
+    """Find whether one space is taken for reasoning that is not there."""
     answer = answers["blank"]
     if why := why_not(answer):
         yield unknown("blank", why, "reasoning.blank")
         return
-    says = "One space is taken for it." if answer.ok else "One space is not taken for it."
-    yield Finding(question="blank", says=says, field="reasoning.blank", value=" " if answer.ok else None)
+    text = "One space is taken for it." if answer.ok else "One space is not taken for it."
+    yield Finding(question="blank", text=text, field="reasoning.blank", value=" " if answer.ok else None)
 
 
 # ------------------------------------------------------------------------------------------------------ tools
@@ -170,11 +170,11 @@ def choices(field: str, answers: Answers) -> Found:
     legal = frozenset(name for name, honoured in verdicts.items() if honoured)
     refused = [f"{name} refused" for name, one in answers.items() if one.kind == "refused"]
     ignored = [f"{name} not honoured" for name, one in answers.items() if one.ok and name not in legal]
-    says = "; ".join([", ".join(sorted(legal)) or "none of them", *refused, *ignored])
-    yield Finding(question=question, says=f"{says}.", field=field, value=legal)
+    text = "; ".join([", ".join(sorted(legal)) or "none of them", *refused, *ignored])
+    yield Finding(question=question, text=f"{text}.", field=field, value=legal)
     thought = [name for name, one in answers.items() if one.thinks]
     if thought and field == "tools.choices_instant":
-        yield Finding(question=question, says=f"It thought all the same with {', '.join(thought)}.")
+        yield Finding(question=question, text=f"It thought all the same with {', '.join(thought)}.")
 
 
 def _honoured(name: str, answer: Answer) -> bool | None:
@@ -194,9 +194,9 @@ def with_output(answers: Answers, seen: Seen) -> Found:
     elif answer.ok and not answer.calls and not as_object(answer):
         yield unknown("tools with output", "The answer is neither a call nor of the schema.", field)
     else:
-        says = "Both go together." if answer.calls else "The schema wins: no tool is called."
-        says = says if answer.ok else f"Both together are refused: {answer.words}"
-        yield Finding(question="tools with output", says=says, field=field, value=bool(answer.calls))
+        text = "Both go together." if answer.calls else "The schema wins: no tool is called."
+        text = text if answer.ok else f"Both together are refused: {answer.error}"
+        yield Finding(question="tools with output", text=text, field=field, value=bool(answer.calls))
 
 
 def tool_calls(answers: Answers, seen: Seen) -> Found:
@@ -209,13 +209,13 @@ def tool_calls(answers: Answers, seen: Seen) -> Found:
         elif answer is not None and not solved(task, answer):
             wrong.append(task.name)
     right = len(TASKS) - len(wrong) - len(doubts)
-    says = [f"{right} of {len(TASKS) - len(doubts)} right"]
-    says += [f"wrong: {', '.join(wrong)}"] if wrong else []
-    says += [f"not known: {', '.join(doubts)}"] if doubts else []
-    yield Finding(question="tool calls", says=f"{'; '.join(says)}.")
+    counts = [f"{right} of {len(TASKS) - len(doubts)} right"]
+    counts += [f"wrong: {', '.join(wrong)}"] if wrong else []
+    counts += [f"not known: {', '.join(doubts)}"] if doubts else []
+    yield Finding(question="tool calls", text=f"{'; '.join(counts)}.")
     if any(_MARKERS in answer.text for answer in seen.all_given()):
-        says_so = "Calls were left in the text, in the tokens of the template."
-        yield Finding(question="tool calls", says=says_so, field="tools.leaked_calls", value=True)
+        text = "Calls were left in the text, in the tokens of the template."
+        yield Finding(question="tool calls", text=text, field="tools.leaked_calls", value=True)
 
 
 def solved(task: Task, answer: Answer) -> bool:
@@ -272,11 +272,11 @@ def structured(answers: Answers, seen: Seen) -> Found:
     ignored = [f"{name} not enforced" for name, one in answers.items() if one.ok and not works[name]]
     order = seen.profile.host.structured.ways
     value = tuple(name for name in order if works[name]) + tuple(n for n in works if works[n] and n not in order)
-    says = "; ".join([", ".join(value) or "none of them", *refused, *ignored])
+    text = "; ".join([", ".join(value) or "none of them", *refused, *ignored])
     if not value:  # a spec without any way would make every structured call an error
-        yield unknown("structured", f"{says}.", "structured.ways")
+        yield unknown("structured", f"{text}.", "structured.ways")
         return
-    yield Finding(question="structured", says=f"{says}.", field="structured.ways", value=value)
+    yield Finding(question="structured", text=f"{text}.", field="structured.ways", value=value)
 
 
 def _is_forced(seen: Seen) -> bool:
@@ -288,13 +288,13 @@ def _is_forced(seen: Seen) -> bool:
 def flavour(answers: Answers, seen: Seen) -> Found:
     """Find which schemas the host takes."""
     answer = answers["schema"]
-    if (why := why_not(answer)) or (not answer.ok and "moonshot flavored" not in answer.words):
+    if (why := why_not(answer)) or (not answer.ok and "moonshot flavored" not in answer.error):
         yield unknown(
-            "schema", why or f"It refused the schema for a reason of its own: {answer.words}", "structured.schema"
+            "schema", why or f"It refused the schema for a reason of its own: {answer.error}", "structured.schema"
         )
         return
-    says = "Schemas of the standard are taken." if answer.ok else f"Only Moonshot's flavour is taken: {answer.words}"
-    yield Finding(question="schema", says=says, field="structured.schema", value="json_schema" if answer.ok else "mfjs")
+    text = "Schemas of the standard are taken." if answer.ok else f"Only Moonshot's flavour is taken: {answer.error}"
+    yield Finding(question="schema", text=text, field="structured.schema", value="json_schema" if answer.ok else "mfjs")
 
 
 # -------------------------------------------------------------------------------------------------- the rest
@@ -306,10 +306,10 @@ def pinned(answers: Answers, seen: Seen) -> Found:
     if why := why_not(low):
         yield unknown("sampling", why, "sampling.pinned")
     elif not low.ok:
-        says = f"A temperature of 0.3 is refused: {low.words}"
-        yield Finding(question="sampling", says=says, field="sampling.pinned", value=True)
+        text = f"A temperature of 0.3 is refused: {low.error}"
+        yield Finding(question="sampling", text=text, field="sampling.pinned", value=True)
     elif senseless is not None and senseless.kind == "refused":
-        yield Finding(question="sampling", says="They are free.", field="sampling.pinned", value=False)
+        yield Finding(question="sampling", text="They are free.", field="sampling.pinned", value=False)
     else:
         yield unknown(
             "sampling", "Every value is taken, also a temperature of 5: it may be dropped.", "sampling.pinned"
@@ -319,18 +319,18 @@ def pinned(answers: Answers, seen: Seen) -> Found:
 def stops(answers: Answers, seen: Seen) -> Found:
     """Find how many stop sequences are taken, and whether they stop."""
     count, answer = next(((int(n), one) for n, one in answers.items() if one.ok), (0, None))
-    if why := next((one.words for one in answers.values() if one.kind == "failed"), ""):
+    if why := next((one.error for one in answers.values() if one.kind == "failed"), ""):
         yield unknown("stop", why, "sampling.stop_limit")
         return
     if answer is None:
-        words = next(iter(answers.values())).words
+        words = next(iter(answers.values())).error
         yield unknown("stop", f"Four stop sequences were refused, as well as more: {words}", "sampling.stop_limit")
         return
     limit = count if len(answers) > 1 else None
     most = f"{limit} sequences are taken, not more." if limit else f"{count} sequences are taken, maybe more."
     yield Finding(
         question="stop",
-        says=most,
+        text=most,
         field="sampling.stop_limit",
         value=limit,
         fits=lambda known: known == limit if limit else known is None or known >= count,
@@ -346,15 +346,15 @@ def _stopped(answer: Answer, seen: Seen) -> Iterator[Finding]:
         )
     elif re.search(r"\b13\b", answer.text):
         advice = {"stop": "This host ignores stop sequences; leave them out."}
-        says = "The answer went on behind the stop sequence."
+        text = "The answer went on behind the stop sequence."
         yield Finding(
-            question="stop", says=says, field="sampling.refuses", value=advice, fits=lambda known: "stop" in known
+            question="stop", text=text, field="sampling.refuses", value=advice, fits=lambda known: "stop" in known
         )
     else:
         kept = ", but leaves it in the text" if "12" in answer.text else ""
         yield Finding(
             question="stop",
-            says=f"The answer ends there{kept}.",
+            text=f"The answer ends there{kept}.",
             field="sampling.refuses",
             fits=lambda known: "stop" not in known,
             keep=False,
@@ -371,15 +371,15 @@ def limits(answers: Answers, seen: Seen) -> Found:
     verdicts = {name: _limited(answer) for name, answer in answers.items()}
     honoured = [name for name, verdict in verdicts.items() if verdict]
     if not honoured:
-        why = next((one.words for one in answers.values() if one.kind != "answered"), "")
+        why = next((one.error for one in answers.values() if one.kind != "answered"), "")
         yield unknown("limit", why or "Neither name of the token limit was honoured.", "sampling.max_tokens_field")
         return
     own = seen.profile.host.sampling.max_tokens_field
-    says = f"{' and '.join(honoured)} {'is' if len(honoured) == 1 else 'are'} honoured"
+    text = f"{' and '.join(honoured)} {'is' if len(honoured) == 1 else 'are'} honoured"
     ignored = [name for name, verdict in verdicts.items() if verdict is False]
     yield Finding(
         question="limit",
-        says=f"{says}{'; not ' + ignored[0] if ignored else ''}.",
+        text=f"{text}{'; not ' + ignored[0] if ignored else ''}.",
         field="sampling.max_tokens_field",
         value=own if own in honoured else honoured[0],
         fits=lambda known: known in honoured,
@@ -390,7 +390,7 @@ def _limited(answer: Answer) -> bool | None:
     if answer.kind == "failed":
         return None
     if not answer.ok:
-        return _LIMITED.search(answer.words) is not None
+        return _LIMITED.search(answer.error) is not None
     return answer.cut or (answer.output_tokens is not None and answer.output_tokens <= _AT_MOST)
 
 
@@ -400,5 +400,5 @@ def empty(answers: Answers, seen: Seen) -> Found:
     if why := why_not(answer):
         yield unknown("empty", why, "messages.takes_empty")
         return
-    says = "An empty system message is taken." if answer.ok else f"An empty system message is refused: {answer.words}"
-    yield Finding(question="empty", says=says, field="messages.takes_empty", value=answer.ok)
+    text = "An empty system message is taken." if answer.ok else f"An empty system message is refused: {answer.error}"
+    yield Finding(question="empty", text=text, field="messages.takes_empty", value=answer.ok)

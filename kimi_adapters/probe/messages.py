@@ -1,4 +1,4 @@
-"""What is said in the calls of a probe: short questions whose answers tell something apart."""
+"""The messages of a probe: short questions whose answers show how a host behaves."""
 
 from __future__ import annotations
 

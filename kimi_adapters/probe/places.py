@@ -27,13 +27,13 @@ def reasoning(answers: Answers, seen: Seen) -> Found:
     keys = tuple(dict.fromkeys(key for answer in given for key in answer.reasoning))
     tags = next((answer.tags for answer in given if answer.tags), "")
     if keys:
-        says = f"Under {' and '.join(keys)}."
-        yield Finding(question="reasoning", says=says, field="reasoning.keys_in", value=keys, fits=within(keys))
+        text = f"Under {' and '.join(keys)}."
+        yield Finding(question="reasoning", text=text, field="reasoning.keys_in", value=keys, fits=within(keys))
     if tags:
-        says = "In the text, between tags." if tags == "leading" else "In the text, which begins inside of it."
+        text = "In the text, between tags." if tags == "leading" else "In the text, which begins inside of it."
         both = {"leading": ("leading", "anywhere"), "opened": ("opened",)}[tags]
         yield Finding(
-            question="reasoning", says=says, field="reasoning.think_tags", value=tags, fits=lambda known: known in both
+            question="reasoning", text=text, field="reasoning.think_tags", value=tags, fits=lambda known: known in both
         )
     if not keys and not tags:
         yield unknown("reasoning", "None was seen.", "reasoning.keys_in")
@@ -44,11 +44,11 @@ def usage(answers: Answers, seen: Seen) -> Found:
     bodies = [body for answer in seen.all_given() for body in answer.bodies]
     places = tuple(path for path in _USAGE if any(isinstance(dig(body, path), dict) for body in bodies))
     if not places:
-        yield unknown("usage", "No answer said what it used.", "usage.paths")
+        yield unknown("usage", "No answer reported usage.", "usage.paths")
         return
     yield Finding(
         question="usage",
-        says=f"At {' and '.join(places)}.",
+        text=f"At {' and '.join(places)}.",
         field="usage.paths",
         value=places,
         fits=within(places),
@@ -61,8 +61,8 @@ def usage(answers: Answers, seen: Seen) -> Found:
 def _inside(objects: list[Any], field: str, paths: Iterable[str], what: str) -> Iterator[Finding]:
     found = tuple(path for path in paths if any(dig(one, path) is not None for one in objects))
     if found:
-        says = f"{what} at {' and '.join(found)}."
-        yield Finding(question="usage", says=says, field=field, value=found, fits=within(found))
+        text = f"{what} at {' and '.join(found)}."
+        yield Finding(question="usage", text=text, field=field, value=found, fits=within(found))
 
 
 def cost(answers: Answers, seen: Seen) -> Found:
@@ -71,14 +71,14 @@ def cost(answers: Answers, seen: Seen) -> Found:
     bodies = [body for answer in given for body in answer.bodies]
     paths = tuple(dict.fromkeys(path for body in bodies for path, price in numbers(body) if price and _is_price(path)))
     heads = tuple(dict.fromkeys(name for answer in given for name in answer.headers if _is_price_header(name, answer)))
-    says = f"In the body at {' and '.join(paths)}." if paths else "Not in the body."
-    yield Finding(question="cost", says=says, field="usage.cost_paths", value=paths, fits=_prices(paths, seen))
-    says = f"In the headers as {' and '.join(heads)}." if heads else "Not in the headers."
-    yield Finding(question="cost", says=says, field="usage.cost_headers", value=heads, fits=within(heads))
+    text = f"In the body at {' and '.join(paths)}." if paths else "Not in the body."
+    yield Finding(question="cost", text=text, field="usage.cost_paths", value=paths, fits=_prices(paths, seen))
+    text = f"In the headers as {' and '.join(heads)}." if heads else "Not in the headers."
+    yield Finding(question="cost", text=text, field="usage.cost_headers", value=heads, fits=within(heads))
     stream = seen.given("stream", "asked")
     if paths and stream is not None:
         there = any(dig(frame, path) is not None for frame in stream.bodies for path in paths)
-        yield Finding(question="cost", says=f"In streams {'as well' if there else 'it is missing'}.")
+        yield Finding(question="cost", text=f"In streams {'as well' if there else 'it is missing'}.")
 
 
 def _is_price(path: str) -> bool:
@@ -103,7 +103,7 @@ def _prices(paths: tuple[str, ...], seen: Seen) -> Any:
 def key(answers: Answers, seen: Seen) -> Found:
     """Find whether calls need a key; only a call without one tells."""
     if not seen.keyed:
-        yield Finding(question="key", says="It answers without a key.", field="address.key_required", value=False)
+        yield Finding(question="key", text="It answers without a key.", field="address.key_required", value=False)
 
 
 def ids(answers: Answers, seen: Seen) -> Found:
@@ -112,7 +112,7 @@ def ids(answers: Answers, seen: Seen) -> Found:
     if names:
         yield Finding(
             question="ids",
-            says=f"In the headers as {' and '.join(names)}.",
+            text=f"In the headers as {' and '.join(names)}.",
             field="errors.id_headers",
             value=names,
             fits=lambda known: bool(set(known) & set(names)),
@@ -123,16 +123,16 @@ def stream(answers: Answers, seen: Seen) -> Found:
     """Find whether streams are whole, and whether their usage has to be asked for."""
     asked, plain = answers["asked"], answers.get("plain")
     if asked.kind == "refused":
-        says = f"stream_options is refused: {asked.words}"
-        yield Finding(question="stream", says=says, field="usage.stream_options", value=False)
+        text = f"stream_options is refused: {asked.error}"
+        yield Finding(question="stream", text=text, field="usage.stream_options", value=False)
     elif why := why_not(asked):
         yield unknown("stream", why, "usage.stream_options")
     elif not _has_usage(asked):
         yield unknown("stream", "Usage was asked for and did not come.", "usage.stream_options")
     else:
         unasked = plain is not None and plain.ok and _has_usage(plain)
-        says = f"Usage comes when it is asked for{', and when not' if unasked else ', and only then'}."
-        yield Finding(question="stream", says=says, field="usage.stream_options", value=True)
+        text = f"Usage comes when it is asked for{', and when not' if unasked else ', and only then'}."
+        yield Finding(question="stream", text=text, field="usage.stream_options", value=True)
     for answer in filter(None, (asked, plain)):
         if answer.ok:
             yield _formed(answer)
@@ -141,10 +141,10 @@ def stream(answers: Answers, seen: Seen) -> Found:
 
 def _formed(answer: Answer) -> Finding:
     if not answer.streamed or len(answer.bodies) < 2:
-        return Finding(question="stream", says="It is not streamed: the answer comes in one piece.")
+        return Finding(question="stream", text="It is not streamed: the answer comes in one piece.")
     if answer.finish is None:
-        return Finding(question="stream", says="It ends without a finish reason.")
-    return Finding(question="stream", says=f"It is well-formed: {len(answer.bodies)} chunks, {answer.finish}.")
+        return Finding(question="stream", text="It ends without a finish reason.")
+    return Finding(question="stream", text=f"It is well-formed: {len(answer.bodies)} chunks, {answer.finish}.")
 
 
 def _has_usage(answer: Answer) -> bool:
@@ -161,10 +161,10 @@ def pictures(answers: Answers, seen: Seen) -> Found:
         yield unknown("pictures", why, "media.kinds")
         return
     sees = inline.ok
-    says = "A picture in the request is seen." if sees else f"A picture is refused: {inline.words}"
+    text = "A picture in the request is seen." if sees else f"A picture is refused: {inline.error}"
     yield Finding(
         question="pictures",
-        says=says,
+        text=text,
         field="media.kinds",
         value=frozenset({"image"} if sees else ()),
         fits=lambda known: ("image" in (seen.profile.model.media if known is None else known)) is sees,
@@ -172,14 +172,14 @@ def pictures(answers: Answers, seen: Seen) -> Found:
     )
     if fetched is None:
         return
-    if (why := _unseen(fetched, "dice|die")) or (not fetched.ok and _NOT_FETCHED.search(fetched.words)):
-        yield unknown("pictures", why or f"The host could not fetch the picture: {fetched.words}", "media.urls")
+    if (why := _unseen(fetched, "dice|die")) or (not fetched.ok and _NOT_FETCHED.search(fetched.error)):
+        yield unknown("pictures", why or f"The host could not fetch the picture: {fetched.error}", "media.urls")
         return
     urls = frozenset({"data", "http"} if fetched.ok else {"data"})
-    says = "A picture by its address is fetched." if fetched.ok else f"An address is refused: {fetched.words}"
+    text = "A picture by its address is fetched." if fetched.ok else f"An address is refused: {fetched.error}"
     yield Finding(
         question="pictures",
-        says=says,
+        text=text,
         field="media.urls",
         value=urls,
         fits=lambda known: frozenset(known) & {"data", "http"} == urls,
@@ -190,7 +190,7 @@ def _unseen(answer: Answer, words: str) -> str:
     """Return why an answer does not tell whether a picture was seen."""
     if (why := why_not(answer)) or not answer.ok or re.search(rf"\b({words})\b", answer.text, re.IGNORECASE):
         return why
-    return f"The request is taken, but the answer does not say what is on the picture: {answer.text[:60]!r}"
+    return f"The request is taken, but the answer does not name what is on the picture: {answer.text[:60]!r}"
 
 
 def tool_pictures(answers: Answers, seen: Seen) -> Found:
@@ -199,5 +199,5 @@ def tool_pictures(answers: Answers, seen: Seen) -> Found:
     if why := _unseen(answer, "red"):
         yield unknown("tool pictures", why, "tools.media_results")
         return
-    says = "It is seen." if answer.ok else f"It is refused: {answer.words}"
-    yield Finding(question="tool pictures", says=says, field="tools.media_results", value=answer.ok)
+    text = "It is seen." if answer.ok else f"It is refused: {answer.error}"
+    yield Finding(question="tool pictures", text=text, field="tools.media_results", value=answer.ok)

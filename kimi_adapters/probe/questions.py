@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kimi_adapters.probe import judges, places
-from kimi_adapters.probe import messages as said
+from kimi_adapters.probe import judges, messages, places
 from kimi_adapters.probe.answers import Answer
 from kimi_adapters.probe.judges import Found
 from kimi_adapters.probe.seen import Answers, Seen, Try
@@ -31,10 +30,10 @@ class Question:
     Attributes:
         name: Its name in findings.
         asks: The question, for people.
-        fields: The facts of a host that it can settle.
+        fields: The facts of a host that it can find.
         most: Most calls that it takes.
         tries: The calls, given what is known so far.
-        judge: What the answers say.
+        judge: Reads the findings from the answers.
         enough: Whether an answer makes the tries after it needless.
         hinders: Why it cannot be asked; empty when it can.
     """
@@ -49,8 +48,8 @@ class Question:
     hinders: Callable[[Seen], str] = _always_possible
 
 
-def _one(name: str, messages: said.Messages, **patch: Any) -> Callable[[Seen], Sequence[Try]]:
-    return lambda seen: [Try(name, messages, patch)]
+def _one(name: str, talk: messages.Messages, **patch: Any) -> Callable[[Seen], Sequence[Try]]:
+    return lambda seen: [Try(name, talk, patch)]
 
 
 def _none(seen: Seen) -> Sequence[Try]:
@@ -67,22 +66,22 @@ def _nothing(answers: Answers, seen: Seen) -> Found:
 def _away(seen: Seen) -> Sequence[Try]:
     """Return tries of each way to switch thinking away from its default."""
     at = 1 if seen.facts["thinking.default"] else 0
-    return [Try(str(n), said.THINK, way[at]) for n, way in enumerate(judges.switches(seen)) if way[at]]
+    return [Try(str(n), messages.THINK, way[at]) for n, way in enumerate(judges.switches(seen)) if way[at]]
 
 
 def _back(seen: Seen) -> Sequence[Try]:
     """Return tries of the switch that works, set to what is the default anyway."""
     default = seen.facts["thinking.default"]
     at, honoured = (0, seen.facts["thinking.off"]) if default else (1, seen.facts["thinking.on"])
-    if honoured is None:  # it always thinks; a word for it may be taken all the same
+    if honoured is None:  # it always thinks; a switch for it may be taken all the same
         own = seen.spec.thinking.on if seen.spec else None
-        return [Try("own", said.THINK, own)] if own else []
+        return [Try("own", messages.THINK, own)] if own else []
     ways = enumerate(judges.switches(seen))
-    return [Try(str(n), said.THINK, way[at]) for n, way in ways if way[1 - at] == honoured and way[at]]
+    return [Try(str(n), messages.THINK, way[at]) for n, way in ways if way[1 - at] == honoured and way[at]]
 
 
 def _is_settled(field: str) -> Callable[[Seen], str]:
-    return lambda seen: "" if field in seen.facts else "It is not known what happens when nothing is said."
+    return lambda seen: "" if field in seen.facts else "It is not known what happens when nothing is messages."
 
 
 def _is_switched(seen: Seen) -> str:
@@ -113,11 +112,11 @@ _instant = _in_mode(thinking=False, otherwise="It could not be kept from thinkin
 
 def _with_tools(seen: Seen, *, thinking: bool = True, **more: Any) -> dict[str, Any]:
     """Return the patch for a call with tools."""
-    return merge_patch({"tools": said.TOOLS, **more}, seen.mode(thinking=thinking) or {})
+    return merge_patch({"tools": messages.TOOLS, **more}, seen.mode(thinking=thinking) or {})
 
 
 def _turn(seen: Seen) -> Sequence[Try]:
-    return [Try("tool turn", said.ASK_WEATHER, _with_tools(seen))]
+    return [Try("tool turn", messages.ASK_WEATHER, _with_tools(seen))]
 
 
 def _echoes(seen: Seen) -> Sequence[Try]:
@@ -150,12 +149,12 @@ _NAMED = {"type": "function", "function": {"name": "get_time"}}
 def _choices(*, thinking: bool) -> Callable[[Seen], Sequence[Try]]:
     def tries(seen: Seen) -> Sequence[Try]:
         asked = (
-            ("auto", said.ASK_WEATHER, "auto"),
-            ("none", said.ASK_WEATHER, "none"),
-            ("required", said.HELLO, "required"),
-            ("named", said.HELLO, _NAMED),
+            ("auto", messages.ASK_WEATHER, "auto"),
+            ("none", messages.ASK_WEATHER, "none"),
+            ("required", messages.HELLO, "required"),
+            ("named", messages.HELLO, _NAMED),
         )
-        return [Try(n, talk, _with_tools(seen, thinking=thinking, tool_choice=word)) for n, talk, word in asked]
+        return [Try(n, talk, _with_tools(seen, thinking=thinking, tool_choice=choice)) for n, talk, choice in asked]
 
     return tries
 
@@ -165,8 +164,8 @@ def _judged_choices(field: str) -> Callable[[Answers, Seen], Found]:
 
 
 def _tasks(seen: Seen) -> Sequence[Try]:
-    patch = merge_patch({"tools": [*said.TOOLS, said.TABLE]}, seen.mode(thinking=True) or {})
-    return [Try(task.name, said.user(task.text), patch) for task in said.TASKS]
+    patch = merge_patch({"tools": [*messages.TOOLS, messages.TABLE]}, seen.mode(thinking=True) or {})
+    return [Try(task.name, messages.user(task.text), patch) for task in messages.TASKS]
 
 
 # -------------------------------------------------------------------------------------------------- the rest
@@ -175,8 +174,8 @@ def _tasks(seen: Seen) -> Sequence[Try]:
 def _ways(seen: Seen) -> Sequence[Try]:
     json_object = {"response_format": {"type": "json_object"}}
     return [
-        Try("json_schema", said.PROSE, said.json_schema(said.ANSWER_SCHEMA)),
-        Try("json_object", said.PROSE_ON_JSON, json_object),
+        Try("json_schema", messages.PROSE, messages.json_schema(messages.ANSWER_SCHEMA)),
+        Try("json_object", messages.PROSE_ON_JSON, json_object),
     ]
 
 
@@ -186,11 +185,14 @@ def _takes_schemas(seen: Seen) -> str:
 
 def _streams(seen: Seen) -> Sequence[Try]:
     options = {"stream": True, "stream_options": {"include_usage": True}}
-    return [Try("asked", said.HELLO, options, stream=True), Try("plain", said.HELLO, {"stream": True}, stream=True)]
+    return [
+        Try("asked", messages.HELLO, options, stream=True),
+        Try("plain", messages.HELLO, {"stream": True}, stream=True),
+    ]
 
 
 def _temperatures(seen: Seen) -> Sequence[Try]:
-    return [Try(f"temperature {value:g}", said.HELLO, {"temperature": value}) for value in (0.3, 5)]
+    return [Try(f"temperature {value:g}", messages.HELLO, {"temperature": value}) for value in (0.3, 5)]
 
 
 _STOPS = ["12", "zebra", "violin", "harbour", "lantern", "meadow"]
@@ -198,26 +200,26 @@ _STOPS = ["12", "zebra", "violin", "harbour", "lantern", "meadow"]
 
 def _stops(seen: Seen) -> Sequence[Try]:
     """Return tries of six stop sequences, and of fewer if these are refused."""
-    return [Try(str(count), said.COUNT, {"stop": _STOPS[:count]}) for count in (6, 5, 4)]
+    return [Try(str(count), messages.COUNT, {"stop": _STOPS[:count]}) for count in (6, 5, 4)]
 
 
 def _limits(seen: Seen) -> Sequence[Try]:
     both = ("max_tokens", "max_completion_tokens")
-    return [Try(name, said.COUNT, {**dict.fromkeys(both), name: 8}) for name in both]
+    return [Try(name, messages.COUNT, {**dict.fromkeys(both), name: 8}) for name in both]
 
 
 def _pictures(seen: Seen) -> Sequence[Try]:
-    return [Try("inline", said.LOOK), Try("fetched", said.LOOK_THERE)]
+    return [Try("inline", messages.LOOK), Try("fetched", messages.LOOK_THERE)]
 
 
 def _tool_picture(seen: Seen) -> Sequence[Try]:
-    asked = said.user("Take a photo of the wall with the tool and say which colour it has, in one word.")
+    asked = messages.user("Take a photo of the wall with the tool and say which colour it has, in one word.")
     key = next(iter(seen.taken_keys), None)
     turn = seen.turn(None, name="take_photo", arguments=json.dumps({"place": "the wall"}))
     if key is not None:
         turn[_blank_key(seen) or "reasoning_content"] = "I take a photo of the wall."
-    talk = said.answered(asked, turn, said.picture(said.RED, "The photo:"))
-    return [Try("tool pictures", talk, merge_patch({"tools": [said.CAMERA]}, seen.mode(thinking=True) or {}))]
+    talk = messages.answered(asked, turn, messages.picture(messages.RED, "The photo:"))
+    return [Try("tool pictures", talk, merge_patch({"tools": [messages.CAMERA]}, seen.mode(thinking=True) or {}))]
 
 
 def _sees(seen: Seen) -> str:
@@ -227,10 +229,10 @@ def _sees(seen: Seen) -> str:
 QUESTIONS: tuple[Question, ...] = (
     Question(
         name="thinking",
-        asks="Does it think when nothing is said?",
+        asks="Does it think by default?",
         fields=("thinking.default",),
         most=1,
-        tries=_one("thinking", said.THINK),
+        tries=_one("thinking", messages.THINK),
         judge=judges.thinking,
     ),
     Question(
@@ -270,7 +272,7 @@ QUESTIONS: tuple[Question, ...] = (
     ),
     Question(
         name="blank",
-        asks="Does one space stand in for reasoning that is lost?",
+        asks="Is one space taken for reasoning that is lost?",
         fields=("reasoning.blank",),
         most=1,
         tries=_blanks,
@@ -299,7 +301,7 @@ QUESTIONS: tuple[Question, ...] = (
         name="tool calls",
         asks="Are tools called when they should be, with arguments that fit?",
         fields=("tools.leaked_calls",),
-        most=len(said.TASKS),
+        most=len(messages.TASKS),
         tries=_tasks,
         judge=judges.tool_calls,
     ),
@@ -316,7 +318,7 @@ QUESTIONS: tuple[Question, ...] = (
         asks="Are schemas outside Moonshot's flavour taken?",
         fields=("structured.schema",),
         most=1,
-        tries=_one("schema", said.PROSE, **said.json_schema(said.UNFLAVOURED)),
+        tries=_one("schema", messages.PROSE, **messages.json_schema(messages.UNFLAVOURED)),
         judge=judges.flavour,
         hinders=_takes_schemas,
     ),
@@ -325,7 +327,12 @@ QUESTIONS: tuple[Question, ...] = (
         asks="Do tools and a schema go together?",
         fields=("structured.with_tools",),
         most=1,
-        tries=_one("tools with output", said.ASK_WEATHER, tools=said.TOOLS, **said.json_schema(said.ANSWER_SCHEMA)),
+        tries=_one(
+            "tools with output",
+            messages.ASK_WEATHER,
+            tools=messages.TOOLS,
+            **messages.json_schema(messages.ANSWER_SCHEMA),
+        ),
         judge=judges.with_output,
         hinders=_takes_schemas,
     ),
@@ -368,7 +375,7 @@ QUESTIONS: tuple[Question, ...] = (
         asks="May a message be empty?",
         fields=("messages.takes_empty",),
         most=1,
-        tries=_one("empty", said.SILENT_SYSTEM),
+        tries=_one("empty", messages.SILENT_SYSTEM),
         judge=judges.empty,
     ),
     Question(
@@ -407,7 +414,7 @@ QUESTIONS: tuple[Question, ...] = (
     ),
     Question(
         name="usage",
-        asks="Where does usage stand?",
+        asks="Where is usage?",
         fields=("usage.paths", "usage.cached_paths", "usage.reasoning_paths"),
         most=0,
         tries=_none,
@@ -415,7 +422,7 @@ QUESTIONS: tuple[Question, ...] = (
     ),
     Question(
         name="cost",
-        asks="Where does the price of a call stand?",
+        asks="Where is the price of a call?",
         fields=("usage.cost_paths", "usage.cost_headers"),
         most=0,
         tries=_none,

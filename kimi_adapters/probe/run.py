@@ -32,7 +32,7 @@ Progress: TypeAlias = Callable[[str, int], None]
 
 _PLAIN = NO_OPTIONS
 _ENOUGH = 4096
-"""Tokens. Room for a short thought and an answer; what needs more is cut, and tells nothing."""
+"""Tokens. Room for a short thought and an answer; what needs more is cut, and shows nothing."""
 _LIMITS: tuple[JsonObject, ...] = ({"max_tokens": _ENOUGH}, {"max_completion_tokens": _ENOUGH}, {})
 #: After these, no further call would be answered.
 _FATAL = (err.AuthenticationError, err.QuotaExceededError)
@@ -69,7 +69,7 @@ def estimate(settings: Settings, model: str = NEAREST) -> Estimate:
 
 
 def _profile(settings: Settings, model: str) -> Profile:
-    # The spec is only what the server is compared with: the server itself says which ids it has.
+    # The spec is only what the server is compared with: the server itself lists its ids.
     profile = resolve(settings.host, model, {"models.id_form": None, **settings.overrides})
     if profile.host.codec != "chat":
         other = next(
@@ -126,7 +126,7 @@ def _listed(profile: Profile, transport: Transport) -> Profile:
         body, _ = wait(transport.get("/models", profile))
     except err.APIConnectionError:
         raise
-    except err.APIError:  # few servers lack the list; the first call will tell what is wrong
+    except err.APIError:  # few servers lack the list; the first call will show what is wrong
         return profile
     ids = [one["id"] for one in dig(body, "data") or () if isinstance(one, dict) and isinstance(one.get("id"), str)]
     same = [id for id in ids if (spec := models.find(id)) and spec.id == profile.model.id]
@@ -158,7 +158,7 @@ class _Run:
                 error = error or refused
                 continue
             if not answer.ok:
-                raise err.make(err.DecodeError, answer.words, host=self.seen.profile.host.name)
+                raise err.make(err.DecodeError, answer.error, host=self.seen.profile.host.name)
             self.seen.answers[question.name] = {question.name: answer}
             return
         assert error is not None
@@ -182,7 +182,7 @@ class _Run:
     def ask(self, question: Question) -> list[Finding]:
         """Return the findings of one question."""
         if why := question.hinders(self.seen):
-            return [Finding(question=question.name, says=f"Not asked: {why}")]
+            return [Finding(question=question.name, text=f"Not asked: {why}")]
         if question.name not in self.seen.answers:
             given = self.seen.answers.setdefault(question.name, {})
             for one in question.tries(self.seen):
@@ -197,7 +197,7 @@ class _Run:
     def _silences(self, question: Question) -> list[Finding]:
         """Return the failure, if any, of a question that has no findings of its own."""
         failed = [one for one in self.seen.answers[question.name].values() if not one.ok]
-        return [unknown(question.name, one.words) for one in failed[:1]]
+        return [unknown(question.name, one.error) for one in failed[:1]]
 
     def _answer(self, one: Try, question: str) -> Answer:
         """Make a call and return its answer, also when it was refused or failed."""

@@ -395,7 +395,7 @@ def test_a_switch_that_does_not_hold_beside_tools_is_said(monkeypatch):
         report = probe(settings(kimi))
 
     assert report.differences == {}
-    assert "It thought all the same with auto, none, required, named." in [one.says for one in report.findings]
+    assert "It thought all the same with auto, none, required, named." in [one.text for one in report.findings]
 
 
 def test_thoughts_in_the_text_are_found():
@@ -416,7 +416,7 @@ def test_calls_that_are_not_made_are_counted(monkeypatch):
     with altered(monkeypatch, "moonshot", answer=lambda data: data.replace(b"Tokyo", b"Kyoto")) as kimi:
         report = probe(settings(kimi))
 
-    said = [one.says for one in report.findings if one.question == "tool calls"]
+    said = [one.text for one in report.findings if one.question == "tool calls"]
     assert said == ["3 of 4 right; wrong: the right tool of several."]
 
 
@@ -461,7 +461,7 @@ def test_an_answer_that_the_limit_cut_tells_nothing(kimi):
 
     assert "token limit" in report.unknowns["thinking"]
     assert not {"thinking.default", "thinking.on", "thinking.off"} & set(report.fields)
-    assert "Not asked: It is not known how thinking is switched." in [one.says for one in report.findings]
+    assert "Not asked: It is not known how thinking is switched." in [one.text for one in report.findings]
 
 
 def test_after_a_key_is_refused_nothing_more_is_asked(monkeypatch):

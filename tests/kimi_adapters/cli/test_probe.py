@@ -28,16 +28,16 @@ def probed(kimi, local, *more, **environment):
     return kimi("probe", local.base_url, "--api-key-env", "MY_KEY", *more, MY_KEY=CANARY, COLUMNS="120", **environment)
 
 
-def test_it_says_what_it_does_and_what_is_otherwise_than_the_row(kimi, vllm):
+def test_it_prints_what_it_does_and_what_differs_from_the_spec(kimi, vllm):
     done = probed(kimi, vllm, "--host", "moonshot", "--model", "moonshotai/Kimi-K2.6", "--yes")
 
     assert done.returncode == 0
     assert "small calls to moonshotai/Kimi-K2.6" in done.stderr
     assert "about $0.0" in done.stderr
     assert "≠   reasoning.required" in done.stdout
-    assert "The spec says True." in done.stdout
+    assert "The spec has True." in done.stdout
     assert "=   thinking.default" in done.stdout
-    assert "? not settled" in done.stdout
+    assert "? not known" in done.stdout
 
 
 def test_the_row_can_be_pasted(kimi, vllm):
