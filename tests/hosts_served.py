@@ -17,11 +17,11 @@ from kimi_adapters.local_server import LocalKimi
 
 @dataclass(frozen=True)
 class Served:
-    """One host as the local server stands in for it.
+    """One host as the local server imitates it.
 
     Attributes:
         name: How a test calls it.
-        host: The host's row.
+        host: The host's spec.
         behaviour: What the local server is told.
         media: What it reads.
     """

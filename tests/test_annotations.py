@@ -68,21 +68,21 @@ def test_the_llm_for_objects_is_annotated_as_one() -> None:
 @pytest.fixture
 def with_spare(kimi: LocalKimi) -> Any:
     """A model that is overloaded, and one that answers in its place."""
-    first, spare = (
+    first, fallback = (
         ChatKimi(base_url=kimi.base_url, api_key=kimi.api_key, model=model, max_retries=0)
         for model in ("kimi-k2.6", "kimi-k3")
     )
     kimi.fail(1, status=429, type="engine_overloaded_error")
-    return first.with_fallbacks([spare])
+    return first.with_fallbacks([fallback])
 
 
-def test_tools_are_bound_to_a_model_and_to_its_spare(kimi: LocalKimi, with_spare: Any) -> None:
+def test_tools_are_bound_to_a_model_and_to_its_fallback(kimi: LocalKimi, with_spare: Any) -> None:
     answer = with_spare.bind_tools([get_weather]).invoke("Call get_weather for Paris.")
     assert [call["name"] for call in answer.tool_calls] == ["get_weather"]
     assert [request.body["tools"][0]["function"]["name"] for request in kimi.requests] == ["get_weather"] * 2
 
 
-def test_a_schema_is_asked_of_a_model_and_of_its_spare(kimi: LocalKimi, with_spare: Any) -> None:
+def test_a_schema_is_asked_of_a_model_and_of_its_fallback(kimi: LocalKimi, with_spare: Any) -> None:
     assert with_spare.with_structured_output(City).invoke("Alora is a city named Alora.") == City(name="Alora")
     assert [request.body["model"] for request in kimi.requests] == ["kimi-k2.6", "kimi-k3"]
 

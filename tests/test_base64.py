@@ -83,7 +83,7 @@ def test_a_picture_is_sent_in_one_form(kimi: LocalKimi, block: Any) -> None:
         DocumentBlock(url="data:text/plain,The%20wide%20world"),
     ],
 )
-def test_text_that_is_labelled_otherwise_is_told_as_text(kimi: LocalKimi, block: Any) -> None:
+def test_text_that_is_labelled_otherwise_is_sent_as_text(kimi: LocalKimi, block: Any) -> None:
     ask(kimi, block)
     assert first(kimi) == {"type": "text", "text": "The wide world"}
 
@@ -118,7 +118,7 @@ def test_an_address_of_megabytes_that_a_host_does_not_take_is_not_repeated(drive
     assert len(str(caught.value)) < 500
 
 
-def test_a_broken_picture_in_a_tools_result_is_told_and_stops_nothing(driver: Driver, kimi: LocalKimi) -> None:
+def test_a_broken_picture_in_a_tools_result_becomes_text_and_stops_nothing(driver: Driver, kimi: LocalKimi) -> None:
     call = ToolCall("look:0", "look", "{}")
     said = [
         Message("user", "What is it?"),

@@ -500,7 +500,7 @@ def test_a_swarm_goes_out_as_the_guide_has_it_and_is_said_to_be_unconfirmed(driv
     ]
 
 
-def test_a_swarm_that_the_user_knows_of_is_sent_without_a_word(driver: Driver, kimi: LocalKimi) -> None:
+def test_a_swarm_that_the_user_knows_of_is_sent_without_a_warning(driver: Driver, kimi: LocalKimi) -> None:
     model = make(driver, kimi, agent=AgentSwarm(), on_unsupported="error", overrides={"tools.agent_swarm": "yes"})
     driver.ask(model, "Hello")
     assert kimi.requests[-1].body["agent"] == {"type": "swarm"}

@@ -76,7 +76,7 @@ KEYS = ("reasoning", "reasoning_content", "reasoning_details")
     ],
     ids=["observed", "details", "a key", "no details"],
 )
-def test_details_go_back_as_they_came_where_the_row_says_so(
+def test_details_go_back_as_they_came_where_the_spec_has_it(
     driver: Driver, kimi: LocalKimi, facts: dict[str, Any], sent: dict[str, Any]
 ) -> None:
     """OpenRouter wants `reasoning_details` back "unmodified"; the local server checks none of it."""
@@ -241,7 +241,7 @@ def test_an_answer_that_was_cut_is_not_asked_for_again(driver: Driver, kimi: Loc
     assert len(kimi.requests) == 1
 
 
-def test_a_word_that_empty_answer_does_not_take_raises_before_any_io(driver: Driver, kimi: LocalKimi) -> None:
+def test_a_value_that_empty_answer_does_not_take_raises_before_any_io(driver: Driver, kimi: LocalKimi) -> None:
     with pytest.raises(ConfigError, match="'retry', 'promote' or 'keep'"):
         driver.ask(make(driver, kimi), "Say yes.", empty_answer="again")
     assert kimi.requests == []
@@ -284,9 +284,9 @@ def test_a_host_that_goes_on_refusing_is_not_asked_for_ever(driver: Driver, kimi
         {"overrides": {**FREE, "errors.refused_option": None}, "temperature": 0.3},
         {"extra_body": {"temperature": 0.3}},
     ],
-    ids=["errors are wanted", "the row names no words", "the user's own body"],
+    ids=["errors are wanted", "the spec has no such text", "the user's own body"],
 )
-def test_the_refusal_stands_where_nothing_may_be_left_out(
+def test_the_refusal_is_raised_where_nothing_may_be_left_out(
     driver: Driver, kimi: LocalKimi, more: dict[str, Any]
 ) -> None:
     with pytest.raises(BadRequestError, match="only 1 is allowed"):

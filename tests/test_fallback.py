@@ -41,7 +41,7 @@ from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
 
 HEAD = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1787685033, "model": "kimi-k2.6"}
-SPARE_KEY = "sk-canary-4711"
+FALLBACK_KEY = "sk-canary-4711"
 PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg=="
 
 
@@ -51,9 +51,9 @@ def streamed(request: pytest.FixtureRequest) -> Driver:
 
 
 @pytest.fixture
-def spare() -> Any:
+def fallback() -> Any:
     """Another server in Moonshot's dialect, so one that can continue."""
-    with LocalKimi(api_key=SPARE_KEY) as kimi:
+    with LocalKimi(api_key=FALLBACK_KEY) as kimi:
         yield kimi
 
 
@@ -119,11 +119,13 @@ def test_a_host_that_is_too_late_is_passed_over(driver: Driver, aimlapi: LocalKi
     assert told(answer)["fallbacks"][0]["error"].startswith("APITimeoutError")
 
 
-def test_headers_of_a_call_do_not_go_to_another_host(driver: Driver, kimi: LocalKimi, spare: LocalKimi) -> None:
+def test_headers_of_a_call_do_not_go_to_another_host(driver: Driver, kimi: LocalKimi, fallback: LocalKimi) -> None:
     kimi.fail(1, status=503)
-    driver.ask(make(driver, kimi, spare, extra_headers={"X-Team": SPARE_KEY}), "Hello", extra_headers={"X-Two": "2"})
+    driver.ask(
+        make(driver, kimi, fallback, extra_headers={"X-Team": FALLBACK_KEY}), "Hello", extra_headers={"X-Two": "2"}
+    )
     assert kimi.requests[-1].headers["x-two"] == "2"
-    assert not {"x-team", "x-two"} & spare.requests[-1].headers.keys()
+    assert not {"x-team", "x-two"} & fallback.requests[-1].headers.keys()
 
 
 def test_headers_of_a_call_go_along_to_the_same_host_once_more(driver: Driver, kimi: LocalKimi) -> None:
@@ -138,13 +140,13 @@ def test_a_fallback_model_that_is_no_name_is_an_error_at_construction(framework:
         framework.make(api_key="k", fallback_hosts=[{"host": "vllm", "model": model}])
 
 
-def test_media_beside_server_tools_are_uploaded_where_they_are_sent(driver: Driver, spare: LocalKimi) -> None:
+def test_media_beside_server_tools_are_uploaded_where_they_are_sent(driver: Driver, fallback: LocalKimi) -> None:
     with LocalKimi() as first:  # what was uploaded to it is remembered, so it is one of its own
         first.enqueue(status=503, json={"error": {"type": "engine_overloaded_error", "message": "busy"}})
-        model = make(driver, first, spare, upload_media=True, thinking=False, server_tools=["$web_search"])
+        model = make(driver, first, fallback, upload_media=True, thinking=False, server_tools=["$web_search"])
         driver.ask(model, [Message("user", (TextPart("What is this?"), ImagePart(PIXEL)))])
-    assert "/v1/files" in [r.path for r in spare.requests]
-    assert spare.requests[-1].error is None
+    assert "/v1/files" in [r.path for r in fallback.requests]
+    assert fallback.requests[-1].error is None
 
 
 def test_retries_come_first(driver: Driver, kimi: LocalKimi, aimlapi: LocalKimi) -> None:
@@ -171,7 +173,7 @@ def test_a_wrong_request_or_key_is_not_taken_elsewhere(
     assert aimlapi.requests == []
 
 
-def test_the_last_error_stands_when_all_fail(driver: Driver, kimi: LocalKimi, aimlapi: LocalKimi) -> None:
+def test_the_last_error_is_raised_when_all_fail(driver: Driver, kimi: LocalKimi, aimlapi: LocalKimi) -> None:
     kimi.fail(1)
     aimlapi.fail(1, status=500, type="server_error")
     with pytest.raises(InternalServerError, match="on aimlapi"):
@@ -179,21 +181,21 @@ def test_the_last_error_stands_when_all_fail(driver: Driver, kimi: LocalKimi, ai
 
 
 def test_the_third_is_asked_after_the_second(
-    driver: Driver, kimi: LocalKimi, aimlapi: LocalKimi, spare: LocalKimi
+    driver: Driver, kimi: LocalKimi, aimlapi: LocalKimi, fallback: LocalKimi
 ) -> None:
     kimi.fail(1)
     aimlapi.fail(1)
-    answer = driver.ask(make(driver, kimi, aimlapi, spare), "Hello")
+    answer = driver.ask(make(driver, kimi, aimlapi, fallback), "Hello")
     assert [f["host"] for f in told(answer)["fallbacks"]] == ["moonshot", "aimlapi"]
-    assert len(spare.requests) == 1
+    assert len(fallback.requests) == 1
 
 
 def test_a_host_that_cannot_be_asked_this_is_passed_over(
-    driver: Driver, kimi: LocalKimi, aimlapi: LocalKimi, spare: LocalKimi
+    driver: Driver, kimi: LocalKimi, aimlapi: LocalKimi, fallback: LocalKimi
 ) -> None:
     """AI/ML API takes no logprobs, which is an error here."""
     kimi.fail(1)
-    answer = driver.ask(make(driver, kimi, aimlapi, spare, on_unsupported="error"), "Hello", logprobs=True)
+    answer = driver.ask(make(driver, kimi, aimlapi, fallback, on_unsupported="error"), "Hello", logprobs=True)
     first, second = told(answer)["fallbacks"]
     assert (first["host"], second["host"], aimlapi.requests) == ("moonshot", "aimlapi", [])
     assert second["error"].startswith("UnsupportedError: logprobs=True is not sent")
@@ -214,27 +216,27 @@ def test_none_for_one_call(driver: Driver, kimi: LocalKimi, aimlapi: LocalKimi) 
 
 
 def test_one_line_is_logged_without_a_key(
-    driver: Driver, kimi: LocalKimi, spare: LocalKimi, caplog: pytest.LogCaptureFixture
+    driver: Driver, kimi: LocalKimi, fallback: LocalKimi, caplog: pytest.LogCaptureFixture
 ) -> None:
     kimi.fail(1, message=f"busy with {kimi.api_key}")
     with caplog.at_level(logging.DEBUG, logger="kimi_core"):
-        driver.ask(make(driver, kimi, spare), "Hello")
+        driver.ask(make(driver, kimi, fallback), "Hello")
     said = [r for r in caplog.records if r.name == "kimi_core.client.fallback"]
     assert [r.levelno for r in said] == [logging.WARNING]
     assert said[0].getMessage().startswith("moonshot failed, moonshot is next: OverloadedError")
-    assert not [r for r in caplog.records if kimi.api_key in r.getMessage() or SPARE_KEY in r.getMessage()]
+    assert not [r for r in caplog.records if kimi.api_key in r.getMessage() or FALLBACK_KEY in r.getMessage()]
 
 
 # -------------------------------------------------------------------------------------- a stream that has begun
 
 
-def test_a_broken_stream_is_continued(streamed: Driver, kimi: LocalKimi, spare: LocalKimi) -> None:
+def test_a_broken_stream_is_continued(streamed: Driver, kimi: LocalKimi, fallback: LocalKimi) -> None:
     kimi.enqueue(**broken(delta(content="The ship "), delta(content="came ")))
-    spare.enqueue(text="in at noon.", usage={"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14})
-    answer = streamed.ask(make(streamed, kimi, spare, max_tokens=100), "When did it come?")
+    fallback.enqueue(text="in at noon.", usage={"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14})
+    answer = streamed.ask(make(streamed, kimi, fallback, max_tokens=100), "When did it come?")
     assert (answer.text, answer.total_tokens, answer.finish_reason) == ("The ship came in at noon.", 14, "stop")
     assert told(answer)["fallbacks"][0]["error"].startswith("APIConnectionError")
-    asked = spare.requests[-1].body
+    asked = fallback.requests[-1].body
     assert asked["messages"] == [
         {"role": "user", "content": "When did it come?"},
         {"role": "assistant", "content": "The ship came ", "partial": True},
@@ -242,39 +244,43 @@ def test_a_broken_stream_is_continued(streamed: Driver, kimi: LocalKimi, spare: 
     assert asked["max_completion_tokens"] == 97  # what is left of it, at four characters a token
 
 
-def test_an_answer_that_the_user_began_goes_on_from_both(streamed: Driver, kimi: LocalKimi, spare: LocalKimi) -> None:
+def test_an_answer_that_the_user_began_goes_on_from_both(
+    streamed: Driver, kimi: LocalKimi, fallback: LocalKimi
+) -> None:
     kimi.enqueue(**broken(delta(content="ship ")))
-    spare.enqueue(text="came.")
+    fallback.enqueue(text="came.")
     request = Request(
         messages=[Message("user", "Well?"), Message("assistant", "The ", partial=True)], model="kimi-k2.6"
     )
-    client = KimiClient(**place(kimi), max_retries=0, fallback_hosts=[place(spare)])
+    client = KimiClient(**place(kimi), max_retries=0, fallback_hosts=[place(fallback)])
     assert "".join(getattr(e, "text", "") for e in client.stream(request)) == "ship came."
-    assert spare.requests[-1].body["messages"][-1]["content"] == "The ship "
+    assert fallback.requests[-1].body["messages"][-1]["content"] == "The ship "
 
 
-def test_vllms_way_of_continuing_is_used_there(streamed: Driver, kimi: LocalKimi, spare: LocalKimi) -> None:
+def test_vllms_way_of_continuing_is_used_there(streamed: Driver, kimi: LocalKimi, fallback: LocalKimi) -> None:
     kimi.enqueue(**broken(delta(content="One, ")))
-    spare.enqueue(text="two.", unchecked=True)
+    fallback.enqueue(text="two.", unchecked=True)
     model = streamed.make(
-        **place(kimi), max_retries=0, fallback_hosts=[place(spare, host="vllm", model="Kimi-K2.6-int4")]
+        **place(kimi), max_retries=0, fallback_hosts=[place(fallback, host="vllm", model="Kimi-K2.6-int4")]
     )
     answer = streamed.ask(model, "Count")
-    body = spare.requests[-1].body
+    body = fallback.requests[-1].body
     assert (answer.text, told(answer)["host"], body["model"]) == ("One, two.", "vllm", "Kimi-K2.6-int4")
     assert (body["continue_final_message"], body["add_generation_prompt"]) == (True, False)
 
 
-def test_an_error_inside_a_stream_is_taken_elsewhere_too(streamed: Driver, kimi: LocalKimi, spare: LocalKimi) -> None:
+def test_an_error_inside_a_stream_is_taken_elsewhere_too(
+    streamed: Driver, kimi: LocalKimi, fallback: LocalKimi
+) -> None:
     overloaded = {"error": {"message": "The engine is currently overloaded", "type": "engine_overloaded_error"}}
     kimi.enqueue(sse=[delta(content="One, "), overloaded], done=False)
-    spare.enqueue(text="two.")
-    answer = streamed.ask(make(streamed, kimi, spare), "Count")
+    fallback.enqueue(text="two.")
+    answer = streamed.ask(make(streamed, kimi, fallback), "Count")
     assert answer.text == "One, two."
     assert told(answer)["fallbacks"][0]["error"].startswith("OverloadedError")
 
 
-def test_before_the_first_word_the_question_is_asked_anew(
+def test_before_the_first_text_the_question_is_asked_anew(
     streamed: Driver, kimi: LocalKimi, aimlapi: LocalKimi
 ) -> None:
     """Nothing but thinking has come: there is nothing to continue, and any host will do."""
@@ -285,7 +291,7 @@ def test_before_the_first_word_the_question_is_asked_anew(
     assert [m["role"] for m in aimlapi.requests[-1].body["messages"]] == ["user"]
 
 
-def test_the_error_stands_where_the_next_host_cannot_continue(
+def test_the_error_is_raised_where_the_next_host_cannot_continue(
     streamed: Driver, kimi: LocalKimi, aimlapi: LocalKimi
 ) -> None:
     kimi.enqueue(**broken(delta(content="The ship ")))
@@ -296,16 +302,16 @@ def test_the_error_stands_where_the_next_host_cannot_continue(
 
 
 def test_a_host_that_can_continue_is_found_behind_one_that_cannot(
-    streamed: Driver, kimi: LocalKimi, aimlapi: LocalKimi, spare: LocalKimi
+    streamed: Driver, kimi: LocalKimi, aimlapi: LocalKimi, fallback: LocalKimi
 ) -> None:
     kimi.enqueue(**broken(delta(content="The ship ")))
-    spare.enqueue(text="came.")
-    answer = streamed.ask(make(streamed, kimi, aimlapi, spare), "Well?")
+    fallback.enqueue(text="came.")
+    answer = streamed.ask(make(streamed, kimi, aimlapi, fallback), "Well?")
     assert answer.text == "The ship came."
     assert [f["host"] for f in told(answer)["fallbacks"]] == ["moonshot", "aimlapi"]
 
 
-def test_the_error_stands_when_tool_calls_have_begun(streamed: Driver, kimi: LocalKimi, spare: LocalKimi) -> None:
+def test_the_error_is_raised_when_tool_calls_have_begun(streamed: Driver, kimi: LocalKimi, fallback: LocalKimi) -> None:
     def look(city: str) -> str:
         """Look a city up."""
         return city
@@ -313,44 +319,44 @@ def test_the_error_stands_when_tool_calls_have_begun(streamed: Driver, kimi: Loc
     call = {"index": 0, "id": "look:0", "type": "function", "function": {"name": "look", "arguments": '{"ci'}}
     kimi.enqueue(**broken(delta(content="I look."), delta(tool_calls=[call])))
     with pytest.raises(APIConnectionError) as caught:
-        streamed.ask(make(streamed, kimi, spare), "Look Paris up", tools=[look])
+        streamed.ask(make(streamed, kimi, fallback), "Look Paris up", tools=[look])
     assert (caught.value.partial.text, caught.value.partial.tool_calls[0].name) == ("I look.", "look")
-    assert spare.requests == []
+    assert fallback.requests == []
 
 
 def test_all_that_came_is_in_the_error_when_the_rest_breaks_too(
-    streamed: Driver, kimi: LocalKimi, spare: LocalKimi
+    streamed: Driver, kimi: LocalKimi, fallback: LocalKimi
 ) -> None:
     kimi.enqueue(**broken(delta(content="One, ")))
-    spare.enqueue(**broken(delta(content="two, ")))
+    fallback.enqueue(**broken(delta(content="two, ")))
     with pytest.raises(APIConnectionError) as caught:
-        streamed.ask(make(streamed, kimi, spare), "Count")
+        streamed.ask(make(streamed, kimi, fallback), "Count")
     assert caught.value.partial.text == "One, two, "
 
 
-def test_what_a_failed_part_cost_is_added(streamed: Driver, kimi: LocalKimi, spare: LocalKimi) -> None:
+def test_what_a_failed_part_cost_is_added(streamed: Driver, kimi: LocalKimi, fallback: LocalKimi) -> None:
     usage = {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12}
     kimi.enqueue(**broken(delta(content="One, "), {**HEAD, "choices": [], "usage": usage}))
-    spare.enqueue(text="two.", usage={"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 15})
+    fallback.enqueue(text="two.", usage={"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 15})
     budget = Budget(tokens=1000)
-    answer = streamed.ask(make(streamed, kimi, spare, budget=budget), "Count")
+    answer = streamed.ask(make(streamed, kimi, fallback, budget=budget), "Count")
     assert (answer.text, answer.input_tokens, answer.output_tokens) == ("One, two.", 22, 5)
     assert answer.cost_usd == pytest.approx((22 * 0.95 + 5 * 4.0) / 1_000_000)
     assert (budget.spent.tokens, budget.spent.steps) == (27, 2)
 
 
-def test_rounds_with_server_tools_go_on_elsewhere(kimi: LocalKimi, spare: LocalKimi) -> None:
+def test_rounds_with_server_tools_go_on_elsewhere(kimi: LocalKimi, fallback: LocalKimi) -> None:
     call = {"name": "$web_search", "arguments": {"q": "tea"}, "type": "builtin_function"}
     request = Request(messages=[Message("user", "Search tea")], model="kimi-k3", tools=(to_tool(web_search()),))
     for stream in (False, True):
         kimi.reset()
         kimi.fail(1)
-        spare.enqueue(tool_calls=[call])
+        fallback.enqueue(tool_calls=[call])
         kimi.enqueue(text="Tea it is.")
-        client = KimiClient(**place(kimi), max_retries=0, fallback_hosts=[place(spare)])
+        client = KimiClient(**place(kimi), max_retries=0, fallback_hosts=[place(fallback)])
         end = list(client.stream(request))[-1] if stream else client.complete(request)
         assert ([f["host"] for f in end.fallbacks], end.host) == (["moonshot"], "moonshot")
-        assert len(spare.requests) == 1 + stream
+        assert len(fallback.requests) == 1 + stream
 
 
 # ---------------------------------------------------------------------------------------------- models and keys
@@ -375,22 +381,22 @@ def test_a_name_alone_takes_the_hosts_own_key_and_address(
     assert told(driver.ask(model, "Hello", timeout=30))["host"] == "aimlapi"
 
 
-def test_a_row_of_ones_own_will_do(driver: Driver, kimi: LocalKimi, spare: LocalKimi) -> None:
-    spec = HostSpec(name="mine", title="Mine", address=Address(base_url=spare.base_url, key_required=False))
-    spare.enqueue(text="Yes.", unchecked=True)
+def test_a_spec_of_ones_own_will_do(driver: Driver, kimi: LocalKimi, fallback: LocalKimi) -> None:
+    spec = HostSpec(name="mine", title="Mine", address=Address(base_url=fallback.base_url, key_required=False))
+    fallback.enqueue(text="Yes.", unchecked=True)
     kimi.fail(1)
-    keyed = {"host": spec, "api_key": SPARE_KEY}
+    keyed = {"host": spec, "api_key": FALLBACK_KEY}
     answer = driver.ask(driver.make(**place(kimi), max_retries=0, fallback_hosts=[keyed]), "Hello")
     assert told(answer)["host"] == "mine"
 
 
-def test_headers_and_facts_of_the_first_host_stay_there(driver: Driver, kimi: LocalKimi, spare: LocalKimi) -> None:
+def test_headers_and_facts_of_the_first_host_stay_there(driver: Driver, kimi: LocalKimi, fallback: LocalKimi) -> None:
     words: Any = {"default_headers": {"X-Secret": "1"}, "overrides": {"partial.message": None}}
     kimi.fail(1)
-    driver.ask(make(driver, kimi, spare, **words), "Hello")
+    driver.ask(make(driver, kimi, fallback, **words), "Hello")
     assert kimi.requests[-1].headers["x-secret"] == "1"
-    assert "x-secret" not in spare.requests[-1].headers
-    assert spare.requests[-1].status == 200  # with a key of its own
+    assert "x-secret" not in fallback.requests[-1].headers
+    assert fallback.requests[-1].status == 200  # with a key of its own
 
 
 @pytest.mark.parametrize(
@@ -422,20 +428,20 @@ def test_what_is_wrong_with_a_fallback_host_is_found_at_construction(
     [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m)), lambda m: m.model_copy()],
     ids=["deep", "pickle", ""],
 )
-def test_copies_and_pickles_keep_them(cls: Any, again: Any, kimi: LocalKimi, spare: LocalKimi) -> None:
-    model = again(cls(**place(kimi), max_retries=0, fallback_hosts=[place(spare)]))
+def test_copies_and_pickles_keep_them(cls: Any, again: Any, kimi: LocalKimi, fallback: LocalKimi) -> None:
+    model = again(cls(**place(kimi), max_retries=0, fallback_hosts=[place(fallback)]))
     kimi.fail(1)
     model.invoke("Hello") if cls is ChatKimi else model.complete("Hello")
-    assert len(spare.requests) == 1
+    assert len(fallback.requests) == 1
 
 
 @pytest.mark.parametrize("cls", [ChatKimi, KimiLLM])
 def test_a_key_of_the_environment_is_not_pickled(
-    cls: Any, kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch, spare: LocalKimi
+    cls: Any, kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch, fallback: LocalKimi
 ) -> None:
-    monkeypatch.setenv("AIMLAPI_API_KEY", SPARE_KEY)
+    monkeypatch.setenv("AIMLAPI_API_KEY", FALLBACK_KEY)
     pickled = pickle.dumps(cls(**place(kimi), fallback_hosts=["aimlapi"]))
-    assert SPARE_KEY.encode() not in pickled
+    assert FALLBACK_KEY.encode() not in pickled
     monkeypatch.setenv("AIMLAPI_API_KEY", "sk-another-key")
     again = pickle.loads(pickled)
     client = again._client
@@ -443,18 +449,18 @@ def test_a_key_of_the_environment_is_not_pickled(
 
 
 @pytest.mark.parametrize("cls", [ChatKimi, KimiLLM])
-def test_a_copy_can_have_others_or_none(cls: Any, kimi: LocalKimi, spare: LocalKimi) -> None:
-    model = cls(**place(kimi), max_retries=0).model_copy(update={"fallback_hosts": [place(spare)]})
+def test_a_copy_can_have_others_or_none(cls: Any, kimi: LocalKimi, fallback: LocalKimi) -> None:
+    model = cls(**place(kimi), max_retries=0).model_copy(update={"fallback_hosts": [place(fallback)]})
     none = model.model_copy(update={"fallback_hosts": None})
     kimi.fail(2)
     model.invoke("Hello") if cls is ChatKimi else model.complete("Hello")
     with pytest.raises(OverloadedError):
         none.invoke("Hello") if cls is ChatKimi else none.complete("Hello")
-    assert len(spare.requests) == 1
+    assert len(fallback.requests) == 1
 
 
-def test_dumps_name_them_without_keys(kimi: LocalKimi, spare: LocalKimi) -> None:
-    hosts = [place(spare, default_headers={"X-Token": "4711-token"}, timeout=5)]
+def test_dumps_name_them_without_keys(kimi: LocalKimi, fallback: LocalKimi) -> None:
+    hosts = [place(fallback, default_headers={"X-Token": "4711-token"}, timeout=5)]
     model, llm = (cls(**place(kimi), fallback_hosts=hosts) for cls in (ChatKimi, KimiLLM))
     for said in (
         dumps(model),
@@ -465,10 +471,10 @@ def test_dumps_name_them_without_keys(kimi: LocalKimi, spare: LocalKimi) -> None
         str(model._identifying_params),
     ):
         assert "4711" not in said
-    assert llm.to_dict()["fallback_hosts"] == [{"host": "moonshot", "base_url": spare.base_url, "timeout": 5}]
+    assert llm.to_dict()["fallback_hosts"] == [{"host": "moonshot", "base_url": fallback.base_url, "timeout": 5}]
     said = (
         dumps(model)
-        .replace(spare.base_url, "http://localhost:8000/v1")
+        .replace(fallback.base_url, "http://localhost:8000/v1")
         .replace('{"host": "moonshot"', '{"host": "vllm"')
     )
     with pytest.warns(LangChainBetaWarning):
@@ -478,10 +484,10 @@ def test_dumps_name_them_without_keys(kimi: LocalKimi, spare: LocalKimi) -> None
     assert again.fallback_hosts[0]["host"] is HOSTS["vllm"]
 
 
-def test_traces_do_not_see_keys(kimi: LocalKimi, spare: LocalKimi) -> None:
+def test_traces_do_not_see_keys(kimi: LocalKimi, fallback: LocalKimi) -> None:
     collector = RunCollectorCallbackHandler()
     kimi.fail(1)
     ChatKimi(**place(kimi), max_retries=0).invoke(
-        "Hello", fallback_hosts=[place(spare)], config={"callbacks": [collector]}
+        "Hello", fallback_hosts=[place(fallback)], config={"callbacks": [collector]}
     )
-    assert SPARE_KEY not in str(collector.traced_runs[0].__dict__)
+    assert FALLBACK_KEY not in str(collector.traced_runs[0].__dict__)

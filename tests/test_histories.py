@@ -64,7 +64,7 @@ def test_an_empty_turn_is_left_out(driver: Driver, kimi: LocalKimi, history: lis
     assert [message["role"] for message in sent(kimi)] == roles
 
 
-def test_an_empty_turn_is_said_once(driver: Driver, kimi: LocalKimi) -> None:
+def test_an_empty_turn_warns_once(driver: Driver, kimi: LocalKimi) -> None:
     model = made(driver, kimi)
     with pytest.warns(KimiWarning, match="a message without content"):
         driver.ask(model, [Message("system", ""), USER])
@@ -100,14 +100,14 @@ def test_an_empty_system_message_stays_where_the_host_takes_it(kimi: LocalKimi) 
 # ------------------------------------------------------------------------------------- empty results of tools
 
 
-def test_an_empty_result_is_said_in_the_words_of_the_hosts_own_clients(driver: Driver, kimi: LocalKimi) -> None:
+def test_an_empty_result_is_sent_as_the_hosts_own_clients_do(driver: Driver, kimi: LocalKimi) -> None:
     with pytest.warns(KimiWarning, match="a tool's result was empty"):
         driver.ask(made(driver, kimi), [USER, CALLING, Message("tool", "", tool_call_id="look:0")])
     assert sent(kimi)[-1] == {"role": "tool", "tool_call_id": "look:0", "content": "Tool output is empty."}
 
 
 @both
-def test_an_empty_result_stays_empty_where_no_row_says_otherwise(driver: Driver, kimi: LocalKimi) -> None:
+def test_an_empty_result_stays_empty_by_default(driver: Driver, kimi: LocalKimi) -> None:
     kimi.enqueue(text="Nothing.", unchecked=True)
     driver.ask(made(driver, kimi, host="vllm"), [USER, CALLING, Message("tool", "", tool_call_id="look:0")])
     assert kimi.requests[-1].body["messages"][-1]["content"] == ""
@@ -211,7 +211,7 @@ def run(driver: Driver, model: Any, messages: Sequence[Any]) -> Any:
 
 @both
 @pytest.mark.parametrize("case", UNTAKEN.values(), ids=UNTAKEN)
-def test_what_a_tool_returned_and_the_host_cannot_take_is_told_in_text(
+def test_what_a_tool_returned_and_the_host_cannot_take_is_sent_as_text(
     driver: Driver, kimi: LocalKimi, case: tuple[dict[str, Any], Any, str]
 ) -> None:
     model = made(driver, kimi)
@@ -254,7 +254,7 @@ def test_a_pdf_of_a_tool_is_extracted_where_that_is_asked_for(driver: Driver, ki
     assert "The harbour is 14 m deep." in sent(kimi)[-1]["content"][1]["text"]
 
 
-def test_a_scan_of_a_tool_is_told_in_text_though_extracting_was_asked_for(driver: Driver, kimi: LocalKimi) -> None:
+def test_a_scan_of_a_tool_is_sent_as_text_though_extracting_was_asked_for(driver: Driver, kimi: LocalKimi) -> None:
     with pytest.warns(KimiWarning, match="cannot take what a tool returned"):
         run(driver, made(driver, kimi, documents="extract"), returned(driver, document(PDF)))
     assert sent(kimi)[-1]["content"][1]["text"].startswith(
@@ -276,7 +276,7 @@ def test_an_address_that_could_not_be_fetched_is_not_asked_for_in_every_turn(dri
 
 
 @both
-def test_a_picture_of_a_tool_is_told_in_text_where_none_is_read(driver: Driver, aimlapi: LocalKimi) -> None:
+def test_a_picture_of_a_tool_is_sent_as_text_where_none_is_read(driver: Driver, aimlapi: LocalKimi) -> None:
     png = io.BytesIO()
     Image.new("RGB", (8, 8)).save(png, "png")
     case = (

@@ -222,7 +222,7 @@ def parsed(whole: Any) -> Any:
 
 
 @pytest.mark.parametrize("driver", STREAMED, **by_name)
-def test_a_second_answer_in_a_stream_is_not_mixed_into_the_first_and_is_said(driver: Driver, kimi: LocalKimi) -> None:
+def test_a_second_answer_in_a_stream_is_not_mixed_into_the_first_and_warns(driver: Driver, kimi: LocalKimi) -> None:
     both = frame({"content": "two"})
     both["choices"].append({"index": 1, "delta": {"content": "ones"}})
     chunks = [frame({"content": "One "}), frame({"content": "Another"}, index=1), both, frame({}, "stop", usage=USAGE)]
@@ -343,7 +343,7 @@ def test_reading_an_error_page_takes_no_more_than_its_length(page: str) -> None:
         ("<html><title></title><body>It is <i>down</i>.<script>never closed", "It is down."),
     ],
 )
-def test_an_error_page_is_told_by_its_title_or_its_text(page: str, said: str) -> None:
+def test_an_error_page_is_shown_by_its_title_or_its_text(page: str, said: str) -> None:
     assert f": {said}" in str(error_from_status(502, page, {}, MOONSHOT))
 
 
@@ -377,7 +377,7 @@ def test_a_body_without_end_is_read_to_a_limit(driver: Driver, kimi: LocalKimi, 
 
 
 @pytest.mark.usefixtures("small")
-def test_an_error_page_without_end_is_read_to_a_limit_and_told(driver: Driver, kimi: LocalKimi) -> None:
+def test_an_error_page_without_end_is_read_to_a_limit_and_shown(driver: Driver, kimi: LocalKimi) -> None:
     page = b"<html><title>Bad gateway</title>" + 2_000_000 * b"x"
     kimi.enqueue(raw=page, content_type="text/html", status=502, unchecked=True)
     came = ask(driver, kimi)

@@ -1,4 +1,4 @@
-"""Hosts and models are rows: one row is enough for both frameworks."""
+"""Hosts and models are specs: one spec is enough for both frameworks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kimi_adapters.local_server import LocalKimi
 from kimi_core import HOSTS, MODELS, Address, HostSpec, KimiWarning, ModelIds, ModelSpec, ThinkingRules, resolve
 
 
-def test_a_host_is_one_row(driver: Driver, kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_is_one_spec(driver: Driver, kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = HostSpec(
         name="acme",
         title="ACME Inference",
@@ -71,7 +71,7 @@ def test_a_model_takes_three_lines(driver: Driver, kimi: LocalKimi, monkeypatch:
     assert kimi.requests[-1].body["model"] == "kimi-k9"
 
 
-def test_a_row_of_ones_own_needs_no_registration(driver: Driver, kimi: LocalKimi) -> None:
+def test_a_spec_of_ones_own_needs_no_registration(driver: Driver, kimi: LocalKimi) -> None:
     spec = dataclasses.replace(
         HOSTS["moonshot"],
         name="proxy",
@@ -80,7 +80,7 @@ def test_a_row_of_ones_own_needs_no_registration(driver: Driver, kimi: LocalKimi
     assert driver.ask(driver.make(host=spec, api_key=kimi.api_key), "Hello").text
 
 
-def test_the_address_in_a_row_of_ones_own_holds(
+def test_the_address_in_a_spec_of_ones_own_holds(
     driver: Driver, kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MOONSHOT_BASE_URL", "https://elsewhere.example/v1")
@@ -90,7 +90,7 @@ def test_the_address_in_a_row_of_ones_own_holds(
     assert driver.ask(driver.make(host=spec, api_key=kimi.api_key), "Hello").text
 
 
-def test_a_model_is_one_row(driver: Driver, kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_is_one_spec(driver: Driver, kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = ModelSpec(
         id="kimi-k9", spellings="kimi-k9", context=9_000_000, default_output=90_000, thinking="always", efforts=("low", "wild")
     )  # fmt: skip
@@ -118,7 +118,7 @@ def test_an_unknown_model_passes_through_with_one_warning(driver: Driver, kimi: 
 
 
 @pytest.mark.parametrize("spec", HOSTS.values(), ids=list(HOSTS))
-def test_a_host_row_says_where_its_facts_come_from(spec: HostSpec) -> None:
+def test_a_host_spec_names_where_its_facts_come_from(spec: HostSpec) -> None:
     assert spec.source
     assert HOSTS[spec.name] is spec
     assert set(spec.per_model) <= set(MODELS)
@@ -127,7 +127,7 @@ def test_a_host_row_says_where_its_facts_come_from(spec: HostSpec) -> None:
 
 
 @pytest.mark.parametrize("spec", HOSTS.values(), ids=list(HOSTS))
-def test_a_host_row_can_be_resolved_for_every_model(spec: HostSpec) -> None:
+def test_a_host_spec_can_be_resolved_for_every_model(spec: HostSpec) -> None:
     for model in MODELS:
         profile = resolve(spec, model)
         assert profile.model.id == model
@@ -136,7 +136,7 @@ def test_a_host_row_can_be_resolved_for_every_model(spec: HostSpec) -> None:
 
 
 @pytest.mark.parametrize("spec", MODELS.values(), ids=list(MODELS))
-def test_a_model_row_says_where_its_facts_come_from(spec: ModelSpec) -> None:
+def test_a_model_spec_names_where_its_facts_come_from(spec: ModelSpec) -> None:
     assert spec.source
     assert MODELS[spec.id] is spec
 

@@ -1,4 +1,4 @@
-"""Files of this machine, in both frameworks: the program's own words open one, and no text in a message does."""
+"""Files of this machine, in both frameworks: the program's own paths open one, and no text in a message does."""
 
 from __future__ import annotations
 

@@ -324,14 +324,14 @@ def test_the_error_of_a_host_keeps_its_whole_body(driver: Driver, kimi: LocalKim
 
 @pytest.mark.parametrize("driver", INVOKED, **by_name)
 @pytest.mark.parametrize("key", ["Bearer sk-secret", "bearer sk-secret"])
-def test_a_key_with_the_word_bearer_is_an_error_that_says_so(driver: Driver, kimi: LocalKimi, key: str) -> None:
+def test_a_key_that_begins_with_bearer_is_an_error_with_the_reason(driver: Driver, kimi: LocalKimi, key: str) -> None:
     error = check(lambda: driver.make(base_url=kimi.base_url, api_key=key))
     assert "give the key alone" in str(error)
     assert "secret" not in str(error)
 
 
 @pytest.mark.parametrize("driver", INVOKED, **by_name)
-def test_a_key_with_a_character_that_is_not_seen_is_an_error_that_says_so(driver: Driver, kimi: LocalKimi) -> None:
+def test_a_key_with_a_character_that_is_not_seen_is_an_error_with_the_reason(driver: Driver, kimi: LocalKimi) -> None:
     error = check(lambda: driver.make(base_url=kimi.base_url, api_key="sk-sec\u200bret"))
     assert "some that are not seen" in str(error)
     assert "sk-" not in str(error)

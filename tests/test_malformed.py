@@ -47,7 +47,7 @@ UNSAYABLE = {
 
 @pytest.mark.parametrize("schema", UNSAYABLE.values(), ids=UNSAYABLE)
 @pytest.mark.parametrize("as_what", ["tool", "output"])
-def test_a_schema_that_json_cannot_say_is_an_error_that_names_it(kimi: LocalKimi, schema: Any, as_what: str) -> None:
+def test_a_schema_that_json_cannot_hold_is_an_error_that_names_it(kimi: LocalKimi, schema: Any, as_what: str) -> None:
     request = Request(
         messages=[Message("user", "Fill it.")],
         model="kimi-k2.6",
@@ -136,13 +136,13 @@ def answered(result: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("kind", ["tool_use", "function_call", "reasoning", "thinking"])
-def test_a_result_that_only_looks_like_a_call_or_a_thought_is_told(kimi: LocalKimi, kind: str) -> None:
+def test_a_result_that_only_looks_like_a_call_or_a_thought_is_sent(kimi: LocalKimi, kind: str) -> None:
     ChatKimi(**given(kimi)).invoke(answered([{"type": kind, "name": "seen in a log"}]))
     assert "seen in a log" in str(kimi.requests[-1].body["messages"][-1])
 
 
 @pytest.mark.parametrize("result", [{"a": object()}, {"a": b"\xff"}, {"a": deep(3000, lambda inner: [inner])}])
-def test_a_result_that_json_cannot_say_is_told_as_python_shows_it(kimi: LocalKimi, result: Any) -> None:
+def test_a_result_that_json_cannot_hold_is_sent_as_python_shows_it(kimi: LocalKimi, result: Any) -> None:
     ChatKimi(**given(kimi)).invoke(answered([result]))
     assert kimi.requests[-1].body["messages"][-1]["content"][0]["text"].startswith("{'a': ")
 
@@ -151,7 +151,7 @@ def test_a_result_that_json_cannot_say_is_told_as_python_shows_it(kimi: LocalKim
 @pytest.mark.parametrize(
     "value", [object(), b"\xff", deep(3000, lambda inner: [inner])], ids=["object", "bytes", "deep"]
 )
-def test_arguments_that_json_cannot_say_are_an_error(driver: Any, kimi: LocalKimi, value: Any) -> None:
+def test_arguments_that_json_cannot_hold_are_an_error(driver: Any, kimi: LocalKimi, value: Any) -> None:
     model = driver.make(**given(kimi))
     said: list[Any]
     if driver.framework == "langchain":
@@ -215,7 +215,7 @@ UNTRACEABLE: list[Any] = [
 @pytest.mark.parametrize("driver", LANGCHAIN, **by_name)
 @pytest.mark.parametrize("block", UNTRACEABLE, ids=str)
 @pytest.mark.filterwarnings("ignore::kimi_core.KimiWarning")
-def test_a_block_at_which_traces_fail_is_an_error_of_the_users_and_told_of_a_tools(
+def test_a_block_at_which_traces_fail_is_an_error_of_the_users_and_sent_of_a_tools(
     driver: Any, kimi: LocalKimi, block: Any
 ) -> None:
     model = driver.make(**given(kimi))
@@ -229,7 +229,7 @@ def test_a_block_at_which_traces_fail_is_an_error_of_the_users_and_told_of_a_too
 
 
 @pytest.mark.parametrize("driver", LANGCHAIN, **by_name)
-def test_base64_without_a_mime_type_is_what_its_bytes_say(driver: Any, kimi: LocalKimi) -> None:
+def test_base64_without_a_mime_type_is_what_its_bytes_are(driver: Any, kimi: LocalKimi) -> None:
     driver._run(driver.make(**given(kimi)), [HumanMessage([{"type": "image", "base64": PNG}, "What is it?"])], {})
     picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
     assert kimi.requests[-1].body["messages"][-1]["content"][0] == picture

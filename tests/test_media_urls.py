@@ -77,7 +77,7 @@ MESSAGES: dict[str, list[Any]] = {
 }
 
 
-def test_an_address_that_is_none_is_said_before_the_host_is_asked(driver: Driver, kimi: LocalKimi) -> None:
+def test_an_address_that_is_none_raises_before_the_host_is_asked(driver: Driver, kimi: LocalKimi) -> None:
     what = () if driver.framework == "langchain" else ("chat",)
     with pytest.raises(MediaError, match="is no http address"):
         cast(Any, driver)._run(make(driver, kimi, documents="extract"), *what, MESSAGES[driver.framework], {})
@@ -156,7 +156,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_what_cannot_be_sent_is_said_before_the_host_is_asked(
+def test_what_cannot_be_sent_raises_before_the_host_is_asked(
     driver: Driver, kimi: LocalKimi, files: FileServer, case: str
 ) -> None:
     served, words = BAD[case]
@@ -197,12 +197,12 @@ def test_large_media_are_uploaded_once(driver: Driver, kimi: LocalKimi, files: F
     assert sent(kimi) == [f"ms://{stored.id}"]
 
 
-def test_the_words_can_be_said_for_a_call(driver: Driver, kimi: LocalKimi) -> None:
+def test_the_options_can_be_given_for_a_call(driver: Driver, kimi: LocalKimi) -> None:
     driver.ask(make(driver, kimi), seen(ImagePart(PNG_URL)), upload_media=True)
     assert len(kimi.files.all()) == 1
 
 
-def test_the_words_travel_with_a_pickled_model(driver: Driver, kimi: LocalKimi, files: FileServer) -> None:
+def test_the_options_travel_with_a_pickled_model(driver: Driver, kimi: LocalKimi, files: FileServer) -> None:
     model = make(driver, kimi, upload_media=True, documents="extract")
     again = pickle.loads(pickle.dumps(model))
     assert (again.fetch_media, again.upload_media, again.documents) == (True, True, "extract")
@@ -210,6 +210,6 @@ def test_the_words_travel_with_a_pickled_model(driver: Driver, kimi: LocalKimi, 
     assert len(kimi.files.all()) == 1
 
 
-def test_a_word_of_no_meaning_is_refused(framework: Driver) -> None:
+def test_a_value_of_no_meaning_is_refused(framework: Driver) -> None:
     with pytest.raises(ValueError, match="fetch_media must be 'public' or a valid boolean"):
         framework.make(api_key="k", fetch_media="private")

@@ -57,7 +57,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("word", "advice"), CASES)
-def test_a_word_from_elsewhere_is_answered_at_construction_and_per_call(
+def test_an_option_from_elsewhere_is_answered_at_construction_and_per_call(
     framework: Driver, kimi: LocalKimi, word: str, advice: str
 ) -> None:
     with pytest.raises(UnknownOptionError, match=rf"no option '{word}'\. .*{advice}"):
@@ -69,26 +69,26 @@ def test_a_word_from_elsewhere_is_answered_at_construction_and_per_call(
 
 
 @pytest.mark.parametrize("word", ["max_completion_tokens", "stop_sequences", "api_base", "async_http_client"])
-def test_a_word_that_means_the_same_is_understood(framework: Driver, word: str) -> None:
+def test_an_option_that_means_the_same_is_understood(framework: Driver, word: str) -> None:
     value = {"max_completion_tokens": 9, "stop_sequences": ["x"], "api_base": "http://127.0.0.1:9/v1"}.get(word)
     made = framework.make(api_key="k", **{word: value})
     assert getattr(made, ALIASES[word], None) == value
 
 
 @pytest.mark.parametrize("other", [ChatOpenAI, ChatAnthropic])
-def test_every_word_of_another_model_is_one_here_or_answered(framework: Driver, other: type[BaseChatModel]) -> None:
+def test_every_option_of_another_model_is_one_here_or_answered(framework: Driver, other: type[BaseChatModel]) -> None:
     aliases = {field.alias for field in other.model_fields.values() if field.alias}
     ours: Any = ChatKimi if framework.framework == "langchain" else KimiLLM
     known = {*CONNECTION, *OPTIONS, *ALIASES, *ours.model_fields, *BaseChatModel.model_fields, "model"}
     assert {word for word in {*other.model_fields, *aliases} - known if hint(word) is None} == set()
 
 
-def test_a_word_that_nobody_is_known_to_bring_has_the_nearest_one(framework: Driver) -> None:
+def test_an_option_of_no_other_class_has_the_nearest_one(framework: Driver) -> None:
     with pytest.raises(UnknownOptionError, match=r"Did you mean 'temperature'\?.*extra_body"):
         framework.make(api_key="k", temprature=1)
 
 
-def test_no_word_of_the_table_is_a_word_here() -> None:
+def test_no_option_of_the_table_is_an_option_here() -> None:
     both = {*CONNECTION, *OPTIONS, *ALIASES} | ({*ChatKimi.model_fields} & {*KimiLLM.model_fields})
     assert not both & {*MEANT, *INSTEAD}
     assert {*MEANT.values()} <= {*CONNECTION, *OPTIONS, "model", "tools", "tool_choice"}

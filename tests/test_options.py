@@ -166,12 +166,12 @@ def test_moonshot_is_the_default_host(framework: Driver) -> None:
         ("https://proxy.example.com/v1", "moonshot"),
     ],
 )
-def test_a_known_base_url_picks_the_row(framework: Driver, base_url: str, host: str) -> None:
+def test_a_known_base_url_picks_the_spec(framework: Driver, base_url: str, host: str) -> None:
     assert framework.make(api_key="k", base_url=base_url).host == host
 
 
 @pytest.mark.parametrize("spec", [r for r in HOSTS.values() if r.address.key_env], ids=lambda r: r.name)
-def test_keys_come_from_the_rows_environment(
+def test_keys_come_from_the_specs_environment(
     framework: Driver, spec: HostSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = {} if spec.address.base_url and "{" not in spec.address.base_url else {"base_url": "http://127.0.0.1:9/v1"}
@@ -186,7 +186,7 @@ def test_an_address_comes_from_the_environment(framework: Driver, monkeypatch: p
     assert framework.make(api_key="k").base_url == "https://proxy.example.com/v1"
 
 
-def test_an_address_of_the_environment_picks_the_row_as_well(
+def test_an_address_of_the_environment_picks_the_spec_as_well(
     framework: Driver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MOONSHOT_BASE_URL", "https://api.moonshot.cn/v1")
@@ -225,7 +225,7 @@ def test_space_around_an_address_does_not_matter(framework: Driver) -> None:
 
 
 @pytest.mark.parametrize("url", ["https://api.runware.ai/v1/", "https://API.runware.ai/v1"])
-def test_two_rows_at_one_address_take_each_spelling_of_it(framework: Driver, url: str) -> None:
+def test_two_specs_at_one_address_take_each_spelling_of_it(framework: Driver, url: str) -> None:
     assert framework.make(host="runware-compatible", base_url=url, api_key="k").host == "runware-compatible"
 
 
@@ -360,7 +360,7 @@ def test_less_than_one_answer_raises_before_any_io(driver: Driver, kimi: LocalKi
 # ------------------------------------------------------------------------------------------------- one table
 
 
-def test_an_option_that_is_only_sent_stands_in_the_table_and_where_it_is_sent() -> None:
+def test_an_option_that_is_only_sent_is_in_the_table_and_where_it_is_sent() -> None:
     """Both classes have it, it is checked and documented, though no file but these two names it."""
     option = "safety_identifier"
     packages = ("kimi_core", "langchain_kimi", "llama_index_kimi")

@@ -98,7 +98,7 @@ def test_facts_of_one_group_do_not_touch_its_others(framework: Driver, kimi: Loc
     assert (body["most"], "max_completion_tokens" in body, body.get("top_p")) == (9, False, None)
 
 
-def test_lists_stand_for_tuples_and_sets(framework: Driver, kimi: LocalKimi) -> None:
+def test_lists_are_taken_for_tuples_and_sets(framework: Driver, kimi: LocalKimi) -> None:
     facts = {
         "structured.ways": ["function_calling"],
         "media.kinds": ["image"],

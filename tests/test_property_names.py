@@ -136,7 +136,7 @@ INFINITE = {"type": "object", "properties": {"bound": {"enum": [1, float("inf")]
     ],
 )
 @pytest.mark.parametrize("framework", ["langchain", "llama_index"])
-def test_a_tool_that_cannot_be_said_is_named_whatever_the_others_are(
+def test_a_tool_that_cannot_be_expressed_is_named_whatever_the_others_are(
     framework: str, kimi: LocalKimi, host: str, schema: dict[str, Any], why: str
 ) -> None:
     where = {"base_url": kimi.base_url, "api_key": kimi.api_key, "host": host}

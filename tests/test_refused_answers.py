@@ -148,9 +148,9 @@ def test_a_tool_that_could_not_be_forced_is_not_asked_for_again(driver: Driver, 
 def test_what_another_host_cannot_continue_is_not_asked_of_it(driver: Driver, kimi: LocalKimi) -> None:
     kimi.enqueue(refusal=NO)
     kimi.cut_stream_after(3)
-    spare = {"host": "moonshot", "base_url": kimi.base_url, "api_key": kimi.api_key}
+    fallback = {"host": "moonshot", "base_url": kimi.base_url, "api_key": kimi.api_key}
     with pytest.raises(APIError) as caught:
-        driver.ask(make(driver, kimi, fallback_hosts=[spare], max_retries=0), "Do it.")
+        driver.ask(make(driver, kimi, fallback_hosts=[fallback], max_retries=0), "Do it.")
     assert caught.value.partial is not None
     assert caught.value.partial.refusal
     assert NO.startswith(caught.value.partial.refusal)
@@ -175,7 +175,7 @@ def test_it_goes_back_as_text_where_the_host_has_no_field_for_it(
 
 
 @pytest.mark.parametrize(("text", "content"), [("", None), ("Of course. First", "Of course. First")])
-def test_it_goes_back_under_its_name_where_the_row_says_so(
+def test_it_goes_back_under_its_name_where_the_spec_has_it(
     driver: Driver, vllm: LocalKimi, text: str, content: str | None
 ) -> None:
     vllm.enqueue(text=text, refusal=NO)

@@ -378,7 +378,7 @@ TOOL_TURNS = [
 
 
 @pytest.mark.filterwarnings("ignore:Calls of .* on runware with tools")
-def test_tools_go_by_the_compatible_endpoint_and_the_metadata_say_so(driver: Driver, runware: LocalKimi) -> None:
+def test_tools_go_by_the_compatible_endpoint_as_the_metadata_show(driver: Driver, runware: LocalKimi) -> None:
     answer = driver.ask(made(driver, runware), "What is the weather in Paris?", tools=[get_weather])
     assert runware.requests[-1].path == "/v1/chat/completions"
     assert [(call["name"], call["args"]) for call in answer.tool_calls] == [("get_weather", {"city": "Paris"})]
@@ -404,7 +404,7 @@ def test_what_the_protocol_cannot_say_for_certain_goes_there_too(
     assert runware.requests[-1].path == "/v1/chat/completions"
 
 
-def test_that_is_said_once(driver: Driver, runware: LocalKimi) -> None:
+def test_that_warns_once(driver: Driver, runware: LocalKimi) -> None:
     model = made(driver, runware)
     with pytest.warns(KimiWarning, match="by Runware's compatible endpoint") as caught:
         driver.ask(model, "What is the weather in Paris?", tools=[get_weather])
@@ -472,7 +472,7 @@ def test_tools_stay_with_the_protocol_when_that_is_asked_for(driver: Driver, run
         ("get_weather", {"type": "tool", "name": "get_weather"}),
     ],
 )
-def test_a_tool_choice_has_runwares_word_there(runware: LocalKimi, choice: str, wire: dict[str, str]) -> None:
+def test_a_tool_choice_has_runwares_value_there(runware: LocalKimi, choice: str, wire: dict[str, str]) -> None:
     driver = INVOKE[0]
     driver.ask(made(driver, runware, **NATIVE), "Hello", tools=[get_weather], tool_choice=choice)
     assert task_of(runware)["toolChoice"] == wire
@@ -519,7 +519,7 @@ def test_calls_are_read_in_any_form_that_has_been_guessed(runware: LocalKimi, ca
     assert response.finish_reason == "tool_calls"
 
 
-def test_calls_that_stand_nowhere_are_an_error_with_the_item(runware: LocalKimi) -> None:
+def test_calls_that_are_nowhere_are_an_error_with_the_item(runware: LocalKimi) -> None:
     item = {"taskUUID": "{taskUUID}", "text": "", "finishReason": "tool_use", "secretCalls": [1]}
     runware.enqueue(json={"data": [item]})
     with pytest.raises(DecodeError, match="in a form that is not known") as caught:
@@ -583,7 +583,7 @@ def test_several_answers_are_alternatives_in_llama_index(runware: LocalKimi) -> 
     assert (answer.text, answer.native.additional_kwargs["alternatives"]) == ("One.", ["Two."])
 
 
-def test_of_several_answers_some_may_fail_and_that_is_said(runware: LocalKimi) -> None:
+def test_of_several_answers_some_may_fail_with_a_warning(runware: LocalKimi) -> None:
     runware.enqueue(text="One.")
     runware.enqueue(status=500, json={"code": "timeoutProvider", "message": "Too slow."})
     with pytest.warns(KimiWarning, match=r"answered in part: Too slow\."):
@@ -751,7 +751,7 @@ def test_an_error_under_status_200_is_repeated_when_that_helps(runware: LocalKim
     assert first == second
 
 
-def test_a_wrong_key_is_said_in_the_words_of_the_host(driver: Driver, runware: LocalKimi) -> None:
+def test_a_wrong_key_is_reported_with_the_hosts_message(driver: Driver, runware: LocalKimi) -> None:
     with pytest.raises(AuthenticationError, match="Invalid API key") as caught:
         driver.ask(made(driver, runware, api_key="rw-wrong-key"), "Hello")
     assert caught.value.param == "api_key"
@@ -778,7 +778,7 @@ def test_the_compatible_endpoint_has_the_same_errors(driver: Driver, runware: Lo
         ({"wait_seconds": True}, "wait_seconds must be a number"),
     ],
 )
-def test_a_wrong_word_raises_before_any_io(
+def test_a_wrong_option_raises_before_any_io(
     driver: Driver, runware: LocalKimi, words: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(ConfigError, match=f"(?i){complaint}"):
@@ -793,12 +793,12 @@ def test_options_of_one_host_are_not_dropped_silently_elsewhere(driver: Driver, 
         driver.ask(model, "Hello")
 
 
-def test_the_address_alone_picks_the_row() -> None:
+def test_the_address_alone_picks_the_spec() -> None:
     found = make_settings(base_url="https://api.runware.ai/v1/", api_key="rw-key")
     assert (found.host.name, found.base_url) == ("runware", "https://api.runware.ai/v1")
 
 
-def test_the_words_survive_a_copy_and_a_dump() -> None:
+def test_the_options_survive_a_copy_and_a_dump() -> None:
     model = ChatKimi(host="runware", api_key="rw-key", host_options=RunwareOptions(delivery="async"))
     assert model.model_copy().host_options == {"delivery": "async"}
     assert model._identifying_params["host_options"] == {"delivery": "async"}

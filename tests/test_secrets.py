@@ -483,7 +483,7 @@ def test_headers_that_are_set_later_are_hidden_and_sent(framework: Driver, kimi:
         assert kimi.requests[-1].headers["x-token"] == HEADER
 
 
-def test_a_row_of_ones_own_hides_its_headers() -> None:
+def test_a_spec_of_ones_own_hides_its_headers() -> None:
     spec = HostSpec(
         name="mine", title="Mine", address=Address(base_url="https://a.example/v1", headers={"X-Token": CANARY})
     )

@@ -90,7 +90,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("words", "said"), WRONG, ids=str)
-def test_wrong_words_are_refused_before_any_io(driver: Driver, kimi: LocalKimi, words: Any, said: str) -> None:
+def test_wrong_options_are_refused_before_any_io(driver: Driver, kimi: LocalKimi, words: Any, said: str) -> None:
     with pytest.raises(core.ConfigError, match=said):
         make(driver, kimi, **words)
     with pytest.raises(core.ConfigError, match=said):
@@ -108,7 +108,7 @@ def test_a_host_without_such_tools_is_not_asked(driver: Driver, kimi: LocalKimi,
 # --------------------------------------------------------------------------------------------- what comes back
 
 
-def test_usage_and_price_are_of_all_rounds_and_told_once(driver: Driver, kimi: LocalKimi) -> None:
+def test_usage_and_price_are_of_all_rounds_and_given_once(driver: Driver, kimi: LocalKimi) -> None:
     kimi.enqueue(text="One.", tool_calls=[days(1)])
     kimi.enqueue(text="Two.", tool_calls=[days(2)])
     answer = driver.ask(make(driver, kimi, server_tools=[DATE]), "Go.")
@@ -238,7 +238,7 @@ def test_the_rounds_are_limited_and_the_error_has_what_came(driver: Driver, kimi
     assert [step.text for step in caught.value.partial.steps] == ["Turn 1.", "Turn 2.", ""]
 
 
-def test_the_model_is_told_that_a_server_tool_failed(driver: Driver, kimi: LocalKimi) -> None:
+def test_the_model_reads_that_a_server_tool_failed(driver: Driver, kimi: LocalKimi) -> None:
     kimi.enqueue(tool_calls=[{"name": "base64_decode", "arguments": {"data": "!"}}])
     kimi.enqueue(text="It is broken.")
     kimi.enqueue(text="Yes.")

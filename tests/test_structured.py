@@ -478,7 +478,7 @@ def test_a_tool_call_that_does_not_fit_is_answered_with_what_is_wrong(way: Way, 
 
 
 @each(WHOLE)
-def test_arguments_that_are_no_json_are_told_as_text(way: Way, kimi: LocalKimi) -> None:
+def test_arguments_that_are_no_json_are_sent_as_text(way: Way, kimi: LocalKimi) -> None:
     kimi.enqueue(tool_calls=[{"name": "Person", "arguments": '{"name": Ada}'}])
     kimi.enqueue(tool_calls=[{"name": "Person", "arguments": ADA}])
     made = way.make(kimi, overrides={"structured.ways": ("function_calling",)})
@@ -618,7 +618,7 @@ def test_a_tool_that_is_never_called_is_an_error(kimi: LocalKimi, streamed: bool
 
 @each(WAYS)
 @pytest.mark.parametrize("model", ["kimi-k2.6", "kimi-k2.7-code", "kimi-k3"])
-def test_a_tool_stands_for_the_object_on_every_model(way: Way, kimi: LocalKimi, model: str) -> None:
+def test_a_tool_gives_the_object_on_every_model(way: Way, kimi: LocalKimi, model: str) -> None:
     kimi.enqueue(tool_calls=[{"name": "Person", "arguments": ADA}])
     made = way.make(kimi, model=model, overrides={"structured.ways": ("function_calling",)}, on_unsupported="ignore")
     assert way.ask(made).age == 36

@@ -39,7 +39,7 @@ def request(model: str, thinking: Any) -> Request:
     )
 
 
-def test_every_model_row_has_its_line_in_the_table() -> None:
+def test_every_model_spec_has_its_line_in_the_table() -> None:
     assert list(WIRE) == list(MODELS)
 
 
@@ -89,7 +89,7 @@ def test_the_host_takes_every_option_from_both_frameworks(
 
 @pytest.mark.parametrize("off", [{"thinking": False}, {"reasoning_effort": "none"}], ids=["thinking", "effort"])
 @pytest.mark.parametrize("model", ["kimi-k3", "kimi-k3.1-pro"])
-def test_no_thinking_where_the_model_always_thinks_becomes_the_least_and_is_said(
+def test_no_thinking_where_the_model_always_thinks_becomes_the_least_with_a_warning(
     driver: Driver, kimi: LocalKimi, model: str, off: dict[str, Any]
 ) -> None:
     asked = driver.make(model=model, base_url=kimi.base_url, api_key=kimi.api_key, **off)
@@ -110,7 +110,7 @@ def test_an_effort_that_was_asked_for_stays_where_thinking_cannot_be_switched_of
 
 
 @pytest.mark.parametrize("off", [{"thinking": False}, {"reasoning_effort": "none"}], ids=["thinking", "effort"])
-def test_an_answer_that_was_thought_about_all_the_same_is_said_once(
+def test_an_answer_that_was_thought_about_all_the_same_warns_once(
     driver: Driver, kimi: LocalKimi, off: dict[str, Any]
 ) -> None:
     """Moonshot ignores the variables of a template that other servers take for a switch."""
@@ -145,7 +145,7 @@ def test_effort_is_said_to_models_that_have_levels(driver: Driver, kimi: LocalKi
 
 
 @pytest.mark.parametrize("model", ["kimi-k2.6", "kimi-k2.7-code"])
-def test_an_effort_that_may_change_nothing_is_sent_and_said(driver: Driver, kimi: LocalKimi, model: str) -> None:
+def test_an_effort_that_may_change_nothing_is_sent_with_a_warning(driver: Driver, kimi: LocalKimi, model: str) -> None:
     asked = driver.make(model=model, base_url=kimi.base_url, api_key=kimi.api_key, reasoning_effort="max")
     with pytest.warns(KimiWarning, match="Whether reasoning_effort changes anything .* is unconfirmed") as caught:
         driver.ask(asked, "Hello")
@@ -154,7 +154,7 @@ def test_an_effort_that_may_change_nothing_is_sent_and_said(driver: Driver, kimi
     assert [(one.body["reasoning_effort"], one.status) for one in kimi.requests] == [("max", 200)] * 2
 
 
-def test_effort_is_not_sent_beside_a_word_on_thinking(driver: Driver, kimi: LocalKimi) -> None:
+def test_effort_is_not_sent_beside_a_thinking_option(driver: Driver, kimi: LocalKimi) -> None:
     """400 `cannot specify both 'thinking' and 'reasoning_effort'`."""
     asked = driver.make(base_url=kimi.base_url, api_key=kimi.api_key, thinking=True, reasoning_effort="high")
     with pytest.warns(KimiWarning, match="the host refuses it beside `thinking`"):
@@ -162,7 +162,7 @@ def test_effort_is_not_sent_beside_a_word_on_thinking(driver: Driver, kimi: Loca
     assert "reasoning_effort" not in kimi.requests[-1].body
 
 
-def test_no_switch_on_a_host_is_said_and_not_ignored(driver: Driver, aimlapi: LocalKimi) -> None:
+def test_no_switch_on_a_host_warns_and_is_not_ignored(driver: Driver, aimlapi: LocalKimi) -> None:
     asked = driver.make(host="aimlapi", base_url=aimlapi.base_url, api_key=aimlapi.api_key, thinking=False)
     with pytest.warns(KimiWarning, match=r"thinking=False is not sent .* the host has no switch"):
         driver.ask(asked, "Hello")

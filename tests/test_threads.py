@@ -136,7 +136,7 @@ def thread(id: str, where: str) -> tuple[list[Any], list[Any]]:
 
 @WITH_FOREIGN
 @pytest.mark.parametrize("where", ["tool", "assistant"])
-def test_a_file_of_another_provider_is_told_in_text(driver: Driver, kimi: LocalKimi, id: str, where: str) -> None:
+def test_a_file_of_another_provider_is_sent_as_text(driver: Driver, kimi: LocalKimi, id: str, where: str) -> None:
     with pytest.warns(KimiWarning, match="an image was left out") as warned:
         ask(driver, kimi, *thread(id, where))
     assert len(warned) == 1

@@ -209,7 +209,7 @@ def test_two_calls_with_one_id_are_both_run_by_an_agent(kimi: LocalKimi) -> None
     assert [(m["tool_call_id"], m["content"]) for m in sent] == [("a", "Oslo"), ("a_2", "Rome")]
 
 
-def test_a_call_that_stands_in_the_text_and_in_its_field_is_one() -> None:
+def test_a_call_that_is_in_the_text_and_in_its_field_is_one() -> None:
     leaked = "<|tool_calls_section_begin|><|tool_call_begin|>functions.look:0<|tool_call_argument_begin|>" + OSLO
     leaked += "<|tool_call_end|><|tool_calls_section_end|>"
     wire = WireRequest(path="", body={"tools": [{"function": {"name": "look"}}]})

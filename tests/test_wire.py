@@ -252,7 +252,7 @@ def test_the_wire_is_the_same_from_both_frameworks_in_every_mode(driver: Driver,
     assert body == case.wire
 
 
-def test_a_repair_is_said_once(driver: Driver, kimi: LocalKimi) -> None:
+def test_a_repair_warns_once(driver: Driver, kimi: LocalKimi) -> None:
     case = next(c for c in CASES if c.name.startswith("foreign"))
     model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key)
     with pytest.warns(UserWarning, match="no reasoning") as caught:

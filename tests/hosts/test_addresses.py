@@ -1,4 +1,4 @@
-"""One word changes: the host is known by its name or by its address, and what its row says holds in both frameworks."""
+"""One option changes: the host is known by its name or by its address, and its spec holds in both frameworks."""
 
 from __future__ import annotations
 
@@ -81,14 +81,14 @@ PUBLIC = ["https://proxy.example.com/v1", "http://8.8.8.8/v1", "http://[2606:470
 
 
 @pytest.mark.parametrize(("base_url", "host"), ADDRESSES.items())
-def test_an_address_alone_picks_the_row(base_url: str, host: str) -> None:
+def test_an_address_alone_picks_the_spec(base_url: str, host: str) -> None:
     found = find_by_url(base_url)
     assert found is not None
     assert found.name == host
 
 
 @pytest.mark.parametrize("spec", [r for r in HOSTS.values() if r.address.base_url], ids=lambda r: r.name)
-def test_every_rows_own_address_picks_it(spec: HostSpec) -> None:
+def test_every_specs_own_address_picks_it(spec: HostSpec) -> None:
     """Of two systems at one address (Runware), it picks the first."""
     assert find_by_url(str(spec.address.base_url)) is next(
         r for r in HOSTS.values() if r.address.base_url == spec.address.base_url
@@ -111,13 +111,13 @@ def test_an_address_that_looks_like_a_hosts_is_not_his(base_url: str) -> None:
 
 
 @pytest.mark.parametrize("base_url", LOCAL)
-def test_a_server_of_ones_own_that_no_row_has_is_generic(framework: Driver, base_url: str) -> None:
+def test_a_server_of_ones_own_that_no_spec_has_is_generic(framework: Driver, base_url: str) -> None:
     model = framework.make(base_url=base_url)
     assert (model.host, model.base_url, model.api_key) == ("generic", base_url, None)
 
 
 @pytest.mark.parametrize("base_url", PUBLIC)
-def test_a_public_address_that_no_row_has_is_a_proxy_before_moonshot(framework: Driver, base_url: str) -> None:
+def test_a_public_address_that_no_spec_has_is_a_proxy_before_moonshot(framework: Driver, base_url: str) -> None:
     assert framework.make(base_url=base_url, api_key="k").host == "moonshot"
 
 
@@ -247,7 +247,7 @@ def test_a_key_of_the_environment_goes_to_its_hosts_address_alone(
         framework.make(base_url="https://mine.services.ai.azure.example/openai/v1")
 
 
-def test_a_key_can_stand_in_a_header_of_its_own(driver: Driver, kimi: LocalKimi) -> None:
+def test_a_key_can_be_in_a_header_of_its_own(driver: Driver, kimi: LocalKimi) -> None:
     spec = HostSpec(
         name="own-header", title="Own header", address=Address(base_url=kimi.base_url, key_header="api-key")
     )
@@ -299,7 +299,7 @@ def test_a_name_that_guides_give_means_the_model_with_thinking_on(driver: Driver
 
 
 @pytest.mark.filterwarnings("ignore:.* has no model")
-def test_a_name_that_guides_give_leaves_the_last_word_to_the_user(driver: Driver, kimi: LocalKimi) -> None:
+def test_a_name_that_guides_give_leaves_the_last_choice_to_the_user(driver: Driver, kimi: LocalKimi) -> None:
     model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key, model="kimi-k2.6-thinking", thinking=False)
     driver.ask(model, "Hello")
     body = kimi.requests[-1].body
@@ -344,7 +344,7 @@ def test_an_id_that_names_the_upstream_is_switched_as_the_upstream_wants(
     assert (body.pop("model"), body) == sent
 
 
-def test_an_effort_can_stand_deeper_in_the_body(framework: Driver, kimi: LocalKimi) -> None:
+def test_an_effort_can_be_deeper_in_the_body(framework: Driver, kimi: LocalKimi) -> None:
     kimi.enqueue(text="Yes.", unchecked=True)
     model = framework.make(
         host="openrouter", base_url=kimi.base_url, api_key=kimi.api_key, thinking=True, reasoning_effort="max"

@@ -94,7 +94,7 @@ def test_a_picture_that_a_tool_took_is_seen_where_pictures_are(way: Driver, serv
 
 
 def test_a_conversation_hops_from_host_to_host(driver: Driver, running: dict[str, LocalKimi]) -> None:
-    """Reasoning, ids and pictures are put into each host's own words; nothing is refused, nothing lost."""
+    """Reasoning, ids and pictures are put into each host's own form; nothing is refused, nothing lost."""
     talk = Talk(driver, [get_weather, take_photo])
     route = ("moonshot", "openrouter", "vllm", "runware", "fireworks", "kimi-code", "moonshot")
     for name, city in zip(route, ("Paris", "Oslo", "Lima", "Rome", "Cairo", "Delhi", "Quito"), strict=True):

@@ -22,7 +22,7 @@ GONE = [
 
 
 @pytest.mark.parametrize(("host", "model", "words"), GONE)
-def test_a_retired_model_is_said_once_and_asked_all_the_same(
+def test_a_retired_model_warns_once_and_is_asked_all_the_same(
     way: Driver, kimi: LocalKimi, host: str, model: str, words: str
 ) -> None:
     made = way.make(host=host, model=model, base_url=kimi.base_url, api_key=kimi.api_key)
@@ -69,7 +69,7 @@ def test_langchains_profile_says_that_a_model_is_retired_on_its_host() -> None:
     assert (here or {}).get("status") == "active"
 
 
-def test_a_row_of_ones_own_given_as_plain_data_can_retire_a_model(kimi: LocalKimi) -> None:
+def test_a_spec_of_ones_own_given_as_plain_data_can_retire_a_model(kimi: LocalKimi) -> None:
     ends = {"kimi-k2.6": {"day": "2026-01-02", "instead": "kimi-k3"}}
     spec = {"name": "acme", "title": "Acme", "address.base_url": kimi.base_url, "models.retired": ends}
     kimi.enqueue(text="Yes.", unchecked=True)

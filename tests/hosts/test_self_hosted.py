@@ -1,4 +1,4 @@
-"""Servers that people run themselves: what their rows say holds in both frameworks."""
+"""Servers that people run themselves: their specs hold in both frameworks."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_what_a_tool_says_of_strict_is_sent_where_it_is_read(framework: Driver, 
         assert _strict(kimi) == [strict]
 
 
-def test_strict_that_is_not_sent_is_said_once(framework: Driver, own: Any) -> None:
+def test_strict_that_is_not_sent_warns_once(framework: Driver, own: Any) -> None:
     kimi = own("llama-cpp")
     model = framework.make(**where("llama-cpp", kimi))
     with pytest.warns(KimiWarning, match="strict of 'get_weather' is not sent to kimi-k2.6 on llama-cpp") as caught:
@@ -172,7 +172,7 @@ def test_strict_that_is_not_sent_is_said_once(framework: Driver, own: Any) -> No
     assert (len(caught), _strict(kimi)) == (1, [None])
 
 
-def test_strict_of_a_typed_answer_that_is_not_sent_is_said_once(framework: Driver, own: Any) -> None:
+def test_strict_of_a_typed_answer_that_is_not_sent_warns_once(framework: Driver, own: Any) -> None:
     kimi = own("llama-cpp")
     model = framework.make(**where("llama-cpp", kimi))
     _typed(model, None)
@@ -243,7 +243,7 @@ def test_what_continues_a_message_on_vllm_is_no_thought(framework: Driver, own: 
     assert body["chat_template_kwargs"] == {"thinking": False, "enable_thinking": False}
 
 
-def test_thinking_that_was_asked_for_stays_where_a_message_is_continued_and_is_said(
+def test_thinking_that_was_asked_for_stays_where_a_message_is_continued_with_a_warning(
     framework: Driver, own: Any
 ) -> None:
     kimi = own("vllm")

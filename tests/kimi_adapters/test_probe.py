@@ -1,4 +1,4 @@
-"""`kimi_adapters.probe` against hosts that do as their rows say, and against hosts that do not."""
+"""`kimi_adapters.probe` against hosts that behave as their specs have it, and against hosts that do not."""
 
 from __future__ import annotations
 
@@ -91,10 +91,10 @@ def altered(
         kimi.stop()
 
 
-# ------------------------------------------------------------------------------------- hosts as their rows say
+# ------------------------------------------------------------------------------------- hosts as their specs
 
-# What the local server can do and the row leaves at its default, or does not trust: OpenRouter's only upstream is
-# Moonshot here, but its row stands for all of them.
+# What the local server can do and the spec leaves at its default, or does not trust: OpenRouter's only upstream is
+# Moonshot here, but its spec is for all of them.
 BESIDE: dict[str, dict[str, Any]] = {
     "aimlapi": {"media.kinds": frozenset({"image"}), "tools.media_results": True},
     "openrouter": {"sampling.pinned": True, "sampling.stop_limit": 5, "tools.media_results": True},
@@ -110,7 +110,7 @@ UNSETTLED = {"aimlapi": {"sampling"}, "moonshot": set(), "kimi-code": set(), "ll
 @pytest.mark.parametrize(
     "dialect", ["moonshot", "aimlapi", "kimi-code", "openrouter", "vllm", "sglang", "fireworks", "llama-cpp"]
 )
-def test_a_host_that_does_as_its_row_says_gets_its_row(dialect):
+def test_a_host_that_behaves_as_its_spec_gets_that_spec(dialect):
     with LocalKimi(dialect, admits=["kimi-adapters/"]) as kimi:
         report = probe(settings(kimi))
 
@@ -122,12 +122,12 @@ def test_a_host_that_does_as_its_row_says_gets_its_row(dialect):
     ("dialect", "model"),
     [("moonshot", "kimi-k3"), ("moonshot", "kimi-k2.7-code"), ("kimi-code", "kimi-k3"), ("vllm", "kimi-k3")],
 )
-def test_a_model_with_a_row_of_its_own_gets_that(dialect, model):
+def test_a_model_with_a_spec_of_its_own_gets_that(dialect, model):
     with LocalKimi(dialect, admits=["kimi-adapters/"]) as kimi:
         assert probe(settings(kimi), model).differences == {}
 
 
-def test_the_row_of_moonshot_is_found_by_asking(kimi):
+def test_the_spec_of_moonshot_is_found_by_asking(kimi):
     report = probe(settings(kimi), key_env="MOONSHOT_API_KEY")
 
     day = f"dt.date({report.day.year}, {report.day.month}, {report.day.day})"
@@ -183,7 +183,7 @@ HostSpec(
 """)
 
 
-def test_the_source_of_a_row_is_that_row(aimlapi):
+def test_the_source_of_a_spec_is_that_spec(aimlapi):
     report = probe(settings(aimlapi))
 
     made = eval(report.source(), {**vars(kimi_core), "dt": dt})
@@ -337,7 +337,7 @@ def test_a_tool_that_is_called_when_it_must_be_is_a_way_to_structured_output(mon
     assert report.fields["structured.ways"] == ("function_calling",)
 
 
-def test_no_row_is_printed_without_a_way_to_structured_output(monkeypatch):
+def test_no_spec_is_printed_without_a_way_to_structured_output(monkeypatch):
     def ask(body: Any) -> Any:
         return {key: value for key, value in body.items() if key not in ("tools", "tool_choice", "response_format")}
 
@@ -445,7 +445,7 @@ def test_a_task_is_solved_by_its_calls_with_arguments_of_the_schema(calls, right
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_what_the_host_could_not_answer_is_unknown_and_stays_out_of_the_row(status, monkeypatch):
+def test_what_the_host_could_not_answer_is_unknown_and_stays_out_of_the_spec(status, monkeypatch):
     with altered(monkeypatch, "vllm", refusing(is_named, status)) as kimi:
         report = probe(settings(kimi))
 
@@ -454,7 +454,7 @@ def test_what_the_host_could_not_answer_is_unknown_and_stays_out_of_the_row(stat
     assert report.differences == {}
 
 
-def test_an_answer_that_the_limit_cut_tells_nothing(kimi):
+def test_an_answer_that_the_limit_cut_shows_nothing(kimi):
     kimi.enqueue(reasoning="I think and think.", finish_reason="length")
 
     report = probe(settings(kimi))
@@ -555,7 +555,7 @@ def test_a_host_that_wants_another_name_for_the_limit_is_asked_by_that(monkeypat
     assert report.differences == {"sampling.max_tokens_field": "max_completion_tokens"}
 
 
-def test_a_host_that_nobody_knows_gets_a_row_from_nothing():
+def test_a_host_that_nobody_knows_gets_a_spec_from_nothing():
     with LocalKimi("fireworks") as kimi:
         report = probe(settings(kimi, "generic"), key_env="ACME_KEY")
 
@@ -596,7 +596,7 @@ def test_an_estimate_knows_the_price():
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=[question.name for question in QUESTIONS])
-def test_every_question_settles_fields_that_rows_have(question):
+def test_every_question_finds_facts_that_specs_have(question):
     assert patches.HOST_FACTS.issuperset(question.fields)
 
 

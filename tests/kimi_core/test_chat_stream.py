@@ -63,7 +63,7 @@ B = ToolCall("f:1", "fb", '{"y":2}')
     ],
     ids=["whole", "OpenAI's stream", "beside content", "a part", "a part that is none"],
 )
-def test_a_refusal_is_read_wherever_it_stands(deltas: list[dict[str, Any]]) -> None:
+def test_a_refusal_is_read_wherever_it_is(deltas: list[dict[str, Any]]) -> None:
     response = read(*map(chunk, deltas), chunk({}, "stop"))
     assert (response.text, response.refusal, response.tool_calls) == ("", "I cannot.", ())
 
@@ -207,7 +207,7 @@ END_WITH_USAGE = {"id": "c", "choices": [{"index": 0, "delta": {}, "finish_reaso
     ],
     ids=["at the top", "in the choice", "in a chunk of its own", "twice", "with an empty delta"],
 )
-def test_usage_is_read_where_it_stands_and_never_added_up(frames: list[Any]) -> None:
+def test_usage_is_read_where_it_is_and_never_added_up(frames: list[Any]) -> None:
     assert read(chunk({"content": "x"}), *frames).usage == Usage(10, 5, 15, cached_tokens=4, raw=USAGE)
 
 
@@ -228,7 +228,7 @@ def test_parts_of_usage_that_are_null_count_as_not_said() -> None:
     assert read(chunk({"content": "x"}, "stop", usage=usage)).usage == Usage(10, 0, 10, raw=usage)
 
 
-def test_a_finish_reason_that_is_no_word_is_other() -> None:
+def test_a_finish_reason_of_another_type_is_other() -> None:
     response = read(chunk({"content": "x"}), chunk({}, {"type": "x"}))  # type: ignore[arg-type]
     assert response.finish_reason == "other"
 

@@ -33,7 +33,7 @@ def kind(error: core.APIError) -> type:
 
 @pytest.mark.parametrize("host", ["moonshot", "generic"])
 @pytest.mark.parametrize("message", OVERFLOWS)
-def test_too_long_conversations_are_one_error_in_whatever_words(message: str, host: str) -> None:
+def test_too_long_conversations_are_one_error_whatever_the_message(message: str, host: str) -> None:
     error = refused(400, said(message, "invalid_request_error"), host)
     assert kind(error) is core.ContextOverflowError
     assert "Shorten or summarise" in str(error)

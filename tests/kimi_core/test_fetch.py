@@ -59,12 +59,12 @@ def here_is_public(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch, "is_public", lambda address: address in ("127.0.0.1", "::1"))
 
 
-def test_a_file_becomes_a_data_url_of_the_type_that_its_bytes_tell(files: FileServer, get: Fetch) -> None:
+def test_a_file_becomes_a_data_url_of_the_type_that_its_bytes_have(files: FileServer, get: Fetch) -> None:
     url = files.add("/a.jpg", PNG, headers={"Content-Type": "image/jpeg"})
     assert get(url, "image", ANYWHERE) == PNG_URL
 
 
-def test_the_servers_type_holds_where_the_bytes_do_not_tell(files: FileServer, get: Fetch) -> None:
+def test_the_servers_type_holds_where_the_bytes_do_not_show_it(files: FileServer, get: Fetch) -> None:
     url = files.add("/v", b"\x01\x02\x03", headers={"Content-Type": "video/mp4; codecs=x"})
     assert get(url, "video", ANYWHERE).startswith("data:video/mp4;base64,")
 
@@ -199,7 +199,7 @@ def test_a_document_is_taken_as_it_is(files: FileServer, get: Fetch) -> None:
 
 
 @pytest.mark.parametrize("status", [403, 404, 410])
-def test_what_is_not_there_is_said_at_once(files: FileServer, get: Fetch, status: int) -> None:
+def test_what_is_not_there_raises_at_once(files: FileServer, get: Fetch, status: int) -> None:
     url = files.add("/gone.png", status=status)
     with pytest.raises(FetchError, match=f"answered HTTP {status}"):
         get(url, "image", replace(ANYWHERE, retries=3))

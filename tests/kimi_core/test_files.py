@@ -154,20 +154,20 @@ BAD: dict[str, tuple[Any, type[Exception], str]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_what_is_no_file_is_said_before_any_io(make: Any, kimi: LocalKimi, case: str) -> None:
+def test_what_is_no_file_raises_before_any_io(make: Any, kimi: LocalKimi, case: str) -> None:
     source, error, words = BAD[case]
     with pytest.raises(error, match=words):
         make().files.upload(source, purpose="image")
     assert kimi.requests == []
 
 
-def test_an_unknown_purpose_is_said_before_any_io(make: Any, kimi: LocalKimi) -> None:
+def test_an_unknown_purpose_raises_before_any_io(make: Any, kimi: LocalKimi) -> None:
     with pytest.raises(core.UnsupportedError, match=r"purpose 'file-extrac'. Did you mean 'file-extract'\?.*video"):
         make().files.upload(PNG, purpose="file-extrac")
     assert kimi.requests == []
 
 
-def test_a_file_that_is_too_large_is_said_before_any_io(make: Any, kimi: LocalKimi) -> None:
+def test_a_file_that_is_too_large_raises_before_any_io(make: Any, kimi: LocalKimi) -> None:
     with pytest.raises(core.MessageError, match=r"a\.png has 70 bytes; moonshot takes files up to 50"):
         make(overrides={"media.file_limit": 50}).files.upload(PNG, purpose="image", filename="a.png")
     assert kimi.requests == []
@@ -186,7 +186,7 @@ def test_a_host_without_files_is_named(make: Any, kimi: LocalKimi, host: str) ->
     assert kimi.requests == []
 
 
-def test_a_row_of_ones_own_may_have_files(make: Any, kimi: LocalKimi) -> None:
+def test_a_spec_of_ones_own_may_have_files(make: Any, kimi: LocalKimi) -> None:
     made = make(host="generic", overrides={"endpoints.files": "/files", "media.file_purposes": ("image",)})
     assert made.files.upload(PNG, purpose="image").bytes == len(PNG)
 
@@ -250,7 +250,7 @@ def test_the_key_is_in_no_error_about_files(make: Any, kimi: LocalKimi) -> None:
     assert CANARY not in str(caught.value) + repr(vars(caught.value)) + str(pickle.dumps(caught.value))
 
 
-def test_no_key_is_said_before_any_io(make: Any, kimi: LocalKimi) -> None:
+def test_no_key_raises_before_any_io(make: Any, kimi: LocalKimi) -> None:
     with pytest.raises(core.MissingKeyError):
         make(api_key="").files.list()
     assert kimi.requests == []
@@ -380,7 +380,7 @@ def test_uploads_are_said_in_the_log(make: Any, kimi: LocalKimi, caplog: pytest.
 
 
 @pytest.mark.parametrize("word", ["fetch_media", "upload_media", "documents"])
-def test_a_word_that_is_none_of_the_choices_is_refused(word: str) -> None:
+def test_an_option_that_is_none_of_the_choices_is_refused(word: str) -> None:
     for value in ("yes", 1, None, "Public"):
         with pytest.raises(core.ConfigError, match=f"{word} must be '"):
             KimiClient(api_key="k", **{word: value})
@@ -444,7 +444,7 @@ def test_a_document_without_a_name_is_its_text(make: Any, kimi: LocalKimi) -> No
 
 
 @given(text())
-def test_any_text_is_told_as_it_is(said: str) -> None:
+def test_any_text_is_sent_as_it_is(said: str) -> None:
     assume(said.strip() and not said.startswith(("%PDF-", "%!PS", "{\\rtf", "\ufeff")))
     assume("\0" not in said)
     assert documents.text_of(documents.load(said.encode(), mime="text/plain")) == said

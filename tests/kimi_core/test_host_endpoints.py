@@ -150,7 +150,7 @@ def test_what_only_the_model_can_read_is_marked(kimi: LocalKimi, run: Run) -> No
         ("date", "", "unsupported operation: None"),
     ],
 )
-def test_a_function_that_fails_raises_with_the_hosts_words(
+def test_a_function_that_fails_raises_with_the_hosts_message(
     kimi: LocalKimi, run: Run, name: str, arguments: Any, reason: str
 ) -> None:
     with pytest.raises(core.FormulaError, match="could not run") as caught:

@@ -191,7 +191,7 @@ def test_the_setting_is_true_false_or_a_list_of_folders(given: object) -> None:
         KimiClient(api_key="k", local_files=given)
 
 
-def test_folders_are_settled_at_construction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folders_are_resolved_at_construction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", "/home/of/somebody")
     client = KimiClient(api_key="k", local_files=["uploads", Path("~/pictures")])

@@ -68,7 +68,7 @@ def parts(response: Response) -> tuple[str, str]:
         ("no", "<think>Hm.</think>Yes.", "", "<think>Hm.</think>Yes."),
     ],
 )
-def test_tags_are_read_where_the_row_says_so(where: str, text: str, thought: str, answer: str) -> None:
+def test_tags_are_read_where_the_spec_has_it(where: str, text: str, thought: str, answer: str) -> None:
     assert parts(read(said(text), where)) == (thought, answer)
     assert parts(read(said(*text), where)) == (thought, answer)
 
@@ -116,7 +116,7 @@ def test_any_split_is_read_alike(text: str, where: str, data: st.DataObject) -> 
 
 
 @given(text=TEXTS)
-def test_what_stands_between_tags_is_the_thought_and_the_rest_the_answer(text: str) -> None:
+def test_what_is_between_tags_is_the_thought_and_the_rest_the_answer(text: str) -> None:
     assert parts(read(said(*text))) == ("".join(THOUGHT.findall(text)), THOUGHT.sub("", text))
 
 
@@ -218,7 +218,7 @@ def test_calls_in_the_thought_are_taken_out_of_it() -> None:
     assert (parts(response), withheld(response)) == (("Hm. ", "Yes."), ("Yes.", LOOK + END))
 
 
-def test_what_stands_between_withheld_calls_is_not_lost() -> None:
+def test_what_is_between_withheld_calls_is_not_lost() -> None:
     assert withheld(read(said(LOOK + "odd" + END), body=NONE)) == ("odd", LOOK + END)
 
 
@@ -255,7 +255,7 @@ def test_a_section_without_a_call_stays_text(text: str) -> None:
     assert (response.text, response.tool_calls) == (text, ())
 
 
-def test_what_stands_between_leaked_calls_is_not_lost() -> None:
+def test_what_is_between_leaked_calls_is_not_lost() -> None:
     response = read(said(LOOK + "odd" + END), body=OFFERED)
     assert (response.text, response.tool_calls) == ("odd", (CALL,))
 

@@ -72,7 +72,7 @@ def test_there_is_a_sample_of_every_type():
 
 
 @pytest.mark.parametrize("mime", SAMPLES)
-def test_the_first_bytes_tell_the_type(mime):
+def test_the_first_bytes_decide_the_type(mime):
     assert sniff(SAMPLES[mime]) == mime
 
 
@@ -92,7 +92,7 @@ def test_variants_are_known_too(data, mime):
 
 
 @pytest.mark.parametrize("data", [b"", b"plain text", b"BMW is no bitmap", SVG, MATROSKA, box(b"avif"), b"%PDF-1.7"])
-def test_what_kimi_does_not_take_is_not_told(data):
+def test_what_kimi_does_not_take_has_no_type(data):
     assert sniff(data) is None
 
 
@@ -182,7 +182,7 @@ def test_bytes_of_the_other_kind_are_refused(mime):
         load(SAMPLES[mime], other_kind(mime))
 
 
-def test_what_the_bytes_tell_goes_before_the_type_given():
+def test_what_the_bytes_show_goes_before_the_type_given():
     assert split_data_url(load(SAMPLES["image/png"], "image", "image/gif"))[0] == "image/png"
 
 
@@ -190,7 +190,7 @@ def test_what_the_bytes_tell_goes_before_the_type_given():
     ("given_mime", "sent"),
     [("video/mp4", "video/mp4"), ("video/mov", "video/quicktime"), ("Video/AVI; codecs=x", "video/x-msvideo")],
 )
-def test_the_type_given_is_believed_when_the_bytes_do_not_tell(given_mime, sent):
+def test_the_type_given_is_believed_when_the_bytes_do_not_show_it(given_mime, sent):
     assert split_data_url(load(b"\x01\x02\x03", "video", given_mime))[0] == sent
 
 

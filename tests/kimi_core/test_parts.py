@@ -79,11 +79,11 @@ def test_what_needs_nothing_stays_as_it_is(url: str) -> None:
     assert parts.normalized(messages) is messages
 
 
-def test_a_video_is_told_by_its_bytes_too() -> None:
+def test_a_video_is_recognised_by_its_bytes_too() -> None:
     assert normalized(VideoPart(f"data:video/webm;base64,{b64(MP4)}")) == VideoPart(MP4_URL)
 
 
-def test_bytes_that_tell_nothing_are_of_the_type_that_is_given() -> None:
+def test_bytes_of_no_known_type_are_of_the_type_that_is_given() -> None:
     assert normalized(VideoPart("data:video/mov;base64,AQID")) == VideoPart("data:video/quicktime;base64,AQID")
     assert normalized(ImagePart("data:image/heif;base64,AQID")) == ImagePart("data:image/heif;base64,AQID")
 
@@ -134,7 +134,7 @@ def test_no_error_repeats_the_file(url: str, kind: Any) -> None:
 
 @pytest.mark.parametrize("role", ["tool", "assistant"])
 @pytest.mark.parametrize("url", ["data:image/png;base64,", "data:image/svg+xml,<svg/>", "data:,", "/etc/passwd", "!!"])
-def test_what_a_tool_or_a_model_said_becomes_a_word_on_what_is_missing(url: str, role: str) -> None:
+def test_what_a_tool_or_a_model_said_becomes_a_text_on_what_is_missing(url: str, role: str) -> None:
     part = normalized(ImagePart(url), role)
     assert isinstance(part, TextPart)
     assert part.text.startswith("[an image was left out: it cannot be read here")
@@ -162,7 +162,7 @@ TEXT_AS_PDF = f"data:application/pdf;base64,{b64('The wide world')}"
     ],
     ids=str,
 )
-def test_what_is_text_is_told_as_text_whatever_it_is_called(part: DocumentPart, text: str | None) -> None:
+def test_what_is_text_is_sent_as_text_whatever_it_is_called(part: DocumentPart, text: str | None) -> None:
     if text is None:
         with pytest.raises(MediaError, match="is called text/plain and is no text"):
             documents.text_of(normalized(part))

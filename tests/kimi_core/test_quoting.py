@@ -1,4 +1,4 @@
-"""What of a value stands in a message: enough to know it by, whatever it is."""
+"""What of a value is in a message: enough to recognise it, whatever it is."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_beginning_and_end_of_a_long_text_are_shown() -> None:
     assert shown.endswith("end'")
 
 
-def test_of_a_hosts_words_the_beginning_is_shown() -> None:
+def test_of_a_hosts_message_the_beginning_is_shown() -> None:
     assert in_short("begin" + "x" * 1000 + "end", 10) == "beginxxxx…"
 
 

@@ -551,7 +551,7 @@ def test_either_of_two_required_names_is_kept_for_an_object_that_declares_them()
     assert [branch["required"] for branch in result["anyOf"]] == [["a"], ["b"]]
 
 
-def test_more_values_than_the_server_takes_are_counted_in_words():
+def test_more_values_than_the_server_takes_are_counted_in_its_description():
     result = of_property({"enum": [f"v{i}" for i in range(1001)]})
     assert result == {"type": "string", "description": "one of 1001 values"}
 
@@ -589,7 +589,7 @@ def test_recursion_without_end_is_refused():
         normalise({"$ref": "#/$defs/Node", "$defs": {"Node": node}})
 
 
-def test_a_required_list_of_the_object_itself_is_required_in_words_alone():
+def test_a_required_list_of_the_object_itself_is_required_in_its_description_alone():
     node = {
         "type": "object",
         "properties": {"of": {"type": "array", "items": {"$ref": "#"}, "description": "Parts."}, "to": NAMED},

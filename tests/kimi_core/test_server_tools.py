@@ -191,7 +191,7 @@ def test_the_events_come_in_order_with_one_beginning_and_one_end(kimi: LocalKimi
     assert [(event.name, event.output, event.failed) for event in results][1] == ("date", "2 days", False)
 
 
-def test_usage_and_cost_are_summed_and_said_once(kimi: LocalKimi, way: Way) -> None:
+def test_usage_and_cost_are_summed_and_given_once(kimi: LocalKimi, way: Way) -> None:
     kimi.enqueue(tool_calls=[days(1)])
     kimi.enqueue(tool_calls=[days(2)])
     response = way(kimi, ask("Go.", DATE))
@@ -322,7 +322,7 @@ def test_calls_of_both_kinds_in_one_turn(kimi: LocalKimi, way: Way) -> None:
     )
 
 
-def test_the_users_calls_are_counted_from_zero_whatever_stands_between(kimi: LocalKimi) -> None:
+def test_the_users_calls_are_counted_from_zero_whatever_is_between(kimi: LocalKimi) -> None:
     kimi.enqueue(tool_calls=[BUILTIN, {"name": "ping", "arguments": {"a": 1}}, days(1), {"name": "ping"}])
     events = list(KimiClient(**given_to(kimi)).stream(ask("Go.", SEARCH, DATE, PING)))
     deltas = [event for event in events if isinstance(event, ToolCallDelta)]
@@ -353,7 +353,7 @@ def test_a_forced_server_tool_is_not_forced_again(kimi: LocalKimi, way: Way) -> 
     assert [body["tool_choice"] for body in chats(kimi)] == [{"type": "function", "function": {"name": "date"}}, "auto"]
 
 
-def test_a_required_call_is_settled_by_a_server_tool(kimi: LocalKimi, way: Way) -> None:
+def test_a_required_call_is_met_by_a_server_tool(kimi: LocalKimi, way: Way) -> None:
     kimi.enqueue(tool_calls=[days(3)])
     assert "3 days" in way(kimi, ask("Go.", DATE, PING, tool_choice=ToolChoice("required"))).text
     assert [body["tool_choice"] for body in chats(kimi)] == ["required", "auto"]
@@ -468,7 +468,7 @@ def test_the_model_may_go_on_with_a_message_that_the_user_began(kimi: LocalKimi)
 # ------------------------------------------------------------------------------------------------------- faults
 
 
-def test_the_model_is_told_that_a_function_failed(kimi: LocalKimi, way: Way) -> None:
+def test_the_model_reads_that_a_function_failed(kimi: LocalKimi, way: Way) -> None:
     kimi.enqueue(tool_calls=[{"name": "base64_decode", "arguments": {"data": "!"}}, days(1)])
     response = way(kimi, ask("Go.", BASE64, DATE))
     bad, good = response.steps[0].calls
@@ -604,7 +604,7 @@ def test_the_key_never_goes_into_a_result(kimi: LocalKimi, way: Way) -> None:
 # ------------------------------------------------------------------------------------------------ what is refused
 
 
-def test_unasked_thinking_is_switched_off_beside_the_builtin_search_and_it_is_said(kimi: LocalKimi, way: Way) -> None:
+def test_unasked_thinking_is_switched_off_beside_the_builtin_search_with_a_warning(kimi: LocalKimi, way: Way) -> None:
     with pytest.warns(core.KimiWarning, match=r"does not think in calls that offer \$web_search.*unconfirmed"):
         assert way(kimi, ask("How long does the ferry take?", SEARCH, model="kimi-k2.6")).text
     assert [body["thinking"] for body in chats(kimi)] == [{"type": "disabled"}] * 2

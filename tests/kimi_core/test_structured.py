@@ -128,7 +128,7 @@ class Person(BaseModel):
     address: dict[str, str]
 
 
-def test_errors_of_pydantic_are_told_in_short() -> None:
+def test_errors_of_pydantic_are_shown_in_short() -> None:
     with pytest.raises(StructuredOutputError) as caught:
         read('{"name": "Ada", "age": "old", "address": {}}', Person.model_validate)
     assert "age: Input should be a valid integer" in str(caught.value)
@@ -136,7 +136,7 @@ def test_errors_of_pydantic_are_told_in_short() -> None:
     assert complaint(caught.value).startswith("That answer does not fit the schema: age: Input should be")
 
 
-def test_of_many_errors_some_are_told() -> None:
+def test_of_many_errors_some_are_shown() -> None:
     with pytest.raises(StructuredOutputError, match="and 3 more"):
         read(dump({"numbers": ["x"] * 8}), _Numbers.model_validate)
 

@@ -189,7 +189,7 @@ async def test_the_answer_is_there_with_its_reasoning(
 
 
 @each_way
-async def test_a_stream_tells_when_its_first_token_came(
+async def test_a_stream_records_when_its_first_token_came(
     make: Callable[..., ChatKimi], langsmith: LangSmith, way: str
 ) -> None:
     with traced(langsmith):
@@ -201,7 +201,7 @@ async def test_a_stream_tells_when_its_first_token_came(
 
 
 @each_way
-async def test_a_call_that_streams_inside_tells_when_its_first_token_came(
+async def test_a_call_that_streams_inside_records_when_its_first_token_came(
     make: Callable[..., ChatKimi], langsmith: LangSmith, way: str
 ) -> None:
     with traced(langsmith):
@@ -351,7 +351,7 @@ async def test_the_cost_that_a_host_reports_is_the_one_that_langsmith_gets(
 
 
 @each_way
-async def test_a_refused_call_is_an_error_in_the_hosts_words(
+async def test_a_refused_call_is_an_error_with_the_hosts_message(
     make: Callable[..., ChatKimi], server: LocalKimi, langsmith: LangSmith, way: str
 ) -> None:
     server.fail(1, status=429, type="exceeded_current_quota_error")

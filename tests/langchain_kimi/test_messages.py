@@ -189,7 +189,7 @@ async def test_what_cannot_be_told_raises_before_any_io(
 # ------------------------------------------------------------------------------------------------- messages
 
 
-def test_names_are_told(model: ChatKimi, kimi: LocalKimi) -> None:
+def test_names_are_sent(model: ChatKimi, kimi: LocalKimi) -> None:
     model.invoke([SystemMessage("S", name="rules"), HumanMessage("Hello", name="ada")])
     assert kimi.requests[-1].body["messages"] == snapshot(
         [
@@ -226,7 +226,7 @@ def test_a_message_that_removes_another_raises() -> None:
         told(RemoveMessage("1"))
 
 
-def test_chunks_are_told_as_messages() -> None:
+def test_chunks_are_read_as_messages() -> None:
     chunk = AIMessageChunk("Hi", additional_kwargs={"reasoning_content": "Hm."}) + AIMessageChunk("!")
     (message,) = told(chunk)
     assert (message.content, message.reasoning.text) == ("Hi!", "Hm.")
@@ -272,7 +272,7 @@ def test_pictures_of_tools_go_inline_or_behind(
     assert model.profile["image_tool_message"] is tool_media
 
 
-def test_a_tools_result_of_an_unknown_form_is_told_as_json() -> None:
+def test_a_tools_result_of_an_unknown_form_is_sent_as_json() -> None:
     result = ToolMessage([{"type": "text", "text": "See"}, {"rows": [1, 2], "total": 2}], tool_call_id="f:0")
     assert told(result)[0].content == (TextPart("See"), TextPart('{"rows": [1, 2], "total": 2}'))
 
@@ -583,7 +583,7 @@ MADE = {
 
 
 @pytest.mark.parametrize("block", MADE.values(), ids=MADE)
-def test_what_another_model_made_and_kimi_cannot_read_is_told_in_text(
+def test_what_another_model_made_and_kimi_cannot_read_is_sent_as_text(
     model: ChatKimi, kimi: LocalKimi, block: Any
 ) -> None:
     history = [HumanMessage("?"), AIMessage([{"type": "text", "text": "Here:"}, block]), HumanMessage("And?")]
@@ -611,7 +611,7 @@ EMBEDDED = {
 
 @pytest.mark.parametrize(("block", "text"), EMBEDDED.values(), ids=EMBEDDED)
 @pytest.mark.filterwarnings("ignore:.*cannot take what a tool returned:kimi_core.KimiWarning")
-def test_what_an_mcp_server_embeds_is_told(model: ChatKimi, kimi: LocalKimi, block: Any, text: str) -> None:
+def test_what_an_mcp_server_embeds_is_sent(model: ChatKimi, kimi: LocalKimi, block: Any, text: str) -> None:
     said = AIMessage("", tool_calls=[CALL], additional_kwargs={"reasoning_content": "."})
     model.invoke([HumanMessage("?"), said, ToolMessage([block], tool_call_id="c1")])
     assert kimi.requests[-1].body["messages"][-1]["content"] == [{"type": "text", "text": text}]
@@ -619,7 +619,7 @@ def test_what_an_mcp_server_embeds_is_told(model: ChatKimi, kimi: LocalKimi, blo
 
 
 @pytest.mark.parametrize("block", SERVER_BLOCKS, ids=lambda block: block["type"])
-def test_another_providers_own_tools_are_left_out_and_said(model: ChatKimi, kimi: LocalKimi, block: Any) -> None:
+def test_another_providers_own_tools_are_left_out_with_a_warning(model: ChatKimi, kimi: LocalKimi, block: Any) -> None:
     history = [HumanMessage("?"), AIMessage([block, {"type": "text", "text": "Found."}]), HumanMessage("And?")]
     with pytest.warns(KimiWarning, match=f"{block['type']}.*left out"):
         model.invoke(history)

@@ -1,4 +1,4 @@
-"""`output_version`: what stands in a message's content, and what every kind of stream makes of it."""
+"""`output_version`: what is in a message's content, and what every kind of stream makes of it."""
 
 from __future__ import annotations
 

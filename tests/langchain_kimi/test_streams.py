@@ -52,7 +52,7 @@ def test_a_stream_without_an_end_is_no_success(model: ChatKimi, kimi: LocalKimi,
 
 
 @streams
-def test_a_stream_that_stands_still_ends(make: Callable[..., ChatKimi], ask: Ask) -> None:
+def test_a_stream_that_falls_silent_ends(make: Callable[..., ChatKimi], ask: Ask) -> None:
     with LocalKimi(chunk_delay=2.0) as slow:
         model = make(base_url=slow.base_url, api_key=slow.api_key, timeout=0.2, max_retries=0)
         with pytest.raises(ModelTimeoutError):

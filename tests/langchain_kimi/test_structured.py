@@ -266,7 +266,7 @@ def test_a_typed_dict_says_all_that_it_says(model: ChatKimi, kimi: LocalKimi) ->
     )
 
 
-def test_a_typed_dict_without_words_gets_none(model: ChatKimi, kimi: LocalKimi) -> None:
+def test_a_typed_dict_without_text_gets_none(model: ChatKimi, kimi: LocalKimi) -> None:
     class Silent(TypedDict):
         x: int
 
@@ -322,7 +322,7 @@ def test_strict_is_taken_with_every_method(model: ChatKimi, kimi: LocalKimi, met
         (Annotated[list[int], {}], {}, "with_structured_output takes a pydantic class"),
     ],
 )
-def test_what_cannot_be_asked_is_said_at_once(model: ChatKimi, schema: Any, words: Any, match: str) -> None:
+def test_what_cannot_be_asked_raises_at_once(model: ChatKimi, schema: Any, words: Any, match: str) -> None:
     with pytest.raises(ConfigError, match=match):
         model.with_structured_output(schema, **words)
 

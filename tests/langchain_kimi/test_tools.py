@@ -186,7 +186,7 @@ def test_a_formula_is_handed_to_the_core_as_it_is(model: ChatKimi) -> None:
     assert model.bind_tools([formula, weather]).kwargs["tools"][0] == formula
 
 
-def test_no_tools_are_no_word_in_the_request(model: ChatKimi, kimi: LocalKimi) -> None:
+def test_no_tools_send_nothing_in_the_request(model: ChatKimi, kimi: LocalKimi) -> None:
     model.bind_tools([]).invoke("Hello")
     model.invoke("Hello", tools=[])
     assert [{"tools", "tool_choice"} & set(r.body) for r in kimi.requests] == [set(), set()]
@@ -310,7 +310,7 @@ async def test_without_parallel_calls_there_is_one(kimi: LocalKimi, version: str
     assert [b["type"] for b in answer.content_blocks].count("tool_call") == 1
 
 
-def test_a_host_that_has_the_switch_for_parallel_calls_is_told(kimi: LocalKimi) -> None:
+def test_a_host_that_has_the_switch_for_parallel_calls_is_sent_it(kimi: LocalKimi) -> None:
     model = ChatKimi(host="vllm", base_url=kimi.base_url, api_key=kimi.api_key, parallel_tool_calls=False)
     kimi.enqueue(text="ok", unchecked=True)
     model.bind_tools([weather]).invoke("Hello")

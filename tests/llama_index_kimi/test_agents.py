@@ -340,7 +340,7 @@ def test_a_tool_that_changes_its_arguments_changes_no_message(llm: KimiLLM, kimi
     assert called["function"]["arguments"] == '{"numbers":[3,1,2]}'
 
 
-def test_a_tool_that_fails_is_told_to_the_model(llm: KimiLLM, kimi: LocalKimi) -> None:
+def test_a_tool_that_fails_is_reported_to_the_model(llm: KimiLLM, kimi: LocalKimi) -> None:
     def roll_gold() -> str:
         """Roll the gold die."""
         raise LookupError("there is no gold die")

@@ -90,7 +90,7 @@ def look_tool() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("ask", CHATS)
-def test_the_last_response_has_usage_in_openais_words(llm: KimiLLM, kimi: LocalKimi, ask: Ask) -> None:
+def test_the_last_response_has_usage_in_openais_form(llm: KimiLLM, kimi: LocalKimi, ask: Ask) -> None:
     usage = {"prompt_tokens": 30, "completion_tokens": 12, "total_tokens": 42, "cached_tokens": 20}
     details = {"completion_tokens_details": {"reasoning_tokens": 5}}
     kimi.enqueue(text="No.", reasoning="Sunny.", usage={**usage, **details})

@@ -58,7 +58,7 @@ def test_a_key_from_the_environment_is_read_again(kimi: LocalKimi, monkeypatch: 
     assert pickle.loads(pickled).chat(ASKED).message.content
 
 
-def test_options_and_a_row_of_ones_own_survive_a_pickle(kimi: LocalKimi) -> None:
+def test_options_and_a_spec_of_ones_own_survive_a_pickle(kimi: LocalKimi) -> None:
     spec = HostSpec(name="mine", title="Mine", address=Address(base_url=kimi.base_url))
     llm = KimiLLM("kimi-k3", host=spec, api_key="k", max_tokens=9, system_prompt="x", default_headers={"a": "b"})
     again = pickle.loads(pickle.dumps(llm))
@@ -126,7 +126,7 @@ def test_a_copy_without_its_key_looks_for_one_anew(llm: KimiLLM, monkeypatch: py
 
 
 @pytest.mark.parametrize("update", [{"temprature": 1}, {"max_retries": -1}])
-def test_a_copy_with_a_wrong_word_or_value_is_an_error(llm: KimiLLM, update: dict[str, Any]) -> None:
+def test_a_copy_with_a_wrong_option_or_value_is_an_error(llm: KimiLLM, update: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         llm.model_copy(update=update)
 

@@ -61,7 +61,7 @@ def test_each_call_begins_and_ends_once(llm: KimiLLM, events: list[Any], spans: 
 
 
 @pytest.mark.parametrize("way", ["stream_chat", "astream_chat"])
-def test_each_response_of_a_stream_is_told(llm: KimiLLM, events: list[Any], way: str) -> None:
+def test_each_response_of_a_stream_is_an_event(llm: KimiLLM, events: list[Any], way: str) -> None:
     responses = WAYS[way](llm)
     told = [event.response for event in events if isinstance(event, LLMChatInProgressEvent)]
     assert told == responses
@@ -79,7 +79,7 @@ def test_token_counters_give_the_hosts_numbers(make: Callable[..., KimiLLM], kim
     assert [(c.prompt_token_count, c.completion_token_count) for c in counted] == [(31, 7)]
 
 
-def test_a_broken_stream_is_told(llm: KimiLLM, kimi: LocalKimi, events: list[Any]) -> None:
+def test_a_broken_stream_is_an_event(llm: KimiLLM, kimi: LocalKimi, events: list[Any]) -> None:
     kimi.cut_stream_after(3)
     with pytest.raises(APIError):
         list(llm.stream_chat(ASKED))
@@ -197,7 +197,7 @@ def test_tags_are_no_trouble_when_nobody_listens(llm: KimiLLM) -> None:
 
 
 @pytest.mark.parametrize("way", ["stream_chat", "astream_chat"])
-def test_cached_and_reasoning_tokens_are_told(llm: KimiLLM, kimi: LocalKimi, events: list[Any], way: str) -> None:
+def test_cached_and_reasoning_tokens_are_in_events(llm: KimiLLM, kimi: LocalKimi, events: list[Any], way: str) -> None:
     usage = {"prompt_tokens": 30, "completion_tokens": 12, "total_tokens": 42, "cached_tokens": 20}
     kimi.enqueue(text="Hello.", usage={**usage, "completion_tokens_details": {"reasoning_tokens": 5}})
     WAYS[way](llm)

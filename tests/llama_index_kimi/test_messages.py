@@ -93,7 +93,7 @@ def test_a_result_without_an_id_answers_the_call_it_follows(
     assert kimi.errors == []
 
 
-def test_a_result_that_answers_no_call_is_left_out_and_said(llm: KimiLLM, kimi: LocalKimi) -> None:
+def test_a_result_that_answers_no_call_is_left_out_with_a_warning(llm: KimiLLM, kimi: LocalKimi) -> None:
     turn = ChatMessage(role="assistant", blocks=[ThinkingBlock(content="I add."), *CALLED[:1]])
     said = [ChatMessage(content="Hi"), turn, result("one"), result("after"), result("another", name="mul")]
     with pytest.warns(KimiWarning, match="a tool result that no call asked for was left out"):
@@ -432,7 +432,7 @@ def test_two_calls_of_one_tool_without_ids_are_answered_in_order(llm: KimiLLM, k
     assert kimi.errors == []
 
 
-def test_a_result_with_the_id_of_no_call_answers_the_call_it_stands_behind_and_that_is_said(
+def test_a_result_with_the_id_of_no_call_answers_the_call_before_it_with_a_warning(
     llm: KimiLLM, kimi: LocalKimi
 ) -> None:
     turn = ChatMessage(role="assistant", blocks=[ThinkingBlock(content="I add."), *CALLED[:1]])
@@ -454,7 +454,7 @@ def test_openais_function_of_old_is_a_call(llm: KimiLLM, kimi: LocalKimi) -> Non
 @pytest.mark.parametrize(
     "left", [{"id": "c1"}, "look()", 7, {"id": "c1", "function": "look"}, {"function": {"arguments": "{}"}}], ids=str
 )
-def test_what_is_no_call_is_told_in_text(llm: KimiLLM, kimi: LocalKimi, left: Any) -> None:
+def test_what_is_no_call_is_sent_as_text(llm: KimiLLM, kimi: LocalKimi, left: Any) -> None:
     turn = ChatMessage(role="assistant", content="I look.", additional_kwargs={"tool_calls": [left]})
     with pytest.warns(KimiWarning, match="cannot take what a tool returned or another model wrote"):
         llm.chat([ChatMessage(content="Look."), turn, ChatMessage(content="And?")])

@@ -16,7 +16,7 @@ from llama_index_kimi import KimiLLM
 ASKED = [ChatMessage(role="user", content="Hi")]
 
 
-def test_a_word_that_means_nothing_is_answered_per_call_too(llm: KimiLLM, kimi: LocalKimi) -> None:
+def test_an_option_that_means_nothing_is_answered_per_call_too(llm: KimiLLM, kimi: LocalKimi) -> None:
     with pytest.raises(UnknownOptionError, match="Give safety_identifier"):
         llm.chat(ASKED, user="me")
     assert kimi.requests == []
@@ -57,7 +57,7 @@ EXPECTED = [
 
 
 @pytest.mark.parametrize("word", EXPECTED)
-def test_a_word_that_users_expect_is_taken(word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_option_that_users_expect_is_taken(word: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOONSHOT_API_KEY", "k")
     assert KimiLLM(**{"model": "kimi-k2.6", word: "kimi-k3" if word == "model" else None})
 
@@ -86,7 +86,7 @@ def test_metadata_knows_a_limit_of_additional_kwargs() -> None:
         ({"additional_kwargs": {"top_p": 0.1}}, {"top_p": 0.4, "additional_kwargs": {"top_p": 0.3}}, 0.4),
     ],
 )
-def test_the_nearer_word_wins(
+def test_the_nearer_option_wins(
     make: Callable[..., KimiLLM], kimi: LocalKimi, mine: dict[str, Any], call: dict[str, Any], sent: float
 ) -> None:
     kimi.enqueue(text="Hello", unchecked=True)

@@ -157,7 +157,7 @@ def test_an_address_has_two_names() -> None:
     assert KimiLLM(api_key="k", api_base="https://api.moonshot.cn/v1/").base_url == "https://api.moonshot.cn/v1"
 
 
-def test_a_row_of_ones_own_is_a_host(kimi: LocalKimi) -> None:
+def test_a_spec_of_ones_own_is_a_host(kimi: LocalKimi) -> None:
     spec = HostSpec(name="mine", title="Mine", address=Address(base_url=kimi.base_url))
     llm = KimiLLM(host=spec, api_key=kimi.api_key)
     assert llm.host == "mine"
@@ -178,7 +178,7 @@ def test_a_call_can_go_to_another_host(llm: KimiLLM, aimlapi: LocalKimi) -> None
 
 
 @pytest.mark.parametrize("word", CONNECTION)
-def test_every_word_of_the_connection_can_be_given_per_call(llm: KimiLLM, kimi: LocalKimi, word: str) -> None:
+def test_every_option_of_the_connection_can_be_given_per_call(llm: KimiLLM, kimi: LocalKimi, word: str) -> None:
     values = {
         "host": HOSTS["moonshot"],
         "api_key": kimi.api_key,
@@ -206,13 +206,13 @@ def test_what_is_asked_in_vain_can_be_an_error(make: Callable[..., KimiLLM]) -> 
 # ----------------------------------------------------------------------------------------------- unknown words
 
 
-def test_an_unknown_word_is_an_error_of_the_constructor() -> None:
+def test_an_unknown_option_is_an_error_of_the_constructor() -> None:
     with pytest.raises(UnknownOptionError, match=r"'temprature'\. Did you mean 'temperature'"):
         KimiLLM(temprature=1)
 
 
 @pytest.mark.parametrize("way", ["chat", "achat", "stream_chat", "astream_chat"])
-def test_an_unknown_word_is_an_error_of_the_call(llm: KimiLLM, kimi: LocalKimi, way: str) -> None:
+def test_an_unknown_option_is_an_error_of_the_call(llm: KimiLLM, kimi: LocalKimi, way: str) -> None:
     with pytest.raises(UnknownOptionError, match="Did you mean 'max_tokens'"):
         run(llm, way, max_token=1)
     assert kimi.requests == []
@@ -247,7 +247,7 @@ def test_it_is_a_function_calling_llm() -> None:
 
 
 @pytest.mark.parametrize("spec", MODELS.values(), ids=list(MODELS))
-def test_metadata_is_that_of_the_models_row(spec: Any) -> None:
+def test_metadata_is_that_of_the_models_spec(spec: Any) -> None:
     metadata = KimiLLM(model=spec.id, api_key="k").metadata
     assert (metadata.context_window, metadata.num_output) == (spec.context, 3072)
     assert (metadata.is_chat_model, metadata.is_function_calling_model) == (True, True)

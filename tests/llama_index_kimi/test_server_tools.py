@@ -170,7 +170,7 @@ def test_a_text_that_was_changed_since_is_sent_as_it_is_now(kimi: LocalKimi, llm
     assert [(step.text, step.reasoning) for step in said.steps] == [("", None), ("", None)]
 
 
-def test_a_turn_without_words_is_not_given_those_of_the_turn_before(kimi: LocalKimi, llm: KimiLLM) -> None:
+def test_a_turn_without_text_is_not_given_those_of_the_turn_before(kimi: LocalKimi, llm: KimiLLM) -> None:
     kimi.enqueue(text="Let me see.", reasoning="Hm.", tool_calls=[days(1)])
     kimi.enqueue(tool_calls=[OWN])
     (said,) = to_messages([llm.chat(GO, tools=[PING]).message])

@@ -73,7 +73,7 @@ def test_the_answer_is_an_object_of_the_class(llm: KimiLLM, kimi: LocalKimi, ask
 
 
 @pytest.mark.parametrize("ask", WAYS)
-def test_the_host_is_told_the_schema_and_thinking_stays(llm: KimiLLM, kimi: LocalKimi, ask: Ask) -> None:
+def test_the_host_is_sent_the_schema_and_thinking_stays(llm: KimiLLM, kimi: LocalKimi, ask: Ask) -> None:
     ask(llm)
     body = kimi.requests[-1].body
     assert body["response_format"]["type"] == "json_schema"
@@ -83,7 +83,7 @@ def test_the_host_is_told_the_schema_and_thinking_stays(llm: KimiLLM, kimi: Loca
 
 
 @pytest.mark.parametrize("ask", WAYS)
-def test_where_the_host_has_no_schemas_a_tool_stands_for_the_object(
+def test_where_the_host_has_no_schemas_a_tool_gives_the_object(
     make: Callable[..., KimiLLM], kimi: LocalKimi, ask: Ask
 ) -> None:
     llm = make(overrides={"structured.ways": ("function_calling",)})
@@ -102,7 +102,7 @@ def test_the_system_prompt_is_part_of_the_question(make: Callable[..., KimiLLM],
 
 
 @pytest.mark.parametrize("ask", WAYS)
-def test_options_and_words_of_programs_are_taken(llm: KimiLLM, kimi: LocalKimi, ask: Ask) -> None:
+def test_options_of_calls_and_of_programs_are_taken(llm: KimiLLM, kimi: LocalKimi, ask: Ask) -> None:
     words = {
         "max_tokens": 999,
         "tool_choice": "required",
@@ -141,7 +141,7 @@ class Strict(BaseModel):
     born: dt.date
 
 
-def test_a_strict_class_takes_what_json_can_say(llm: KimiLLM, kimi: LocalKimi) -> None:
+def test_a_strict_class_takes_what_json_can_hold(llm: KimiLLM, kimi: LocalKimi) -> None:
     kimi.enqueue(text='{"born": "1815-12-10"}')
     assert whole(llm, Strict) == [Strict(born=dt.date(1815, 12, 10))]
 
@@ -395,7 +395,7 @@ def test_a_class_can_be_asked_for_in_a_chat(llm: KimiLLM, kimi: LocalKimi) -> No
 
 
 @pytest.mark.parametrize("ask", WAYS)
-def test_events_tell_of_the_object_and_of_the_call(llm: KimiLLM, events: list[Any], ask: Ask) -> None:
+def test_events_are_about_the_object_and_the_call(llm: KimiLLM, events: list[Any], ask: Ask) -> None:
     objects = ask(llm)
     kinds = [type(event) for event in events]
     assert kinds.count(LLMStructuredPredictStartEvent) == 1

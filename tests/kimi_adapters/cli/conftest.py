@@ -61,7 +61,7 @@ class Guarded:
 
     def environment(self, **more: str) -> dict[str, str]:
         """An environment with the guard and without keys."""
-        hidden = {name for row in HOSTS.values() for name in (*row.address.key_env, *row.address.base_url_env)}
+        hidden = {name for spec in HOSTS.values() for name in (*spec.address.key_env, *spec.address.base_url_env)}
         kept = {name: value for name, value in os.environ.items() if name not in hidden | {"FORCE_COLOR"}}
         guard = {"PYTHONPATH": str(self.folder), "GUARD_LOG": str(self.folder / "contacted.txt"), "COLUMNS": "80"}
         return kept | guard | more

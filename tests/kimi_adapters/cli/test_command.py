@@ -44,10 +44,10 @@ def test_help_imports_no_framework_and_no_server(guarded):
 def test_every_host_is_listed_with_its_address_and_key(kimi):
     shown = kimi("hosts", COLUMNS="140").stdout
 
-    for row in HOSTS.values():
-        assert row.name in shown
-        assert (row.address.base_url or "base_url=…") in shown
-        assert row.address.key_env[0] in shown
+    for spec in HOSTS.values():
+        assert spec.name in shown
+        assert (spec.address.base_url or "base_url=…") in shown
+        assert spec.address.key_env[0] in shown
 
 
 @pytest.mark.parametrize("columns", ["80", "120"])

@@ -202,7 +202,7 @@ def test_a_wrong_answer_fails_its_section_and_the_others_still_run():
 
 
 @pytest.mark.parametrize("host", ["moonshot", "moonshot-cn", "aimlapi"])
-def test_without_a_key_a_local_server_stands_in_for_the_host(host):
+def test_without_a_key_a_local_server_takes_the_hosts_place(host):
     with target(host, "kimi-k2.6") as where:
         assert where.settings.host.name == host
         assert where.settings.base_url == where.local.base_url

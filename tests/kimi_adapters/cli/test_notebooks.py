@@ -64,7 +64,7 @@ def test_a_cell_that_fails_fails_the_run(tmp_path, guarded):
 
 
 def test_notebooks_run_in_this_environment_and_without_the_users_keys(tmp_path, guarded):
-    names = [name for row in HOSTS.values() for name in row.address.key_env]
+    names = [name for spec in HOSTS.values() for name in spec.address.key_env]
     code = f"import os, sys\nassert sys.prefix == {sys.prefix!r}\nassert not any(map(os.environ.get, {names!r}))"
     path = tmp_path / "where.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)]), path)

@@ -40,7 +40,7 @@ def test_it_prints_what_it_does_and_what_differs_from_the_spec(kimi, vllm):
     assert "? not known" in done.stdout
 
 
-def test_the_row_can_be_pasted(kimi, vllm):
+def test_the_spec_can_be_pasted(kimi, vllm):
     shown = probed(kimi, vllm, "--yes").stdout
     names = {}
 
@@ -60,7 +60,7 @@ class Report(BaseModel):
 
 
 @pytest.mark.parametrize("dialect", ["vllm", "llama-cpp", "fireworks", "openrouter"])
-def test_typed_answers_come_by_a_row_that_was_pasted(kimi, dialect):
+def test_typed_answers_come_by_a_spec_that_was_pasted(kimi, dialect):
     names = {}
     with LocalKimi(dialect, api_key=CANARY) as local:
         shown = probed(kimi, local, "--yes").stdout

@@ -132,7 +132,7 @@ def test_an_unknown_dialect_is_refused_with_the_known_ones(kimi):
     assert "aimlapi" in done.stderr
 
 
-def test_an_address_that_others_reach_needs_a_flag_that_says_so(kimi):
+def test_an_address_that_others_reach_needs_a_flag(kimi):
     done = kimi("serve", "--host", "0.0.0.0")
 
     assert done.returncode == 2

@@ -49,7 +49,7 @@ def test_a_stream_has_its_cost_in_the_last_chunk_and_not_in_headers(aimlapi, opt
         {"max_completion_tokens": 1},
     ],
 )
-def test_unknown_fields_are_dropped_without_a_word_and_without_effect(aimlapi, body):
+def test_unknown_fields_are_silently_dropped_and_without_effect(aimlapi, body):
     plain, changed = aimlapi.chat(), aimlapi.chat(**body)
     assert changed.status == 200
     assert changed.message == plain.message

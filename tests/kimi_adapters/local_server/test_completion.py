@@ -48,7 +48,7 @@ def test_the_same_request_gets_the_same_reply(moonshot):
     assert first == second
 
 
-def test_a_refusal_stands_in_a_field_of_its_own_beside_no_content(moonshot):
+def test_a_refusal_is_in_a_field_of_its_own_beside_no_content(moonshot):
     moonshot.kimi.enqueue(refusal="I cannot help with that.")
     message = moonshot.chat().message
     assert (message["content"], message["refusal"]) == (None, "I cannot help with that.")

@@ -1,4 +1,4 @@
-"""The dialects of gateways, clouds and self-hosted servers: what each says, and what it refuses in its own words."""
+"""The dialects of gateways, clouds and self-hosted servers: what each sends, and what it refuses in its own words."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ def test_vllm_refuses_pictures_in_a_tools_result(ask):
     assert "only supports text" in reply.error["message"]
 
 
-def test_vllm_refuses_in_its_own_words(ask, tool):
+def test_vllm_refuses_with_its_own_messages(ask, tool):
     client = ask("vllm")
     said = {
         "The model `kimi-k2.6` does not exist.": {"model": "kimi-k2.6"},
@@ -421,7 +421,7 @@ def test_vllm_streams_several_answers_in_turns(ask):
         ({"n": 0}, "n must be at least 1, got 0."),
     ],
 )
-def test_vllm_refuses_numbers_of_answers_in_its_own_words(ask, body, sentence):
+def test_vllm_refuses_numbers_of_answers_with_its_own_messages(ask, body, sentence):
     reply = ask("vllm").chat(**body)
     assert (reply.status, reply.error["type"]) == (400, "BadRequestError")
     assert reply.error["message"].startswith(sentence)
@@ -472,7 +472,7 @@ def test_fireworks_takes_no_key_of_a_message_that_it_does_not_know(ask, key):
     assert (reply.status, f"messages[1].{key}" in reply.error["message"]) == (400, True)
 
 
-def test_fireworks_takes_one_word_on_thinking(ask):
+def test_fireworks_takes_one_thinking_option(ask):
     client = ask("fireworks")
     assert client.chat(reasoning_effort="low").status == 200
     assert client.chat(thinking={"type": "enabled"}).status == 200

@@ -82,7 +82,7 @@ def test_a_name_can_be_allowed() -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "example.com", ""])
-def test_an_address_that_others_reach_needs_a_word(host: str) -> None:
+def test_an_address_that_others_reach_needs_an_option(host: str) -> None:
     with pytest.raises(ValueError, match="can be reached from other machines.*open_to_network=True"):
         LocalKimi(host=host)
     with pytest.raises(ValueError, match="can be reached from other machines"):

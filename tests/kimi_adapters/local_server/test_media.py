@@ -116,7 +116,7 @@ def test_several_pictures_are_described_one_by_one(moonshot):
     assert reply.text == "1. This is a JPEG image of 40 x 30 pixels.\n2. This is a GIF image of 5 x 6 pixels."
 
 
-def test_a_url_may_stand_as_plain_text(moonshot):
+def test_a_url_may_be_plain_text(moonshot):
     url = part(encoded("PNG"))["image_url"]["url"]
     assert "PNG image" in moonshot.chat(asked({"type": "image_url", "image_url": url})).text
 

@@ -293,7 +293,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("body", "words"), REFUSED.values(), ids=REFUSED.keys())
-def test_a_bad_request_is_refused_in_the_words_of_the_host(moonshot, body, words):
+def test_a_bad_request_is_refused_with_the_hosts_message(moonshot, body, words):
     reply = moonshot.send("POST", "/v1/chat/completions", {"model": "kimi-k2.6", "messages": [USER], **body})
     assert (reply.status, reply.error["type"]) == (400, INVALID)
     assert words in reply.error["message"]

@@ -120,7 +120,7 @@ def test_half_a_surrogate_pair_comes_back_as_a_question_mark(moonshot):
     assert moonshot.send("POST", "/v1/chat/completions", data).text == "a?b"
 
 
-def test_a_fault_of_the_emulator_itself_is_a_500_that_says_so(moonshot, monkeypatch):
+def test_a_fault_of_the_emulator_itself_is_a_500_with_the_reason(moonshot, monkeypatch):
     def broken(*arguments, **options):
         raise ZeroDivisionError("oops")
 

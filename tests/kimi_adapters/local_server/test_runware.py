@@ -218,7 +218,7 @@ def test_a_body_that_is_no_array_of_tasks_is_refused(runware, body):
     assert (reply.status, reply.json["errors"][0]["code"]) == (400, "invalidArray")
 
 
-def test_a_wrong_key_is_refused_in_the_words_of_the_page(runware):
+def test_a_wrong_key_is_refused_with_the_message_of_the_page(runware):
     reply = post(runware, task(), authorization="Bearer no")
     assert reply.status == 401
     assert reply.json["errors"] == [
@@ -231,7 +231,7 @@ def test_a_wrong_key_is_refused_in_the_words_of_the_page(runware):
     ]
 
 
-def test_the_key_may_stand_in_the_first_task(runware):
+def test_the_key_may_be_in_the_first_task(runware):
     key = {"taskType": "authentication", "apiKey": runware.kimi.api_key}
     assert post(runware, key, task(), authorization="").status == 200
     assert runware.kimi.requests[-1].body[0] == {"taskType": "authentication", "apiKey": "[redacted]"}

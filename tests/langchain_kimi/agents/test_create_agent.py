@@ -108,7 +108,7 @@ def test_messages_stream_token_by_token_with_reasoning_and_calls(model: ChatKimi
     assert all(entry.body["stream"] for entry in kimi.requests)
 
 
-async def test_events_tell_of_models_and_tools(model: ChatKimi, wire: Any) -> None:
+async def test_events_are_about_models_and_tools(model: ChatKimi, wire: Any) -> None:
     agent = create_agent(model, [look_up, ship_to])
     events = [event async for event in agent.astream_events(ASKED, version="v2")]
 
@@ -122,7 +122,7 @@ async def test_events_tell_of_models_and_tools(model: ChatKimi, wire: Any) -> No
 
 # LangGraph says so of its own method, whatever the model.
 @pytest.mark.filterwarnings("ignore:The v3 streaming protocol on Pregel is experimental")
-async def test_protocol_events_tell_of_messages(model: ChatKimi, wire: Any) -> None:
+async def test_protocol_events_are_about_messages(model: ChatKimi, wire: Any) -> None:
     """`version="v3"` assembles messages with standard content; they go back all the same."""
     agent = create_agent(model, [look_up, ship_to])
     run = await agent.astream_events(ASKED, version="v3")

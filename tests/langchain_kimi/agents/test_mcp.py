@@ -113,14 +113,14 @@ async def test_a_thread_goes_on_after_a_result_that_cannot_be_sent(
     wire.check_loop()
 
 
-async def test_a_result_of_nothing_is_told_as_such(model: ChatKimi, wire: Any, tools: list[BaseTool]) -> None:
+async def test_a_result_of_nothing_is_sent_as_such(model: ChatKimi, wire: Any, tools: list[BaseTool]) -> None:
     with pytest.warns(KimiWarning, match="a tool's result was empty"):
         await ask(model, tools, "Call get_nothing.")
     assert wire.results == ["Tool output is empty."]
     wire.check_loop()
 
 
-async def test_an_error_of_a_tool_is_told_to_the_model(model: ChatKimi, wire: Any, tools: list[BaseTool]) -> None:
+async def test_an_error_of_a_tool_is_sent_to_the_model(model: ChatKimi, wire: Any, tools: list[BaseTool]) -> None:
     answer = await ask(model, tools, "Call open_lock for lock 3.")
     assert "Lock 3 is stuck." in answer.text
     wire.check_loop()

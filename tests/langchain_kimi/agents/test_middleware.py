@@ -133,8 +133,8 @@ async def test_another_host_takes_over_in_the_middle_of_a_loop(
         wire.kimi.fail(1, status=503, type="server_unavailable")
         return f"It is sunny in {city}."
 
-    spare = ChatKimi(host="aimlapi", base_url=aimlapi.base_url, api_key=aimlapi.api_key)
-    made = create_agent(make(), [weather_while_the_host_goes_down], middleware=[ModelFallbackMiddleware(spare)])
+    fallback = ChatKimi(host="aimlapi", base_url=aimlapi.base_url, api_key=aimlapi.api_key)
+    made = create_agent(make(), [weather_while_the_host_goes_down], middleware=[ModelFallbackMiddleware(fallback)])
     asked = {"messages": [{"role": "user", "content": "Call weather_while_the_host_goes_down for Paris."}]}
     answer = (await made.ainvoke(asked))["messages"][-1]
 
@@ -191,7 +191,7 @@ def test_a_tool_that_fails_is_run_again(model: ChatKimi, wire: Any) -> None:
     wire.check_loop()
 
 
-async def test_a_tool_that_keeps_failing_is_told_to_the_model(model: ChatKimi, wire: Any) -> None:
+async def test_a_tool_that_keeps_failing_is_reported_to_the_model(model: ChatKimi, wire: Any) -> None:
     async def get_weather_now(city: str) -> str:
         """Say what the weather is like in a city."""
         raise OSError("The station is down.")

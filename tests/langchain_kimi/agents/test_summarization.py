@@ -66,7 +66,7 @@ async def test_a_loop_goes_on_in_a_shorter_conversation(
     wire.check_loop()
 
 
-def test_the_profile_of_a_row_is_enough(model: ChatKimi) -> None:
+def test_the_profile_of_a_spec_is_enough(model: ChatKimi) -> None:
     window = {"kimi-k2.6": 262_144, "kimi-k3": 1_048_576}[model.model_name]
     middleware = SummarizationMiddleware(model, trigger=("fraction", 0.8), keep=("fraction", 0.3))
     assert middleware._get_profile_limits() == window
