@@ -15,6 +15,7 @@ from kimi_core.client.base_client import BaseClient
 from kimi_core.codecs import WireRequest
 from kimi_core.events import Event
 from kimi_core.hosts.profile import Profile, model_there, of_host
+from kimi_core.quoting import in_short
 from kimi_core.request.plan import Plan
 from kimi_core.settings import Settings, fallback_settings
 from kimi_core.transport import attempts
@@ -389,7 +390,15 @@ class AsyncKimiClient(BaseClient):
 
         profile = self.account
         body, _ = await self._transport.get(path_of("models", profile, "has no list of models"), profile)
-        return list(body.get("data", []))
+        listed = body.get("data", []) if isinstance(body, dict) else None
+        if not isinstance(listed, list):
+            raise err.make(
+                err.DecodeError,
+                f"{profile.where} answered something that is no list of models: {in_short(body)!r}. Check base_url.",
+                host=profile.host.name,
+                body=body,
+            )
+        return listed
 
     async def count_tokens(self, request: Request) -> int:
         """See `KimiClient.count_tokens`."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kimi_core.codecs.error_mapping import MALFORMED
 from kimi_core.endpoints.paths import path_of
 from kimi_core.errors import DecodeError, make
 from kimi_core.hosts.profile import Profile
@@ -45,7 +46,7 @@ def balance(body: Any, profile: Profile) -> Balance:
     data: Any = body.get("data") if isinstance(body, Mapping) else None
     try:
         available, voucher, cash = (float(data[f"{kind}_balance"]) for kind in ("available", "voucher", "cash"))
-    except (TypeError, KeyError, ValueError):
+    except MALFORMED:
         text = f"{profile.where} answered something that is no balance: {in_short(body)!r}."
         raise make(DecodeError, text, host=profile.host.name, body=body) from None
     return Balance(available=available, voucher=voucher, cash=cash)

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from pydantic_core import from_json
 
 from kimi_core.cache import UPLOADED
+from kimi_core.codecs.amounts import count
 from kimi_core.endpoints.paths import path_of
 from kimi_core.errors import ConfigError, DecodeError, MessageError, UnsupportedError, make
 from kimi_core.hosts.profile import Profile
@@ -219,7 +220,7 @@ def _files(body: Any, profile: Profile) -> list[FileObject]:
 def _object(body: Mapping[str, Any]) -> FileObject:
     return FileObject(
         id=body["id"],
-        bytes=int(body.get("bytes") or 0),
+        bytes=count(body.get("bytes")) or 0,
         filename=str(body.get("filename") or ""),
         purpose=str(body.get("purpose") or ""),
         created_at=body.get("created_at"),

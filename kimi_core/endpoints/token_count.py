@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kimi_core.codecs import WireRequest
+from kimi_core.codecs.error_mapping import MALFORMED
 from kimi_core.endpoints.paths import path_of
 from kimi_core.errors import DecodeError, make
 from kimi_core.hosts.profile import Profile
@@ -29,6 +30,6 @@ def read(body: Any, profile: Profile) -> int:
     """
     try:
         return int(body["data"]["total_tokens"])
-    except (TypeError, KeyError, ValueError):
+    except MALFORMED:
         text = f"{profile.where} answered something that is no count of tokens: {in_short(body)!r}."
         raise make(DecodeError, text, host=profile.host.name, model=profile.model_id, body=body) from None

@@ -128,8 +128,9 @@ class Redactor:
         headers = {k: self.text(v) for k, v in response.headers.items() if k.lower() not in (*_STALE, *_FOREIGN)}
         if "location" in headers:
             headers["location"] = re.split("[?#]", headers["location"])[0]
+        written = [(k.encode(), v.encode()) for k, v in headers.items()]  # a host may write any bytes into them
         content = self.text(response.text).encode()
-        made = type(response)(response.status_code, headers=headers, content=content, request=request)
+        made = type(response)(response.status_code, headers=written, content=content, request=request)
         made.encoding = "utf-8"  # whatever its headers say
         return made
 

@@ -1,0 +1,90 @@
+"""What a host sends is read to a limit, in whatever encoding, and comments are no sign of life."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+
+import openai
+import pytest
+from drivers import STREAMED, Driver, by_name
+from odd_values import ask, frame
+
+from kimi_adapters.local_server import LocalKimi
+from kimi_core import KimiClient, Message, Request
+from kimi_core.errors import APIError, APITimeoutError, DecodeError, InternalServerError, StreamError
+from kimi_core.transport import bounded, frames
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bodies, pages and frames may have a hundredth of what they may have."""
+    for module, name in ((bounded, "MOST"), (bounded, "MOST_OF_ERROR"), (frames, "MOST")):
+        monkeypatch.setattr(module, name, getattr(module, name) // 100)
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+def test_a_body_without_end_is_read_to_a_limit(driver: Driver, kimi: LocalKimi, packed: bool) -> None:
+    blank = 64 * 1024 * b" "
+    pieces = [gzip.compress(100 * blank)] if packed else 100 * [blank]
+    headers = {"Content-Encoding": "gzip"} if packed else {}
+    kimi.enqueue(chunks=pieces, content_type="application/json", headers=headers, unchecked=True)
+    came = ask(driver, kimi)
+    assert isinstance(came, DecodeError)
+    assert "a body of more than" in str(came)
+
+
+@pytest.mark.usefixtures("small")
+def test_an_error_page_without_end_is_read_to_a_limit_and_shown(driver: Driver, kimi: LocalKimi) -> None:
+    page = b"<html><title>Bad gateway</title>" + 2_000_000 * b"x"
+    kimi.enqueue(raw=page, content_type="text/html", status=502, unchecked=True)
+    came = ask(driver, kimi)
+    assert isinstance(came, InternalServerError)
+    assert ": Bad gateway" in str(came)
+    assert len(came.body) < 20_000
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("driver", STREAMED, **by_name)
+@pytest.mark.parametrize("piece", [b"data: x", b"data: x\n", b": x\n\n"], ids=["a line", "lines", "comments"])
+def test_a_frame_without_end_is_read_to_a_limit(driver: Driver, kimi: LocalKimi, piece: bytes) -> None:
+    begin = f"data: {json.dumps(frame({'content': 'Hello '}))}\n\n".encode()
+    kimi.enqueue(chunks=[begin, *100 * [20_000 // len(piece) * piece]], unchecked=True)
+    came = ask(driver, kimi)
+    assert isinstance(came, StreamError)
+    assert "bytes" in str(came)
+    assert came.partial.text == "Hello "
+
+
+@pytest.mark.parametrize("charset", ["hex", "undefined", "rot13", "idna", "zip", "nothing", "utf-16"])
+@pytest.mark.parametrize("status", [200, 400, 502])
+def test_a_body_in_no_encoding_is_a_typed_error(driver: Driver, kimi: LocalKimi, charset: str, status: int) -> None:
+    page = b"<html>down \xff\xfe</html>"
+    kimi.enqueue(raw=page, content_type=f"text/html; charset={charset}", status=status, unchecked=True)
+    assert isinstance(ask(driver, kimi), APIError)
+
+
+@pytest.mark.parametrize("driver", STREAMED, **by_name)
+def test_comments_are_no_sign_of_life(driver: Driver) -> None:
+    with LocalKimi(chunk_delay=0.05) as kimi:
+        begin = f"data: {json.dumps(frame({'content': 'Hello '}))}\n\n".encode()
+        kimi.enqueue(chunks=[begin, *100 * [b": ping\n\n"]], unchecked=True)
+        began = time.monotonic()
+        came = ask(driver, kimi, chunk_timeout=0.5)
+        assert isinstance(came, APITimeoutError)
+        assert came.partial.text == "Hello "
+        assert time.monotonic() - began < 4
+
+
+def test_hooks_of_the_users_http_client_may_read_the_body(kimi: LocalKimi) -> None:
+    seen: list[bytes] = []
+    http = openai.DefaultHttpxClient(event_hooks={"response": [lambda response: seen.append(response.read())]})
+    client = KimiClient(base_url=kimi.base_url, api_key=kimi.api_key, http_client=http, max_retries=0)
+    request = Request(messages=[Message("user", "Hello")], model="kimi-k2.6")
+    with http:
+        assert client.complete(request).text.encode() in seen[0]
+        kimi.fail(1)
+        with pytest.raises(APIError):
+            client.complete(request)
