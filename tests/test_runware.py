@@ -406,7 +406,7 @@ def test_what_the_protocol_cannot_say_for_certain_goes_there_too(
 
 def test_that_warns_once(driver: Driver, runware: LocalKimi) -> None:
     model = made(driver, runware)
-    with pytest.warns(KimiWarning, match="by Runware's compatible endpoint") as caught:
+    with pytest.warns(KimiWarning, match="to Runware's compatible endpoint") as caught:
         driver.ask(model, "What is the weather in Paris?", tools=[get_weather])
         driver.ask(model, "What is the weather in Paris?", tools=[get_weather])
     assert len(caught) == 1

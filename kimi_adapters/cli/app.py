@@ -78,7 +78,7 @@ def demo(
 
 @app.command()
 def serve(
-    dialect: Annotated[DialectOption, typer.Option(help="Which host to stand in for.")] = DialectOption.moonshot,
+    dialect: Annotated[DialectOption, typer.Option(help="Which host to imitate.")] = DialectOption.moonshot,
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8765,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     api_key: Annotated[str, typer.Option(help="The one key that it accepts.")] = "sk-local-kimi",

@@ -112,7 +112,7 @@ class Demo:
                 right = section.show(stage)
             stage.view.check(right)
         except UnsupportedError as error:
-            stage.view.skip(str(error))  # said before any call was made: a fact about the host, not a failure
+            stage.view.skip(str(error))  # raised before any call was made: a fact about the host, not a failure
         except Exception as error:
             self.failed.append(f"{stage.framework.name}: {section.title}")
             stage.view.fail(f"{type(error).__name__}: {error}")

@@ -44,7 +44,7 @@ class LangChainDemo:
         """Make the model."""
         self.title = f"ChatKimi in LangChain {version('langchain')}"
         self.tally = Tally()
-        self._model = ChatKimi(**where.words, callbacks=[Meter(self.tally)])
+        self._model = ChatKimi(**where.options, callbacks=[Meter(self.tally)])
 
     def answer(self, view: View, question: str) -> str:
         """Stream an answer."""
@@ -100,7 +100,7 @@ class LangChainDemo:
 
 
 def _show(view: View, message: BaseMessage, *, glimpse: bool = False) -> None:
-    """Show what a message or a chunk of it says, the reasoning apart."""
+    """Show the text of a message or a chunk of it, the reasoning apart."""
     for block in message.content_blocks:
         if block["type"] == "reasoning":
             view.think(block["reasoning"], glimpse=glimpse)
@@ -147,7 +147,7 @@ def _tokens(texts: list[str]) -> Any:
 
 
 class Meter(BaseCallbackHandler):
-    """Adds up what calls report: LangChain tells every callback about the end of a call."""
+    """Adds up what calls report: LangChain sends the end of a call to every callback."""
 
     def __init__(self, tally: Tally) -> None:
         """Add to a tally."""

@@ -44,7 +44,7 @@ class LlamaIndexDemo:
         """Make the LLM."""
         self.title = f"KimiLLM in LlamaIndex {version('llama-index-core')}"
         self.tally = Tally()
-        self._llm = KimiLLM(**where.words)
+        self._llm = KimiLLM(**where.options)
         get_dispatcher().add_event_handler(Meter(tally=self.tally))
 
     def answer(self, view: View, question: str) -> str:
@@ -104,7 +104,7 @@ class LlamaIndexDemo:
 
 
 def _show(view: View, response: ChatResponse) -> None:
-    """Show what a response says, the reasoning apart."""
+    """Show the text of a response, the reasoning apart."""
     for block in response.message.blocks:
         if isinstance(block, ThinkingBlock):
             view.think(block.content or "", glimpse=True)
@@ -124,7 +124,7 @@ def _node(text: str, source: str) -> TextNode:
 
 
 class Meter(BaseEventHandler):
-    """Adds up what calls report: LlamaIndex tells every event handler about the end of a call."""
+    """Adds up what calls report: LlamaIndex sends the end of a call to every event handler."""
 
     tally: Any
 

@@ -12,7 +12,7 @@ from kimi_adapters.local_server.server import DialectName
 from kimi_core.errors import MissingKeyError
 from kimi_core.settings import Settings, make_settings
 
-#: Hosts that a dialect of the local server stands in for, beside the one of its own name.
+#: Hosts that a dialect of the local server imitates, beside the one of its own name.
 _STAND_INS: dict[str, DialectName] = {
     "moonshot": "moonshot",
     "moonshot-cn": "moonshot",
@@ -39,8 +39,8 @@ class Target:
     local: LocalKimi | None = None
 
     @property
-    def words(self) -> dict[str, Any]:
-        """The constructor words that both chat models take."""
+    def options(self) -> dict[str, Any]:
+        """The options of the constructors of both chat models."""
         key = self.settings.api_key
         return {
             "model": self.model,

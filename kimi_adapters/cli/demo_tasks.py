@@ -62,7 +62,7 @@ class Order(BaseModel):
 
 
 class Framework(Protocol):
-    """A framework that does the tasks. What the model thinks, says and calls it shows on the way."""
+    """A framework that does the tasks. It shows the reasoning, text and calls of the model on the way."""
 
     name: ClassVar[str]
     """What it is called."""
@@ -142,8 +142,8 @@ def check_order(order: Order) -> str:
     quantities = sorted(item.quantity for item in order.items)
     facts = (order.order_id, order.customer, order.city, order.delivery_date, quantities)
     wanted = ("HC-2041", "Maria Keller", "Lisbon", dt.date(2026, 12, 5), [1, 2, 12])
-    _demand(facts == wanted, f"the note says {wanted}, the object {facts}")
-    return "a valid Order that says what the note says"
+    _demand(facts == wanted, f"the note has {wanted}, the object {facts}")
+    return "a valid Order with the facts of the note"
 
 
 def check_look(text: str) -> str:

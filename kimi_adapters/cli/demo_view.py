@@ -21,7 +21,7 @@ from kimi_adapters.cli.demo_usage import Tally, total
 _WIDEST = 100
 _INDENT = 12
 _WORD = re.compile(r"(\s*)(\S+)")
-#: More of a word may still come while nothing stands behind it.
+#: More of a word may still come while nothing is after it.
 _WHOLE_WORD = re.compile(_WORD.pattern + r"(?=\s)")
 #: So much is shown of the thoughts that are not the point of a section, and of results of tools.
 _GLIMPSE = 250
@@ -54,7 +54,7 @@ class Flow:
         self._column = 0
 
     def write(self, label: str, text: str) -> None:
-        """Write more of what a label says; another label begins a new line."""
+        """Write more of a label's text; another label begins a new line."""
         if label != self._label:
             self.end()
             self._label, self._style = label, _LABELS[label]

@@ -1,4 +1,4 @@
-"""What a command needs beyond the core, and what to say when it is not there."""
+"""What a command needs beyond the core, and the message when it is missing."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from kimi_adapters.local_server.gate import check_address
 from kimi_adapters.local_server.server import DialectName
 
 _ABOUT = (
-    "This is an emulator: it refuses what the real host refuses, in the host's words, but its replies come from "
+    "This is an emulator: it refuses what the real host refuses, with the host's messages, but its replies come from "
     "rules, not from a model. Use it to try things out, and in tests."
 )
 
@@ -37,7 +37,7 @@ def run(wish: Wish) -> int:
     """Print how to reach the server, then serve until interrupted.
 
     Returns:
-        The exit code: 2 for an address that others reach, when that was not said; 1 when it is taken.
+        The exit code: 2 for an address that others reach, without the flag for that; 1 when it is taken.
     """
     host, port = wish.host, wish.port
     console, complaints = Console(), Console(stderr=True)

@@ -42,8 +42,8 @@ def _tokens(count: int) -> str:
 
 
 def _thinking(spec: ModelSpec) -> str:
-    words = {"toggle": "on or off", "always": "always", "never": "never"}[spec.thinking]
-    return f"{words}: {', '.join(spec.efforts)}" if spec.efforts else words
+    text = {"toggle": "on or off", "always": "always", "never": "never"}[spec.thinking]
+    return f"{text}: {', '.join(spec.efforts)}" if spec.efforts else text
 
 
 def _table(*columns: str) -> Table:

@@ -30,7 +30,7 @@ _TURN = 64
 
 
 def create_app(kimi: KimiServer | None = None) -> Starlette:
-    """Return the ASGI application of a local server, by default of a new one that stands for Moonshot.
+    """Return the ASGI application of a local server, by default of a new one that imitates Moonshot.
 
     It answers only to loopback names and to the `allowed_hosts` of the server (see `gate`).
     """
@@ -38,7 +38,7 @@ def create_app(kimi: KimiServer | None = None) -> Starlette:
     routes = [Route(path, _endpoint(running, endpoint), methods=[method]) for method, path, endpoint in ENDPOINTS]
     every_method = ["GET", "POST", "PUT", "PATCH", "DELETE"]
     elsewhere = Route("/{path:path}", _endpoint(running, nowhere), methods=every_method)
-    # The same below the dialect's name, so that an address can say which host it stands for.
+    # The same below the dialect's name, so that an address can name the host that it imitates.
     below = Mount(f"/{running.dialect.name}", routes=[*routes, elsewhere])
     return Starlette(routes=[*routes, below, elsewhere], middleware=[Middleware(Gate, running)])
 

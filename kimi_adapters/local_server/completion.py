@@ -108,7 +108,7 @@ def _message(reply: Reply) -> JsonObject:
 
 
 def _choices(at: int, reply: Reply, usage: JsonObject) -> Iterator[JsonObject]:
-    """Yield one choice in the pieces in which it is streamed; ``usage`` stands in the last."""
+    """Yield one choice in the pieces in which it is streamed; ``usage`` is in the last."""
     for delta in _deltas(reply):
         yield {"index": at, "delta": delta, "finish_reason": None}
     yield {"index": at, "delta": {}, "finish_reason": reply.finish_reason, **usage}

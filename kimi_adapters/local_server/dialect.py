@@ -33,11 +33,11 @@ def _bare(error: Mapping[str, Any]) -> JsonObject:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One host that the local server stands for.
+    """One host that the local server imitates.
 
     Attributes:
         name: The name that `LocalKimi` takes.
-        host: The host that it stands for.
+        host: The host that it imitates.
         models: The models by id.
         adopt: Checks a body by the host's own rules and returns what the operator of the model gets.
         unknown_model: Makes the refusal of an unknown model id.
@@ -54,7 +54,7 @@ class Dialect:
         empty_length: The error message when the token limit leaves no text; None sends the empty answer.
         checks: What the operator of the model refuses.
         thinks: Whether an adopted body lets a model think.
-        reasoning_as: Where the reasoning of an answer stands.
+        reasoning_as: Where the reasoning of an answer is.
         usage_in_choice: Whether the finish chunk of a stream carries usage in its choice.
         admit: Refuses clients by their user agent, before anything else of a chat request is looked at. It also gets
             the beginnings of further user agents to let in.

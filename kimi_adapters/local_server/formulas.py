@@ -233,8 +233,8 @@ def fiber(uri: str, body: JsonObject) -> JsonObject:
         output = function(_arguments(body))
     except Failed as failed:
         return {**about, "status": "failed", "context": {**context, "error": str(failed)}}
-    key, said = ("encrypted_output", web.sealed(output)) if uri in _SEALED else ("output", output)
-    return {**about, "status": "succeeded", "context": {**context, key: said}}
+    key, text = ("encrypted_output", web.sealed(output)) if uri in _SEALED else ("output", output)
+    return {**about, "status": "succeeded", "context": {**context, key: text}}
 
 
 def _arguments(body: JsonObject) -> JsonObject:

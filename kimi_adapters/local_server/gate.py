@@ -27,7 +27,7 @@ class Gate:
 
     def __init__(self, app: ASGIApp, kimi: KimiServer) -> None:
         self._app = app
-        self._emulator = kimi
+        self._server = kimi
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand a request on, or refuse it unread."""
@@ -56,10 +56,10 @@ class Gate:
             name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
         except ValueError:
             return False
-        if name in (allowed.lower() for allowed in self._emulator.allowed_hosts) or is_loopback(name):
+        if name in (allowed.lower() for allowed in self._server.allowed_hosts) or is_loopback(name):
             return True
         # An IP address is no name that a page could let resolve to this machine.
-        return self._emulator.open_to_network and _address(name) is not None
+        return self._server.open_to_network and _address(name) is not None
 
 
 def is_loopback(host: str) -> bool:

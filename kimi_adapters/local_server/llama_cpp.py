@@ -54,8 +54,8 @@ def _arguments_are_json(request: ChatRequest) -> None:
 def _slots_suffice(request: ChatRequest) -> None:
     """Refuse more answers than there are slots."""
     if request.answers > _SLOTS:
-        words = "n_cmpl cannot be greater than the number of slots, please increase -np"
-        raise Refusal(400, "invalid_request_error", words)
+        message = "n_cmpl cannot be greater than the number of slots, please increase -np"
+        raise Refusal(400, "invalid_request_error", message)
 
 
 def _ignoring(body: JsonObject) -> JsonObject:

@@ -66,7 +66,7 @@ class LocalKimi(KimiServer):
     ```
 
     Args:
-        dialect: The host to stand for: ``moonshot``, ``aimlapi``, ``runware``, ``kimi-code``, ``openrouter``,
+        dialect: The host to imitate: ``moonshot``, ``aimlapi``, ``runware``, ``kimi-code``, ``openrouter``,
             ``fireworks``, ``vllm``, ``sglang`` or ``llama-cpp``.
         host: The address to listen on. Any but a loopback address needs `open_to_network=True`, because whoever
             reaches it can use the server.

@@ -56,7 +56,7 @@ def closed(entry: RecordedRequest, answer: Answer) -> None:
 
 
 def _keyless(body: Any) -> Any:
-    """Return a body without the key, which stands in one of Runware's tasks."""
+    """Return a body without the key, which is in one of Runware's tasks."""
     if not isinstance(body, list):
         return body
     return [{**t, "apiKey": "[redacted]"} if isinstance(t, dict) and "apiKey" in t else t for t in body]

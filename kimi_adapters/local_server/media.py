@@ -1,4 +1,4 @@
-"""What the bytes of a picture or a video tell: format, size, and for PNG the main colour."""
+"""What the bytes of a picture or a video show: format, size, and for PNG the main colour."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Picture:
 
     Attributes:
         format: ``png``, ``jpeg`` …
-        size: Width and height in pixels, when the header says it.
+        size: Width and height in pixels, when the header has it.
         colour: The name of the most frequent colour, for 8-bit PNGs.
         hex: The same as ``#rrggbb``.
     """

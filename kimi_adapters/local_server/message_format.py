@@ -27,8 +27,8 @@ def reasoning(reply: Reply, text: str, *, last: bool = False) -> JsonObject:
     fields: JsonObject = dict.fromkeys(_KEYS[reply.reasoning_as or "reasoning_content"], text)
     if reply.reasoning_as != "details" or not reply.reasoning:
         return fields
-    said = {"type": "reasoning.text", "text": text, "format": "unknown", "index": 0}
-    return {**fields, "reasoning_details": [*([said] if text else []), *([_ENCRYPTED] if last else [])]}
+    detail = {"type": "reasoning.text", "text": text, "format": "unknown", "index": 0}
+    return {**fields, "reasoning_details": [*([detail] if text else []), *([_ENCRYPTED] if last else [])]}
 
 
 def text(reply: Reply) -> str:

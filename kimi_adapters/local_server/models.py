@@ -1,4 +1,4 @@
-"""The models of the hosts that the local server stands for: one spec each."""
+"""The models of the hosts that the local server imitates: one spec each."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def _part(part: Any) -> Any:
         return part
     given = part.get("image_url")
     url = str(given.get("url", "") if isinstance(given, dict) else given)
-    # It fetches pictures; here one pixel stands for whatever is there.
+    # It fetches pictures; here it gets one pixel, whatever is there.
     return {"type": kind, "image_url": {"url": _PIXEL if url.startswith("http") else url}}
 
 
@@ -148,13 +148,13 @@ def _usage(usage: JsonObject, completion: Completion) -> JsonObject:
 
 def _stream_error(error: Mapping[str, Any]) -> JsonObject:
     """Return an error as a chunk with a finish reason of its own; the status stays 200 once a stream has begun."""
-    said = {"code": error.get("code", 502), "message": error.get("message", "Upstream error")}
+    upstream = {"code": error.get("code", 502), "message": error.get("message", "Upstream error")}
     choice = {"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": "error"}
     return {
         "id": "gen-local",
         "object": "chat.completion.chunk",
         "provider": _UPSTREAM,
-        "error": said,
+        "error": upstream,
         "choices": [choice],
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Refusal(Exception):
-    """A request that is turned down, in the words of the host.
+    """A request that is refused, with the host's message.
 
     Attributes:
         status: The HTTP status.
@@ -33,5 +33,5 @@ def not_found(message: str) -> Refusal:
 
 def no_such_path(method: str, path: str) -> Refusal:
     """Return the gateway's 404 for a path that it does not have."""
-    # The words of the real host are not public beyond "url.not_found".
+    # The messages of the real host are not public beyond "url.not_found".
     return Refusal(404, "resource_not_found_error", f"url.not_found: {method} {path}", own=True)

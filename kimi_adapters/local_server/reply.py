@@ -8,13 +8,13 @@ from typing import Any, Literal
 from kimi_adapters.local_server import tokens
 from kimi_adapters.local_server.request import ChatRequest
 
-#: Where the reasoning of an answer stands. Moonshot: ``reasoning_content``. vLLM since 2026: ``reasoning``. Gateways:
+#: Where the reasoning of an answer is. Moonshot: ``reasoning_content``. vLLM since 2026: ``reasoning``. Gateways:
 #: ``both`` (LiteLLM), ``details`` (OpenRouter: ``reasoning`` and the array ``reasoning_details``). Servers without a
 #: reasoning parser leave it in the text: ``tags``, or ``lone_tag`` where the opening tag is part of the prompt
 #: (transformers serve: ``thought</think>answer``). llama.cpp's ``deepseek-legacy`` does both: ``tags_and_key``.
 ReasoningAs = Literal["reasoning_content", "reasoning", "both", "details", "tags", "lone_tag", "tags_and_key"]
 
-#: Where tool calls stand: in their field, or in the text in the tokens of Kimi's template, as servers send them whose
+#: Where tool calls are: in their field, or in the text in the tokens of Kimi's template, as servers send them whose
 #: tool parser fails (vllm#28543, vllm#34955, MoonshotAI/Kimi-K2#89), with the finish reason ``stop``.
 CallsAs = Literal["tool_calls", "tokens"]
 
@@ -46,8 +46,8 @@ class Reply:
         calls: The tool calls after it.
         finish: The finish reason; follows from the calls when absent.
         usage: A usage object to send as it is; counted when absent.
-        reasoning_as: Where its reasoning stands; None for where the server puts it.
-        calls_as: Where its calls stand.
+        reasoning_as: Where its reasoning is; None for where the server puts it.
+        calls_as: Where its calls are.
         refusal: The text of a refusal in place of an answer.
     """
 

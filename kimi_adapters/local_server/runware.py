@@ -42,12 +42,12 @@ class TaskRefusal(Refusal):
     """A refusal in Runware's format.
 
     Attributes:
-        said: Further fields of the error object: ``parameter``, ``taskType``, ``taskUUID``, …
+        fields: Further fields of the error object: ``parameter``, ``taskType``, ``taskUUID``, …
     """
 
-    def __init__(self, code: str, message: str, *, status: int = 400, **said: Any) -> None:
+    def __init__(self, code: str, message: str, *, status: int = 400, **fields: Any) -> None:
         super().__init__(status, code, message, own=True)
-        self.said = said
+        self.fields = fields
 
 
 def invalid_parameter(parameter: str, must: str, **facts: Any) -> TaskRefusal:
@@ -79,8 +79,8 @@ def page_of(parameter: str) -> str:
 
 def error_object(refusal: Refusal) -> JsonObject:
     """Return one element of ``errors``."""
-    said: Mapping[str, Any] = refusal.said if isinstance(refusal, TaskRefusal) else {}
-    return {"code": _CODES.get(refusal.type, refusal.type), "message": refusal.message, **said}
+    fields: Mapping[str, Any] = refusal.fields if isinstance(refusal, TaskRefusal) else {}
+    return {"code": _CODES.get(refusal.type, refusal.type), "message": refusal.message, **fields}
 
 
 def _error(refusal: Refusal, call: HttpCall) -> tuple[JsonObject, str]:
@@ -194,7 +194,7 @@ RUNWARE = Dialect(
     wrong_key=NO_KEY,
     error=_error,
     model_entry=_model_entry,
-    # There the key may stand in the first task instead.
+    # There the key may be in the first task instead.
     open_paths=(TASKS,),
     body=_body,
     chunks=_chunks,

@@ -34,10 +34,10 @@ def _ranged(kind: str, types: Any, low: float, high: float) -> Check:
     return check
 
 
-def _one_of(*words: str) -> Check:
+def _one_of(*values: str) -> Check:
     def check(name: str, value: Any) -> None:
-        if value not in words:
-            raise invalid_parameter(name, f"one of: {', '.join(words)}", type="string", allowedValues=list(words))
+        if value not in values:
+            raise invalid_parameter(name, f"one of: {', '.join(values)}", type="string", allowedValues=list(values))
 
     return check
 
@@ -50,10 +50,10 @@ def _text(most: int | None = None, least: int = 0) -> Check:
     return check
 
 
-def _of(kind: type, words: str) -> Check:
+def _of(kind: type, expected: str) -> Check:
     def check(name: str, value: Any) -> None:
         if not isinstance(value, kind):
-            raise invalid_parameter(name, words)
+            raise invalid_parameter(name, expected)
 
     return check
 

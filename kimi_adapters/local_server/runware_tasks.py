@@ -27,7 +27,7 @@ from kimi_adapters.local_server.work import Work, deliver
 JsonObject = dict[str, Any]
 
 _PING = ": ping\n\n"
-#: In canned answers this stands for the UUID of the task that was asked for.
+#: In canned answers this is replaced by the UUID of the requested task.
 UUID_HERE = "{taskUUID}"
 
 
@@ -137,19 +137,19 @@ def _result(kimi: KimiServer, task: JsonObject, request: ChatRequest, at: int) -
 
 
 def _failure(canned: Canned, task: JsonObject) -> JsonObject:
-    said = canned.body if isinstance(canned.body, dict) else {}
+    fields = canned.body if isinstance(canned.body, dict) else {}
     fallback = {"code": "inferenceError", "message": "The inference failed."}
-    return {**_named(task), **fallback, **said, "status": "error", "_status": canned.status}
+    return {**_named(task), **fallback, **fields, "status": "error", "_status": canned.status}
 
 
 def _spoken(reply: Reply) -> JsonObject:
     """Return the fields beside the text."""
-    said: JsonObject = {"finishReason": reply.finish_reason}
+    fields: JsonObject = {"finishReason": reply.finish_reason}
     if reply.reasoning:
-        said["reasoningContent"] = reply.reasoning
+        fields["reasoningContent"] = reply.reasoning
     if reply.calls:
-        said["tools"] = _calls(reply.calls)
-    return said
+        fields["tools"] = _calls(reply.calls)
+    return fields
 
 
 def _calls(calls: tuple[Call, ...]) -> list[JsonObject]:
@@ -159,12 +159,12 @@ def _calls(calls: tuple[Call, ...]) -> list[JsonObject]:
 
 def _price(task: JsonObject, completion: Completion) -> JsonObject:
     """Return usage and cost, each only when it was asked for."""
-    said: JsonObject = {}
+    fields: JsonObject = {}
     if task.get("includeUsage"):
-        said["usage"] = _usage(completion)
+        fields["usage"] = _usage(completion)
     if task.get("includeCost"):
-        said["cost"] = round(completion.usd, 9)
-    return said
+        fields["cost"] = round(completion.usd, 9)
+    return fields
 
 
 def _usage(completion: Completion) -> JsonObject:

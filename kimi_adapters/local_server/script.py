@@ -44,13 +44,13 @@ class StreamFault:
     error: Mapping[str, Any] | None
 
     def spoil(
-        self, frames: Sequence[Frame], coalesce: int, say: Callable[[Mapping[str, Any]], dict[str, Any]]
+        self, frames: Sequence[Frame], coalesce: int, frame: Callable[[Mapping[str, Any]], dict[str, Any]]
     ) -> Answer:
-        """Return the stream with the fault in it; `say` makes the frame of an error."""
+        """Return the stream with the fault in it; `frame` makes the frame of an error."""
         kept = list(frames[: self.after])
         if self.error is None:
             return events(kept, done=False, cut=True, coalesce=coalesce)
-        return events([*kept, say(self.error)], done=False, coalesce=coalesce)
+        return events([*kept, frame(self.error)], done=False, coalesce=coalesce)
 
 
 @dataclass(frozen=True, slots=True)

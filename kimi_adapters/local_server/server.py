@@ -35,10 +35,10 @@ class KimiServer:
     """Everything a local Kimi is, apart from the socket that it listens on.
 
     Attributes:
-        dialect: The host that it stands for.
+        dialect: The host that it imitates.
         api_key: The one key that is accepted.
         usage_in_choice: Whether the finish chunk of a stream carries usage in its choice, as Moonshot's does.
-        reasoning_as: Where the reasoning of its answers stands; the dialect's own place by default.
+        reasoning_as: Where the reasoning of its answers is; the dialect's own place by default.
         admits: Beginnings of user agents that a gated host (Kimi Code) lets in beside those on its list.
         text_before_tools: Whether a sentence comes before tool calls.
         delay: Seconds before each answer.
@@ -131,7 +131,7 @@ class KimiServer:
         """Prepare the answer to one chat request; several are used up in order, before the rules.
 
         In Runware's dialect each result of a task uses up one. One with a status of 400 or more is a failed result, and
-        the fields of ``json`` go into its error object; in whole answers ``{taskUUID}`` stands for the task's UUID.
+        the fields of ``json`` go into its error object; in whole answers ``{taskUUID}`` is replaced by the task's UUID.
 
         Args:
             json: A whole body, sent as it is, also to a request with ``stream``.
@@ -143,7 +143,7 @@ class KimiServer:
             tool_calls: Its tool calls: ``name``, ``arguments`` (object or raw text), optionally ``id``.
             finish_reason: Its finish reason, when not the natural one.
             usage: Its usage, when not the counted one.
-            reasoning_as: Where its reasoning stands, when not where the dialect has it: ``reasoning_content``,
+            reasoning_as: Where its reasoning is, when not where the dialect has it: ``reasoning_content``,
                 ``reasoning``, ``both``, ``details``, ``tags``, ``lone_tag`` or ``tags_and_key``.
             calls_as: ``tokens`` leaves its calls in the text, in the tokens of Kimi's template.
             refusal: Its refusal in place of an answer, in a field of its own (not in Runware's own protocol).

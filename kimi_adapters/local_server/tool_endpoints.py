@@ -53,7 +53,7 @@ def _number(body: JsonObject, key: str, default: int | None, between: tuple[int,
 
 
 def _bad(message: str) -> Refusal:
-    # Moonshot's page names the code `invalid_request`; that it stands where chat has its type is assumed.
+    # Moonshot's page names the code `invalid_request`; that it is where chat has its type is assumed.
     return Refusal(400, "invalid_request", message)
 
 

@@ -177,8 +177,8 @@ def _template(body: JsonObject, spec: ModelSpec) -> bool:
     """Return whether the template lets the model think: either of two variables for it, or else the effort."""
     if spec.thinking == "always":
         return True
-    said = body.get("chat_template_kwargs")
-    known = [said[key] for key in ("thinking", "enable_thinking") if key in said] if isinstance(said, dict) else []
+    given = body.get("chat_template_kwargs")
+    known = [given[key] for key in ("thinking", "enable_thinking") if key in given] if isinstance(given, dict) else []
     return any(known) if known else body.get("reasoning_effort") != "none"
 
 
@@ -236,8 +236,8 @@ def _error(refusal: Refusal, call: HttpCall) -> tuple[JsonObject, str]:
 
 def _flat(refusal: Refusal, call: HttpCall) -> tuple[JsonObject, str]:
     kind = _TYPES.get(refusal.status, refusal.type)
-    said = {"message": refusal.message, "type": kind, "param": None, "code": refusal.status}
-    return {"object": "error", **said}, "application/json"
+    error = {"message": refusal.message, "type": kind, "param": None, "code": refusal.status}
+    return {"object": "error", **error}, "application/json"
 
 
 def _model_entry(spec: ModelSpec) -> JsonObject:
@@ -250,9 +250,9 @@ def _body(body: JsonObject, completion: Completion) -> JsonObject:
     return {**body, "choices": choices, "usage": _usage(body["usage"])}
 
 
-def _message(said: JsonObject) -> JsonObject:
+def _message(fields: JsonObject) -> JsonObject:
     message: JsonObject = {"refusal": None, "annotations": None, "audio": None, "function_call": None, "tool_calls": []}
-    return {**message, **said, "content": said["content"] or None}
+    return {**message, **fields, "content": fields["content"] or None}
 
 
 def _chunks(chunks: list[JsonObject], completion: Completion) -> list[JsonObject]:

@@ -22,9 +22,9 @@ class Page:
 
     Attributes:
         title: Its title.
-        path: Where it stands on the one site that there is.
+        path: Where it is on the one site that there is.
         date: The day it was written.
-        text: What it says.
+        text: Its text.
     """
 
     title: str
@@ -96,7 +96,7 @@ def find(query: str, limit: int) -> list[Page]:
     scored = [(len(wanted & set(words(f"{page.title} {page.text}"))), page) for page in PAGES]
     ranked = sorted(scored, key=lambda item: -item[0])
     best = ranked[0][0]
-    # One shared word of many says little: every page speaks of the same two places.
+    # One shared word of many shows little: every page is about the same two places.
     return [page for shared, page in ranked if shared and 2 * shared >= best][:limit]
 
 

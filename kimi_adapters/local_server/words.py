@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-#: Words that say nothing about what a text is about, those of common prompt templates included.
+#: Words that do not show what a text is about, those of common prompt templates included.
 _STOP_WORDS = """
     a about above after again all also am an and any are as asked at be because been before being
     below between both but by can could did do does doing don't down during each few for from
@@ -58,7 +58,7 @@ def words(text: str) -> list[str]:
 
 
 def is_wide(word: str) -> bool:
-    """Return whether a word is a pair of Chinese or Japanese characters, which says as much as two words."""
+    """Return whether a word is a pair of Chinese or Japanese characters, which means as much as two words."""
     return _CJK.match(word) is not None
 
 

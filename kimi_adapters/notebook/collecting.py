@@ -95,7 +95,7 @@ class Collected:
                 self._messages += update["messages"]
 
     def _merge(self, *, ended: bool = False) -> None:
-        """Add the chunks up. The message under way stands last, and later chunks are added to it."""
+        """Add the chunks up. The message under way is last, and later chunks are added to it."""
         if self._chunks:
             first, *rest = self._chunks
             merged = first + rest if rest else first

@@ -1,4 +1,4 @@
-"""What is shown of a conversation, in no framework's words."""
+"""What is shown of a conversation, independent of a framework."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Result:
     """What a tool returned.
 
     Attributes:
-        name: The tool; empty where the message does not say it.
+        name: The tool; empty where the message does not have it.
         text: What it returned.
         failed: Whether it failed.
     """
@@ -56,7 +56,7 @@ class Picture:
     Attributes:
         data: Its bytes, where the message holds them.
         path: Its file, where code has named one.
-        about: What is said in its place when it cannot be shown.
+        about: The text in its place when it cannot be shown.
     """
 
     data: bytes | None = None
@@ -66,7 +66,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What is said about a part that is not shown."""
+    """The text about a part that is not shown."""
 
     text: str
 
@@ -76,7 +76,7 @@ Part: TypeAlias = Thought | Text | Call | Result | Picture | Note
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What is known about an answer; None where nobody said it.
+    """What is known about an answer; None where it is not.
 
     Attributes:
         model: Who answered, by the host's name for it.

@@ -11,7 +11,7 @@ from kimi_adapters.notebook.entries import Call, Entry, Facts, Part, Result, Tex
 
 
 def of_message(message: Any, response: Any = None) -> Entry:
-    """Return a `ChatMessage`, with what its `ChatResponse` says about it, as an entry."""
+    """Return a `ChatMessage`, with what its `ChatResponse` has about it, as an entry."""
     role = str(getattr(message.role, "value", message.role))
     parts = list(_parts(message))
     if role == "tool":

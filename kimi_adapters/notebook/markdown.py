@@ -13,7 +13,7 @@ from typing import Any
 _LINKS = ("http://", "https://", "mailto:")
 _LONGEST = 200_000
 _DEEPEST = 40
-"""Levels of quotations and lists. What stands deeper is left out by the parser, so that such a text stays as it is."""
+"""Levels of quotations and lists. What is deeper is left out by the parser, so that such a text stays as it is."""
 
 
 def render(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Pictures and other media in messages, by what their blocks say of them."""
+"""Pictures and other media in messages, by their blocks."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def picture(*, data: Any = None, path: Any = None, url: Any = None) -> Picture:
 
 
 def other(kind: str, *names: Any) -> Note:
-    """Return what is said of a video, a document, or anything else."""
+    """Return the text about a video, a document, or anything else."""
     name = next((str(name) for name in names if isinstance(name, str | os.PathLike)), "")
     shown = "" if name[:5].lower() == "data:" else f" {in_short(name)}" if name else ""
     return Note(f"{in_short(kind)}{shown}")
 
 
 def decoded(data: Any) -> bytes | None:
-    """Return the bytes that base64 (as text or bytes) stands for; None when it is none."""
+    """Return the bytes of base64 (as text or bytes); None when it is none."""
     if not isinstance(data, str | bytes) or len(data) > _LONGEST:
         return None
     try:

@@ -27,7 +27,7 @@ def render(
         entries: The messages.
         live: More is to come: what the model thinks is unfolded as long as nothing follows it.
         timing: How long it took, where that is known.
-        note: What is said at the end.
+        note: The text at the end.
         local_files: Whether files are read for thumbnails.
     """
     shown = []

@@ -18,7 +18,7 @@ _KINDS = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "imag
 
 
 def render(picture: Picture, *, local_files: bool) -> str:
-    """Return a thumbnail as HTML, or what is said in its place."""
+    """Return a thumbnail as HTML, or the text in its place."""
     about = html.escape(clean(picture.about))
     data = _data(picture, local_files=local_files)
     if data is None or (source := _small(data)) is None:

@@ -14,7 +14,7 @@ def render(entries: Sequence[Entry], *, timing: Timing | None = None, note: str 
     Args:
         entries: The messages.
         timing: How long it took, where that is known.
-        note: What is said at the end.
+        note: The text at the end.
     """
     lines = begun(entries)
     below = [wording.about(entries, timing), note]

@@ -19,7 +19,7 @@ def show(answer: Any, *, local_files: bool = True) -> Any:
     """Show an answer, a conversation or a stream, and return it.
 
     In a notebook: what the model thought is folded, the text is rendered Markdown, tool calls and results are folded
-    lines, pictures are thumbnails, and below stand model, host, tokens, price and time. Elsewhere plain text is
+    lines, pictures are thumbnails, and below are model, host, tokens, price and time. Elsewhere plain text is
     printed. Nothing that a model or tool wrote is run or loaded.
 
     ```python

@@ -83,5 +83,5 @@ def _about(facts: Facts, timing: Timing | None) -> Iterator[str]:
 
 
 def dollars(usd: float) -> str:
-    """Return a price: cents, and of less than a dollar as much as tells something."""
+    """Return a price: cents, and of less than a dollar as many digits as matter."""
     return f"{usd:,.2f}" if usd >= 1 else f"{usd:.6f}".rstrip("0").rstrip(".")

@@ -1,4 +1,4 @@
-"""What can be read off answers that were given anyway: where usage, cost and ids stand, streams, and pictures."""
+"""What can be read off answers that were given anyway: where usage, cost and ids are, streams, and pictures."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def reasoning(answers: Answers, seen: Seen) -> Found:
 
 
 def usage(answers: Answers, seen: Seen) -> Found:
-    """Find where the usage object stands, and what in it."""
+    """Find where the usage object is, and what is in it."""
     bodies = [body for answer in seen.all_given() for body in answer.bodies]
     places = tuple(path for path in _USAGE if any(isinstance(dig(body, path), dict) for body in bodies))
     if not places:
@@ -66,7 +66,7 @@ def _inside(objects: list[Any], field: str, paths: Iterable[str], what: str) -> 
 
 
 def cost(answers: Answers, seen: Seen) -> Found:
-    """Find where the price of a call stands."""
+    """Find where the price of a call is."""
     given = [answer for answer in seen.all_given() if answer.output_tokens]
     bodies = [body for answer in given for body in answer.bodies]
     paths = tuple(dict.fromkeys(path for body in bodies for path, price in numbers(body) if price and _is_price(path)))
@@ -101,7 +101,7 @@ def _prices(paths: tuple[str, ...], seen: Seen) -> Any:
 
 
 def key(answers: Answers, seen: Seen) -> Found:
-    """Find whether calls need a key; only a call without one tells."""
+    """Find whether calls need a key; only a call without one shows it."""
     if not seen.keyed:
         yield Finding(question="key", text="It answers without a key.", field="address.key_required", value=False)
 
@@ -187,7 +187,7 @@ def pictures(answers: Answers, seen: Seen) -> Found:
 
 
 def _unseen(answer: Answer, words: str) -> str:
-    """Return why an answer does not tell whether a picture was seen."""
+    """Return why an answer does not show whether a picture was seen."""
     if (why := why_not(answer)) or not answer.ok or re.search(rf"\b({words})\b", answer.text, re.IGNORECASE):
         return why
     return f"The request is taken, but the answer does not name what is on the picture: {answer.text[:60]!r}"

@@ -1,6 +1,6 @@
 """What the operator of the models refuses: a list of small functions, in the order in which they look.
 
-Each takes the request and raises a refusal in the host's words. Where no public source quotes the words, the
+Each takes the request and raises a refusal with the host's message. Where no public source quotes it, the
 sentence follows the pattern of its neighbours and only the status and type are facts.
 """
 

@@ -16,7 +16,7 @@ def _calls(message: JsonObject) -> list[JsonObject]:
 
 
 def calls_are_well_formed(request: ChatRequest) -> None:
-    """Refuse tool calls without a name, arguments that are no string, and an id that stands twice in one message."""
+    """Refuse tool calls without a name, arguments that are no string, and an id that is twice in one message."""
     for message in request.messages:
         if not isinstance(message.get("tool_calls") or [], list):
             raise invalid("Invalid request: tool_calls must be an array")
@@ -78,7 +78,7 @@ def arguments_are_objects(request: ChatRequest) -> None:
 def calls_are_answered(request: ChatRequest) -> None:
     """Refuse results without a call, calls without a result, and second results.
 
-    The real server has one sentence for all three; with an empty id, two blanks stand in it.
+    The real server has one sentence for all three; with an empty id, there are two blanks in it.
     """
     open_calls: list[str] = []
     for message in request.messages:

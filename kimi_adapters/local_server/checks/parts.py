@@ -27,7 +27,7 @@ def parts_are_known(request: ChatRequest) -> None:
 def _check_part(part: object, at: int, role: str) -> None:
     kind = part.get("type") if isinstance(part, dict) else part
     if not isinstance(part, dict) or kind not in _KINDS:
-        # The words of MoonshotAI/kimi-cli#788.
+        # The message in MoonshotAI/kimi-cli#788.
         message = f"the message at position {at} with role '{role}'"
         raise invalid(f"Invalid request: {message} contains an invalid part type: {kind}")
     if "prompt_cache_breakpoint" in part:

@@ -26,7 +26,7 @@ def thinking_is_an_object(request: ChatRequest) -> None:
 def thinking_is_possible(request: ChatRequest) -> None:
     """Refuse unknown types and fields, and ``disabled`` where the model always thinks.
 
-    Moonshot's pages say not to send ``thinking`` to K3 at all; its own verifier sends ``type``, ``keep`` and
+    Moonshot's pages advise not to send ``thinking`` to K3 at all; its own verifier sends ``type``, ``keep`` and
     ``effort``, so these pass, and ``disabled`` is refused as it is for K2.7.
     """
     option = _option(request)

@@ -37,7 +37,7 @@ def names_are_legal(request: ChatRequest) -> None:
         name = str(tool["function"].get("name") or "")
         builtin = tool["type"] == "builtin_function"
         if name not in _BUILTIN if builtin else not _NAME.fullmatch(name):
-            # The words of MoonshotAI/kimi-cli#1773.
+            # The message in MoonshotAI/kimi-cli#1773.
             raise invalid(
                 "Invalid request: function name is invalid, must start with a letter and can contain "
                 "letters, numbers, underscores, and dashes"
@@ -84,7 +84,7 @@ def choice_is_legal(request: ChatRequest) -> None:
 
 
 def web_search_is_possible(request: ChatRequest) -> None:
-    """Refuse the built-in search while thinking, for models whose spec says that it does not work."""
+    """Refuse the built-in search while thinking, for models with which it does not work, by their spec."""
     builtin = any(tool["type"] == "builtin_function" for tool in request.tools)
     if builtin and request.thinking and not request.model.web_search_thinks:
         raise invalid("builtin function $web_search is incompatible with thinking enabled")

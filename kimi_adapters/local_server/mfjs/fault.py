@@ -1,4 +1,4 @@
-"""Where in a schema the check is, and what it says when something is wrong there."""
+"""Where in a schema the check is, and its message when something is wrong there."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Place(NamedTuple):
 
 
 class Fault(Exception):
-    """What is wrong with a schema, in the validator's words."""
+    """What is wrong with a schema, as the validator writes it."""
 
     def __init__(self, place: Place, sentence: str) -> None:
         super().__init__(f"At path '{place}': {sentence}")

@@ -1,4 +1,4 @@
-"""The rules for single keywords, each in the words of Moonshot's validator."""
+"""The rules for single keywords, each with the message of Moonshot's validator."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def _any_of(schema: JsonObject, place: Place, root: JsonObject) -> None:
 
 
 def _check_conflicts_with_branches(schema: JsonObject, place: Place) -> None:
-    """Refuse a keyword that stands both beside ``anyOf`` and in one of its branches."""
+    """Refuse a keyword that is both beside ``anyOf`` and in one of its branches."""
     outer = schema.keys() - {"anyOf", *_ANNOTATIONS}
     for branch in schema.get("anyOf", ()):
         if both := sorted(outer & branch.keys()):

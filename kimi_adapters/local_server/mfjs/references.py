@@ -1,4 +1,4 @@
-"""The rules for references: what they lead to, what may stand beside them, and that recursion can end."""
+"""The rules for references: what they lead to, what may be beside them, and that recursion can end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def check_references(root: JsonObject, references: Iterable[str]) -> None:
     """Check the references of a schema whose keywords are right.
 
     Raises:
-        Fault: If a reference leads nowhere, stands where none may, repeats a keyword of its target, or never ends.
+        Fault: If a reference leads nowhere, is where none may be, repeats a keyword of its target, or never ends.
     """
     for reference in sorted(references):
         if _target(reference, root) is None:
@@ -105,7 +105,7 @@ def _steps(schema: JsonObject, root: JsonObject) -> Iterator[JsonObject]:
     return (one for one in inside if isinstance(one, dict))
 
 
-# ------------------------------------------------------------------------------------------- what stands beside them
+# ---------------------------------------------------------------------------------------------- what is beside them
 
 
 def _check_uses(schema: JsonObject, place: Place, root: JsonObject, *, endless: bool) -> None:
@@ -130,7 +130,7 @@ def _check_uses(schema: JsonObject, place: Place, root: JsonObject, *, endless: 
 
 def _expanded(schema: JsonObject, root: JsonObject, place: Place) -> JsonObject:
     """Return the target of a reference; where that is only another reference, the target of the latter."""
-    words: JsonObject = {}
+    annotations: JsonObject = {}
     seen: set[str] = set()
     current = schema
     while current is schema or not current.keys() - _ANNOTATIONS - {"$ref"}:
@@ -138,12 +138,12 @@ def _expanded(schema: JsonObject, root: JsonObject, place: Place) -> JsonObject:
         if reference is None or reference in seen:
             break
         if current is not schema:
-            if doubled := sorted(words.keys() & current.keys()):
+            if doubled := sorted(annotations.keys() & current.keys()):
                 raise Fault(place, f"conflicting keywords found after $ref expansion: {doubled[0]}")
-            words |= {key: current[key] for key in _ANNOTATIONS & current.keys()}
+            annotations |= {key: current[key] for key in _ANNOTATIONS & current.keys()}
         seen.add(reference)
         current = _followed(reference, root, place)
-    return {**current, **words}
+    return {**current, **annotations}
 
 
 def _followed(reference: Any, root: JsonObject, place: Place) -> JsonObject:

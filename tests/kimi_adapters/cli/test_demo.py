@@ -219,7 +219,7 @@ def test_with_a_key_there_is_no_local_server(monkeypatch):
 def test_a_host_that_wants_no_key_is_called_without_one():
     with target("vllm", "kimi-k2.6") as where:
         assert where.local is None
-        assert where.words["api_key"] is None
+        assert where.options["api_key"] is None
 
 
 def test_an_unknown_host_is_an_error():
