@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import socket
 from collections.abc import Collection
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from rich.text import Text
 from kimi_adapters.local_server import serve
 from kimi_adapters.local_server.gate import check_address
 from kimi_adapters.local_server.server import DialectName
+from kimi_core import HOSTS
 
 _ABOUT = (
     "This is an emulator: it refuses what the real host refuses, with the host's messages, but its replies come from "
@@ -52,6 +54,10 @@ def run(wish: Wish) -> int:
     base_url = f"http://{host}:{port}/v1"
     console.print(_panel(wish.dialect, base_url, wish.api_key))
     console.print(_syntax(wish.dialect, base_url, wish.api_key))
+    if exports := _exports(wish.dialect, base_url, wish.api_key):
+        console.print("\nOr point a program at it that stays as it is:\n", style="dim")
+        for line in exports:
+            console.print(f"   {line}", soft_wrap=True, highlight=False, markup=False)
     console.print("\nCtrl-C stops it.\n", style="dim")
     console.file.flush()
     behaviour = {name: getattr(wish, name) for name in ("api_key", "admits", "allowed_hosts", "open_to_network")}
@@ -82,3 +88,12 @@ def _syntax(dialect: str, base_url: str, api_key: str) -> Syntax:
         "from llama_index_kimi import KimiLLM\nllm = KimiLLM(**where)"
     )
     return Syntax(code, "python", theme="ansi_dark", background_color="default", padding=(0, 3))
+
+
+def _exports(dialect: str, base_url: str, api_key: str) -> list[str]:
+    """Return the commands that set the host's environment variables; none where its address has no variable."""
+    address = HOSTS[dialect].address
+    if not address.base_url_env or not address.key_env:
+        return []
+    values = {address.base_url_env[0]: base_url, address.key_env[0]: api_key}
+    return [f"export {name}={shlex.quote(value)}" for name, value in values.items()]

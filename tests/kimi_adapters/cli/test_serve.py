@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import socket
 import subprocess
@@ -148,3 +149,19 @@ def test_it_answers_by_a_name_that_was_allowed(server):
 
     with urllib.request.urlopen(request, timeout=10) as response:
         assert response.status == 200
+
+
+def test_the_variables_that_it_prints_point_a_program_at_it(server, guarded):
+    process, port = server("--api-key", "sk-mine of my own", "--dialect", "aimlapi")
+    code = (
+        "from langchain_kimi import ChatKimi; from llama_index_kimi import KimiLLM;"
+        "print(ChatKimi(host='aimlapi').invoke('What is 20 + 22?').text, KimiLLM(host='aimlapi').complete('6 * 7 = ?'))"
+    )
+    exports = [f"export AIMLAPI_BASE_URL=http://127.0.0.1:{port}/v1", "export AIMLAPI_API_KEY='sk-mine of my own'"]
+    command = "\n".join([*exports, f'{shlex.quote(sys.executable)} -c "{code}"'])
+
+    ran = subprocess.run(["sh", "-c", command], env=guarded.environment(), capture_output=True, text=True, check=True)
+
+    assert ran.stdout.count("42") == 2
+    printed = [line.strip() for line in interrupt(process).splitlines()]
+    assert [line for line in printed if line.startswith("export")] == exports
