@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun, Callbacks
 from langchain_core.messages import BaseMessage
+from langchain_core.runnables import RunnableConfig, ensure_config
 
 from kimi_core import openai_shapes, options
 from kimi_core.call_options import Options
@@ -107,6 +108,26 @@ def ahooks(model: ChatKimi, run_manager: AsyncCallbackManagerForLLMRun | None) -
     """See `hooks`."""
     pace = partial(model.rate_limiter.aacquire, blocking=True) if model.rate_limiter else None
     return {"pace": pace, "on_retry": run_manager and run_manager.on_retry}
+
+
+def priced(model: ChatKimi, callbacks: Callbacks, manager: Any, kwargs: JsonObject) -> Callbacks:
+    """Return callbacks of which LangSmith's learn the price, where that is asked for (`cost_in_usage`)."""
+    asked = kwargs.get("cost_in_usage")
+    if not (model.cost_in_usage if asked is None else asked):
+        return callbacks
+    from langchain_kimi import _tracing  # brings LangSmith, when asked for
+
+    return _tracing.priced(callbacks, manager)
+
+
+def priced_config(
+    model: ChatKimi, config: RunnableConfig | None, manager: Any, kwargs: JsonObject
+) -> RunnableConfig | None:
+    """Return a configuration with callbacks as in `priced`."""
+    if not model.cost_in_usage and not kwargs.get("cost_in_usage"):
+        return config
+    config = ensure_config(config)
+    return {**config, "callbacks": priced(model, config.get("callbacks"), manager, kwargs)}
 
 
 def _request(model: ChatKimi, messages: list[BaseMessage], own: JsonObject, asked: Options) -> Request:

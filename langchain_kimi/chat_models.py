@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from langchain_core.callbacks import (
@@ -16,10 +17,11 @@ from langchain_core.callbacks import (
 from langchain_core.language_models import LangSmithParams, LanguageModelInput, ModelProfile
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, Generation, LLMResult
-from langchain_core.runnables import Runnable, RunnableConfig, ensure_config
+from langchain_core.runnables import Runnable, RunnableConfig
 from pydantic import ConfigDict, PrivateAttr, model_validator
 
 from kimi_core import AsyncKimiClient, KimiClient, Settings, __version__, make_settings, options
+from kimi_core.asyncgens import finalized
 from kimi_core.errors import short_traceback
 from kimi_core.settings import notice_missing_key
 from kimi_core.types import JsonObject
@@ -200,11 +202,12 @@ class ChatKimi(KimiFields):
                 self, self._client, messages, stop, kwargs, stream=True, run_manager=run_manager
             )
             feed = chunk_maker(message_format).feed
-            for event in client.stream(request, **_calls.hooks(self, run_manager)):
-                for chunk in feed(event):
-                    if run_manager:
-                        run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                    yield chunk
+            with closing(client.stream(request, **_calls.hooks(self, run_manager))) as events:
+                for event in events:
+                    for chunk in feed(event):
+                        if run_manager:
+                            run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                        yield chunk
 
     async def _astream(
         self, messages: list[BaseMessage], stop: Stop = None, run_manager: AsyncRunManager = None, **kwargs: Any
@@ -214,11 +217,12 @@ class ChatKimi(KimiFields):
                 self, self._aclient, messages, stop, kwargs, stream=True, run_manager=run_manager
             )
             feed = chunk_maker(message_format).feed
-            async for event in await client.stream(request, **_calls.ahooks(self, run_manager)):
-                for chunk in feed(event):
-                    if run_manager:
-                        await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                    yield chunk
+            async with aclosing(await client.stream(request, **_calls.ahooks(self, run_manager))) as events:
+                async for event in events:
+                    for chunk in feed(event):
+                        if run_manager:
+                            await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                        yield chunk
 
     def _streaming_disabled(self, **kwargs: Any) -> bool:
         """Ask for several answers whole, whoever listens; an explicit stream of them raises."""
@@ -346,8 +350,7 @@ class ChatKimi(KimiFields):
         if not by_host:
             return self.get_num_tokens_from_messages(messages, tools)
         client, request, _ = _calls.prepare(self, self._client, messages, None, kwargs)
-        counted = client.count_tokens(request)
-        return counted + _counting.of_tools(to_tools(tools), self.get_num_tokens)
+        return client.count_tokens(request) + _counting.of_tools(to_tools(tools), self.get_num_tokens)
 
     async def acount_tokens(
         self, input: LanguageModelInput, *, tools: Sequence[Any] | None = None, by_host: bool = False, **kwargs: Any
@@ -357,8 +360,7 @@ class ChatKimi(KimiFields):
         if not by_host:
             return self.get_num_tokens_from_messages(messages, tools)
         client, request, _ = _calls.prepare(self, self._aclient, messages, None, kwargs)
-        counted = await client.count_tokens(request)
-        return counted + _counting.of_tools(to_tools(tools), self.get_num_tokens)
+        return await client.count_tokens(request) + _counting.of_tools(to_tools(tools), self.get_num_tokens)
 
     # ---------------------------------------------------------------------------------- LangSmith learns the price
 
@@ -366,14 +368,14 @@ class ChatKimi(KimiFields):
         self, messages: list[list[BaseMessage]], stop: Stop = None, callbacks: Callbacks = None, **kwargs: Any
     ) -> LLMResult:
         """Do as LangChain does; its tracers learn the price, and fail at no block."""
-        callbacks = self._priced(callbacks, CallbackManager, kwargs)
+        callbacks = _calls.priced(self, callbacks, CallbackManager, kwargs)
         return super().generate([*map(presentable, messages)], stop, callbacks, **kwargs)
 
     async def agenerate(
         self, messages: list[list[BaseMessage]], stop: Stop = None, callbacks: Callbacks = None, **kwargs: Any
     ) -> LLMResult:
         """Do as LangChain does; its tracers learn the price, and fail at no block."""
-        callbacks = self._priced(callbacks, AsyncCallbackManager, kwargs)
+        callbacks = _calls.priced(self, callbacks, AsyncCallbackManager, kwargs)
         return await super().agenerate([*map(presentable, messages)], stop, callbacks, **kwargs)
 
     def stream(
@@ -381,28 +383,16 @@ class ChatKimi(KimiFields):
     ) -> Iterator[AIMessageChunk]:
         """Do as LangChain does; its tracers learn the price, and fail at no block."""
         input = presentable(self._convert_input(input).to_messages())
-        return super().stream(input, self._priced_config(config, CallbackManager, kwargs), stop=stop, **kwargs)
+        config = _calls.priced_config(self, config, CallbackManager, kwargs)
+        return super().stream(input, config, stop=stop, **kwargs)
 
     def astream(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, *, stop: Stop = None, **kwargs: Any
     ) -> AsyncIterator[AIMessageChunk]:
         """Do as LangChain does; its tracers learn the price, and fail at no block."""
         input = presentable(self._convert_input(input).to_messages())
-        return super().astream(input, self._priced_config(config, AsyncCallbackManager, kwargs), stop=stop, **kwargs)
-
-    def _priced(self, callbacks: Callbacks, manager: Any, kwargs: JsonObject) -> Callbacks:
-        asked = kwargs.get("cost_in_usage")
-        if not (self.cost_in_usage if asked is None else asked):
-            return callbacks
-        from langchain_kimi._tracing import priced  # brings LangSmith, when asked for
-
-        return priced(callbacks, manager)
-
-    def _priced_config(self, config: RunnableConfig | None, manager: Any, kwargs: JsonObject) -> RunnableConfig | None:
-        if not self.cost_in_usage and not kwargs.get("cost_in_usage"):
-            return config
-        config = ensure_config(config)
-        return {**config, "callbacks": self._priced(config.get("callbacks"), manager, kwargs)}
+        config = _calls.priced_config(self, config, AsyncCallbackManager, kwargs)
+        return finalized(super().astream(input, config, stop=stop, **kwargs))
 
     # ------------------------------------------------------------------------- traces, caches, `dumps`: nothing secret
 

@@ -10,7 +10,7 @@ import functools
 import inspect
 import sys
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
-from contextlib import aclosing, closing, contextmanager
+from contextlib import aclosing, closing, contextmanager, suppress
 from contextvars import ContextVar
 from time import monotonic
 from types import FunctionType, SimpleNamespace
@@ -33,6 +33,7 @@ from llama_index.core.llms.callbacks import dispatcher
 from llama_index_instrumentation.event_handlers import NullEventHandler
 
 from kimi_core import server_tool_record
+from kimi_core.asyncgens import begin, finalized
 from kimi_core.errors import short_traceback
 from kimi_core.events import (
     Event,
@@ -330,13 +331,17 @@ def _closing(made: Any, opened: list[Any]) -> Any:
         try:
             with short_traceback:
                 async with aclosing(made):
+                    with suppress(StopAsyncIteration):
+                        yield await begin(made)
                     async for piece in made:
                         yield piece
         finally:
             for one in opened:
                 await one.aclose()
 
-    return stream() if isinstance(made, Generator) else astream() if isinstance(made, AsyncGenerator) else made
+    if isinstance(made, AsyncGenerator):
+        return finalized(astream())
+    return stream() if isinstance(made, Generator) else made
 
 
 # ----------------------------------------------------------------------------------------- events of the pieces

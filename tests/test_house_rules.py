@@ -20,9 +20,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 # What does not keep a rule yet. Lists may only become shorter: what keeps the rule by now must be taken out.
 TOO_LONG: set[str] = set()
-UNLIKE = {
-    "transport.py: OpenStream.__iter__",
-}
+UNLIKE: set[str] = set()
 CIRCLES = {
     frozenset({"kimi_core.codecs", "kimi_core.codecs.chat", "kimi_core.codecs.runware.codec"}),
 }

@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kimi_core import errors as err
+from kimi_core.asyncgens import begin
 from kimi_core.call_options import NO_OPTIONS, Options
 from kimi_core.client.answer_stream import AnswerStream
 from kimi_core.client.base_client import BaseClient
@@ -202,13 +203,13 @@ class AsyncKimiClient(BaseClient):
         loop = await self._within(request, partial(self._tool_loop, request))
         run_tool = partial(self._run_tool, request)
         events = run(loop, self._stream, run_tool, await self._stream(loop.request), self._driver)
-        await anext(events)
+        await begin(events)
         return events
 
     async def _stream(self, request: Request) -> AsyncGenerator[Event]:
         if not self.settings.fallback_hosts:
             events = self._events(*await self._open(request))
-            await anext(events)
+            await begin(events)
             return events
         from kimi_core.client.fallback import stream
 

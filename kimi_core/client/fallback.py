@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kimi_core import errors as err
+from kimi_core.asyncgens import begin
 from kimi_core.budget import CHARACTERS
 from kimi_core.client.tool_loop import summed_ends
 from kimi_core.events import (
@@ -160,7 +161,7 @@ async def stream(client: AsyncKimiClient, request: Request) -> AsyncGenerator[Ev
     """Return an answer in events, begun by the first host that can, and ended by the first that does."""
     run = FallbackRun(client, request)
     events = _events(run, await _opened(run))
-    await anext(events)
+    await begin(events)
     return events
 
 
@@ -168,7 +169,7 @@ async def _opened(run: FallbackRun) -> AsyncGenerator[Event]:
     while True:
         try:
             events = run.client._events(*await run.client._open(run.request))
-            await anext(events)
+            await begin(events)
             return events
         except (err.APIError, *_UNFIT) as error:
             run.next(error)

@@ -50,14 +50,19 @@ async def async_client(settings: Settings) -> AsyncOpenAI:
     import openai
 
     loop = asyncio.get_running_loop()
+    dead: list[AsyncOpenAI] = []
     with _lock:  # other threads have loops of their own in the same dictionaries
         known = loop in _loops
         if not known:
-            _forget_closed_loops()
+            dead = _forget_closed_loops()
             _loops[loop] = OrderedDict()
             _closers[loop] = _close_with_loop(loop)
         clients: OrderedDict[_Key, Any] = _loops[loop]
         closer = _closers[loop]
+    for forgotten in dead:
+        # Otherwise the SDK would do so when the client is deleted, in a task whose error nobody reads.
+        with contextlib.suppress(RuntimeError):  # its sockets cannot be closed without their loop
+            await forgotten.close()
     if not known:
         await anext(closer)
     return _cached(clients, settings, lambda: _make(openai.AsyncOpenAI, settings, settings.http_async_client))  # type: ignore[no-any-return]
@@ -150,10 +155,13 @@ async def _close_clients(loop: asyncio.AbstractEventLoop) -> None:
             await made.close()
 
 
-def _forget_closed_loops() -> None:
+def _forget_closed_loops() -> list[AsyncOpenAI]:
+    """Forget loops that were closed without their clients; return these, without the user's own."""
+    dead: list[AsyncOpenAI] = []
     for loop in [loop for loop in _loops if loop.is_closed()]:
-        _loops.pop(loop, None)
+        dead += [made for (_, _, own), made in _loops.pop(loop, OrderedDict()).items() if own is None]
         _closers.pop(loop, None)
+    return dead
 
 
 def _forget_all() -> None:

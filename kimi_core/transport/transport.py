@@ -12,11 +12,12 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic_core import to_json
 
 from kimi_core import errors as err
+from kimi_core.asyncgens import begin
 from kimi_core.call_options import Options
 from kimi_core.codecs import WireRequest
 from kimi_core.codecs.error_mapping import error_in_body
@@ -155,6 +156,10 @@ class OpenStream:
         self.headers: Mapping[str, str] = stream.response.headers
         self.when_closed: Callable[[], None] | None = None
         self._until: float | None = None
+        self._blocking: Iterator[list[Any]] | None = None
+        self._reads: list[Any] = []
+        self._frames = FrameReader()
+        self._ended = False
 
     def __iter__(self) -> Iterator[list[Any]]:
         with err.short_traceback, self._translation:
@@ -171,23 +176,43 @@ class OpenStream:
                         break
             self._finish(frames)
 
-    async def __aiter__(self) -> AsyncIterator[list[Any]]:
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> list[Any]:
+        """Return the next frames; those of a blocking stream as well, without waiting for anything."""
         if self._driver.sync:
-            for ready in self:
-                yield ready
-            return
+            self._blocking = self._blocking or iter(self)
+            if (ready := next(self._blocking, None)) is None:
+                raise StopAsyncIteration
+            return ready
         with err.short_traceback, self._translation:
-            if is_whole(self._stream.response):
-                yield [_parsed(self._stream.response, self._profile)]
-                return
-            frames = FrameReader(_silence(self._stream.response))
-            reads = self._stream.response.aiter_bytes()
-            async for read in reads if self._until is None else reads_until(reads, self._until):
-                if ready := frames.feed(read):
-                    yield ready
-                if frames.ended:
-                    break
-            self._finish(frames)
+            return await self._next()
+
+    async def _next(self) -> list[Any]:
+        response = self._stream.response
+        if not self._reads and is_whole(response):
+            self._reads, self._ended = [_nothing()], True
+            return [_parsed(response, self._profile)]
+        while not self._ended:
+            try:
+                read = await (anext(self._reads[0]) if self._reads else begin(self._begun(response)))
+            except StopAsyncIteration:
+                break
+            ready = self._frames.feed(read)
+            self._ended = self._frames.ended
+            if ready:
+                return ready
+        self._ended = True
+        self._finish(self._frames)
+        raise StopAsyncIteration
+
+    def _begun(self, response: Any) -> AsyncIterator[bytes]:
+        self._frames = FrameReader(_silence(response))
+        reads: AsyncIterator[bytes] = response.aiter_bytes()
+        timed = reads if self._until is None else reads_until(reads, self._until)
+        self._reads = [timed] if timed is reads else [timed, reads]
+        return timed
 
     def end_at(self, began: float, seconds: float | None) -> None:
         """Set a deadline, so many seconds after a moment of `time.monotonic()`; the earliest of several holds."""
@@ -207,6 +232,9 @@ class OpenStream:
         """Close the stream and give the connection back."""
         self._abandon = None
         self._tell()
+        for reads in self._reads:  # before what they read from
+            if not reads.ag_running:
+                await reads.aclose()
         await self._driver.close(self._stream)
 
     def __del__(self) -> None:
@@ -218,6 +246,12 @@ class OpenStream:
     def _tell(self) -> None:
         if self.when_closed is not None:
             self.when_closed()
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    """Yield nothing."""
+    if False:
+        yield b""
 
 
 def _silence(response: Any) -> float | None:
