@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import openai  # noqa: F401 - else the first call would spend its time on that
 import pytest
 from drivers import STREAMED, WHOLE, Driver, by_name
 from slow_server import HEAD, SlowServer, frame, slow_server
@@ -126,6 +127,15 @@ def test_what_waits_for_a_budget_waits_no_longer_than_the_deadline(driver: Drive
         late(driver, driver.make(base_url=kimi.base_url, api_key=kimi.api_key, budget=budget, deadline=SOON))
         thread.join()
         assert len(kimi.requests) == 1
+
+
+def test_a_call_that_was_late_keeps_nobody_waiting_for_the_budget(driver: Driver, slow: SlowServer) -> None:
+    slow.begin, slow.drip = HEADERS
+    budget = Budget(tokens=30_000)  # less than one answer may have, so that there is room for one call alone
+    late(driver, made(driver, slow, deadline=0.2, budget=budget))
+    with LocalKimi() as kimi:
+        model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key, budget=budget, deadline=5)
+        assert driver.ask(model, "Say hello").text
 
 
 @pytest.mark.parametrize("sent", [HEADERS, (HEAD + b"image/png\r\n\r\n", b"x")], ids=["headers", "body"])

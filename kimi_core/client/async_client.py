@@ -21,7 +21,7 @@ from kimi_core.request.plan import Plan
 from kimi_core.settings import Settings, fallback_settings
 from kimi_core.transport import attempts
 from kimi_core.transport.attempts import Hook
-from kimi_core.transport.deadlines import DeadlineError
+from kimi_core.transport.deadlines import DeadlineError, when_left
 from kimi_core.transport.waiting import BEGUN
 from kimi_core.types import JsonObject, Request, Response, Tool, ToolCall
 from kimi_core.usage import bill_of, billed
@@ -185,6 +185,7 @@ class AsyncKimiClient(BaseClient):
         )
         if give_back is None:
             raise budget.waited(plan.profile, patience)
+        when_left(give_back)
         return give_back
 
     async def stream(

@@ -22,8 +22,30 @@ from kimi_core.transport.waiting import wait
 
 T = TypeVar("T")
 
-_LEFT: ContextVar[tuple[Future[Any], ...]] = ContextVar("kimi_core_left_threads", default=())
-"""What the threads that this one runs in are to yield; those that were left behind are cancelled."""
+
+class _Work:
+    """What a thread is to do.
+
+    Attributes:
+        outcome: Its result; cancelled when it was left behind.
+        ends: Called when it is left behind.
+    """
+
+    def __init__(self) -> None:
+        self.outcome: Future[Any] = Future()
+        self.ends: list[Callable[[], None]] = []
+
+    def leave(self) -> bool:
+        """Leave the thread behind; return False when its result has come after all."""
+        if not self.outcome.cancel():
+            return False
+        for end in self.ends:
+            end()
+        return True
+
+
+_WORK: ContextVar[tuple[_Work, ...]] = ContextVar("kimi_core_work_with_deadlines", default=())
+"""What this thread, and those that wait for it, are doing."""
 
 
 class DeadlineError(Exception):
@@ -36,8 +58,14 @@ def refuse_left() -> None:
     Raises:
         DeadlineError: If nobody waits for it any more.
     """
-    if any(outcome.cancelled() for outcome in _LEFT.get()):
+    if any(work.outcome.cancelled() for work in _WORK.get()):
         raise DeadlineError
+
+
+def when_left(end: Callable[[], None]) -> None:
+    """Have something called when this thread is left behind, and what it holds would be held for ever."""
+    for work in _WORK.get():
+        work.ends.append(end)
 
 
 def in_thread(seconds: float, do: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -46,10 +74,11 @@ def in_thread(seconds: float, do: Callable[[], Coroutine[Any, Any, T]]) -> T:
     Raises:
         DeadlineError: If it takes longer than so many seconds. What it opens later is closed.
     """
-    outcome: Future[T] = Future()
+    work = _Work()
+    outcome: Future[T] = work.outcome
     context = copy_context()
 
-    def work() -> None:
+    def run() -> None:
         try:
             result = wait(do())
         except BaseException as error:
@@ -61,14 +90,14 @@ def in_thread(seconds: float, do: Callable[[], Coroutine[Any, Any, T]]) -> T:
         else:
             _close(result)
 
-    context.run(_LEFT.set, (*_LEFT.get(), outcome))
-    threading.Thread(target=context.run, args=(work,), name="kimi-deadline", daemon=True).start()
+    context.run(_WORK.set, (*_WORK.get(), work))
+    threading.Thread(target=context.run, args=(run,), name="kimi-deadline", daemon=True).start()
     try:
         wait_for([outcome], max(0.0, seconds))
     except BaseException:  # an interrupt waits for nobody
-        outcome.cancel()
+        work.leave()
         raise
-    if outcome.cancel():
+    if work.leave():
         raise DeadlineError
     result = outcome.result()
     _take_over(context)
@@ -78,7 +107,7 @@ def in_thread(seconds: float, do: Callable[[], Coroutine[Any, Any, T]]) -> T:
 def _take_over(context: Context) -> None:
     """Set the variables here that were set in the thread."""
     for variable, value in context.items():
-        if variable is not _LEFT and variable.get(None) is not value:
+        if variable is not _WORK and variable.get(None) is not value:
             variable.set(value)
 
 
