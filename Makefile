@@ -12,6 +12,8 @@ PYTHONS := 3.12 3.13
 PYTHON_TESTS := tests/kimi_core tests/langchain_kimi/standard/test_unit.py tests/langchain_kimi/standard/test_event_loops.py $(addprefix tests/,langchain_kimi/test_chat_kimi.py langchain_kimi/test_structured.py langchain_kimi/test_tools.py llama_index_kimi/test_copies.py llama_index_kimi/test_structured.py llama_index_conformance test_agents.py test_annotations.py test_streams.py test_tracebacks.py test_wire.py)
 # What the oldest versions cannot bring (deepagents, MCP, vector stores, other classes whose options are compared) or have no part in.
 FLOOR_TESTS := tests $(addprefix --ignore=tests/,langchain_kimi/agents langchain_kimi/test_langsmith.py langchain_kimi/test_openinference.py llama_index_kimi/test_openinference.py test_annotations.py test_option_hints.py rag kimi_adapters hosts kimi_core/test_schema.py test_docs.py test_architecture.py test_house_rules.py test_fix_issue.py)
+# A file's tests stay in one process, so that what they share is made once.
+PARALLEL := -n auto --dist loadfile
 UV     := .uv/bin/uv
 export UV_PYTHON_DOWNLOADS ?= never
 # NLTK, which LlamaIndex splits text with, refuses data files that are hard links.
@@ -54,13 +56,13 @@ demo: $(READY) ## the main job: both frameworks, on the local Kimi server or (wi
 	@$(BIN)/kimi-adapters demo $(ARGS)
 
 test: $(READY) ## all tests, no network beyond 127.0.0.1
-	$(BIN)/pytest -n auto $(ARGS)
+	$(BIN)/pytest $(PARALLEL) $(ARGS)
 
 test-openai2: $(OPENAI2)/.ready ## the same tests on openai 2.x
-	$(OPENAI2)/bin/pytest -n auto $(ARGS)
+	$(OPENAI2)/bin/pytest $(PARALLEL) $(ARGS)
 
 test-floor: $(FLOOR)/.ready ## what both frameworks are judged by, on the oldest versions that are supported
-	$(FLOOR)/bin/python -m pytest -n auto $(FLOOR_TESTS) $(ARGS)
+	$(FLOOR)/bin/python -m pytest $(PARALLEL) $(FLOOR_TESTS) $(ARGS)
 
 # pyenv has a python3.12 on the PATH that starts only where PYENV_VERSION names it.
 test-python: pyproject.toml constraints.txt | $(UV) ## a selection of the tests on each of Python 3.12 and 3.13 that is installed
@@ -70,7 +72,7 @@ test-python: pyproject.toml constraints.txt | $(UV) ## a selection of the tests 
 	    unset PYENV_VERSION; ran=yes; env=.venv-python$$version; \
 	    $(UV) venv --quiet --allow-existing --python "$$python" $$env && \
 	    VIRTUAL_ENV=$$env $(UV) pip install --quiet --constraint constraints.txt --group dev --editable '.[all]' && \
-	    echo "Python $$version:" && $$env/bin/python -m pytest -n auto $(PYTHON_TESTS) $(ARGS) || exit 1; \
+	    echo "Python $$version:" && $$env/bin/python -m pytest $(PARALLEL) $(PYTHON_TESTS) $(ARGS) || exit 1; \
 	  else echo "Python $$version is not installed here: nothing was tested on it."; fi; \
 	done; \
 	[ -n "$$ran" ] || echo "Neither of Python $(PYTHONS) is installed here, so the tests ran on neither."

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drivers import DRIVERS, Driver
+from drivers import INVOKED, PAIRWISE, Driver, by_name
+from example_scripts import Scripts
 from hypothesis import HealthCheck, settings
 
 from kimi_adapters.local_server import LocalKimi
@@ -21,7 +22,6 @@ settings.register_profile("new", **_UNTIMED)
 settings.register_profile("judged", derandomize=True, **_UNTIMED)
 settings.load_profile("judged" if os.environ.get("KIMI_TEST_EXAMPLES") == "judged" else "new")
 
-FRAMEWORKS = [driver for driver in DRIVERS if driver.mode == "invoke"]
 _FOREIGN = ("LC_OUTPUT_VERSION", "OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_CUSTOM_HEADERS")
 
 
@@ -71,14 +71,23 @@ def aimlapi(_aimlapi: LocalKimi) -> LocalKimi:
     return _aimlapi
 
 
-@pytest.fixture(params=DRIVERS, ids=[driver.name for driver in DRIVERS])
+@pytest.fixture
+def scripts(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Scripts:
+    """The scripts of `examples`, to be run in a folder of the test's own."""
+    return Scripts(monkeypatch, capfd, tmp_path)
+
+
+@pytest.fixture(params=PAIRWISE, **by_name)
 def driver(request: pytest.FixtureRequest) -> Driver:
-    """One way to call Kimi: a framework, sync or async, streamed or not."""
+    """One way to call Kimi: a framework, sync or async, streamed or not, every two of which meet.
+
+    What differs in all three at once is shown by the tests that are `in_every_mode`.
+    """
     driver: Driver = request.param
     return driver
 
 
-@pytest.fixture(params=FRAMEWORKS, ids=[driver.framework for driver in FRAMEWORKS])
+@pytest.fixture(params=INVOKED, ids=[driver.framework for driver in INVOKED])
 def framework(request: pytest.FixtureRequest) -> Driver:
     """Either framework, for what is the same in all its modes: how a model is made."""
     framework: Driver = request.param

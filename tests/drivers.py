@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -283,7 +284,20 @@ MODES = ("invoke", "ainvoke", "stream", "astream")
 DRIVERS: list[Driver] = [framework(mode) for framework in (LangChain, LlamaIndex) for mode in MODES]
 """Every framework in every mode."""
 
+INVOKED = [driver for driver in DRIVERS if driver.mode == "invoke"]
+"""Either framework, for what is the same in all its modes: how a model is made, and what is refused before any I/O."""
+
+PAIRWISE = [
+    d
+    for d in DRIVERS
+    if d.name in ("langchain-invoke", "langchain-astream", "llama_index-ainvoke", "llama_index-stream")
+]
+"""Half of them, in which every two of framework, sync or async, whole or streamed meet."""
+
 STREAMED = [driver for driver in DRIVERS if driver.streams]
 WHOLE = [driver for driver in DRIVERS if not driver.streams]
 by_name: dict[str, Any] = {"ids": lambda driver: driver.name}
 """How pytest names the drivers of a parametrised test."""
+
+in_every_mode = pytest.mark.parametrize("driver", DRIVERS, **by_name)
+"""For what is to be shown in all of them; the fixture `driver` is half of them."""

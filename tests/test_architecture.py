@@ -34,10 +34,14 @@ def run(code: str, **more: object) -> str:
             "import kimi_core",
             ["openai", "langchain_core", "llama_index.core", "httpx", "httpx2", "tenacity", "jsonschema_rs"],
         ),
-        ("import langchain_kimi", ["openai", "llama_index.core", "llama_index_kimi", "starlette", "tenacity"]),
-        ("import llama_index_kimi", ["openai", "langchain_core", "langchain_kimi", "starlette"]),
-        ("from langchain_kimi import ChatKimi; ChatKimi(api_key='k')", ["openai", "llama_index.core", "jsonschema_rs"]),
-        ("from llama_index_kimi import KimiLLM; KimiLLM(api_key='k')", ["openai", "langchain_core", "jsonschema_rs"]),
+        (
+            "from langchain_kimi import ChatKimi; ChatKimi(api_key='k')",
+            ["openai", "llama_index.core", "llama_index_kimi", "starlette", "tenacity", "jsonschema_rs"],
+        ),
+        (
+            "from llama_index_kimi import KimiLLM; k = KimiLLM(api_key='k'); k.metadata, k.to_dict(), k.to_payload()",
+            ["openai", "tiktoken", "langchain_core", "langchain_kimi", "starlette", "kimi_adapters", "jsonschema_rs"],
+        ),
     ],
 )
 def test_importing_brings_nothing_that_is_not_needed(code: str, absent: list[str]) -> None:

@@ -12,8 +12,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from example_scripts import EXAMPLES, Scripts
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
 BROKEN = EXAMPLES / "broken_repo"
 
 
@@ -42,11 +42,9 @@ def repo(issue: ModuleType) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("framework", ["langchain", "llama_index"])
-def test_an_agent_repairs_the_repository_and_its_tests_pass(framework: str, tmp_path: Path) -> None:
+def test_an_agent_repairs_the_repository_and_its_tests_pass(framework: str, scripts: Scripts) -> None:
     before = (BROKEN / "login" / "form.py").read_bytes()
-    done = run(str(EXAMPLES / f"fix_issue_{framework}.py"), cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    said = [line.strip() for line in done.stdout.splitlines()]
+    said = [line.strip() for line in scripts.run(f"fix_issue_{framework}.py").splitlines()]
     assert said.index("FAILED (failures=1)") < said.index("login/form.py is edited.") < said.index("OK")
     assert "The tests now: OK" in said
     assert said[-1].endswith("steps=6)")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from drivers import DRIVERS, Driver
+from drivers import INVOKED, Driver
 from file_server import FileServer
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from llama_index.core.base.llms.types import (
@@ -27,8 +27,7 @@ from PIL import Image
 from kimi_adapters.local_server import LocalKimi
 from kimi_core import ConfigError, KimiWarning, Message, MessageError, Reasoning, ToolCall
 
-WHOLE = [driver for driver in DRIVERS if driver.mode == "invoke"]
-both = pytest.mark.parametrize("driver", WHOLE, ids=[driver.framework for driver in WHOLE])
+both = pytest.mark.parametrize("driver", INVOKED, ids=[driver.framework for driver in INVOKED])
 
 USER = Message("user", "Look.")
 CALLING = Message("assistant", reasoning=Reasoning("Hm."), tool_calls=(ToolCall("look:0", "look", "{}"),))
@@ -92,7 +91,7 @@ def test_nothing_to_ask_is_an_error_before_any_io(driver: Driver, kimi: LocalKim
 
 def test_an_empty_system_message_stays_where_the_host_takes_it(kimi: LocalKimi) -> None:
     kimi.enqueue(text="Yes.", unchecked=True)
-    driver = WHOLE[0]
+    driver = INVOKED[0]
     driver.ask(made(driver, kimi, host="vllm"), [Message("system", ""), USER])
     assert [message["role"] for message in kimi.requests[-1].body["messages"]] == ["system", "user"]
 
@@ -290,7 +289,7 @@ def test_a_picture_of_a_tool_is_sent_as_text_where_none_is_read(driver: Driver, 
 
 
 def test_the_rest_of_something_citable_is_kept(kimi: LocalKimi) -> None:
-    driver = next(driver for driver in WHOLE if driver.framework == "llama_index")
+    driver = next(driver for driver in INVOKED if driver.framework == "llama_index")
     report = DocumentBlock(data=PDF, title="report.pdf", document_mimetype="application/pdf")
     block = CitableBlock(title="Tides", source="s", content=[TextBlock(text="High at noon."), report])
     with pytest.warns(KimiWarning, match="cannot take what a tool returned"):

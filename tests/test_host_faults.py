@@ -84,12 +84,16 @@ def test_an_odd_value_is_answered_or_typed_and_nothing_is_lost(
     assert len(kimi.requests) == 1
 
 
-@pytest.mark.parametrize("host", ["moonshot", "openrouter", "aimlapi", "vllm"])
+SOME = ["moonshot", "openrouter", "aimlapi", "vllm"]
+"""Every value is put at every place for two of them."""
+
+
+@pytest.mark.parametrize("host", SOME)
 def test_any_odd_value_at_any_place_is_decoded_or_a_typed_error(host: str) -> None:
     client = KimiClient(host=host, api_key="k", base_url="http://127.0.0.1:9/v1")
     plan, wire = client.prepare(Request(messages=[Message("user", "Hello")], model="kimi-k2.6"))
     for path in paths(FULL):
-        for odd in ODD:
+        for odd in ODD[SOME.index(host) % 2 :: 2]:
             whole = with_value(FULL, path, odd)
             with contextlib.suppress(APIError):
                 client.pipeline.decode(plan, wire, parsed(whole), {})

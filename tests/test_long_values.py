@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from drivers import DRIVERS, Answer, Driver, by_name
+from drivers import DRIVERS, INVOKED, Answer, Driver, by_name
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.messages import ChatMessage as RoleMessage
 from llama_index.core.base.llms import types as llama
@@ -20,8 +20,7 @@ from kimi_core.quoting import LONGEST
 from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
 
-LONG = "q" * 100_000
-INVOKED = [driver for driver in DRIVERS if driver.mode == "invoke"]
+LONG = "q" * 20_000
 ENDS = [driver for driver in DRIVERS if driver.mode in ("invoke", "astream")]
 
 OPTIONS: dict[str, dict[str, Any]] = {

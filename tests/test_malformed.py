@@ -6,7 +6,7 @@ import contextlib
 from typing import Any
 
 import pytest
-from drivers import DRIVERS, by_name
+from drivers import DRIVERS, INVOKED, PAIRWISE, by_name
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from llama_index.core.base.llms.types import ChatMessage, CitableBlock, TextBlock, ThinkingBlock, ToolCallBlock
 from llama_index.core.prompts import PromptTemplate
@@ -147,7 +147,7 @@ def test_a_result_that_json_cannot_hold_is_sent_as_python_shows_it(kimi: LocalKi
     assert kimi.requests[-1].body["messages"][-1]["content"][0]["text"].startswith("{'a': ")
 
 
-@pytest.mark.parametrize("driver", DRIVERS, **by_name)
+@pytest.mark.parametrize("driver", PAIRWISE, **by_name)
 @pytest.mark.parametrize(
     "value", [object(), b"\xff", deep(3000, lambda inner: [inner])], ids=["object", "bytes", "deep"]
 )
@@ -327,7 +327,7 @@ WRONG: dict[str, list[dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("driver", [driver for driver in DRIVERS if driver.mode == "invoke"], **by_name)
+@pytest.mark.parametrize("driver", INVOKED, **by_name)
 @pytest.mark.parametrize("options", WRONG.values(), ids=WRONG)
 @pytest.mark.filterwarnings("ignore::kimi_core.KimiWarning")
 def test_an_option_of_a_wrong_type_is_a_typed_error(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from drivers import DRIVERS, Driver
+from drivers import INVOKED, Driver
 from langchain_anthropic import ChatAnthropic
 from langchain_core.language_models import BaseChatModel
 from langchain_openai import ChatOpenAI
@@ -17,10 +17,8 @@ from kimi_core.options import ALIASES, CONNECTION, OPTIONS
 from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
 
-FRAMEWORKS = [d for d in DRIVERS if d.mode == "invoke"]
 
-
-@pytest.fixture(params=FRAMEWORKS, ids=[d.framework for d in FRAMEWORKS])
+@pytest.fixture(params=INVOKED, ids=[d.framework for d in INVOKED])
 def framework(request: pytest.FixtureRequest) -> Driver:
     return request.param
 
@@ -171,7 +169,6 @@ def test_an_address_that_is_certainly_too_short_or_too_long_is_an_error(
         framework.make(api_key="k", base_url=base_url)
 
 
-@pytest.mark.parametrize("driver", DRIVERS, ids=[d.name for d in DRIVERS])
 def test_a_404_of_an_address_without_a_version_says_what_may_be_missing(driver: Driver, kimi: LocalKimi) -> None:
     made = driver.make(host="vllm", base_url=kimi.base_url.removesuffix("/v1"), api_key=kimi.api_key)
     with pytest.raises(NotFoundError, match="base_url does not end with /v1.*try it with /v1"):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drivers import DRIVERS, Driver
+from drivers import INVOKED, Driver, in_every_mode
 
 from kimi_adapters.local_server import LocalKimi
 from kimi_core import (
@@ -29,7 +29,6 @@ from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
 
 ROOT = Path(__file__).parent.parent
-INVOKED = [d for d in DRIVERS if d.mode == "invoke"]
 # A host that takes every option, so that each can be seen on the wire.
 OPEN = HostSpec(
     name="open",
@@ -56,6 +55,7 @@ WORDS = [
 ]
 
 
+@in_every_mode
 @pytest.mark.parametrize(("word", "first", "second", "wire_first", "wire_second"), WORDS, ids=[w[0] for w in WORDS])
 def test_every_option_can_be_given_at_construction_and_per_call(
     driver: Driver, kimi: LocalKimi, word: str, first: Any, second: Any, wire_first: Any, wire_second: Any

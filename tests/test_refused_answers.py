@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from drivers import DRIVERS, STREAMED, WHOLE, Answer, Driver, by_name
+from drivers import DRIVERS, INVOKED, STREAMED, WHOLE, Answer, Driver, by_name
 from langchain_core.messages import AIMessage, HumanMessage
 from llama_index.core.base.llms.types import ChatMessage
 
@@ -184,7 +184,7 @@ def test_it_goes_back_under_its_name_where_the_spec_has_it(
     assert vllm.requests[-1].body["messages"][1] == {"role": "assistant", "content": content, "refusal": NO}
 
 
-@pytest.mark.parametrize("driver", [d for d in DRIVERS if d.mode == "invoke"], **by_name)
+@pytest.mark.parametrize("driver", INVOKED, **by_name)
 @pytest.mark.parametrize("odd", [None, "", 7, ["no"], {"why": "no"}])
 def test_what_is_no_refusal_in_a_foreign_message_is_left_alone(driver: Driver, kimi: LocalKimi, odd: Any) -> None:
     said: dict[str, Any] = {"content": "I will not.", "additional_kwargs": {"refusal": odd}}

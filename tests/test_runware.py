@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from drivers import DRIVERS, STREAMED, WHOLE, Answer, Driver, _from_llama_index
+from drivers import INVOKED, STREAMED, WHOLE, Answer, Driver, _from_llama_index, in_every_mode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
@@ -61,7 +61,6 @@ from llama_index_kimi import KimiLLM
 PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg=="
 CLIP = "data:video/mp4;base64,AAAAGGZ0eXBpc29tAAAAAGlzb21tcDQy"
 PDF = "data:application/pdf;base64,JVBERi0xLjQK"
-INVOKE = [driver for driver in DRIVERS if driver.mode == "invoke"]
 NATIVE = {"overrides": {"compatible": None}}
 FAST = {"poll_seconds": 0.001}
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -257,6 +256,7 @@ CASES = [
 ]
 
 
+@in_every_mode
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.name.replace(" ", "-"))
 def test_the_task_is_the_same_from_both_frameworks_in_every_mode(
     driver: Driver, runware: LocalKimi, case: Case
@@ -399,7 +399,7 @@ def test_tools_go_by_the_compatible_endpoint_as_the_metadata_show(driver: Driver
 def test_what_the_protocol_cannot_say_for_certain_goes_there_too(
     runware: LocalKimi, said: list[Message], call: dict[str, Any]
 ) -> None:
-    driver = INVOKE[0]
+    driver = INVOKED[0]
     driver.ask(made(driver, runware), said, **call)
     assert runware.requests[-1].path == "/v1/chat/completions"
 
@@ -473,7 +473,7 @@ def test_tools_stay_with_the_protocol_when_that_is_asked_for(driver: Driver, run
     ],
 )
 def test_a_tool_choice_has_runwares_value_there(runware: LocalKimi, choice: str, wire: dict[str, str]) -> None:
-    driver = INVOKE[0]
+    driver = INVOKED[0]
     driver.ask(made(driver, runware, **NATIVE), "Hello", tools=[get_weather], tool_choice=choice)
     assert task_of(runware)["toolChoice"] == wire
 
@@ -578,7 +578,7 @@ def test_the_first_generation_has_the_price_of_all(runware: LocalKimi) -> None:
 def test_several_answers_are_alternatives_in_llama_index(runware: LocalKimi) -> None:
     runware.enqueue(text="One.")
     runware.enqueue(text="Two.")
-    (driver,) = (driver for driver in INVOKE if driver.framework == "llama_index")
+    (driver,) = (driver for driver in INVOKED if driver.framework == "llama_index")
     answer = driver.ask(made(driver, runware), "Hello", n=2)
     assert (answer.text, answer.native.additional_kwargs["alternatives"]) == ("One.", ["Two."])
 
@@ -694,7 +694,7 @@ ARGUMENTS = [
 
 @pytest.mark.parametrize(("options", "argument"), ARGUMENTS, ids=[a[1] for a in ARGUMENTS])
 def test_a_complaint_names_the_users_argument(runware: LocalKimi, options: dict[str, Any], argument: str) -> None:
-    for driver in (INVOKE[0], INVOKE[1], STREAMED[0]):
+    for driver in (INVOKED[0], INVOKED[1], STREAMED[0]):
         with pytest.raises(BadRequestError) as caught:
             driver.ask(made(driver, runware), "Hello", **options)
         assert caught.value.param == argument
@@ -786,7 +786,7 @@ def test_a_wrong_option_raises_before_any_io(
     assert runware.requests == []
 
 
-@pytest.mark.parametrize("driver", INVOKE, ids=lambda d: d.name)
+@pytest.mark.parametrize("driver", INVOKED, ids=lambda d: d.name)
 def test_options_of_one_host_are_not_dropped_silently_elsewhere(driver: Driver, kimi: LocalKimi) -> None:
     model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key, host_options={"top_k": 4})
     with pytest.warns(KimiWarning, match="host_options is not sent to kimi-k2.6 on moonshot"):
@@ -804,7 +804,7 @@ def test_the_options_survive_a_copy_and_a_dump() -> None:
     assert model._identifying_params["host_options"] == {"delivery": "async"}
 
 
-@pytest.mark.parametrize("driver", INVOKE, ids=lambda d: d.name)
+@pytest.mark.parametrize("driver", INVOKED, ids=lambda d: d.name)
 def test_the_token_of_a_webhook_is_in_no_repr_and_no_trace(driver: Driver, runware: LocalKimi) -> None:
     model = made(driver, runware, host_options={"webhook_url": "http://127.0.0.1:9/done?token=canary"})
     shown = [repr(model), str(model)]

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from drivers import DRIVERS, Driver
+from drivers import DRIVERS, INVOKED, Driver, in_every_mode
 from file_server import FileServer
 from langchain_core.load import dumps
 from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
@@ -38,7 +38,6 @@ from kimi_core import (
 
 CANARY = "sk-canary-9f3b1c77e5d24a60"
 HEADER = "Bearer-canary-4c1d"
-INVOKED = [d for d in DRIVERS if d.mode == "invoke"]
 
 
 @pytest.fixture(params=INVOKED, ids=[d.framework for d in INVOKED])
@@ -125,6 +124,7 @@ HOW: dict[str, Any] = {
 }
 
 
+@in_every_mode
 @pytest.mark.parametrize("how", [*HOW, "unreachable"])
 def test_not_in_errors_or_what_hangs_on_them(driver: Driver, how: str) -> None:
     with LocalKimi(api_key=CANARY) as kimi:
@@ -221,6 +221,7 @@ def test_a_key_that_was_given_travels_with_a_model_that_is_pickled_on_purpose(
     assert framework.ask(copy.deepcopy(model), "Hello").text
 
 
+@in_every_mode
 def test_a_key_is_never_taken_to_another_host(driver: Driver, kimi: LocalKimi, aimlapi: LocalKimi) -> None:
     model = driver.make(api_key=CANARY, base_url=kimi.base_url)
     with pytest.raises(ValueError, match="No API key for AI/ML API"):
@@ -454,9 +455,9 @@ def secretive(framework: Driver) -> Any:
 def test_nothing_secret_is_seen_by_looking_into_a_model(framework: Driver) -> None:
     model = secretive(framework)
     console = Console(file=io.StringIO(), width=200)
-    inspect(model, console=console, all=True, private=True)
+    inspect(model, console=console, private=True)
     client = model._client
-    inspect(client.settings, console=console, all=True)
+    inspect(client.settings, console=console, private=True)
     texts = [repr(vars(model)), repr(model.fallback_hosts), repr(client.settings), repr(vars(client))]
     texts += [repr(model.model_dump()), console.file.getvalue()]  # type: ignore[attr-defined]
     for text in texts:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from drivers import STREAMED, Answer, Driver
+from drivers import STREAMED, Answer, Driver, in_every_mode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -87,6 +87,7 @@ def ask(driver: Driver, kimi: LocalKimi) -> Answer:
     return driver.ask(model, "Look Tokyo and São Paulo up.", tools=[look])
 
 
+@in_every_mode
 def test_a_whole_body_and_a_stream_give_the_same_message(driver: Driver, kimi: LocalKimi) -> None:
     kimi.enqueue(chunks=[RECORDED]) if driver.streams else kimi.enqueue(json=BODY)
     answer = ask(driver, kimi)

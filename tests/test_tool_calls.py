@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from drivers import DRIVERS, Driver
+from drivers import DRIVERS, PAIRWISE, Driver
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain.agents import create_agent
@@ -78,13 +78,11 @@ def ask(driver: Driver, kimi: LocalKimi) -> list[tuple[str, Any, str | None]]:
     return sorted(calls, key=lambda c: isinstance(c[1], str))
 
 
-# Sync and async differ in nothing that a shape could touch: each framework is asked in one of them, whole and streamed.
-_ASKED = ("langchain-invoke", "langchain-astream", "llama_index-ainvoke", "llama_index-stream")
 CASES = [
     pytest.param(driver, shape, id=f"{driver.name}-{shape.name.replace(' ', '-')}")
     for shape in SHAPES
-    for driver in DRIVERS
-    if driver.name in _ASKED and (driver.streams or shape.whole is not None)
+    for driver in PAIRWISE
+    if driver.streams or shape.whole is not None
 ]
 
 
@@ -185,7 +183,6 @@ def test_a_body_with_arguments_nested_beyond_reading_is_a_typed_error(mode: str,
         ask(driver, kimi)
 
 
-@pytest.mark.parametrize("driver", [d for d in DRIVERS if d.name in _ASKED], ids=lambda d: d.name)
 @pytest.mark.parametrize("arguments", ['{"city": "Os', DEEP, '{"city": "\\ud83d"}'], ids=lambda a: a[:10])
 def test_arguments_go_back_as_the_model_wrote_them(arguments: str, driver: Driver, kimi: LocalKimi) -> None:
     send(kimi, driver, Shape("", [], [call("look", arguments, "a")], [[call("look", arguments, "a")]]))

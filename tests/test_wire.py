@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from drivers import Driver
+from drivers import Driver, in_every_mode
 from inline_snapshot import snapshot
 
 from kimi_adapters.local_server import LocalKimi
@@ -239,6 +239,7 @@ def untitled(value: Any) -> Any:
     return [untitled(v) for v in value] if isinstance(value, list) else value
 
 
+@in_every_mode
 @pytest.mark.filterwarnings("ignore:The conversation was repaired")
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.name.replace(" ", "-"))
 def test_the_wire_is_the_same_from_both_frameworks_in_every_mode(driver: Driver, kimi: LocalKimi, case: Case) -> None:

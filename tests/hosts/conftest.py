@@ -11,7 +11,6 @@ from hosts_served import RUNWARE, SERVED, Served
 from kimi_adapters.local_server import LocalKimi
 
 TWO = [d for d in DRIVERS if d.name in ("langchain-astream", "llama_index-invoke")]
-FRAMEWORKS = [d for d in DRIVERS if d.mode == "invoke"]
 
 
 @pytest.fixture(scope="session")
@@ -39,12 +38,5 @@ def server(served: Served, running: dict[str, LocalKimi]) -> LocalKimi:
 @pytest.fixture(params=TWO, ids=lambda driver: driver.name)
 def way(request: pytest.FixtureRequest) -> Driver:
     """Either framework, one of them streamed and async."""
-    driver: Driver = request.param
-    return driver
-
-
-@pytest.fixture(params=FRAMEWORKS, ids=lambda driver: driver.framework)
-def framework(request: pytest.FixtureRequest) -> Driver:
-    """Either framework."""
     driver: Driver = request.param
     return driver

@@ -15,7 +15,6 @@ from kimi_core import HOSTS, ImagePart, Message, Reasoning, TextPart, ToolCall, 
 
 CLIP = "data:video/mp4;base64,AAAAGGZ0eXBpc29tAAAAAGlzb21tcDQy"
 TWO = [d for d in DRIVERS if d.name in ("langchain-astream", "llama_index-invoke")]
-FRAMEWORKS = [d for d in DRIVERS if d.mode == "invoke"]
 
 
 def get_weather(city: str) -> str:

@@ -21,7 +21,7 @@ from tests.kimi_core.schema_strategies import VALUES, documents, values_for
 OBJECT = {"type": "object", "properties": {}}
 ANYTHING = {"anyOf": [{"type": t} for t in ("string", "number", "boolean", "object", "array", "null")]}
 FULL = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 
 

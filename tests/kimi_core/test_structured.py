@@ -21,7 +21,7 @@ from kimi_core.structured_output import Growth, checked, complaint, dump, parse_
 from tests.kimi_core.schema_strategies import VALUES, documents, values_for
 
 MANY = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 
 # ----------------------------------------------------------------------------------------------- whole answers

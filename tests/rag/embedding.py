@@ -44,14 +44,17 @@ class LatentSemanticEmbedding(BaseEmbedding):
         return vector / (np.linalg.norm(vector) or 1.0)
 
     def _embed(self, text: str) -> list[float]:
-        topic = self._vector(Counter(_words(text))) @ self._topics
-        return (topic / (np.linalg.norm(topic) or 1.0)).tolist()
+        return self._get_text_embeddings([text])[0]
 
     def _get_query_embedding(self, query: str) -> list[float]:
         return self._embed(query)
 
     def _get_text_embedding(self, text: str) -> list[float]:
         return self._embed(text)
+
+    def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
+        topics = np.array([self._vector(Counter(_words(text))) for text in texts]) @ self._topics
+        return (topics / np.maximum(np.linalg.norm(topics, axis=1, keepdims=True), 1e-9)).tolist()  # type: ignore[no-any-return]
 
     async def _aget_query_embedding(self, query: str) -> list[float]:
         return self._embed(query)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +58,16 @@ def load(folder: Path, embedding: BaseEmbedding) -> VectorStoreIndex:
     return index
 
 
+@lru_cache(maxsize=1)
+def lexical(index: VectorStoreIndex) -> BM25Retriever:
+    """Find pages by their words; made once for an index."""
+    return BM25Retriever(list(index.docstore.docs.values()), stemmer=EnglishStemmer(), similarity_top_k=MOST)  # type: ignore[arg-type]
+
+
 def retriever(index: VectorStoreIndex, llm: KimiLLM) -> QueryFusionRetriever:
     """Both ways to find pages, fused by rank."""
-    lexical = BM25Retriever(list(index.docstore.docs.values()), stemmer=EnglishStemmer(), similarity_top_k=MOST)  # type: ignore[arg-type]
     return QueryFusionRetriever(
-        [index.as_retriever(similarity_top_k=MOST), lexical],
+        [index.as_retriever(similarity_top_k=MOST), lexical(index)],
         llm=llm,
         mode=FUSION_MODES.RECIPROCAL_RANK,
         similarity_top_k=MOST,

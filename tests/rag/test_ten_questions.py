@@ -48,10 +48,8 @@ def test_a_question_is_answered_from_its_page(
     assert kimi.errors == []
 
 
-@asked
-def test_a_streamed_answer_comes_from_its_page(
-    index: VectorStoreIndex, llm: KimiLLM, kimi: LocalKimi, question: str, page: str
-) -> None:
+def test_a_streamed_answer_comes_from_its_page(index: VectorStoreIndex, llm: KimiLLM, kimi: LocalKimi) -> None:
+    question, page = next(iter(pipeline.QUESTIONS.items()))
     answer = pipeline.engine(index, llm, streaming=True).query(question)
     assert isinstance(answer, StreamingResponse)
     assert _is_from("".join(answer.response_gen), answer.source_nodes)

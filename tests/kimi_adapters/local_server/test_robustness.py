@@ -69,7 +69,7 @@ BODIES = near(
     max_completion_tokens=st.integers(1, 100),
     prompt_cache_options=JSON,
 )
-SEVERAL = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+SEVERAL = settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @SEVERAL
@@ -93,7 +93,7 @@ def other(request, client_of):
         yield client_of(kimi)
 
 
-@settings(SEVERAL, max_examples=60)
+@settings(SEVERAL, max_examples=25)
 @given(BODIES)
 def test_any_body_is_answered_or_refused_by_every_other_dialect(other, body):
     given = {"model": other.model, **body}

@@ -277,22 +277,22 @@ def test_the_builtin_search_hands_its_arguments_through(moonshot):
 
 
 NASTY = {
-    "blanks": "word" + " " * 60_000,
-    "one long word": "a" * 60_000,
-    "a capital and blanks": "A " + " " * 60_000,
-    "digits and blanks": "1 " * 30_000,
-    "commas": "a," * 30_000,
-    "colons": "a: " * 20_000,
-    "quotes": "'\"" * 30_000,
-    "braces": "{" * 60_000,
-    "brackets": "(" * 60_000,
-    "hyphens": "a-" * 30_000,
-    "slashes and dots": "a/b." * 15_000,
-    "capitals": "Ab Cd " * 10_000,
-    "Chinese": "你好" * 30_000,
-    "and": "a and " * 10_000,
-    "key": "key " * 15_000,
-    "lines": "a: b\n" * 12_000,
+    "blanks": "word" + " " * 20_000,
+    "one long word": "a" * 20_000,
+    "a capital and blanks": "A " + " " * 20_000,
+    "digits and blanks": "1 " * 10_000,
+    "commas": "a," * 10_000,
+    "colons": "a: " * 6_666,
+    "quotes": "'\"" * 10_000,
+    "braces": "{" * 20_000,
+    "brackets": "(" * 20_000,
+    "hyphens": "a-" * 10_000,
+    "slashes and dots": "a/b." * 5_000,
+    "capitals": "Ab Cd " * 3_333,
+    "Chinese": "你好" * 10_000,
+    "and": "a and " * 3_333,
+    "key": "key " * 5_000,
+    "lines": "a: b\n" * 4_000,
 }
 
 
@@ -321,4 +321,4 @@ def test_no_text_makes_the_rules_slow(moonshot, tool, text):
         {"role": "tool", "tool_call_id": "functions.search_files:0", "content": text},
     ]
     assert moonshot.chat(messages, tools=[everything, people]).status == 200
-    assert time.perf_counter() - started < 60  # quadratic rules take minutes
+    assert time.perf_counter() - started < 20  # quadratic rules take longer by far

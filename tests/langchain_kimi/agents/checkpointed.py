@@ -1,6 +1,7 @@
-"""One process of an agent whose conversation is in a database: `checkpointed.py <way> <database> <model> <input>`.
+"""One process of an agent whose conversation is in a database: `checkpointed.py <database> <steps>`.
 
-The input is JSON: `{"say": …}` puts a question, `{"resume": …}` answers an interrupt. Prints what came of it as JSON.
+The steps are JSON, each a way, a model and an input: `{"say": …}` puts a question, `{"resume": …}` answers an
+interrupt. Prints what came of each as JSON, a line a step.
 Warnings, LangGraph's own in the log included, end it.
 """
 
@@ -65,9 +66,13 @@ class Alarm(logging.Handler):
         sys.exit(f"{record.name} warned: {record.getMessage()}")
 
 
-def main(way: str, database: str, model: str, text: str) -> None:
+def main(database: str, steps: str) -> None:
     logging.getLogger().addHandler(Alarm(logging.WARNING))
-    told = json.loads(text)
+    for way, model, told in json.loads(steps):
+        step(way, database, model, told)
+
+
+def step(way: str, database: str, model: str, told: dict[str, Any]) -> None:
     said: Any = (
         {"messages": [{"role": "user", "content": told["say"]}]} if "say" in told else Command(resume=told["resume"])
     )

@@ -28,18 +28,19 @@ PLAIN = (str, int, float, bool, type(None))
 
 
 class Conversation:
-    """Steps of one conversation, each in a process of its own, in which every warning is an error."""
+    """Steps of one conversation, in several processes, in which every warning is an error."""
 
     def __init__(self, kimi: LocalKimi, database: Path) -> None:
         self.kimi = kimi
         self.database = database
         self.after: list[dict[str, Any]] = []
 
-    def step(self, way: str, model: str, **told: Any) -> None:
+    def process(self, *steps: tuple[str, str, dict[str, Any]]) -> None:
+        """Take steps in a process of its own."""
         # LangGraph reads nothing but its own and LangChain's types back, when it is told to be strict.
         where = {"MOONSHOT_BASE_URL": self.kimi.base_url, "MOONSHOT_API_KEY": self.kimi.api_key}
         done = subprocess.run(
-            [sys.executable, "-W", "error", str(SCRIPT), way, str(self.database), model, json.dumps(told)],
+            [sys.executable, "-W", "error", str(SCRIPT), str(self.database), json.dumps(steps)],
             env={**os.environ, **where, "LANGGRAPH_STRICT_MSGPACK": "true", "LANGSMITH_TRACING": "false"},
             capture_output=True,
             text=True,
@@ -47,7 +48,7 @@ class Conversation:
         )
         assert done.returncode == 0, done.stderr
         assert done.stderr == ""
-        self.after.append(json.loads(done.stdout))
+        self.after += map(json.loads, done.stdout.splitlines())
 
     @property
     def messages(self) -> list[BaseMessage]:
@@ -62,9 +63,12 @@ def conversation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Conversat
     """Streamed up to an interrupt, answered asynchronously, continued by another model."""
     with LocalKimi() as kimi:
         talk = Conversation(kimi, tmp_path_factory.mktemp("talk") / "conversations.sqlite")
-        talk.step("stream", "kimi-k2.6", say="Call look_up for the order HC-2041, then call ship_to with the city.")
-        talk.step("ainvoke", "kimi-k2.6", resume={"decisions": [{"type": "approve"}]})
-        talk.step("astream", "kimi-k3", say="Call look_up for the order HC-9.")
+        asked = {"say": "Call look_up for the order HC-2041, then call ship_to with the city."}
+        talk.process(("stream", "kimi-k2.6", asked))
+        talk.process(
+            ("ainvoke", "kimi-k2.6", {"resume": {"decisions": [{"type": "approve"}]}}),
+            ("astream", "kimi-k3", {"say": "Call look_up for the order HC-9."}),
+        )
         yield talk
 
 
