@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from kimi_adapters.notebook import reading
+from kimi_adapters.notebook.agent_run import AgentRun
 from kimi_adapters.notebook.entries import Entry, Thought
 from kimi_core.events import Event, ResponseBuilder
 
@@ -15,8 +16,9 @@ _EVENTS = get_args(Event)
 class Collected:
     """What has come of one stream.
 
-    LangChain's chunks add up to messages, `(chunk, metadata)` and `{node: {"messages": […]}}` of LangGraph included;
-    LlamaIndex's responses hold everything so far; the core's events make a response; pieces of text a text.
+    LangChain's chunks add up to messages, `(chunk, metadata)` and `{node: {"messages": […]}}` of LangGraph included.
+    LlamaIndex's responses hold everything so far, and its agents' events make a conversation. The core's events make a
+    response; pieces of text a text.
     """
 
     def __init__(self) -> None:
@@ -26,6 +28,7 @@ class Collected:
         self._builder: ResponseBuilder | None = None
         self._text: list[str] = []
         self._latest: Any = None
+        self._run: AgentRun | None = None
         self._thoughts: list[str] = []
 
     def add(self, item: Any) -> None:
@@ -45,32 +48,44 @@ class Collected:
             self._text.append(item)
         elif isinstance(item, dict):
             self._add_state(item)
+        elif reading.is_event(item):
+            self._run = self._run or AgentRun()
+            self._run.add(item)
         else:
-            if self._latest is None:
-                reading.entries(item)  # what it is, before anything else comes
-            self._latest = item
-            if hasattr(item, "text"):  # a completion holds all of the text, and of the reasoning only what is new
-                self._thoughts.append(item.additional_kwargs.get("thinking_delta", ""))
+            self._add_response(item)
 
     def is_empty(self) -> bool:
         """Return whether nothing has come."""
-        return not (self._messages or self._chunks or self._builder or self._text) and self._latest is None
+        came = (self._messages, self._chunks, self._builder, self._text, self._run)
+        return not any(came) and self._latest is None
 
     def whole(self) -> Any:
         """Return what all items together are; None when nothing came."""
         self._merge()
         if self._messages:
             return self._messages if self._several else self._messages[-1]
+        if self._run:
+            return self._run.output
         if self._builder:
             return self._builder.response()
         return "".join(self._text) if self._text else self._latest
 
     def entries(self) -> list[Entry]:
         """Return what is shown of it."""
+        if self._run:
+            return self._run.entries()
         found = [] if self.is_empty() else reading.entries(self.whole())
         if (thought := "".join(self._thoughts)).strip():
             found = [replace(found[0], parts=(Thought(thought), *found[0].parts))]
         return found
+
+    def _add_response(self, response: Any) -> None:
+        """Take in what holds everything so far."""
+        if self._latest is None:
+            reading.entries(response)  # what it is, before anything else comes
+        self._latest = response
+        if hasattr(response, "text"):  # a completion holds all of the text, and of the reasoning only what is new
+            self._thoughts.append(response.additional_kwargs.get("thinking_delta", ""))
 
     def _add_message(self, message: Any) -> None:
         is_chunk = type(message).__name__.endswith("Chunk")

@@ -81,7 +81,7 @@ def _server_tools(turns: Any) -> Iterator[Part]:
 def _facts(response: Any) -> Facts:
     raw = getattr(response, "raw", None)
     raw = raw if isinstance(raw, Mapping) else {}
-    known = getattr(response, "additional_kwargs", None) or {}
+    known = getattr(response, "additional_kwargs", None) or _usage(raw.get("usage"))
     return Facts(
         model=raw.get("model"),
         host=raw.get("host"),
@@ -93,3 +93,12 @@ def _facts(response: Any) -> Facts:
         cost_is_estimate=bool(known.get("cost_is_estimate")),
         finish_reason=known.get("finish_reason"),
     )
+
+
+def _usage(usage: Any) -> Mapping[str, Any]:
+    """Return the tokens of an envelope, which an agent's output has alone."""
+    if not isinstance(usage, Mapping):
+        return {}
+    details = usage.get("completion_tokens_details")
+    thought = details.get("reasoning_tokens") if isinstance(details, Mapping) else None
+    return {**usage, "reasoning_tokens": thought}

@@ -72,6 +72,11 @@ def is_langchain(answer: Any) -> bool:
     return _is(answer, _LANGCHAIN, "BaseMessage")
 
 
+def is_event(answer: Any) -> bool:
+    """Return whether it is an event of a workflow of LlamaIndex."""
+    return _is(answer, "workflows.events", "Event")
+
+
 def _is(answer: Any, module: str, name: str) -> bool:
     cls = getattr(sys.modules.get(module), name, None)
     return cls is not None and isinstance(answer, cls)

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import io
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -187,6 +188,45 @@ def test_the_stream_of_an_agent_is_its_messages(kimi: LocalKimi, drawn: Drawn, m
     assert [message.type.removesuffix("MessageChunk").lower() for message in messages][-3:] == ["ai", "tool", "ai"]
     assert messages[-1].text == "The result of get_weather: It is sunny in Paris."
     assert "Result of get_weather" in drawn.html
+
+
+async def test_the_events_of_a_llama_index_agent_are_a_conversation(kimi: LocalKimi, drawn: Drawn) -> None:
+    from llama_index.core.agent.workflow import FunctionAgent
+
+    def get_weather(city: str) -> str:
+        """Say what the weather is like in a city."""
+        return f"It is sunny in {city}."
+
+    agent = FunctionAgent(tools=[get_weather], llm=KimiLLM(base_url=kimi.base_url, api_key=kimi.api_key))
+    run = agent.run("What is the weather in Paris?")
+    output = await show(run.stream_events())
+    assert output.response.content == "The result of get_weather: It is sunny in Paris."
+    assert str(await run) == output.response.content
+    for seen in (
+        "Thinking",
+        "Call: get_weather",
+        "Result of get_weather: It is sunny in Paris.",
+        "2 answers",
+        "tokens in",
+    ):
+        assert seen in drawn.html
+    assert any("<details open>" in view._repr_html_() for view in drawn)
+
+
+def test_ctrl_c_in_a_program_keeps_what_came(tmp_path: Path) -> None:
+    with LocalKimi(chunk_delay=0.1) as slow:
+        code = (
+            "from langchain_kimi import ChatKimi; from kimi_adapters.notebook import show;"
+            f"model = ChatKimi(base_url={slow.base_url!r}, api_key={slow.api_key!r}, host='moonshot');"
+            f"answer = show(model.stream({QUESTION!r})); print(type(answer).__name__)"
+        )
+        process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        assert process.stdout
+        begun = process.stdout.read(len("[thinking] The"))
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=20)
+    assert begun == "[thinking] The"
+    assert rest.splitlines()[-2:] == ["stopped", "AIMessageChunk"]
 
 
 def test_the_hosts_own_tools_are_shown_in_both_frameworks(driver: Driver, kimi: LocalKimi, drawn: Drawn) -> None:
