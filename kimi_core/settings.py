@@ -32,6 +32,7 @@ from kimi_core.quoting import did_you_mean, in_short, quoted
 from kimi_core.representation import in_one_line
 
 DEFAULT_HOST = "moonshot"
+"""The host when neither `host` nor a known `base_url` is given."""
 
 
 class Settings(ClientOptions):

@@ -21,6 +21,7 @@ NO_TOKENIZER = (
     "ChatKimi brings no tokenizer, so there are no token ids. get_num_tokens estimates their number, and "
     "count_tokens(…, by_host=True) asks the host; or give custom_get_token_ids=…"
 )
+"""The text of the error of `get_token_ids`."""
 
 Count = Callable[[str], int]
 LocalFiles = bool | tuple[str, ...]

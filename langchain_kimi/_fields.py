@@ -13,6 +13,7 @@ from kimi_core.connection_options import ClientOptions
 from kimi_core.representation import in_one_line
 
 DEFAULT_MODEL = "kimi-k2.6"
+"""The model when none is given."""
 # What a model is found to do, and what hangs on it for LangChain.
 _UNSHOWN = ("profile", "metadata", "callbacks", "custom_get_token_ids")
 

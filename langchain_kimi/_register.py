@@ -10,7 +10,9 @@ from typing import Any
 from kimi_core.errors import KimiError
 
 PATH = ("langchain_kimi", "chat_models", "ChatKimi")
+"""Where LangChain finds the class when it loads a dump."""
 PROVIDERS = ("moonshot", "kimi")
+"""The names of the provider for `init_chat_model`."""
 
 
 class RegistrationError(KimiError, RuntimeError):

@@ -39,7 +39,7 @@ def to_tools(tools: Any) -> tuple[Tool, ...]:
     """Return the tools of one call, for the core.
 
     Raises:
-        ConfigError: See `to_dicts`.
+        ConfigError: If it is no sequence, or one of them is no tool for Kimi.
         MessageError: If a dict has no function with a name.
     """
     if not tools and not isinstance(tools, str):

@@ -17,6 +17,7 @@ from kimi_core.settings import Settings
 from kimi_core.types import JsonObject
 
 DEFAULT_MODEL = "kimi-k2.6"
+"""The model when none is given."""
 # What hangs on an LLM for LlamaIndex.
 _UNSHOWN = ("callback_manager", "messages_to_prompt", "completion_to_prompt")
 

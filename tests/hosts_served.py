@@ -22,7 +22,7 @@ class Served:
     Attributes:
         name: How a test calls it.
         host: The host's spec.
-        behaviour: What the local server is told.
+        behaviour: Arguments of the local server.
         media: What it reads.
     """
 
@@ -36,7 +36,7 @@ class Served:
         return LocalKimi(dialect, **self.behaviour).start()
 
     def where(self, kimi: LocalKimi) -> dict[str, Any]:
-        """The constructor words."""
+        """Return the options of the constructor."""
         return {"host": self.host, "base_url": kimi.base_url, "api_key": kimi.api_key}
 
 

@@ -35,7 +35,7 @@ def astreamed(model: Any, said: Any) -> AIMessage:
     return reduce(plus, asyncio.run(collect()))
 
 
-# Modes decode the same events, which `test_streams.py` shows: a whole answer and an async stream stand for all four.
+# Modes decode the same events, which `test_streams.py` shows: a whole answer and an async stream are enough for all four.
 ways = pytest.mark.parametrize("ask", [invoked, astreamed])
 streams = pytest.mark.parametrize("ask", [streamed, astreamed])
 

@@ -122,7 +122,7 @@ def as_chunk(whole: Any) -> Any:
 
 
 def enqueue(driver: Driver, kimi: LocalKimi, whole: Any) -> None:
-    """Prepare an answer, or a stream in which it stands between a beginning and an end."""
+    """Prepare an answer, or a stream in which it is between a beginning and an end."""
     if driver.streams:
         chunks = [frame({"role": "assistant", "content": "Hello "}), as_chunk(whole), frame({}, "stop", usage=USAGE)]
         kimi.enqueue(sse=[f"data: {spelled(chunk)}\n\n" for chunk in chunks], unchecked=True)

@@ -74,7 +74,7 @@ def test_the_example_on_moonshots_page_decodes(driver: Driver, kimi: LocalKimi) 
 
 
 def test_the_stream_on_moonshots_page_decodes(driver: Driver, kimi: LocalKimi) -> None:
-    """Its usage stands in the last choice, not at the top."""
+    """Its usage is in the last choice, not at the top."""
     if not driver.streams:
         kimi.enqueue(json=MOONSHOT)
         assert ask(driver, kimi).total_tokens == 40

@@ -99,7 +99,7 @@ def test_without_details_their_host_gets_the_text(driver: Driver, kimi: LocalKim
 
 
 def test_a_turn_for_which_thinking_was_switched_off_is_sent_back_in_silence(driver: Driver, kimi: LocalKimi) -> None:
-    """The blank that stands for its reasoning repairs nothing: there was none."""
+    """The blank in place of its reasoning repairs nothing: there was none."""
     model = make(driver, kimi)
     first = driver.ask(model, "Look Oslo up.", tools=[look], tool_choice="look")
     assert kimi.requests[-1].body["thinking"] == {"type": "disabled"}

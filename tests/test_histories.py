@@ -219,7 +219,7 @@ def test_what_a_tool_returned_and_the_host_cannot_take_is_sent_as_text(
     first, second = sent(kimi)[-1]["content"]
     assert first == {"type": "text", "text": "Here:"}
     assert case[2] in second["text"]
-    run(driver, model, returned(driver, case))  # said once, and told in the same words
+    run(driver, model, returned(driver, case))  # one warning, and the same text each time
     assert kimi.requests[-1].body == kimi.requests[-2].body
 
 

@@ -81,7 +81,7 @@ class Synchronous(ast.NodeTransformer):
 
 
 def twins() -> Iterator[tuple[str, ast.FunctionDef, ast.AsyncFunctionDef]]:
-    """Functions that stand beside each other as `<name>` and `a<name>`."""
+    """Functions that exist in pairs, `<name>` and `a<name>`."""
     for file, tree in sources().items():
         for scope in ast.walk(tree):
             if isinstance(scope, ast.Module | ast.ClassDef):

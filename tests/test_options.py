@@ -37,7 +37,7 @@ OPEN = HostSpec(
     sampling=SamplingRules(pinned=False),
 )
 
-# word, at construction, per call, how it stands in the body for the constructor's and the call's value
+# option, at construction, per call, how it is in the body for the constructor's and the call's value
 WORDS = [
     ("max_tokens", 100, 200, {"max_tokens": 100}, {"max_tokens": 200}),
     ("temperature", 1.0, 0.5, {"temperature": 1.0}, {"temperature": 0.5}),

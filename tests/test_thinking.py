@@ -18,7 +18,7 @@ KEPT = {"type": "enabled", "keep": "all"}
 OPTIONS: dict[str, Any] = {"unset": None, "on": True, "off": False, "keep": KEPT}
 
 # Moonshot's documentation of `thinking`: K2.6 toggles; K2.7 refuses `disabled`; K2.5 refuses `keep`; K3 takes none
-# of it. None: nothing is sent. A string: nothing of the option is sent, and the user is told why.
+# of it. None: nothing is sent. A string: nothing of the option is sent, and a warning has the reason.
 WIRE: dict[str, dict[str, Any]] = {
     "kimi-k3.1-pro": {"unset": None, "on": None, "off": "always thinks", "keep": None},
     "kimi-k3.1-pro-highspeed": {"unset": None, "on": None, "off": "always thinks", "keep": None},

@@ -1,4 +1,4 @@
-"""Threads that have gone on, or came from elsewhere: what the caller did not write is told, and stops nothing."""
+"""Threads that have gone on, or came from elsewhere: what the caller did not write becomes text, and stops nothing."""
 
 from __future__ import annotations
 

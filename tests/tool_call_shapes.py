@@ -31,7 +31,7 @@ class Shape:
 
 
 def call(name: Any = NOTHING, args: Any = NOTHING, id: Any = NOTHING, index: Any = NOTHING, **more: Any) -> Any:
-    """An element of a host's array; only what is given stands in it."""
+    """An element of a host's array; only what is given is in it."""
     function = {k: v for k, v in (("name", name), ("arguments", args)) if v is not NOTHING}
     given = {k: v for k, v in (("index", index), ("id", id)) if v is not NOTHING}
     return {**given, **more, **({"function": function} if function else {})}

@@ -12,6 +12,7 @@ from typing import Protocol
 from kimi_core.events import Event
 
 BEGINS = ("<|tool_calls_section_begin|>", "<|tool_call_section_begin|>")
+"""The tokens of Kimi's template that begin a section of tool calls; servers without a parser leave them in the text."""
 BEGIN = re.compile("|".join(map(re.escape, BEGINS)))
 END = re.compile(r"<\|tool_calls?_section_end\|>")
 _CALL = re.compile(

@@ -11,6 +11,7 @@ from kimi_core.hosts.groups import ChoiceMode, ThinkingRules
 THINKING_CHOICES: frozenset[ChoiceMode] = frozenset({"auto", "none"})
 # K3 takes `required` while it thinks (vercel/ai fixture moonshotai-k3-required-tool-choice), never a name.
 K3_CHOICES: frozenset[ChoiceMode] = frozenset({"auto", "none", "required"})
+# What other libraries call K3's levels.
 K3_EFFORTS = {"minimal": "low", "medium": "high", "xhigh": "max"}
 # Older pages advise to switch thinking off for `$web_search`, the one of 2026-09 allows both together: unconfirmed.
 K26 = {"tools.builtin_with_thinking": False}
@@ -33,8 +34,11 @@ SLUGS = {family: id.lower() for family, id in WEIGHTS.items()}
 """The same in lower case, as gateways write them."""
 
 ENABLED = ThinkingRules(on={"reasoning": {"enabled": True}}, off={"reasoning": {"enabled": False}})
+"""Thinking is switched by OpenRouter's field."""
 TYPED = ThinkingRules(on={"thinking": {"type": "enabled"}}, off={"thinking": {"type": "disabled"}})
+"""Thinking is switched by Moonshot's field."""
 QWEN = ThinkingRules(on={"enable_thinking": True}, off={"enable_thinking": False})
+"""Thinking is switched by the field that hosts have for Qwen's models."""
 BY_EFFORT = ThinkingRules(on={}, off={"reasoning_effort": "none"})
 """Thinking is the default, and off is an effort."""
 FIXED = ThinkingRules(on={}, off=None, keep=None, effort_field=None)

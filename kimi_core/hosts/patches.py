@@ -28,7 +28,9 @@ _PLACES: dict[str, tuple[str, str]] = {
 """Group and field of each fact of a host; no group for those that are in none."""
 
 HOST_FACTS = frozenset(_PLACES)
+"""The names of all facts of a host, dotted where they are in a group."""
 MODEL_FACTS = frozenset(f.name for f in fields(ModelSpec))
+"""The names of all facts of a model."""
 
 
 def check(patch: Iterable[object]) -> None:

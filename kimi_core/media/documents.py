@@ -18,6 +18,7 @@ from kimi_core.quoting import in_short
 from kimi_core.types import DocumentPart, ImagePart, VideoPart
 
 UNKNOWN: Final = "application/octet-stream"
+"""The MIME type of bytes of no known type."""
 _TEXT_TYPES: Final = frozenset(
     f"application/{name}"
     for name in (

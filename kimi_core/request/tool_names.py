@@ -12,6 +12,7 @@ from typing import Final
 from kimi_core.types import is_builtin
 
 LONGEST: Final = 64
+"""Most characters of a tool's name."""
 
 # Moonshot's chat API page: `^[a-zA-Z_][a-zA-Z0-9-_]{2,63}$`. Newer pages allow 1 to 128 characters; this is what
 # both allow.

@@ -20,6 +20,7 @@ Atom: TypeAlias = dict[str, Any]
 """`{"type": <one literal>, …}` or `{"$ref": "#/$defs/…"}`, with a title and description at most beside it."""
 
 EVERY_TYPE: Final = ("string", "number", "boolean", "object", "array", "null")
+"""The types of a schema without `type`; an integer is a number."""
 _LARGEST_INTEGER: Final = 2**53 - 1
 _MOST_MEETINGS: Final = 10_000
 _RANGES: Final = (("minLength", "maxLength"), ("minItems", "maxItems"), ("minimum", "maximum"))

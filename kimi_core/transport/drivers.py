@@ -298,4 +298,6 @@ class Blocking:
 
 _pause = time.sleep
 BLOCKING = Blocking()
+"""Runs coroutines with blocking I/O, without an event loop."""
 ASYNCIO = Asyncio()
+"""Runs coroutines in the running event loop."""

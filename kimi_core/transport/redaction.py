@@ -20,6 +20,7 @@ from kimi_core.settings import Settings
 T = TypeVar("T")
 
 MASK = "[redacted]"
+"""What replaces a secret."""
 SHORTEST = 6
 """Characters. A shorter key is a placeholder, and would be found in ordinary text."""
 _LONG = 12

@@ -441,7 +441,7 @@ def test_a_task_is_solved_by_its_calls_with_arguments_of_the_schema(calls, right
     assert solved(task, Answer(message={"tool_calls": written})) is right
 
 
-# ------------------------------------------------------------------------------------- what cannot be settled
+# ------------------------------------------------------------------------------------- what cannot be found
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

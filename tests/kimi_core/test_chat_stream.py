@@ -223,7 +223,7 @@ def test_usage_that_says_nothing_does_not_wipe_what_was_said(nothing: Any) -> No
 
 
 def test_parts_of_usage_that_are_null_count_as_not_said() -> None:
-    """vLLM sends null details unless it is told to count."""
+    """vLLM sends null details unless it is configured to count."""
     usage = {"prompt_tokens": 10, "completion_tokens": None, "total_tokens": None, "prompt_tokens_details": None}
     assert read(chunk({"content": "x"}, "stop", usage=usage)).usage == Usage(10, 0, 10, raw=usage)
 

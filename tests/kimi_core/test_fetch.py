@@ -55,7 +55,7 @@ def get(request: pytest.FixtureRequest) -> Fetch:
 
 @pytest.fixture
 def here_is_public(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No public address can be reached in a test: 127.0.0.1 and ::1 stand for them."""
+    """No public address can be reached in a test: 127.0.0.1 and ::1 take their place."""
     monkeypatch.setattr(fetch, "is_public", lambda address: address in ("127.0.0.1", "::1"))
 
 

@@ -532,7 +532,7 @@ def test_the_file_does_not_stay_when_its_text_cannot_be_had(make: Any, kimi: Loc
 
 
 def test_a_tools_document_stays_where_it_was(make: Any, kimi: LocalKimi) -> None:
-    """A result follows its call at once: nothing can stand between."""
+    """A result follows its call at once: nothing can be between."""
     call = ToolCall("functions.read:0", "read", "{}")
     messages = [
         Message("user", "Read it."),

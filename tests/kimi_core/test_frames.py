@@ -12,7 +12,7 @@ from openai._streaming import SSEDecoder
 
 from kimi_core.transport.frames import FrameReader
 
-# The lines with data of an event, and what else may stand between them.
+# The lines with data of an event, and what else may be between them.
 _GROUPS: list[list[bytes]] = [
     *([line] for line in (b"data: {}", b"data:1", b'data: "\xe6\x9d\xb1"', b"data:  2", b"data:", b"data")),
     *([b"data: [1,", b"data: 2]"], [b"data", b"data: 3"], [b"data: {", b'data:"a": 1', b"data:}"], []),

@@ -65,7 +65,7 @@ async def ask(model: Any, mode: str, said: Any) -> AIMessage:
 
 
 def told(*messages: Any) -> list[Message]:
-    """What the core is told, as it settles it."""
+    """Return what the core gets, normalized."""
     return list(parts.normalized(to_messages(messages)))
 
 

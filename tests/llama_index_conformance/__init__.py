@@ -45,7 +45,7 @@ SUBJECTS: tuple[type[LLMUnderTest], ...] = (
     Errors,
     Lifetime,
 )
-"""All of the suite, in the order in which it is told."""
+"""All of the suite, in its order."""
 
 
 class EveryModel(Chat, Streams, Thinking, Tools, Structured, Usage, Media, Histories, Agents, Events, Errors, Lifetime):

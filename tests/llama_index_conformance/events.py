@@ -1,4 +1,4 @@
-"""What instrumentation and callbacks are told."""
+"""The events of instrumentation and callbacks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures, videos and what stands beside them."""
+"""Pictures, videos and the text beside them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Thinking as an option, on a model that can be told."""
+"""Thinking as an option, on a model that can be switched."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def test_the_start_of_a_call_says_which_model(llm: KimiLLM, events: list[Any]) -
 
 
 class Plainly(KimiLLM):
-    """Its calls are told by LlamaIndex's wrappers as they are."""
+    """LlamaIndex's wrappers make events of its calls as they are."""
 
     @llm_chat_callback()
     def stream_chat(self, messages: Any, **kwargs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The words of the constructor and of calls, and what LlamaIndex is told about the model."""
+"""The options of the constructor and of calls, and what LlamaIndex learns about the model."""
 
 from __future__ import annotations
 

@@ -9,8 +9,11 @@ from kimi_core.hosts.groups.pattern import Pattern
 
 ChoiceMode: TypeAlias = Literal["auto", "none", "required", "named"]
 ALL_CHOICES: frozenset[ChoiceMode] = frozenset({"auto", "none", "required", "named"})
+"""Every mode of a tool choice."""
 MOONSHOT_NAMES = r"[a-zA-Z_][a-zA-Z0-9\-_]{2,63}"
+"""The tool names that Moonshot takes, as a regular expression."""
 OPENAI_NAMES = r"[a-zA-Z0-9_\-]{1,64}"
+"""The tool names that OpenAI documents; compatible servers take them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

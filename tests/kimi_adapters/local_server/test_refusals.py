@@ -1,4 +1,4 @@
-"""Every refusal of Moonshot's: a request, the status, the type, the words."""
+"""Every refusal of Moonshot's: a request, the status, the type, the message."""
 
 from __future__ import annotations
 

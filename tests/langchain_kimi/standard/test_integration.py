@@ -47,7 +47,7 @@ class KimiIntegration(ChatModelIntegrationTests):
 
     @pytest.fixture
     def vcr(self) -> SimpleNamespace:
-        """A cassette stands for a host that is out of reach. This one is not, so there is nothing to record."""
+        """A cassette replaces a host that is out of reach. This one is not, so there is nothing to record."""
         return SimpleNamespace(responses=["the local server's"])
 
     @property
