@@ -33,7 +33,7 @@ def deep(levels: int, wrap: Any) -> Any:
 CIRCLE: dict[str, Any] = {"type": "object", "properties": {}}
 CIRCLE["properties"]["again"] = CIRCLE
 
-UNSAYABLE = {
+NOT_JSON = {
     "a circle": CIRCLE,
     "too deep": deep(3000, lambda inner: {"type": "object", "properties": {"a": inner}}),
     "too many unions": deep(1000, lambda inner: {"anyOf": [inner, {"type": "null"}]}),
@@ -45,7 +45,7 @@ UNSAYABLE = {
 # ------------------------------------------------------------------------------------------------------ schemas
 
 
-@pytest.mark.parametrize("schema", UNSAYABLE.values(), ids=UNSAYABLE)
+@pytest.mark.parametrize("schema", NOT_JSON.values(), ids=NOT_JSON)
 @pytest.mark.parametrize("as_what", ["tool", "output"])
 def test_a_schema_that_json_cannot_hold_is_an_error_that_names_it(kimi: LocalKimi, schema: Any, as_what: str) -> None:
     request = Request(
@@ -60,7 +60,7 @@ def test_a_schema_that_json_cannot_hold_is_an_error_that_names_it(kimi: LocalKim
     assert kimi.requests == []
 
 
-@pytest.mark.parametrize("schema", UNSAYABLE.values(), ids=UNSAYABLE)
+@pytest.mark.parametrize("schema", NOT_JSON.values(), ids=NOT_JSON)
 def test_langchain_says_it_of_tools_and_of_structured_output(kimi: LocalKimi, schema: Any) -> None:
     model = ChatKimi(**given(kimi))
     tool = {"type": "function", "function": {"name": "fill_it", "parameters": schema}}

@@ -30,7 +30,7 @@ from kimi_core.transport.drivers import Address, Driver
 
 What: TypeAlias = Kind | Literal["document"]
 
-HOPS: Final = 5
+MOST_REDIRECTS: Final = 5
 """Most redirects that are followed."""
 PATIENCE: Final = 30.0
 """Seconds without a byte after which a server is given up."""
@@ -123,7 +123,7 @@ async def _download(url: str, rules: Rules, driver: Driver) -> tuple[bytes, str]
     with _explained(url):
         http = sdk.plain_client(sync=driver.sync, proxies=rules.anywhere)
         async with _closing(http, driver):
-            for _ in range(HOPS + 1):
+            for _ in range(MOST_REDIRECTS + 1):
                 target = _target(url)
                 place = target.hostname or "", _port(target)
                 addresses = None if rules.anywhere else _public(target, await _resolve(place, driver))
@@ -136,7 +136,7 @@ async def _download(url: str, rules: Rules, driver: Driver) -> tuple[bytes, str]
                             body.add(piece)
                         return body.whole()
                 url = onward
-            raise FetchError(f"{shown(url)} is one redirect too many: no more than {HOPS} are followed.")
+            raise FetchError(f"{shown(url)} is one redirect too many: no more than {MOST_REDIRECTS} are followed.")
 
 
 @contextlib.asynccontextmanager

@@ -6,7 +6,7 @@ from typing import Any
 
 from kimi_core.hosts.addresses import is_same_origin, joined
 
-HOPS = 3
+MOST_REDIRECTS = 3
 """Most redirects that one request follows."""
 
 _KEEPING = (307, 308)
@@ -36,7 +36,7 @@ class Redirects:
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self._left = HOPS
+        self._left = MOST_REDIRECTS
 
     def follow(self, error: Exception) -> None:
         """Set the address to the one that the host redirects to.

@@ -79,7 +79,7 @@ def test_redirects_come_to_an_end(files: FileServer, get: Fetch) -> None:
     url = files.add("/round", status=302, headers={"Location": "/round"})
     with pytest.raises(FetchError, match="one redirect too many"):
         get(url, "image", ANYWHERE)
-    assert files.asked("/round") == fetch.HOPS + 1
+    assert files.asked("/round") == fetch.MOST_REDIRECTS + 1
 
 
 @pytest.mark.parametrize("onward", ["file:///etc/passwd", "ftp://127.0.0.1/a.png", "http://[::1"])

@@ -40,7 +40,7 @@ ALTERNATIVES = (
                 "a type's name": of({"anyOf": ["string"]}),
             },
         },
-        unsayable={
+        inexpressible={
             "501 alternatives": ("five hundred and one",),
             "anyOf must be a list": ("an object",),
             "a schema must be an object": ("a type's name",),

@@ -47,7 +47,7 @@ KEYWORDS = (
         "unread keywords",
         "walle strict: `format, pattern, const, oneOf, …` pass; only its level ultra refuses unsupported keywords",
         taken={keyword: of({"type": "string", keyword: value}) for keyword, value in _UNREAD.items()},
-        unsayable={},
+        inexpressible={},
     ),
     Rule(
         "bounds",
@@ -146,7 +146,7 @@ KEYWORDS = (
                 "branches below braces": {"type": "object", "properties": {"{a}": {"anyOf": [STRING]}}},
             },
         },
-        unsayable={
+        inexpressible={
             "a schema must be an object": ("null", "a type's name", "a list"),
             "properties must be an object": ("a list of names", "nothing"),
         },
@@ -202,7 +202,7 @@ KEYWORDS = (
                 "a list": {**of(STRING), "additionalProperties": [STRING]},
             },
         },
-        unsayable={"a schema must be an object": ("a type's name as items", "a text", "nothing", "a list")},
+        inexpressible={"a schema must be an object": ("a type's name as items", "a text", "nothing", "a list")},
     ),
     Rule(
         "$schema",

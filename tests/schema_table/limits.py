@@ -36,7 +36,7 @@ LIMITS = (
         refused={
             "schema depth exceeds maximum limit of 30": {"thirty-one objects": nested(31), "sixty objects": nested(60)}
         },
-        unsayable={"nested deeper than 30 levels": ("thirty-one objects", "sixty objects")},
+        inexpressible={"nested deeper than 30 levels": ("thirty-one objects", "sixty objects")},
     ),
     Rule(
         "size",
@@ -62,7 +62,7 @@ LIMITS = (
                 "too many values": of({"type": "integer", "enum": list(range(1001))}),
             },
         },
-        unsayable={
+        inexpressible={
             "split it": (
                 "too many names",
                 "too many names in two objects",

@@ -95,7 +95,7 @@ RECURSION = (
                 "a definition of itself": with_definitions(of(ref("N"), required=["a"]), N=ref("N")),
             }
         },
-        unsayable={
+        inexpressible={
             "without end": (
                 *("a step", "a step of the root", "a step and another", "two that need each other"),
                 *("children that must be there", "a choice of itself and its step"),

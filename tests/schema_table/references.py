@@ -54,7 +54,7 @@ REFERENCES = (
             },
             "$ref must be a string": {"a number": of({"$ref": 5}), "null": of({"$ref": None})},
         },
-        unsayable={
+        inexpressible={
             "leads nowhere": (
                 *("remote", "relative", "an anchor", "empty", "without a name", "without definitions", "to nothing"),
                 *("with an escape", "a number", "null"),

@@ -31,15 +31,15 @@ class Row(NamedTuple):
     Attributes:
         name: Its rule and its own name.
         schema: The schema.
-        words: What the server says to it; None when it takes it.
-        unsayable: What the client says to it, when there is no form of it that the server takes; None when there is
+        message: The message with which the server refuses it; None when it takes it.
+        inexpressible: The error of the client, when there is no form of it that the server takes; None when there is
             one, which the client sends.
     """
 
     name: str
     schema: dict[str, Any]
-    words: str | None
-    unsayable: str | None
+    message: str | None
+    inexpressible: str | None
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class Rule:
         name: What it is about.
         fact: Where it is known from.
         taken: Schemas that obey it.
-        refused: Schemas that do not, by what the server says to them.
-        unsayable: Those of them that have no form which the server takes, by what the client says to them: schemas
+        refused: Schemas that do not, by the message of the server.
+        inexpressible: Those of them that have no form which the server takes, by the error of the client: schemas
             that are wrong in every dialect, or larger than anything that is taken.
     """
 
@@ -59,15 +59,15 @@ class Rule:
     fact: str
     taken: Mapping[str, Any] = field(default_factory=dict)
     refused: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    unsayable: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    inexpressible: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows of this rule."""
         for name, schema in self.taken.items():
-            yield Row(f"{self.name}: {name}", schema, None, self._unsayable(name))
-        for words, schemas in self.refused.items():
+            yield Row(f"{self.name}: {name}", schema, None, self._inexpressible(name))
+        for message, schemas in self.refused.items():
             for name, schema in schemas.items():
-                yield Row(f"{self.name}: {name}", schema, words, self._unsayable(name))
+                yield Row(f"{self.name}: {name}", schema, message, self._inexpressible(name))
 
-    def _unsayable(self, name: str) -> str | None:
-        return next((words for words, names in self.unsayable.items() if name in names), None)
+    def _inexpressible(self, name: str) -> str | None:
+        return next((message for message, names in self.inexpressible.items() if name in names), None)

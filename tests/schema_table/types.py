@@ -68,7 +68,7 @@ TYPES = (
                 "nothing": of({"type": None}),
             },
         },
-        unsayable={
+        inexpressible={
             "the type": (
                 *("unknown", "float", "in capitals", "empty", "unknown in a list", "null instead of its name"),
                 *("an empty list", "a number", "an object"),
@@ -148,6 +148,6 @@ TYPES = (
                 **_enums("integer", fitting=False),
             },
         },
-        unsayable={"enum must be a list": ("empty", "empty without type", "a text", "an object")},
+        inexpressible={"enum must be a list": ("empty", "empty without type", "a text", "an object")},
     ),
 )

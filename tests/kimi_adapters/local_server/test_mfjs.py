@@ -28,8 +28,8 @@ def test_a_request_gets_the_verdict_on_its_schema(kimi: LocalKimi, row: Row, pla
     )
 
     said = answer.json().get("error", {}).get("message", "")
-    assert answer.status_code == (200 if row.words is None else 400)
-    assert row.words is None or (mfjs.NOT_VALID in said and row.words in said)
+    assert answer.status_code == (200 if row.message is None else 400)
+    assert row.message is None or (mfjs.NOT_VALID in said and row.message in said)
 
 
 def test_the_check_of_a_wide_schema_is_quick():
