@@ -61,7 +61,8 @@ def _part(part: Part, *, unfolded: bool, local_files: bool) -> str:
 
 def _folded(summary: str, text: str, *, unfolded: bool = False) -> str:
     head = f'<summary style="cursor: pointer; {_DIM}">{_escaped(summary)}</summary>'
-    body = markdown.preformatted(wording.clean(wording.bounded(text)), _INDENTED)
+    shown = wording.ending(text) if unfolded else wording.bounded(text)  # while it grows, its end is what is read
+    body = markdown.preformatted(wording.clean(shown), _INDENTED)
     return f"<details{' open' if unfolded else ''}>{head}{body}</details>"
 
 

@@ -28,6 +28,11 @@ def bounded(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}\n… {len(text) - LONGEST:,} more characters"
 
 
+def ending(text: str) -> str:
+    """Return the end of a long text, and how much stands before it."""
+    return text if len(text) <= LONGEST else f"{len(text) - LONGEST:,} characters before …\n{text[-LONGEST:]}"
+
+
 def in_short(text: str, most: int = _SHORT) -> str:
     """Return a text in one short line."""
     line = " ".join(text[: 4 * most].split())

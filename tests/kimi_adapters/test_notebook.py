@@ -425,6 +425,18 @@ def test_a_long_result_is_cut_and_the_page_says_so(drawn: Drawn) -> None:
     assert "980,000 more characters" in drawn.html
 
 
+def test_of_long_reasoning_its_end_is_seen_while_it_comes(drawn: Drawn) -> None:
+    def long() -> Iterator[Any]:
+        for n in range(100):
+            yield AIMessageChunk("", additional_kwargs={"reasoning_content": f"step {n} {'x' * 1_000}"}, id="1")
+
+    show(long())
+    live = [view._repr_html_() for view in drawn][-2]
+    assert "step 99" in live
+    assert "characters before …" in live
+    assert "more characters" in drawn.html
+
+
 # ------------------------------------------------------------------------------------------ how streams end
 
 
