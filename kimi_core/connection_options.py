@@ -153,6 +153,13 @@ class ConnectionOptions(BaseModel):
         'mappings of options of the connection (`{"host": "vllm", "base_url": …}`). A stream that has begun is '
         "continued where the next host can.",
     )
+    resume: Literal["auto"] | None = Field(
+        default=None,
+        frozen=True,
+        description='`"auto"` has a stream that breaks off in its text continued by the same host, where that can '
+        "continue an answer (partial mode), at most twice; then come the fallback hosts. The seams are in the metadata "
+        "(`resumed`).",
+    )
     budget: Budget | None = Field(
         default=None,
         repr=False,

@@ -61,6 +61,11 @@ class Settings(ClientOptions):
     def __repr_args__(self) -> list[tuple[str, Any]]:
         return in_one_line(self, ("key_from_env",))
 
+    @property
+    def takes_over(self) -> bool:
+        """Whether a stream that breaks off is continued."""
+        return bool(self.fallback_hosts or self.resume)
+
     def __reduce__(self) -> tuple[Any, ...]:
         clients = ("http_client", "http_async_client")
         if any(place.get(name) is not None for place in (vars(self), *self.fallback_hosts) for name in clients):

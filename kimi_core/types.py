@@ -334,7 +334,8 @@ class Response:
         logprobs: Log probabilities when asked for, `{"content": [...]}`, those of all chunks together.
         extra: Answer-level fields without a neutral meaning, as sent (for instance AI/ML API's `meta`). Ours is
             `promoted_reasoning`: True when the text is the reasoning of an answer that had no text; `withheld_calls`:
-            the tool calls that a server left in the text of an answer that was to make none (`tool_choice="none"`).
+            the tool calls that a server left in the text of an answer that was to make none (`tool_choice="none"`);
+            `resumed`: where a stream broke off and was continued by the same host (`{"at": characters, "error": …}`).
         steps: The turns in which server tools were run, before this answer and in it. Usage and cost are of all turns.
         headers: The headers that the host answered with.
         alternatives: The other answers, when several were asked for (`n`). Usage and cost here are those of all

@@ -244,6 +244,50 @@ def test_a_broken_stream_is_continued(streamed: Driver, kimi: LocalKimi, fallbac
     assert asked["max_completion_tokens"] == 97  # what is left of it, at four characters a token
 
 
+def test_a_stream_that_breaks_is_resumed_by_its_own_host(streamed: Driver, kimi: LocalKimi) -> None:
+    kimi.enqueue(**broken(delta(content="The ship "), delta(content="came ")))
+    kimi.enqueue(text="in at noon.")
+    answer = streamed.ask(streamed.make(**place(kimi), resume="auto"), "When did it come?")
+    assert (answer.text, answer.finish_reason) == ("The ship came in at noon.", "stop")
+    known = answer.native.raw if streamed.framework == "llama_index" else answer.native.response_metadata
+    assert known["resumed"] == [{"at": 14, "error": "APIConnectionError"}]
+    assert not known.get("fallbacks")
+    assert kimi.requests[-1].body["messages"] == [
+        {"role": "user", "content": "When did it come?"},
+        {"role": "assistant", "content": "The ship came ", "partial": True},
+    ]
+
+
+def test_a_stream_is_resumed_twice_at_most(streamed: Driver, kimi: LocalKimi) -> None:
+    for text in ("One, ", "two, ", "three, ", "four"):
+        kimi.enqueue(**broken(delta(content=text)))
+    with pytest.raises(APIConnectionError) as raised:
+        streamed.ask(streamed.make(**place(kimi), resume="auto", max_retries=0), "Count.")
+    assert raised.value.partial is not None
+    assert raised.value.partial.text == "One, two, three, "
+    assert len(kimi.requests) == 3
+
+
+def test_a_stream_without_text_or_with_calls_is_not_resumed(streamed: Driver, kimi: LocalKimi) -> None:
+    call = {"index": 0, "id": "a", "type": "function", "function": {"name": "look", "arguments": "{"}}
+    for begun in ([delta(reasoning_content="Hm")], [delta(content="I look."), delta(tool_calls=[call])]):
+        kimi.enqueue(**broken(*begun))
+        with pytest.raises(APIConnectionError):
+            streamed.ask(streamed.make(**place(kimi), resume="auto", max_retries=0), "Look.")
+    assert len(kimi.requests) == 2
+
+
+def test_a_host_that_cannot_continue_is_left_for_the_fallback_host(streamed: Driver, kimi: LocalKimi) -> None:
+    with LocalKimi(dialect="openrouter") as other:
+        other.enqueue(**broken(delta(content="One, ")))
+        kimi.enqueue(text="two.")
+        there = {"base_url": other.base_url, "api_key": other.api_key}
+        model = streamed.make(**there, resume="auto", fallback_hosts=[place(kimi)], max_retries=0)
+        answer = streamed.ask(model, "Count.")
+    assert answer.text == "One, two."
+    assert told(answer)["fallbacks"][0]["host"] == "openrouter"
+
+
 def test_an_answer_that_the_user_began_goes_on_from_both(
     streamed: Driver, kimi: LocalKimi, fallback: LocalKimi
 ) -> None:

@@ -208,7 +208,7 @@ class AsyncKimiClient(BaseClient):
         return events
 
     async def _stream(self, request: Request) -> AsyncGenerator[Event]:
-        if not self.settings.fallback_hosts:
+        if not self.settings.takes_over:
             events = self._events(*await self._open(request))
             await begin(events)
             return events

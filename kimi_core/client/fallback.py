@@ -1,4 +1,4 @@
-"""Answers that another host gives when the first one fails.
+"""Answers that another host gives when the first one fails, or that the same one continues (`resume`).
 
 `FallbackRun` decides and does no I/O. What a host sent before it failed does not come again: the next one is asked to
 continue it, where it can.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, Container, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from kimi_core import errors as err
 from kimi_core.asyncgens import begin
@@ -38,6 +38,10 @@ _PASSING = (err.RateLimitError, err.APIConnectionError, err.InternalServerError,
 """The host's own troubles: overload, quota, rate limits, outages, timeouts. Another host would not refuse a wrong
 request or key any less."""
 
+RESUMED: Final = "resumed"
+"""The key of the metadata under which the seams of a continued answer are."""
+_MOST_RESUMED: Final = 2
+
 _UNFIT = (err.ConfigError, err.MessageError)
 """What a host cannot be asked at all."""
 
@@ -63,6 +67,8 @@ class FallbackRun:
         self._text: list[str] = []
         self._characters = 0
         self._closed = False  # what was handed on leaves no other host anything to continue
+        self._there = request  # what is asked of this host, from the beginning
+        self._resumed: list[dict[str, Any]] = []
 
     def feed(self, event: Event) -> Event:
         """Take in an event of the answer, and return it as it is handed on."""
@@ -75,7 +81,8 @@ class FallbackRun:
             case ToolCallDelta() | RefusalDelta():
                 self._closed = True
             case Finished():
-                event = replace(summed_ends(self._spent, event), fallbacks=tuple(self._failed))
+                extra = {**event.extra, RESUMED: self._resumed} if self._resumed else event.extra
+                event = replace(summed_ends(self._spent, event), fallbacks=tuple(self._failed), extra=extra)
         self._builder.add(event)
         return event
 
@@ -94,6 +101,9 @@ class FallbackRun:
             self._add_price(error.partial)
         if self._error is None:
             raise error
+        if self._is_resumable():
+            self._resume(error)
+            return
         self._failed.append({"host": self.client.settings.host.name, "error": f"{type(error).__name__}: {error}"})
         hosts = self._first.settings.fallback_hosts
         if self._closed or self._index == len(hosts) or not isinstance(self._error, _PASSING):
@@ -101,6 +111,23 @@ class FallbackRun:
         self._hop(hosts)
         failed = self._failed[-1]
         _log.warning("%s failed, %s is next: %s", failed["host"], self.client.settings.host.name, failed["error"])
+
+    def _is_resumable(self) -> bool:
+        """Return whether this host is to continue its own answer."""
+        if self.client.settings.resume is None or not self._text or self._closed:
+            return False
+        if len(self._resumed) == _MOST_RESUMED or isinstance(self._error, err.QuotaExceededError):
+            return False
+        partial = self.client.profile(self.request.model).host.partial
+        return isinstance(self._error, _PASSING) and (partial.message is not None or partial.body is not None)
+
+    def _resume(self, error: err.KimiError) -> None:
+        text = "".join(self._text)
+        self._resumed.append({"at": len(text), "error": type(error).__name__})
+        self.request = _continued(self._there, text, self._characters)
+        _log.warning(
+            "%s broke off after %d characters and is asked to go on", self.client.settings.host.name, len(text)
+        )
 
     def _add_price(self, partial: Response | None) -> None:
         """Add what the part of the answer has cost, if the host reported it."""
@@ -119,7 +146,7 @@ class FallbackRun:
         options = self._asked.options
         if self.client.settings.base_url != self._first.settings.base_url:  # headers may hold what is not its business
             options = options.changed(extra_headers=None)
-        self.request = replace(self._asked, model=model, options=options)
+        self.request = self._there = replace(self._asked, model=model, options=options)
         self._index += 1
         if self._text:
             self.request = _continued(self.request, "".join(self._text), self._characters)
