@@ -191,6 +191,17 @@ def test_every_complaint_names_its_test() -> None:
     assert [row for row in rows if not re.search(r"`tests/[\w/]+\.py::test_\w+` \|$", row)] == []
 
 
+def test_what_the_way_of_a_call_points_to_is_there() -> None:
+    text = (ROOT / "docs" / "pages" / "the-way-of-a-call.md").read_text("utf-8")
+    table = text.partition("## Where to change what")[2].partition("\n## ")[0]
+    pointers = re.findall(r"`(\w+)` (?:at the end of|in|of the class in) `([\w/]+\.py)`", table)
+    assert len(pointers) >= 5
+    for name, file in pointers:
+        assert re.search(rf"\b{name}\b", (ROOT / file).read_text("utf-8")), f"{name} in {file}"
+    for path in re.findall(r"`((?:kimi_core|kimi_adapters|langchain_kimi|llama_index_kimi)/[\w/.]+)`", table):
+        assert (ROOT / path).exists(), path
+
+
 def test_the_readme_names_every_option_of_both() -> None:
     text = README.read_text("utf-8").partition("## The options of both")[2].partition("## Hosts")[0]
     named = {word for spec in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for word in re.findall(r"`(\w+)`", spec)}

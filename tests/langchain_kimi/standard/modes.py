@@ -81,7 +81,7 @@ MODELS = (
 
 STRICT = Mode(
     name="strict",
-    meaning="nothing is said about thinking, and the client raises where it would warn that an option is left out",
+    meaning="`thinking` is not given, and the client raises where it would warn that an option is left out",
     params={"on_unsupported": "error"},
 )
 MODES = (
@@ -90,7 +90,7 @@ MODES = (
     STRICT,
     Mode(
         name="text before tools",
-        meaning="the server says a sentence before it calls tools",
+        meaning="the server writes a sentence before it calls tools",
         server={"text_before_tools": True},
     ),
     Mode(
