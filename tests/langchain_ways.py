@@ -35,6 +35,29 @@ def astreamed(model: Any, said: Any) -> AIMessage:
     return reduce(plus, asyncio.run(collect()))
 
 
+async def ask(model: Any, mode: str, said: Any = "Weather?") -> Any:
+    """The answer in one of LangChain's modes."""
+    match mode:
+        case "invoke":
+            return model.invoke(said)
+        case "ainvoke":
+            return await model.ainvoke(said)
+        case "stream":
+            return reduce(plus, model.stream(said))
+        case "astream":
+            return reduce(plus, [chunk async for chunk in model.astream(said)])
+        case "events":
+            return model.stream_events(said, version="v3").output
+        case "aevents":
+            return await (await model.astream_events(said, version="v3"))
+    raise ValueError(mode)
+
+
+def plain(blocks: Any) -> list[dict[str, Any]]:
+    """Blocks without the indexes by which they were merged."""
+    return [{key: value for key, value in block.items() if key != "index"} for block in blocks]
+
+
 # Modes decode the same events, which `test_streams.py` shows: a whole answer and an async stream are enough for all four.
 ways = pytest.mark.parametrize("ask", [invoked, astreamed])
 streams = pytest.mark.parametrize("ask", [streamed, astreamed])

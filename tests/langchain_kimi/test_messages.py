@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import json
-import operator
 from collections.abc import Callable
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ from langchain_core.messages import (
     SystemMessage,
     ToolMessage,
 )
+from langchain_ways import ask
 
 from kimi_adapters.local_server import LocalKimi
 from kimi_core import (
@@ -51,17 +50,6 @@ MP4 = b"\0\0\0\x18ftypmp42" + b"\0" * 16
 MP4_URL = f"data:video/mp4;base64,{base64.b64encode(MP4).decode()}"
 PDF64 = base64.b64encode(b"%PDF-1.4 x").decode()
 PDF_URL = f"data:application/pdf;base64,{PDF64}"
-
-
-async def ask(model: Any, mode: str, said: Any) -> AIMessage:
-    match mode:
-        case "invoke":
-            return model.invoke(said)
-        case "ainvoke":
-            return await model.ainvoke(said)
-        case "stream":
-            return reduce(operator.add, model.stream(said))
-    return reduce(operator.add, [chunk async for chunk in model.astream(said)])
 
 
 def told(*messages: Any) -> list[Message]:

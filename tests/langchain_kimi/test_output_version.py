@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import operator
-from functools import reduce
 from importlib import metadata
 from typing import Any, TypedDict
 
@@ -12,6 +10,7 @@ import pytest
 from langchain_core.caches import InMemoryCache
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 from langchain_tests.utils.stream_lifecycle import assert_valid_event_stream
+from langchain_ways import ask, plain
 
 from kimi_adapters.local_server import LocalKimi
 from langchain_kimi import ChatKimi
@@ -34,22 +33,6 @@ def get_weather(city: str) -> str:
 
 def make(kimi: LocalKimi, **options: Any) -> ChatKimi:
     return ChatKimi(base_url=kimi.base_url, api_key=kimi.api_key, **options)
-
-
-async def ask(model: Any, mode: str, said: Any = "Weather?") -> AIMessage:
-    match mode:
-        case "invoke":
-            return model.invoke(said)
-        case "ainvoke":
-            return await model.ainvoke(said)
-        case "stream":
-            return reduce(operator.add, model.stream(said))
-    return reduce(operator.add, [chunk async for chunk in model.astream(said)])
-
-
-def plain(blocks: Any) -> list[dict[str, Any]]:
-    """Blocks without the indexes by which they were merged."""
-    return [{key: value for key, value in block.items() if key != "index"} for block in blocks]
 
 
 ANSWER = {"text": "I look it up.", "reasoning": "I need it.", "tool_calls": CALLS}

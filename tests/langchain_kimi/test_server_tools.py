@@ -20,6 +20,7 @@ from langchain_core.messages import (
     messages_from_dict,
 )
 from langchain_tests.utils.stream_lifecycle import assert_valid_event_stream
+from langchain_ways import ask, plain
 from pydantic import BaseModel
 from served_answers import answers, events
 
@@ -57,22 +58,6 @@ def make(kimi: LocalKimi, *tools: Any, **words: Any) -> Any:
 def script(kimi: LocalKimi) -> None:
     kimi.enqueue(text="Let me see.", reasoning="Two.", tool_calls=[days(3), {"name": "date", "arguments": "{}"}])
     kimi.enqueue(text="Nearly.", reasoning="Both.", tool_calls=[{"name": "ping", "arguments": {"x": "1"}}, days(6)])
-
-
-async def ask(model: Any, mode: str, said: Any = "Go.") -> Any:
-    match mode:
-        case "invoke":
-            return model.invoke(said)
-        case "ainvoke":
-            return await model.ainvoke(said)
-        case "stream":
-            return reduce(operator.add, model.stream(said))
-    return reduce(operator.add, [chunk async for chunk in model.astream(said)])
-
-
-def plain(blocks: Any) -> list[dict[str, Any]]:
-    """Blocks without the indexes by which they were merged."""
-    return [{key: value for key, value in block.items() if key != "index"} for block in blocks]
 
 
 # ----------------------------------------------------------------------------------------------------- blocks

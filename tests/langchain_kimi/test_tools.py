@@ -15,6 +15,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, Too
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.tools import StructuredTool, tool
 from langchain_core.utils.json import parse_partial_json
+from langchain_ways import ask
 from pydantic import BaseModel, Field
 from pydantic.v1 import BaseModel as BaseModelV1
 from pydantic.v1 import Field as FieldV1
@@ -29,21 +30,6 @@ from langchain_kimi._streaming import ChunkMaker
 EVERY = ["invoke", "ainvoke", "stream", "astream", "events", "aevents"]
 MODES = ["invoke", "astream", "aevents"]
 """Whole, streamed and in events, sync and async; that `EVERY` mode gives the same calls is a test of its own."""
-
-
-async def ask(model: Any, mode: str, said: Any = "Weather?") -> AIMessage:
-    match mode:
-        case "invoke":
-            return model.invoke(said)
-        case "ainvoke":
-            return await model.ainvoke(said)
-        case "stream":
-            return reduce(operator.add, model.stream(said))
-        case "events":
-            return model.stream_events(said, version="v3").output
-        case "aevents":
-            return await (await model.astream_events(said, version="v3"))
-    return reduce(operator.add, [chunk async for chunk in model.astream(said)])
 
 
 # ----------------------------------------------------------------------------------------------------- forms
