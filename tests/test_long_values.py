@@ -286,18 +286,25 @@ def _ask(driver: Driver, kimi: LocalKimi) -> Answer:
     return driver.ask(driver.make(base_url=kimi.base_url, api_key=kimi.api_key, max_retries=0), "Hello")
 
 
-MB = "q" * 1_000_000
+LONGER = "q" * 250_000
 ANSWERS: dict[str, dict[str, Any]] = {
-    "an error's words": {"status": 400, "json": {"error": {"message": MB, "type": MB, "code": MB, "param": MB}}},
-    "a page": {"status": 502, "raw": f"<html><title>{MB}</title>{MB}</html>".encode(), "content_type": "text/html"},
-    "a text": {"status": 500, "raw": MB.encode(), "content_type": MB[:1000]},
-    "errors in errors": {"status": 400, "json": {"detail": [{"loc": [MB, MB], "msg": MB}] * 3}},
-    "an error with HTTP 200": {"json": {"error": {"message": MB, "type": MB}}},
-    "a body of nonsense": {"json": {MB: MB}},
-    "a body that is no JSON": {"raw": MB.encode(), "content_type": "application/json"},
-    "a reason to end": {"text": "Hi", "finish_reason": MB},
+    "an error's words": {
+        "status": 400,
+        "json": {"error": {"message": LONGER, "type": LONGER, "code": LONGER, "param": LONGER}},
+    },
+    "a page": {
+        "status": 502,
+        "raw": f"<html><title>{LONGER}</title>{LONGER}</html>".encode(),
+        "content_type": "text/html",
+    },
+    "a text": {"status": 500, "raw": LONGER.encode(), "content_type": LONGER[:1000]},
+    "errors in errors": {"status": 400, "json": {"detail": [{"loc": [LONGER, LONGER], "msg": LONGER}] * 3}},
+    "an error with HTTP 200": {"json": {"error": {"message": LONGER, "type": LONGER}}},
+    "a body of nonsense": {"json": {LONGER: LONGER}},
+    "a body that is no JSON": {"raw": LONGER.encode(), "content_type": "application/json"},
+    "a reason to end": {"text": "Hi", "finish_reason": LONGER},
     # LangChain reads arguments that are no JSON anew from each of their ends, in quadratic time: these are short.
-    "a tool's name": {"tool_calls": [{"name": MB, "arguments": "q" * 500}], "unchecked": True},
+    "a tool's name": {"tool_calls": [{"name": LONGER, "arguments": "q" * 500}], "unchecked": True},
     "a body that is nested deeply": {"status": 400, "raw": b"[" * 900 + b"]" * 900, "content_type": "application/json"},
     "an error that is nested deeply": {
         "status": 400,
@@ -316,9 +323,9 @@ def test_a_host_that_says_a_lot_is_quoted_in_short(driver: Driver, kimi: LocalKi
 
 @pytest.mark.parametrize("driver", INVOKED, **by_name)
 def test_the_error_of_a_host_keeps_its_whole_body(driver: Driver, kimi: LocalKimi) -> None:
-    kimi.enqueue(status=400, json={"error": {"message": MB}})
+    kimi.enqueue(status=400, json={"error": {"message": LONGER}})
     error: Any = check(lambda: _ask(driver, kimi))
-    assert error.body == {"error": {"message": MB}}
+    assert error.body == {"error": {"message": LONGER}}
 
 
 @pytest.mark.parametrize("driver", INVOKED, **by_name)
