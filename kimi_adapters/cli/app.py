@@ -17,6 +17,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
@@ -118,6 +119,31 @@ def probe(
         from kimi_adapters.cli import probe as asking
 
     raise typer.Exit(asking.run(asking.Wish(where, model, host, api_key_env, timeout, yes, as_json)))
+
+
+@app.command()
+def doctor(
+    host: Annotated[str | None, typer.Option(help="Whose Kimi: a name that `kimi-adapters hosts` lists.")] = None,
+    model: Annotated[str, typer.Option(help="Which Kimi: a family, or an id as the host writes it.")] = "kimi-k2.6",
+    base_url: Annotated[str | None, typer.Option(help="Another address of the host.")] = None,
+    no_call: Annotated[
+        bool, typer.Option("--no-call", help="Ask the host nothing: look at this machine only.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Find out why calls fail, and what to do about it.
+
+    Versions, host, key, model, one tiny call (a fraction of a cent), clock.
+
+    The cause is one of: version, host, address, no-key, other-platform, wrong-key,
+    model, balance, network, clock, other.
+
+    Exit code: 0 when all is well, 1 when something is wrong, 2 when the command itself is.
+    """
+    with needs("cli"):
+        from kimi_adapters.cli import doctor as examining
+
+    raise typer.Exit(examining.run(examining.Wish(host, model, base_url, not no_call, as_json)))
 
 
 @app.command()
