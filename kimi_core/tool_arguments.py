@@ -34,7 +34,7 @@ def parse_arguments(text: str) -> JsonObject:
     """
     try:
         value = from_json(text, allow_inf_nan=False)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         _refuse_depth(error)
         value = _lenient(text)
     if value is None:
@@ -109,7 +109,7 @@ def _lenient(text: str) -> Any:
 _TOO_DEEP = "Arguments are nested too deeply."
 
 
-def _refuse_depth(error: ValueError) -> None:
+def _refuse_depth(error: Exception) -> None:
     if "recursion limit" in str(error):
         raise ValueError(_TOO_DEEP) from None
 
@@ -138,7 +138,7 @@ def _is_strict(text: str) -> bool:
     """Return whether a text is an object for every parser."""
     try:
         value = from_json(text, allow_inf_nan=False)
-    except ValueError:
+    except (ValueError, TypeError):  # a text with half a character is no text to it
         return False
     return isinstance(value, dict) and (not _HUGE.search(text) or _is_finite(value))
 

@@ -129,7 +129,10 @@ class ChatCodec:
 
 def _check_size(messages: list[JsonObject], limit: int, profile: Profile) -> None:
     """Raise the error that the host's refusal of too large messages would become, before anything is sent."""
-    size = len(to_json(messages))
+    try:
+        size = len(to_json(messages))
+    except ValueError:  # halves of characters, which go as escapes
+        size = len(json.dumps(messages))
     if size <= limit:
         return
     media = sum(len(part.get(part["type"], {}).get("url", "")) for part in _shown(messages))

@@ -71,8 +71,8 @@ def _validator(raw: bytes) -> Validator:
         try:
             return Draft202012Validator(schema, validate_formats=True, retriever=_fetch_nothing)
         except ValidationError as error:
-            if not error.instance_path:
-                raise
+            if not error.instance_path:  # versions before 0.61 do not say where it is
+                return Draft202012Validator(True)
             _leave_out(schema, error.instance_path)
 
 

@@ -26,7 +26,7 @@ _ONE: Final = frozenset(("additionalProperties", "contains", "else", "if", "item
 _LISTED: Final = frozenset(("allOf", "anyOf", "oneOf", "prefixItems"))
 _NAMED: Final = frozenset(("dependentSchemas", "patternProperties", "properties"))
 _PLAIN: Final = (
-    frozenset(("const", "dependentRequired", "enum", "multipleOf", "pattern", "uniqueItems", "maximum", "minimum"))
+    frozenset(("const", "dependentRequired", "enum", "multipleOf", "uniqueItems", "maximum", "minimum"))
     | {"exclusiveMaximum", "exclusiveMinimum", "maxContains", "maxItems", "maxLength", "maxProperties"}
     | {"minContains", "minItems", "minLength", "minProperties"}
 )
@@ -85,6 +85,8 @@ class _Writer:
             return {}
         if keyword == "$ref":
             return self._reference(argument, scope)
+        if keyword == "pattern" and self._is_pattern(argument):
+            return {keyword: argument}
         return {keyword: argument} if keyword == "format" and argument in FORMATS else {}
 
     def _reference(self, reference: str, scope: Scope) -> dict[str, Any]:
