@@ -122,6 +122,37 @@ def probe(
 
 
 @app.command()
+def chat(
+    prompt: Annotated[
+        str | None, typer.Option("--prompt", "-p", help="Ask this one thing, about what comes through a pipe.")
+    ] = None,
+    image: Annotated[
+        list[Path] | None, typer.Option(exists=True, dir_okay=False, help="A picture to ask about; may be repeated.")
+    ] = None,
+    system: Annotated[str | None, typer.Option(help="What Kimi is told before everything else.")] = None,
+    host: Annotated[str | None, typer.Option(help="Whose Kimi: a name that `kimi-adapters hosts` lists.")] = None,
+    model: Annotated[str, typer.Option(help="Which Kimi: a family, or an id as the host writes it.")] = "kimi-k2.6",
+    base_url: Annotated[str | None, typer.Option(help="Another address of the host.")] = None,
+    local: Annotated[
+        bool, typer.Option("--local", help="Talk to a local server: no key, no network, no model behind it.")
+    ] = False,
+) -> None:
+    """Talk to Kimi: answers as they come, with the thinking before them.
+
+    Ctrl-C stops an answer and keeps the conversation; /exit or Ctrl-D ends it.
+    With -p, or from a pipe, one question is answered: the answer goes to standard
+    output, tokens and price to standard error.
+
+    Exit code: 0, or 1 when an answer failed, 2 when the command was wrong,
+    130 after Ctrl-C.
+    """
+    with needs("cli"):
+        from kimi_adapters.cli import chat as talking
+
+    raise typer.Exit(talking.run(talking.Wish(prompt, image or (), system, host, model, base_url, local)))
+
+
+@app.command()
 def doctor(
     host: Annotated[str | None, typer.Option(help="Whose Kimi: a name that `kimi-adapters hosts` lists.")] = None,
     model: Annotated[str, typer.Option(help="Which Kimi: a family, or an id as the host writes it.")] = "kimi-k2.6",

@@ -9,7 +9,8 @@ from typing import Any
 
 from kimi_adapters.local_server import LocalKimi
 from kimi_adapters.local_server.server import DialectName
-from kimi_core.errors import MissingKeyError
+from kimi_core.errors import ConfigError, MissingKeyError
+from kimi_core.hosts.spec import HostSpec
 from kimi_core.settings import Settings, make_settings
 
 #: Hosts that a dialect of the local server imitates, beside the one of its own name.
@@ -77,5 +78,18 @@ def target(host: str, model: str, base_url: str | None = None) -> Iterator[Targe
         return
     if base_url is not None or spec.name not in _STAND_INS:
         raise MissingKeyError(f"No API key for {spec.title}: set {' or '.join(spec.address.key_env)}.")
+    with stand_in(spec, model) as place:
+        yield place
+
+
+@contextmanager
+def stand_in(spec: HostSpec, model: str) -> Iterator[Target]:
+    """Yield a local server in the place of a host.
+
+    Raises:
+        ConfigError: If no local server speaks the host's dialect.
+    """
+    if spec.name not in _STAND_INS:
+        raise ConfigError(f"No local server stands in for {spec.title}, only for {', '.join(_STAND_INS)}.")
     with LocalKimi(_STAND_INS[spec.name]) as local:
         yield Target(make_settings(host=spec, base_url=local.base_url, api_key=local.api_key), model, local)

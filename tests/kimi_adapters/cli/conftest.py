@@ -127,17 +127,25 @@ def _exit_code(run: Callable[[], None]) -> int:
     return 0
 
 
+class Terminal(io.StringIO):
+    """What a user types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 @pytest.fixture
 def kimi(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
     """The command, with the arguments, environment and answers of its user; pytest-socket keeps it on this machine."""
 
-    def run(*arguments: str, answers: str = "", **environment: str) -> Done:
+    def run(*arguments: str, answers: str = "", typed: str | None = None, **environment: str) -> Done:
+        stdin = io.StringIO(answers) if typed is None else Terminal(typed)
         out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
         with monkeypatch.context() as patch:
             patch.delenv("FORCE_COLOR", raising=False)
             for name, value in {"COLUMNS": "80", **environment}.items():
                 patch.setenv(name, value)
-            for name, value in {"argv": ["kimi", *arguments], "stdin": io.StringIO(answers)}.items():
+            for name, value in {"argv": ["kimi", *arguments], "stdin": stdin}.items():
                 patch.setattr(sys, name, value)
             with _warnings_of_a_program(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
                 code = _exit_code(main)

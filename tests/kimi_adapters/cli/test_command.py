@@ -29,7 +29,7 @@ def test_the_installed_script_is_the_same_command():
 def test_without_a_command_the_help_lists_all_of_them(kimi):
     shown = kimi().stdout
 
-    assert all(command in shown for command in ("demo", "serve", "probe", "doctor", "hosts", "models"))
+    assert all(command in shown for command in ("demo", "chat", "serve", "probe", "doctor", "hosts", "models"))
 
 
 def test_help_imports_no_framework_and_no_server(guarded):

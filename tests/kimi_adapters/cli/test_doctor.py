@@ -405,7 +405,7 @@ def test_a_release_of_the_oldest_version_is_supported():
     assert not doctor_versions._fits("4.0.0", [("<", "4")])
 
 
-@pytest.mark.parametrize("command", [[], ["demo"], ["serve"], ["probe"], ["doctor"], ["hosts"], ["models"]])
+@pytest.mark.parametrize("command", [[], ["demo"], ["chat"], ["serve"], ["probe"], ["doctor"], ["hosts"], ["models"]])
 def test_h_is_help_everywhere(kimi, command):
     done = kimi(*command, "-h")
 
