@@ -17,6 +17,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # in plain help nothing is framed, and switches have no type
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -59,16 +60,23 @@ def _kimi(
 
 @app.command()
 def demo(
-    framework: Annotated[FrameworkOption, typer.Option(help="What to show.")] = FrameworkOption.both,
-    host: Annotated[str, typer.Option(help="Whose Kimi: a name that `kimi-adapters hosts` lists.")] = "moonshot",
-    model: Annotated[str, typer.Option(help="Which Kimi: a name that `kimi-adapters models` lists.")] = "kimi-k2.6",
+    framework: Annotated[
+        FrameworkOption, typer.Option(metavar="NAME", help="What to show: " + ", ".join(FrameworkOption) + ".")
+    ] = FrameworkOption.both,
+    host: Annotated[
+        str, typer.Option(metavar="NAME", help="Whose Kimi: a name that `kimi-adapters hosts` lists.")
+    ] = "moonshot",
+    model: Annotated[
+        str, typer.Option(metavar="NAME", help="Which Kimi: a name that `kimi-adapters models` lists.")
+    ] = "kimi-k2.6",
     docs: Annotated[
-        Path | None, typer.Option(exists=True, help="A file or folder of texts to answer from (.md, .txt, .rst).")
+        Path | None,
+        typer.Option(exists=True, metavar="PATH", help="A file or folder of texts to answer from (.md, .txt, .rst)."),
     ] = None,
-    question: Annotated[str | None, typer.Option(help="What to ask about these texts.")] = None,
-    base_url: Annotated[str | None, typer.Option(help="Another address of the host.")] = None,
+    question: Annotated[str | None, typer.Option(metavar="TEXT", help="What to ask about these texts.")] = None,
+    base_url: Annotated[str | None, typer.Option(metavar="URL", help="Another address of the host.")] = None,
 ) -> None:
-    """Show Kimi at work: on the real host with a key, else on a local server."""
+    """Show Kimi at work: on the real host, or without a key."""
     with needs("demo"):
         from kimi_adapters.cli import demo as demonstration
 
@@ -78,61 +86,25 @@ def demo(
 
 
 @app.command()
-def serve(
-    dialect: Annotated[DialectOption, typer.Option(help="Which host to imitate.")] = DialectOption.moonshot,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8765,
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    api_key: Annotated[str, typer.Option(help="The one key that it accepts.")] = "sk-local-kimi",
-    admit: Annotated[
-        list[str] | None, typer.Option(help="Beginning of a user agent that the dialect kimi-code lets in as well.")
-    ] = None,
-    allow_host: Annotated[
-        list[str] | None, typer.Option(help="Another name by which it is asked, such as that of a container.")
-    ] = None,
-    open_to_network: Annotated[
-        bool,
-        typer.Option("--open-to-network", help="Listen where other machines reach it: whoever does can use it."),
-    ] = False,
-) -> None:
-    """Run a local Kimi server: as strict as the host, with rules in place of a model."""
-    with needs("cli"):
-        from kimi_adapters.cli import serve as server
-
-    wish = server.Wish(dialect.value, host, port, api_key, admit or (), allow_host or (), open_to_network)
-    raise typer.Exit(server.run(wish))
-
-
-@app.command()
-def probe(
-    where: Annotated[
-        str, typer.Argument(metavar="HOST|URL", help="A name that `kimi-adapters hosts` lists, or an address.")
-    ],
-    model: Annotated[str, typer.Option(help="Which Kimi: a family, or an id as the host writes it.")] = "kimi-k2.6",
-    host: Annotated[str | None, typer.Option(help="Whose spec to compare an address with.")] = None,
-    api_key_env: Annotated[str | None, typer.Option(help="The environment variable that holds the key.")] = None,
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait for each answer.")] = 120.0,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before making calls that cost money.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Find out what an endpoint really does, and write the spec for it. It takes some cents."""
-    with needs("cli"):
-        from kimi_adapters.cli import probe as asking
-
-    raise typer.Exit(asking.run(asking.Wish(where, model, host, api_key_env, timeout, yes, as_json)))
-
-
-@app.command()
 def chat(
     prompt: Annotated[
-        str | None, typer.Option("--prompt", "-p", help="Ask this one thing, about what comes through a pipe.")
+        str | None,
+        typer.Option("--prompt", "-p", metavar="TEXT", help="Ask this one thing, about what comes through a pipe."),
     ] = None,
     image: Annotated[
-        list[Path] | None, typer.Option(exists=True, dir_okay=False, help="A picture to ask about; may be repeated.")
+        list[Path] | None,
+        typer.Option(exists=True, dir_okay=False, metavar="FILE", help="A picture to ask about; may be repeated."),
     ] = None,
-    system: Annotated[str | None, typer.Option(help="What Kimi is told before everything else.")] = None,
-    host: Annotated[str | None, typer.Option(help="Whose Kimi: a name that `kimi-adapters hosts` lists.")] = None,
-    model: Annotated[str, typer.Option(help="Which Kimi: a family, or an id as the host writes it.")] = "kimi-k2.6",
-    base_url: Annotated[str | None, typer.Option(help="Another address of the host.")] = None,
+    system: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="What Kimi is told before everything else.")
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose Kimi: a name that `kimi-adapters hosts` lists.")
+    ] = None,
+    model: Annotated[
+        str, typer.Option(metavar="NAME", help="Which Kimi: a family, or an id as the host writes it.")
+    ] = "kimi-k2.6",
+    base_url: Annotated[str | None, typer.Option(metavar="URL", help="Another address of the host.")] = None,
     local: Annotated[
         bool, typer.Option("--local", help="Talk to a local server: no key, no network, no model behind it.")
     ] = False,
@@ -154,9 +126,13 @@ def chat(
 
 @app.command()
 def doctor(
-    host: Annotated[str | None, typer.Option(help="Whose Kimi: a name that `kimi-adapters hosts` lists.")] = None,
-    model: Annotated[str, typer.Option(help="Which Kimi: a family, or an id as the host writes it.")] = "kimi-k2.6",
-    base_url: Annotated[str | None, typer.Option(help="Another address of the host.")] = None,
+    host: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose Kimi: a name that `kimi-adapters hosts` lists.")
+    ] = None,
+    model: Annotated[
+        str, typer.Option(metavar="NAME", help="Which Kimi: a family, or an id as the host writes it.")
+    ] = "kimi-k2.6",
+    base_url: Annotated[str | None, typer.Option(metavar="URL", help="Another address of the host.")] = None,
     no_call: Annotated[
         bool, typer.Option("--no-call", help="Ask the host nothing: look at this machine only.")
     ] = False,
@@ -166,8 +142,8 @@ def doctor(
 
     Versions, host, key, model, one tiny call (a fraction of a cent), clock.
 
-    The cause is one of: version, host, address, no-key, other-platform, wrong-key,
-    model, balance, network, clock, other.
+    The cause is one of: version, host, address, model, balance, network, clock,
+    no-key, wrong-key, other-platform, other.
 
     Exit code: 0 when all is well, 1 when something is wrong, 2 when the command itself is.
     """
@@ -175,6 +151,61 @@ def doctor(
         from kimi_adapters.cli import doctor as examining
 
     raise typer.Exit(examining.run(examining.Wish(host, model, base_url, not no_call, as_json)))
+
+
+@app.command()
+def serve(
+    dialect: Annotated[
+        DialectOption, typer.Option(metavar="NAME", help="Which host to imitate: " + ", ".join(DialectOption) + ".")
+    ] = DialectOption.moonshot,
+    port: Annotated[int, typer.Option(min=1, max=65535, metavar="NUMBER", help="The port to listen on.")] = 8765,
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="The address to listen on.")] = "127.0.0.1",
+    api_key: Annotated[str, typer.Option(metavar="KEY", help="The one key that it accepts.")] = "sk-local-kimi",
+    admit: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TEXT", help="Beginning of a user agent that the dialect kimi-code lets in as well."),
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Another name by which it is asked, such as that of a container."),
+    ] = None,
+    open_to_network: Annotated[
+        bool,
+        typer.Option("--open-to-network", help="Listen where other machines reach it: whoever does can use it."),
+    ] = False,
+) -> None:
+    """Run a local Kimi server: rules in place of a model."""
+    with needs("cli"):
+        from kimi_adapters.cli import serve as server
+
+    wish = server.Wish(dialect.value, host, port, api_key, admit or (), allow_host or (), open_to_network)
+    raise typer.Exit(server.run(wish))
+
+
+@app.command()
+def probe(
+    where: Annotated[
+        str, typer.Argument(metavar="HOST|URL", help="A name that `kimi-adapters hosts` lists, or an address.")
+    ],
+    model: Annotated[
+        str, typer.Option(metavar="NAME", help="Which Kimi: a family, or an id as the host writes it.")
+    ] = "kimi-k2.6",
+    host: Annotated[str | None, typer.Option(metavar="NAME", help="Whose spec to compare an address with.")] = None,
+    api_key_env: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The environment variable that holds the key.")
+    ] = None,
+    timeout: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="Seconds to wait for each answer.")] = 120.0,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before making calls that cost money.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Find out what an endpoint really does, and write its spec.
+
+    Some dozen small calls, which take some cents: it says how many and asks first.
+    """
+    with needs("cli"):
+        from kimi_adapters.cli import probe as asking
+
+    raise typer.Exit(asking.run(asking.Wish(where, model, host, api_key_env, timeout, yes, as_json)))
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -18,6 +19,9 @@ from kimi_core.hosts.profile import find_host
 from kimi_core.settings import DEFAULT_HOST, make_settings, require_key
 
 _COMMANDS = "/new begins a new conversation, /exit ends; Ctrl-C stops an answer."
+
+_PATIENCE = 3.0
+"""Seconds after which it is said what is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +141,25 @@ class Chat:
 
 def answer_once(chat: Chat, prompt: str | None) -> int:
     """Answer a prompt, what comes through the pipe, or the one about the other; return the exit code."""
-    piped = "" if sys.stdin is None or _typed_by_hand() else sys.stdin.read().strip()
+    piped = _piped(chat.view).strip()
     text = "\n\n".join(part for part in ((prompt or "").strip(), piped) if part)
     if not text:
         chat.view.note("Nothing was asked: give -p, or a text through a pipe.", "red")
         return 2
     chat.ask(text)
     return 0
+
+
+def _piped(view: View) -> str:
+    """Return what comes through the pipe, to its end; say so when that takes long, since it may never come."""
+    if sys.stdin is None or _typed_by_hand():
+        return ""
+    told = threading.Timer(_PATIENCE, view.note, ["Reading from the pipe to its end; without one, give < /dev/null."])
+    told.start()
+    try:
+        return sys.stdin.read()
+    finally:
+        told.cancel()
 
 
 def converse(chat: Chat, where: Target) -> int:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 
 import pytest
 
+from kimi_adapters.cli import chat as cli_chat
 from kimi_adapters.cli import demo_files
 from kimi_adapters.cli.chat_view import View
 from kimi_adapters.local_server import LocalKimi
@@ -86,6 +88,16 @@ def test_a_question_is_about_what_comes_through_the_pipe(chat, moonshot):
     chat("-p", "Sum it up.", answers="A long text.\n")
 
     assert asked(moonshot) == [[("user", "Sum it up.\n\nA long text.")]]
+
+
+def test_a_pipe_that_does_not_end_is_said(chat, monkeypatch):
+    monkeypatch.setattr(cli_chat, "_PATIENCE", 0.0)
+    monkeypatch.setattr(threading.Timer, "start", threading.Timer.run)  # its time is up before anything is read
+
+    done = chat(answers="What is 20 + 22?")
+
+    assert "Reading from the pipe" in done.stderr
+    assert done.stdout == "20 + 22 = 42\n"
 
 
 def test_a_question_that_is_given_is_answered_once_in_a_terminal_too(chat, moonshot):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -27,9 +28,24 @@ def test_the_installed_script_is_the_same_command():
 
 
 def test_without_a_command_the_help_lists_all_of_them(kimi):
-    shown = kimi().stdout
+    shown = kimi()
 
-    assert all(command in shown for command in ("demo", "chat", "serve", "probe", "doctor", "hosts", "models"))
+    assert all(
+        command in shown.stdout + shown.stderr
+        for command in ("demo", "chat", "serve", "probe", "doctor", "hosts", "models")
+    )
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+@pytest.mark.parametrize("command", ["", "demo", "chat", "doctor", "serve", "probe", "hosts", "models"])
+def test_help_of_every_command_fits_the_terminal_and_is_whole(kimi, command, option):
+    done = kimi(*command.split(), option)
+
+    assert done.returncode == 0
+    assert done.stdout.startswith("Usage: ")
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert "..." not in done.stdout.replace("[ARGS]...", "")
+    assert re.search(r"--[\w-]+ <", done.stdout) is None  # a type of Python's
 
 
 def test_help_imports_no_framework_and_no_server(guarded):

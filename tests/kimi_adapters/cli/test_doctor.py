@@ -403,12 +403,3 @@ def test_a_release_of_the_oldest_version_is_supported():
     assert doctor_versions._fits("2.20.0", [(">=", "2.20"), ("<", "4")])
     assert doctor_versions._fits("2.20", [(">=", "2.20.0")])
     assert not doctor_versions._fits("4.0.0", [("<", "4")])
-
-
-@pytest.mark.parametrize("command", [[], ["demo"], ["chat"], ["serve"], ["probe"], ["doctor"], ["hosts"], ["models"]])
-def test_h_is_help_everywhere(kimi, command):
-    done = kimi(*command, "-h")
-
-    assert done.returncode == 0
-    assert "Usage:" in done.stdout
-    assert max(map(len, done.stdout.splitlines())) <= 80
