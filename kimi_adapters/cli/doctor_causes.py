@@ -76,10 +76,11 @@ def of_call(error: err.KimiError, place: Place) -> Check:
             return Check("call", str(error), "balance", "Recharge the account in the host's console, or use another.")
         case err.AuthenticationError():
             return _refused_key(error, place)
-        case err.NotFoundError():
-            return _not_found(error, place)
+        case err.NotFoundError() | err.BadRequestError() if found := _not_there(error, place):
+            return found
         case err.APITimeoutError():
-            return Check("call", str(error), "network", f"Nothing came in time. Call again.{_proxy()}")
+            advice = "A slow host, or a firewall that lets nothing back: call again, or from elsewhere."
+            return Check("call", str(error), "network", advice + _proxy())
         case err.APIConnectionError():
             return _unreachable(error, place)
         case err.DecodeError():
@@ -113,6 +114,9 @@ def _keys_of_others(place: Place) -> Iterator[tuple[HostSpec, str]]:
 def _refused_key(error: err.KimiError, place: Place) -> Check:
     """Return whether the key is another platform's, by asking those for which the same variable is meant."""
     variable = place.variable
+    if place.settings.api_key is None:
+        names = place.spec.address.key_env
+        return Check("call", f"None was sent: {error}", "no-key", f"export {names[0]}=…" if names else "Give api_key=…")
     for spec in _platforms_of(variable, place.spec):
         if _accepts(spec, place):
             text = f"{place.spec.title} refuses the key of {variable}: it is a key of {spec.title}."
@@ -143,20 +147,30 @@ def _accepts(spec: HostSpec, place: Place) -> bool:
 # ------------------------------------------------------------------------------------------------ models, addresses
 
 
-def _not_found(error: err.KimiError, place: Place) -> Check:
-    """Return whether it is the model or the address that is not there: a host that lists models is at its address."""
+def _not_there(error: err.APIStatusError, place: Place) -> Check | None:
+    """Return that the model is not there, or the address; None when both are and the host means something else.
+
+    Some hosts answer 400 to an unknown model, and some have no list: then the host's words tell which it is.
+    """
+    sent = place.client().profile(place.model).model_id
+    meant = re.search(r"\bmodel", str(error.body), re.IGNORECASE) is not None or sent in str(error.body)
+    if not meant and isinstance(error, err.BadRequestError):
+        return None
     try:
         listed = [str(one.get("id")) for one in place.client().models()]
     except err.KimiError:
-        return _wrong_address(error, place)
-    sent = place.client().profile(place.model).model_id
-    if sent in listed:
-        return Check("call", str(error), "other", "The host lists the model: this account may not use it yet.")
+        own = place.spec.address.base_url == place.settings.base_url
+        return _no_model(sent, [], place) if meant or own else _wrong_address(error, place)
+    return None if sent in listed else _no_model(sent, listed, place)
+
+
+def _no_model(sent: str, listed: list[str], place: Place) -> Check:
     ended = place.spec.models.retired.get(place.model)
-    instead = ended.instead if ended else None
-    near = [instead] if instead else (difflib.get_close_matches(sent, listed, 3, 0.5) or listed[:3])
+    kimi = [id for id in listed if "kimi" in id.lower()] or listed
+    near = [ended.instead] if ended and ended.instead else (difflib.get_close_matches(sent, kimi, 3, 0.5) or kimi[:3])
     text = f"{place.spec.title} has no model {sent}." + (f" It was retired on {ended.day}." if ended else "")
-    return Check("call", text, "model", f"Use {' or '.join(near)}." if near else "It lists no model at all.")
+    advice = f"Use {' or '.join(near)}." if near else "The host's console or page has its models' ids."
+    return Check("call", text, "model", advice)
 
 
 def _wrong_address(error: err.KimiError, place: Place) -> Check:

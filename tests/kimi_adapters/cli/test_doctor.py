@@ -13,7 +13,7 @@ import pytest
 
 from kimi_adapters.cli import doctor_versions
 from kimi_adapters.local_server import LocalKimi
-from kimi_core import APIConnectionError, KimiClient
+from kimi_core import HOSTS, APIConnectionError, KimiClient
 
 CANARY = "sk-canary-4711"
 
@@ -199,6 +199,14 @@ def test_a_key_with_bearer_before_it(diagnosis):
     assert cause == "wrong-key"
 
 
+def test_a_server_of_ones_own_that_wants_a_key_all_the_same(diagnosis):
+    with LocalKimi("vllm", api_key=CANARY) as own:
+        cause, _, advice = diagnosis("--host", "vllm", "--base-url", own.base_url)
+
+    assert cause == "no-key"
+    assert advice == "export VLLM_API_KEY=…"
+
+
 # ---------------------------------------------------------------------------------------------- model, balance, others
 
 
@@ -217,6 +225,45 @@ def test_a_model_that_the_host_does_not_have(diagnosis):
     assert cause == "model"
     assert "has no model kimi-k2.7-coder" in text
     assert "kimi-k2.7-code" in advice
+
+
+@pytest.mark.parametrize(
+    ("dialect", "host"),
+    [
+        ("aimlapi", "aimlapi"),
+        ("runware", "runware"),
+        ("runware", "runware-compatible"),
+        ("openrouter", "openrouter"),
+        ("fireworks", "fireworks"),
+        ("vllm", "vllm"),
+        ("sglang", "sglang"),
+    ],
+)
+def test_a_model_that_is_unknown_in_any_hosts_words(diagnosis, dialect, host):
+    with LocalKimi(dialect, api_key=CANARY) as other:
+        there = ("--host", host, "--base-url", other.base_url)
+        cause, _, advice = diagnosis(*there, "--model", "kimi-k9", **{HOSTS[host].address.key_env[0]: CANARY})
+
+    assert cause == "model"
+    assert "kimi" in advice.lower()
+
+
+def test_a_model_that_is_unknown_where_no_list_can_be_had(diagnosis, moonshot):
+    moonshot.fail(path="/v1/models", status=404, type="resource_not_found_error", message="url.not_found")
+
+    cause, text, _ = diagnosis("--model", "kimi-k2.66")
+
+    assert cause == "model"
+    assert "no model kimi-k2.66" in text
+
+
+def test_another_refusal_of_a_listed_model_is_quoted(diagnosis, moonshot):
+    moonshot.fail(status=400, type="invalid_request_error", message="this model is not for you today")
+
+    cause, text, _ = diagnosis()
+
+    assert cause == "other"
+    assert "not for you today" in text
 
 
 def test_an_id_of_another_host(diagnosis, moonshot):
