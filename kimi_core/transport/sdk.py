@@ -31,7 +31,7 @@ CACHED = 64
 _AGENT = {"User-Agent": f"kimi-adapters/{__version__}"}
 
 _lock = threading.Lock()
-_Key: TypeAlias = tuple[str, str | None, int | None]
+_Key: TypeAlias = tuple[str, str | None, str | None, int | None]
 _clients: OrderedDict[_Key, Any] = OrderedDict()
 _loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, OrderedDict[_Key, Any]] = weakref.WeakKeyDictionary()
 _closers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncIterator[None]] = weakref.WeakKeyDictionary()
@@ -65,13 +65,25 @@ async def async_client(settings: Settings) -> AsyncOpenAI:
             await forgotten.close()
     if not known:
         await anext(closer)
-    return _cached(clients, settings, lambda: _make(openai.AsyncOpenAI, settings, settings.http_async_client))  # type: ignore[no-any-return]
+    return _cached(clients, settings, lambda: _make(openai.AsyncOpenAI, settings, _async_http_client(settings)))  # type: ignore[no-any-return]
+
+
+def _async_http_client(settings: Settings) -> Any:
+    """Return the HTTP client for asynchronous calls; None for the SDK's own."""
+    if settings.http_async_client is not None or settings.async_transport is None:
+        return settings.http_async_client
+    import openai
+
+    try:
+        return openai.DefaultAioHttpClient()
+    except (ImportError, RuntimeError):  # the SDK raises the one or the other, by its version
+        raise ConfigError('async_transport="aiohttp" needs aiohttp: pip install "kimi-adapters[aiohttp]".') from None
 
 
 def _cached(cache: OrderedDict[_Key, Any], settings: Settings, make: Callable[[], Any]) -> Any:
     own = settings.http_async_client if cache is not _clients else settings.http_client
     secret = settings.api_key.get_secret_value() if settings.api_key else None
-    key = (settings.base_url, secret, id(own) if own is not None else None)
+    key = (settings.base_url, secret, settings.async_transport, id(own) if own is not None else None)
     found = cache.get(key)
     if found is None:
         with _building(own):
@@ -92,6 +104,8 @@ def _building(own: Any = None) -> Iterator[None]:
     """Turn an error in making a client into a ConfigError that names the setting to blame."""
     try:
         yield
+    except ConfigError:
+        raise
     except Exception as error:
         raise ConfigError(_why(error, own)) from None
 
@@ -150,7 +164,7 @@ async def _close_with_loop(
 async def _close_clients(loop: asyncio.AbstractEventLoop) -> None:
     with _lock:
         clients = _loops.pop(loop, OrderedDict())
-    for (_, _, own), made in clients.items():
+    for (*_, own), made in clients.items():
         if own is None and not made.is_closed():  # the user's own client is the user's to close
             await made.close()
 
@@ -159,7 +173,7 @@ def _forget_closed_loops() -> list[AsyncOpenAI]:
     """Forget loops that were closed without their clients; return these, without the user's own."""
     dead: list[AsyncOpenAI] = []
     for loop in [loop for loop in _loops if loop.is_closed()]:
-        dead += [made for (_, _, own), made in _loops.pop(loop, OrderedDict()).items() if own is None]
+        dead += [made for (*_, own), made in _loops.pop(loop, OrderedDict()).items() if own is None]
         _closers.pop(loop, None)
     return dead
 
