@@ -111,7 +111,7 @@ class ConnectionOptions(BaseModel):
         default=None,
         frozen=True,
         description='`"aiohttp"` sends asynchronous calls by aiohttp, which costs less where many are made at once: a '
-        "tenth with openai 2, half with openai 3 (install `kimi-adapters[aiohttp]`). Default: the SDK's own HTTP library.",
+        "tenth with openai 2, half with openai 3 (install `kimi-adapters[aiohttp]`). Default: the SDK's own library.",
     )
     on_unsupported: OnUnsupported = Field(
         default="warn",
