@@ -12,6 +12,8 @@ from drivers import STREAMED, Answer, Driver
 from langchain_core._api import LangChainBetaWarning
 from langchain_core.load import dumps, loads
 from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
+from slow_server import HEAD as HEAD_OF_STREAM
+from slow_server import frame, slow_server
 
 from kimi_adapters.local_server import LocalKimi
 from kimi_core import (
@@ -19,6 +21,7 @@ from kimi_core import (
     Address,
     APIConnectionError,
     APIError,
+    APITimeoutError,
     AuthenticationError,
     BadRequestError,
     Budget,
@@ -286,6 +289,42 @@ def test_a_host_that_cannot_continue_is_left_for_the_fallback_host(streamed: Dri
         answer = streamed.ask(model, "Count.")
     assert answer.text == "One, two."
     assert told(answer)["fallbacks"][0]["host"] == "openrouter"
+
+
+def test_a_host_that_refuses_to_go_on_leaves_it_to_the_fallback_host(
+    streamed: Driver, kimi: LocalKimi, fallback: LocalKimi
+) -> None:
+    kimi.enqueue(**broken(delta(content="One, ")))
+    kimi.enqueue(status=400, json={"error": {"message": "no partial here", "type": "invalid_request_error"}})
+    fallback.enqueue(text="two.")
+    assert streamed.ask(make(streamed, kimi, fallback, resume="auto"), "Count.").text == "One, two."
+
+
+def test_a_stream_that_cannot_be_resumed_says_how_it_broke_and_why(streamed: Driver, kimi: LocalKimi) -> None:
+    """Moonshot continues no JSON object; the answer is asked for once and kept."""
+    kimi.enqueue(**broken(delta(content='{"n": ')))
+    model = streamed.make(**place(kimi), resume="auto", max_retries=0)
+    with pytest.raises(APIConnectionError, match="broke off the stream") as caught:
+        streamed.ask(model, "JSON, please.", response_format={"type": "json_object"})
+    assert caught.value.partial.text == '{"n": '
+    assert [note.partition(":")[0] for note in caught.value.__notes__] == ["Asked to go on, it could not"]
+    assert len(kimi.requests) == 1
+
+
+@pytest.mark.parametrize("words", [{"resume": "auto"}, {"fallback": True}])
+def test_nobody_is_asked_to_go_on_after_the_deadline(
+    streamed: Driver, words: dict[str, Any], kimi: LocalKimi, caplog: pytest.LogCaptureFixture
+) -> None:
+    with slow_server() as slow:
+        slow.begin, slow.drip = HEAD_OF_STREAM + b"text/event-stream\r\n\r\n" + frame("The ship "), b": x\n\n"
+        others = {"fallback_hosts": [place(kimi)]} if "fallback" in words else words
+        model = streamed.make(
+            host="moonshot", base_url=slow.address, api_key="k", deadline=0.5, max_retries=0, **others
+        )
+        with pytest.raises(APITimeoutError, match="had not finished its answer at its deadline") as caught:
+            streamed.ask(model, "Well?")
+        assert (caught.value.partial.text, slow.asked, kimi.requests) == ("The ship ", 1, [])
+    assert not [r for r in caplog.records if r.name == "kimi_core.client.fallback"]
 
 
 def test_an_answer_that_the_user_began_goes_on_from_both(

@@ -7,6 +7,7 @@ continue it, where it can.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import AsyncGenerator, Container, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -69,9 +70,11 @@ class FallbackRun:
         self._closed = False  # what was handed on leaves no other host anything to continue
         self._there = request  # what is asked of this host, from the beginning
         self._resumed: list[dict[str, Any]] = []
+        self._resuming = False  # asked to go on, and nothing has come yet
 
     def feed(self, event: Event) -> Event:
         """Take in an event of the answer, and return it as it is handed on."""
+        self._resuming = False
         match event:
             case TextDelta(text=text):
                 self._text.append(text)
@@ -97,31 +100,36 @@ class FallbackRun:
             KimiError: If no other host could help; the host's own error, with all that came.
         """
         if isinstance(error, err.APIError):
-            self._error = error
             self._add_price(error.partial)
+        if self._resuming and self._error is not None and not isinstance(error, _PASSING):
+            self._error.add_note(f"Asked to go on, it could not: {type(error).__name__}: {error}")
+        elif isinstance(error, err.APIError):
+            self._error = error
         if self._error is None:
             raise error
-        if self._is_resumable():
+        late = self._asked.until is not None and time.monotonic() >= self._asked.until
+        if not late and self._is_resumable(error):
             self._resume(error)
             return
         self._failed.append({"host": self.client.settings.host.name, "error": f"{type(error).__name__}: {error}"})
         hosts = self._first.settings.fallback_hosts
-        if self._closed or self._index == len(hosts) or not isinstance(self._error, _PASSING):
+        if late or self._closed or self._index == len(hosts) or not isinstance(self._error, _PASSING):
             raise self._standing(self._error) from None
         self._hop(hosts)
         failed = self._failed[-1]
         _log.warning("%s failed, %s is next: %s", failed["host"], self.client.settings.host.name, failed["error"])
 
-    def _is_resumable(self) -> bool:
-        """Return whether this host is to continue its own answer."""
+    def _is_resumable(self, error: err.KimiError) -> bool:
+        """Return whether this host is to continue its own answer, after it broke off with this error."""
         if self.client.settings.resume is None or not self._text or self._closed:
             return False
-        if len(self._resumed) == _MOST_RESUMED or isinstance(self._error, err.QuotaExceededError):
+        if len(self._resumed) == _MOST_RESUMED or isinstance(error, err.QuotaExceededError):
             return False
         partial = self.client.profile(self.request.model).host.partial
-        return isinstance(self._error, _PASSING) and (partial.message is not None or partial.body is not None)
+        return isinstance(error, _PASSING) and (partial.message is not None or partial.body is not None)
 
     def _resume(self, error: err.KimiError) -> None:
+        self._resuming = True
         text = "".join(self._text)
         self._resumed.append({"at": len(text), "error": type(error).__name__})
         self.request = _continued(self._there, text, self._characters)
@@ -141,6 +149,7 @@ class FallbackRun:
         return error
 
     def _hop(self, hosts: Sequence[Mapping[str, Any]]) -> None:
+        self._resuming = False
         model = model_there(self._first.profile(self._asked.model), hosts[self._index])
         self.client = self._first._fallback(self._index)
         options = self._asked.options
