@@ -26,9 +26,12 @@ def check(table: type[BaseModel], given: Mapping[str, Any]) -> None:
     """
     for name, value in given.items():
         try:
-            _adapter(table, name).validate_python(value, strict=True)
+            checked = _adapter(table, name).validate_python(value, strict=True)
         except ValidationError as error:
             raise _config_error(table, name, value, error) from None
+        # pydantic takes whatever has a float in it (a Decimal); JSON and clocks do not.
+        if isinstance(checked, float) and not isinstance(value, int | float):
+            raise ConfigError(f"{name} must be a float or an int, got {quoted(value)}.")
 
 
 @lru_cache(maxsize=256)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from kimi_core import headers, openai_shapes
 from kimi_core.call_options import (
@@ -316,16 +316,38 @@ def hide_call(given: Mapping[str, Any]) -> dict[str, Any]:
     return hidden
 
 
-def check_change(option: str) -> None:
-    """Raise for an option that a finished model cannot change. The error does not quote its value, perhaps a key.
+def own_defaults(cls: type[BaseModel], base: type[BaseModel]) -> dict[str, Any]:
+    """Return the options of the connection for which a class of the user's own has other defaults than ours."""
+    fields = {name: field for name, field in cls.model_fields.items() if name in CONNECTION}
+    changed = {
+        name: f for name, f in fields.items() if f.default_factory or f.default != base.model_fields[name].default
+    }
+    return {name: field.get_default(call_default_factory=True) for name, field in changed.items()}
+
+
+def check_values(given: Mapping[str, Any]) -> None:
+    """Raise when the value of an option is wrong. Other names are left alone.
 
     Raises:
-        ConfigError: If the option decides where calls go.
+        ConfigError: If a value is not what the option takes.
+        MessageError: If a server tool is not valid.
+    """
+    parse({name: value for name, value in given.items() if name in OPTIONS})
+    parse_served(given, {})
+
+
+def check_change(option: str, value: object) -> None:
+    """Raise for an option that a finished model cannot change, without quoting its value, or for a wrong value.
+
+    Raises:
+        ConfigError: If the option decides where calls go, or the value is not what it takes.
+        MessageError: If a server tool is not valid.
     """
     if option in CONNECTION:
         raise ConfigError(
             f"{option} is frozen: it decides where calls go, and is fixed at construction. Make another model instead."
         )
+    check_values({option: value})
 
 
 def unknown(option: str, allowed: Iterable[str] = ()) -> UnknownOptionError:

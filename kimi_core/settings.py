@@ -230,8 +230,8 @@ def _host_of_environment(spec: HostSpec, base_url: str) -> HostSpec:
 
 
 def _check_timeout(timeout: Any) -> None:
-    if not isinstance(timeout, str | bytes | list | Mapping | int | float):
-        return  # what the HTTP client takes is its own affair
+    if timeout is None or all(hasattr(timeout, part) for part in ("connect", "read", "write", "pool")):
+        return  # an `openai.Timeout`; of which HTTP library depends on the SDK
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout <= LONGEST_TIMEOUT:
         most = f"more than 0 and at most {LONGEST_TIMEOUT:,}"
         raise ConfigError(f"timeout must be seconds, {most}, or an openai.Timeout, got {quoted(timeout)}.")

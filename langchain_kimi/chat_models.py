@@ -104,7 +104,8 @@ class ChatKimi(KimiFields):
         if isinstance(given.get("agent"), Mapping):
             given["agent"] = options.parse_agent(given["agent"])
         given = _connection.without_other_hosts(given)
-        connection = {name: given.pop(name) for name in options.CONNECTION if name in given}
+        connection = options.own_defaults(type(self), KimiFields)
+        connection.update({name: given.pop(name) for name in options.CONNECTION if name in given})
         settings = make_settings(**_connection.revived(connection))
         notice_missing_key(settings, connection.get("api_key"))
         super().__init__(**given, **_connection.to_fields(settings))
@@ -130,7 +131,7 @@ class ChatKimi(KimiFields):
         return self
 
     def __setattr__(self, name: str, value: Any) -> None:
-        options.check_change(name)
+        options.check_change(name, value)
         super().__setattr__(name, options.hide({name: value})[name])
         self.__dict__.pop("_serialized", None)  # LangChain keeps what it has dumped once, and goes by it in caches
         if name == "model_name":
@@ -149,6 +150,7 @@ class ChatKimi(KimiFields):
         """
         changes = options.hide(_connection.by_field(type(self), update or {}))
         connection = {name: changes.pop(name) for name in options.CONNECTION if name in changes}
+        options.check_values(changes)
         copied = super().model_copy(update=changes, deep=deep)
         copied.__dict__.pop("_serialized", None)
         if connection:

@@ -32,7 +32,7 @@ from kimi_core.settings import make_settings, notice_missing_key
 from kimi_core.types import JsonObject
 from llama_index_kimi import _streaming, _tools
 from llama_index_kimi import _structured_output as structured
-from llama_index_kimi._fields import DEFAULT_MODEL, KimiFields, connection_fields, given, split_additional
+from llama_index_kimi._fields import KimiFields, connection_fields, given, split_additional
 from llama_index_kimi._messages_in import to_request, user_message
 from llama_index_kimi._messages_out import to_chat_response, to_completion
 from llama_index_kimi._retries import ahooks, hooks
@@ -95,11 +95,11 @@ class KimiLLM(KimiFields):
     _aclient: AsyncKimiClient = PrivateAttr()
 
     @short_traceback
-    def __init__(self, model: str = DEFAULT_MODEL, **kwargs: Any) -> None:
+    def __init__(self, model: str | None = None, **kwargs: Any) -> None:
         """Make an LLM. Reads the environment, and does no I/O.
 
         Args:
-            model: A Kimi family id, or an id as the host writes it.
+            model: A Kimi family id, or an id as the host writes it; `kimi-k2.6` by default.
             **kwargs: The fields of this class, and besides `http_client` and `http_async_client` (or
                 `async_http_client`): what `openai.OpenAI` and `openai.AsyncOpenAI` take as `http_client`. `api_base`
                 is another name of `base_url`.
@@ -109,7 +109,8 @@ class KimiLLM(KimiFields):
             ConfigError: If a value is wrong, or a host does not exist.
             MissingKeyError: If the host needs a key and there is none. With `api_key=""` each call brings its own.
         """
-        self._set_up(model, kwargs)
+        kwargs = {**options.own_defaults(type(self), KimiFields), **kwargs}
+        self._set_up(type(self).model_fields["model"].default if model is None else model, kwargs)
         notice_missing_key(self._client.settings, kwargs.get("api_key"))
 
     def _set_up(self, model: str, kwargs: Mapping[str, Any]) -> None:
@@ -124,7 +125,7 @@ class KimiLLM(KimiFields):
         self._options()  # additional_kwargs are checked as well
 
     def __setattr__(self, name: str, value: Any) -> None:
-        options.check_change(name)
+        options.check_change(name, value)
         super().__setattr__(name, options.hide({name: value})[name])
 
     @classmethod
@@ -168,6 +169,7 @@ class KimiLLM(KimiFields):
         """
         own_names = set(type(self).model_fields).difference(options.CONNECTION)
         connection, chosen, own = options.split(options.hide(update or {}), own_names)
+        options.check_values({**chosen, **own})
         copied = super().model_copy(update={**chosen, **own}, deep=deep)
         if connection:
             settings = self._client.changed(connection)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pickle
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from drivers import INVOKED, Driver, in_every_mode
+from pydantic import Field
 
 from kimi_adapters.local_server import LocalKimi
 from kimi_core import (
@@ -237,11 +239,63 @@ def test_what_says_where_calls_go_is_frozen(framework: Driver) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [{"timeout": "soon"}, {"timeout": 0}, {"timeout": True}, {"base_url": 5}, {"host": 5}]
+    "words",
+    [
+        {"timeout": "soon"},
+        {"timeout": 0},
+        {"timeout": True},
+        {"timeout": (1, 2, 3, 4)},
+        {"timeout": Decimal(5)},
+        {"timeout": int},
+        {"deadline": Decimal(5)},
+        {"base_url": 5},
+        {"host": 5},
+    ],
 )
 def test_a_connection_of_the_wrong_type_is_an_error_at_construction(framework: Driver, words: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=f"{next(iter(words))} must be"):
         framework.make(**{"api_key": "k", **words})
+
+
+WRONG = [{"max_tokens": "5"}, {"temperature": Decimal(1)}, {"stop": 3}, {"thinking": "on"}, {"max_server_rounds": -1}]
+
+
+@pytest.mark.parametrize("words", WRONG)
+def test_a_wrong_value_for_a_copy_is_an_error_of_the_copying(framework: Driver, words: dict[str, Any]) -> None:
+    model = framework.make(api_key="k")
+    with pytest.raises(ConfigError, match=f"{next(iter(words))} must be"):
+        model.model_copy(update=words)
+
+
+@pytest.mark.parametrize("words", WRONG)
+def test_a_wrong_value_that_is_assigned_is_an_error_of_the_assignment(framework: Driver, words: dict[str, Any]) -> None:
+    model = framework.make(api_key="k")
+    ((name, value),) = words.items()
+    with pytest.raises(ConfigError, match=f"{name} must be"):
+        setattr(model, name, value)
+    assert getattr(model, name) is None
+
+
+class OwnChat(ChatKimi):
+    model_name: str = "kimi-k3"
+    host: Any = "vllm"
+    max_retries: int = 7
+    default_headers: Any = Field(default_factory=lambda: {"X-Team": "blue"})
+
+
+class OwnLLM(KimiLLM):
+    model: str = "kimi-k3"
+    host: str = "vllm"
+    max_retries: int = 7
+    default_headers: Any = Field(default_factory=lambda: {"X-Team": "blue"})
+
+
+@pytest.mark.parametrize("cls", [OwnChat, OwnLLM])
+def test_defaults_of_a_class_of_the_users_own_hold(cls: Any) -> None:
+    model = cls()
+    assert (model.host, model.max_retries, list(model.default_headers)) == ("vllm", 7, ["X-Team"])
+    assert "kimi-k3" in repr(model)
+    assert cls(host="moonshot", api_key="k", max_retries=1).max_retries == 1
 
 
 def test_the_environment_is_not_read_after_construction(
