@@ -110,15 +110,6 @@ def ahooks(model: ChatKimi, run_manager: AsyncCallbackManagerForLLMRun | None) -
     return {"pace": pace, "on_retry": run_manager and run_manager.on_retry}
 
 
-def retried_twice(max_retries: int, stop_after_attempt: int = 3, **_: Any) -> str:
-    """Return what to say when a model that retries is retried from outside."""
-    most = (max_retries + 1) * stop_after_attempt
-    return (
-        f"with_retry and max_retries={max_retries} multiply: one answer may take {most} requests. Give max_retries=0 "
-        "to a model that is retried from outside, or leave retries to the model: it knows the host's pause."
-    )
-
-
 def priced(model: ChatKimi, callbacks: Callbacks, manager: Any, kwargs: JsonObject) -> Callbacks:
     """Return callbacks of which LangSmith's learn the price, where that is asked for (`cost_in_usage`)."""
     asked = kwargs.get("cost_in_usage")

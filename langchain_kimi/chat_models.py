@@ -246,12 +246,6 @@ class ChatKimi(KimiFields):
 
         return Binding(bound=self, kwargs=kwargs, config={})
 
-    def with_retry(self, **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
-        """Retry from outside, as LangChain does; warns once when the model retries as well."""
-        if self.max_retries:
-            self._client.pipeline.warn("with_retry", _calls.retried_twice(self.max_retries, **kwargs))
-        return super().with_retry(**kwargs)
-
     def bind_tools(
         self,
         tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],

@@ -19,7 +19,7 @@ from llama_index_instrumentation import get_dispatcher
 from llama_index_instrumentation.event_handlers import BaseEventHandler
 
 from kimi_adapters.local_server import LocalKimi
-from kimi_core import APIStatusError, InternalServerError, KimiWarning, OverloadedError
+from kimi_core import APIStatusError, InternalServerError, OverloadedError
 from kimi_core.codecs.amounts import retry_after
 from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
@@ -192,14 +192,3 @@ def test_a_retry_waits_for_the_rate_limiter(driver: Driver, kimi: LocalKimi) -> 
     kimi.fail(2, headers=NOW)
     driver.ask(make(driver, kimi, rate_limiter=limiter), "Hello")
     assert limiter.waited == 3 == len(kimi.requests)
-
-
-def test_retries_from_outside_warn_when_the_model_retries_too(kimi: LocalKimi) -> None:
-    model = ChatKimi(base_url=kimi.base_url, api_key=kimi.api_key)
-    with pytest.warns(KimiWarning, match="may take 9 requests"):
-        model.with_retry()
-    with pytest.warns(KimiWarning, match="may take 15 requests"):
-        ChatKimi(base_url=kimi.base_url, api_key=kimi.api_key).bind(stop=["x"]).with_retry(stop_after_attempt=5)
-    kimi.fail(headers=NOW)
-    alone = ChatKimi(base_url=kimi.base_url, api_key=kimi.api_key, max_retries=0).with_retry()
-    assert alone.invoke("Hello").text
