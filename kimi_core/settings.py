@@ -200,10 +200,21 @@ def notice_missing_key(made: Settings, given: ApiKey | None) -> None:
         require_key(made)
 
 
+_OF_THE_ADDRESS = frozenset(
+    ("name", "aliases", "address.base_url", "address.base_url_env", "address.domains", "address.key_env")
+)
+"""Facts by which host, address and key are found."""
+
+
 def _facts(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the user's own facts as the specs have them, with the headers among them hidden."""
     if not given:
         return {}
+    if settled := sorted(given.keys() & _OF_THE_ADDRESS):
+        raise ConfigError(
+            f"overrides cannot have {settled[0]!r}: which host, address and key it is, is settled before they hold. "
+            "Give host=…, base_url=… and api_key=…, or a HostSpec of your own as the host."
+        )
     _check_timeout(given.get("timeouts.answer"))
     if (chunk_timeout := given.get("timeouts.chunk")) is not None:
         check(ClientOptions, {"chunk_timeout": chunk_timeout})

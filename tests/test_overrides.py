@@ -74,6 +74,12 @@ def test_a_fact_of_a_wrong_type_is_an_error_when_a_model_is_made(
         framework.make(api_key="k", overrides=facts)
 
 
+@pytest.mark.parametrize("name", ["name", "address.base_url", "address.key_env"])
+def test_a_fact_by_which_the_host_is_found_is_an_error_and_not_dropped(framework: Driver, name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"'{name}'.*base_url=…"):
+        framework.make(api_key="k", overrides={name: "https://llm.example.com/v1"})
+
+
 def test_a_fact_about_a_fallback_host_is_looked_at_when_a_model_is_made(framework: Driver) -> None:
     there = {"host": "vllm", "overrides": {"sampling.stop_limit": "4"}}
     with pytest.raises(ConfigError, match=r"^fallback_hosts\[0\]: sampling\.stop_limit of .* integer"):

@@ -100,6 +100,15 @@ class Facts:
     cost_is_estimate: bool = False
     finish_reason: str | None = None
 
+    def __post_init__(self) -> None:
+        """Leave out what is of another type: metadata of a message can hold anything."""
+        for name in ("model", "host", "finish_reason"):
+            if not isinstance(getattr(self, name), str):
+                object.__setattr__(self, name, None)
+        for name in ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "cost_usd"):
+            if not isinstance(getattr(self, name), int | float):
+                object.__setattr__(self, name, None)
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

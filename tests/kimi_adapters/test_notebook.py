@@ -42,6 +42,7 @@ from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
 
 RUN = Path(__file__).parents[2] / "notebooks" / "run.py"
+ODD_METADATA = {"cost_usd": "0.1", "model_name": ["kimi"], "host": {}, "finish_reason": 3}
 QUESTION = "Harbour Coffee opened in May. When did Harbour Coffee open?"
 ANSWER = "Harbour Coffee opened in May."
 CHAT = [ChatMessage(role="user", content=QUESTION)]
@@ -541,3 +542,19 @@ def test_a_cell_has_one_output_and_the_answer(kimi: LocalKimi, tmp_path: Path) -
         assert ANSWER in outputs[0]["data"]["text/html"]
         assert ANSWER in outputs[0]["data"]["text/plain"]
     assert last[0]["data"]["text/plain"] == repr(ANSWER)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        AIMessage("Hello.", response_metadata=ODD_METADATA),
+        ChatResponse(
+            message=ChatMessage(role="assistant", content="Hello."),
+            raw={"model": 3, "host": [], "usage": {"prompt_tokens": "many", "cost_usd": "0.1"}},
+        ),
+    ],
+    ids=["langchain", "llama_index"],
+)
+def test_metadata_of_other_types_is_left_out(answer: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    show(answer)
+    assert capsys.readouterr().out.strip() == "Hello."
