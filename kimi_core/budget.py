@@ -7,7 +7,6 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from kimi_core import errors as err
@@ -16,7 +15,7 @@ from kimi_core.hosts.groups import Price
 from kimi_core.hosts.profile import Profile
 from kimi_core.hosts.spec import HostSpec
 from kimi_core.quoting import quoted
-from kimi_core.reservations import Amount, Reservations
+from kimi_core.reservations import Amount, Reservation, Reservations
 from kimi_core.types import Request, Response, TextPart
 
 CHARACTERS = 4
@@ -43,9 +42,9 @@ class Budget:
 
     A call that finds a limit reached is not made; a stream that reaches one is stopped, and its connection closed.
     Both raise `BudgetExceededError`. For each answer the most that it can cost is held back until it has come
-    (`max_tokens`, or what the model writes without it): calls that do not fit beside those under way wait for them. So
-    a limit is exceeded by one answer at most. Copies of a model share its budget; a pickle has a copy of it, with what
-    was spent.
+    (`max_tokens`, or what the model writes without it): calls that do not fit beside those under way wait for them, but
+    not for a stream that nobody reads. So a limit is exceeded by one answer at most, and by streams left lying. Copies
+    of a model share its budget; a pickle has a copy of it, with what was spent.
 
     Example:
         ```python
@@ -75,7 +74,7 @@ class Budget:
         self._usd, self._tokens, self._steps = 0.0, 0, 0
         self._unpriced = ""
         self._dearest: dict[str, float] = {}
-        self._reservations = Reservations()
+        self._reservations = Reservations(self._give_back)
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -95,7 +94,7 @@ class Budget:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._reservations = Reservations()
+        self._reservations = Reservations(self._give_back)
         self._lock = threading.Lock()
 
     @property
@@ -154,7 +153,7 @@ class Budget:
 
     def reserve(
         self, request: Request, profile: Profile, *, stream: bool, freed: Callable[[], None] | None
-    ) -> Callable[[], None] | None:
+    ) -> Reservation | None:
         """Hold back what a call may cost.
 
         Args:
@@ -176,10 +175,10 @@ class Budget:
                 sys.maxsize if self.tokens is None else self.tokens - self._tokens,
                 math.inf if self.usd is None else self.usd - self._usd,
             )
-            number = None if reached else self._reservations.try_hold(most, left, freed, stream=stream)
+            held = None if reached else self._reservations.try_hold(most, left, freed, stream=stream)
         if reached:
             raise self._error(profile, f"was not asked: the budget's {reached} are spent")
-        return None if number is None else partial(self._give_back, number)
+        return held
 
     def waited(self, profile: Profile, seconds: float) -> err.BudgetExceededError:
         """Return the error of a call that has waited for others in vain."""

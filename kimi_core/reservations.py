@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import time
+import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Final, Protocol
+
+LONGEST_REST: Final = 5.0
+"""Seconds. A stream that was not read for so long is not waited for: who is to read it may be waiting itself."""
 
 _numbers = itertools.count()
 _READING: ContextVar[tuple[int, ...]] = ContextVar("kimi_core_streams_being_read", default=())
@@ -24,20 +30,61 @@ class Amount:
         return Amount(self.tokens + other.tokens, self.usd + other.usd)
 
 
+class Read(Protocol):
+    """What is read bit by bit.
+
+    Attributes:
+        rests_since: The moment of `time.monotonic()` since which nobody reads; None while somebody waits for the host.
+    """
+
+    rests_since: float | None
+
+
+class Reservation:
+    """An amount that is held back; called, it is given back."""
+
+    def __init__(self, number: int, amount: Amount, give_back: Callable[[int], None]) -> None:
+        self.number, self.amount = number, amount
+        self._give_back = give_back
+        self._stream: Callable[[], Read | None] = _nothing
+
+    def __call__(self) -> None:
+        """Give it back."""
+        self._give_back(self.number)
+
+    def of(self, stream: Read) -> None:
+        """Name the stream that it is held back for. It is not kept alive."""
+        self._stream = weakref.ref(stream)
+
+    @property
+    def rests(self) -> bool:
+        """Whether it is held back for a stream that nobody has read for a while."""
+        since = getattr(self._stream(), "rests_since", None)
+        return since is not None and time.monotonic() - since >= LONGEST_REST
+
+
+def _nothing() -> None:
+    return None
+
+
 class Reservations:
     """The amounts that are held back, and who waits for one of them. The budget has the lock for it.
 
     A call that fits beside the others is let through. One that does not waits, unless it is alone: what one answer will
     cost at most is hardly ever what it costs, so a call by itself is made as long as no limit is reached. Nor does a
-    call wait that is made while a stream is read: that stream goes on only after it.
+    call wait that is made while a stream is read: that stream goes on only after it. Streams that nobody reads are not
+    waited for either.
     """
 
-    def __init__(self) -> None:
-        self._held: dict[int, Amount] = {}
-        self._waiting: list[Callable[[], None]] = []
+    def __init__(self, give_back: Callable[[int], None]) -> None:
+        self._held: dict[int, Reservation] = {}
+        self._waiting: dict[Callable[[], None], None] = {}  # a set in the order of arrival
+        self._give_back = give_back
 
-    def try_hold(self, amount: Amount, left: Amount, freed: Callable[[], None] | None, *, stream: bool) -> int | None:
-        """Hold an amount back, and return its number.
+    def try_hold(
+        self, amount: Amount, left: Amount, freed: Callable[[], None] | None, *, stream: bool
+    ) -> Reservation | None:
+        """Hold an amount back.
 
         Args:
             amount: What a call may cost.
@@ -46,23 +93,24 @@ class Reservations:
             stream: Whether the call is a stream.
 
         Returns:
-            The number to give it back by; None when it does not fit now.
+            What gives it back; None when it does not fit now.
         """
-        held = sum(self._held.values(), amount)
+        active = [one.amount for one in self._held.values() if not one.rests]
+        held = sum(active, amount)
         fits = held.tokens <= left.tokens and held.usd <= left.usd
         reading = tuple(number for number in _READING.get() if number in self._held)
-        if self._held and not fits and freed is not None and not reading:
-            self._waiting.append(freed)
+        if active and not fits and freed is not None and not reading:
+            self._waiting[freed] = None
             return None
         number = next(_numbers)
-        self._held[number] = amount
+        held_back = self._held[number] = Reservation(number, amount, self._give_back)
         if stream:
             _READING.set((*reading, number))
-        return number
+        return held_back
 
     def give_back(self, number: int) -> list[Callable[[], None]]:
         """Give an amount back; return whom to tell, outside of the lock."""
         if self._held.pop(number, None) is None:
             return []
-        waiting, self._waiting = self._waiting, []
-        return waiting
+        waiting, self._waiting = self._waiting, {}
+        return list(waiting)

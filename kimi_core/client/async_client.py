@@ -18,6 +18,7 @@ from kimi_core.events import Event
 from kimi_core.hosts.profile import Profile, model_there, of_host
 from kimi_core.quoting import in_short
 from kimi_core.request.plan import Plan
+from kimi_core.reservations import Reservation
 from kimi_core.settings import Settings, fallback_settings
 from kimi_core.transport import attempts
 from kimi_core.transport.attempts import Hook
@@ -233,6 +234,8 @@ class AsyncKimiClient(BaseClient):
                 give_back()
                 raise
         opened.when_closed = give_back
+        if isinstance(give_back, Reservation):
+            give_back.of(opened)
         answer = self.pipeline.stream(plan, wire, opened.headers)
         answer.retries = tuple(failed)
         return opened, answer

@@ -89,6 +89,10 @@ class Driver(Protocol):
         """Do something with all items at the same time; when one fails, raise its error and give up the rest."""
 
 
+_LOOKS_AGAIN = 1.0
+"""Seconds. Who waits for something to be freed tries again now and then: what is no longer used may not say so."""
+
+
 class Asyncio:
     """I/O in the running event loop."""
 
@@ -141,14 +145,15 @@ class Asyncio:
     async def when_freed(self, attempt: Attempt[T], patience: float) -> T | None:
         """See `Driver.when_freed`."""
         loop = asyncio.get_running_loop()
-        while True:
-            event = asyncio.Event()
-            if (result := attempt(partial(_tell, loop, event))) is not None:
-                return result
-            try:
-                await asyncio.wait_for(event.wait(), patience)
-            except TimeoutError:
-                return None
+        event = asyncio.Event()
+        freed = partial(_tell, loop, event)
+        until = time.monotonic() + patience
+        while (result := attempt(freed)) is None and time.monotonic() < until:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(event.wait(), min(patience, _LOOKS_AGAIN))
+                event.clear()
+                until = time.monotonic() + patience
+        return result
 
     async def compute(self, function: Callable[..., T], *args: Any) -> T:
         """See `Driver.compute`."""
@@ -244,12 +249,14 @@ class Blocking:
 
     async def when_freed(self, attempt: Attempt[T], patience: float) -> T | None:
         """See `Driver.when_freed`. In the thread of an event loop nobody waits: it may be what the others need."""
-        while True:
-            event = threading.Event()
-            if (result := attempt(None if _in_event_loop() else event.set)) is not None:
-                return result
-            if not event.wait(patience):
-                return None
+        event = threading.Event()
+        freed = None if _in_event_loop() else event.set
+        until = time.monotonic() + patience
+        while (result := attempt(freed)) is None and time.monotonic() < until:
+            if event.wait(min(patience, _LOOKS_AGAIN)):
+                event.clear()
+                until = time.monotonic() + patience
+        return result
 
     async def compute(self, function: Callable[..., T], *args: Any) -> T:
         """See `Driver.compute`."""

@@ -138,6 +138,7 @@ class OpenStream:
     Attributes:
         headers: The response's headers.
         when_closed: Called when it is closed.
+        rests_since: The moment of `time.monotonic()` since which nobody reads it; None while somebody does.
     """
 
     def __init__(
@@ -155,6 +156,7 @@ class OpenStream:
         self._abandon: Callable[[], None] | None = driver.closer(stream)
         self.headers: Mapping[str, str] = stream.response.headers
         self.when_closed: Callable[[], None] | None = None
+        self.rests_since: float | None = time.monotonic()
         self._until: float | None = None
         self._blocking: Iterator[list[Any]] | None = None
         self._reads: list[Any] = []
@@ -169,9 +171,12 @@ class OpenStream:
             # The SDK's own iterator would parse with the slower stdlib, and hide what surrounds an error.
             frames = FrameReader(_silence(self._stream.response))
             with cut_off(self._stream.response, self._until):
+                self.rests_since = None
                 for read in self._stream.response.iter_bytes():
                     if ready := frames.feed(read):
+                        self.rests_since = time.monotonic()
                         yield ready
+                        self.rests_since = None
                     if frames.ended or self._is_late():
                         break
             self._finish(frames)
@@ -186,8 +191,11 @@ class OpenStream:
             if (ready := next(self._blocking, None)) is None:
                 raise StopAsyncIteration
             return ready
+        self.rests_since = None
         with err.short_traceback, self._translation:
-            return await self._next()
+            ready = await self._next()
+        self.rests_since = time.monotonic()
+        return ready
 
     async def _next(self) -> list[Any]:
         response = self._stream.response
