@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import socket
 import subprocess
 import sys
+import threading
 from typing import Any
 
 import pytest
@@ -44,6 +47,40 @@ def test_errors_are_the_same_by_aiohttp(driver: Driver, kimi: LocalKimi) -> None
 def test_a_silent_host_times_out_by_aiohttp(driver: Driver) -> None:
     with LocalKimi(delay=5) as kimi, pytest.raises(APITimeoutError):
         driver.ask(make(driver, kimi, max_retries=0, timeout=0.2), "Hello")
+
+
+BROKEN = {
+    "closed": b"",
+    "no http": b"garbage\r\n\r\n",
+    "half a head": b"HTTP/1.1 200 OK\r\nContent-",
+    "a long head": b"HTTP/1.1 200 OK\r\nX: " + b"a" * 20_000 + b"\r\n\r\n",
+    "no chunk": b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
+}
+
+
+@pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize("driver", ASYNC, **by_name)
+def test_a_connection_that_breaks_is_no_timeout_by_aiohttp(driver: Driver, answer: bytes) -> None:
+    """It is tried again as well."""
+    asked: list[bytes] = []
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):  # closed below
+            while True:
+                connection, _ = listening.accept()
+                with connection:
+                    asked.append(connection.recv(100_000))
+                    connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=serve, daemon=True).start()
+        where = {"base_url": f"http://127.0.0.1:{listening.getsockname()[1]}", "api_key": "sk-canary"}
+        model = driver.make(**where, async_transport="aiohttp", max_retries=1)
+        with pytest.raises(APIConnectionError, match=r"(reached|stream): \S") as caught:
+            driver.ask(model, "Hello")
+    assert not isinstance(caught.value, APITimeoutError)
+    assert len(asked) == 2
+    assert "sk-canary" not in repr(vars(caught.value))
 
 
 async def test_a_cancelled_stream_by_aiohttp_gives_its_connection_back() -> None:

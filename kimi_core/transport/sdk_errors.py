@@ -76,6 +76,9 @@ def _translate(error: Exception, profile: Profile, phase: Phase) -> err.APIError
     openai = sys.modules["openai"]
     if isinstance(error, openai.APIStatusError):
         return _of_status(error, profile)
+    original = _of_aiohttp(error)
+    if original is not None and not isinstance(original, TimeoutError):
+        return _unreached(original, profile, phase)
     if isinstance(error, openai.APITimeoutError | SilenceError) or _is_http(error, "TimeoutException"):
         late = broken(err.APITimeoutError, _LATE[phase], profile)
         late.is_retryable = profile.host.timeouts.retry  # type: ignore[misc]
@@ -87,9 +90,23 @@ def _translate(error: Exception, profile: Profile, phase: Phase) -> err.APIError
     if phase == "stream" and isinstance(error, ValueError):
         return broken(err.StreamError, f"sent a frame that is not JSON: {in_short(error)}", profile)
     if isinstance(error, openai.APIConnectionError) or _is_http(error, "RequestError"):
-        what = "broke off the stream" if phase == "stream" else "could not be reached"
-        return broken(err.APIConnectionError, f"{what}: {in_short(error.__cause__ or error, 500)}", profile)
+        return _unreached(error.__cause__ or error, profile, phase)
     return None
+
+
+def _unreached(error: BaseException, profile: Profile, phase: Phase) -> err.APIError:
+    what = "broke off the stream" if phase == "stream" else "could not be reached"
+    return broken(err.APIConnectionError, f"{what}: {in_short(str(error) or type(error).__name__, 500)}", profile)
+
+
+def _of_aiohttp(error: BaseException | None) -> BaseException | None:
+    """Return aiohttp's own error behind this one.
+
+    What stands between it and the SDK lets some through, and takes a connection that was closed for a timeout.
+    """
+    while error is not None and not type(error).__module__.startswith("aiohttp."):
+        error = error.__cause__
+    return error
 
 
 def _of_status(error: Any, profile: Profile) -> err.APIError:
