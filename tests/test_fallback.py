@@ -428,6 +428,19 @@ def test_what_a_failed_part_cost_is_added(streamed: Driver, kimi: LocalKimi, fal
     assert (budget.spent.tokens, budget.spent.steps) == (27, 2)
 
 
+@pytest.mark.parametrize("words", [{}, {"resume": "auto"}])
+def test_what_a_broken_turn_with_server_tools_cost_is_in_the_error(kimi: LocalKimi, words: dict[str, Any]) -> None:
+    usage = {"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14}
+    call = {"name": "$web_search", "arguments": {"q": "tea"}, "type": "builtin_function"}
+    kimi.enqueue(tool_calls=[call], usage=usage)
+    for _ in range(3):
+        kimi.enqueue(**broken({**delta(content="Tea "), "usage": usage}))
+    request = Request(messages=[Message("user", "Search tea")], model="kimi-k3", tools=(to_tool(web_search()),))
+    with pytest.raises(APIConnectionError) as caught:
+        list(KimiClient(**place(kimi), max_retries=0, **words).stream(request))
+    assert caught.value.partial.usage.total_tokens == 14 * len(kimi.requests)
+
+
 def test_rounds_with_server_tools_go_on_elsewhere(kimi: LocalKimi, fallback: LocalKimi) -> None:
     call = {"name": "$web_search", "arguments": {"q": "tea"}, "type": "builtin_function"}
     request = Request(messages=[Message("user", "Search tea")], model="kimi-k3", tools=(to_tool(web_search()),))

@@ -9,7 +9,7 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
-from drivers import Driver
+from drivers import STREAMED, Driver, by_name
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
@@ -19,7 +19,7 @@ from llama_index_instrumentation import get_dispatcher
 from llama_index_instrumentation.event_handlers import BaseEventHandler
 
 from kimi_adapters.local_server import LocalKimi
-from kimi_core import APIStatusError, InternalServerError, OverloadedError
+from kimi_core import APIStatusError, InternalServerError, OverloadedError, web_search
 from kimi_core.codecs.amounts import retry_after
 from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
@@ -192,3 +192,28 @@ def test_a_retry_waits_for_the_rate_limiter(driver: Driver, kimi: LocalKimi) -> 
     kimi.fail(2, headers=NOW)
     driver.ask(make(driver, kimi, rate_limiter=limiter), "Hello")
     assert limiter.waited == 3 == len(kimi.requests)
+
+
+OVERLOADED = {"error": {"message": "The engine is overloaded", "type": "engine_overloaded_error"}}
+
+
+def check_that_a_retry_was_waited_for(driver: Driver, kimi: LocalKimi, **options: Any) -> None:
+    limiter: Any = Limiter() if driver.framework == "langchain" else LlamaIndexLimiter()
+    kimi.enqueue(status=429, json=OVERLOADED, headers=NOW)
+    kimi.enqueue(text="it is.")
+    answer = driver.ask(make(driver, kimi, rate_limiter=limiter, thinking=False, **options), "Tea?")
+    assert answer.text.endswith("it is.")
+    assert [r["error"] for r in metadata(answer)["retries"]] == ["OverloadedError"]
+    assert limiter.waited == 2
+
+
+def test_a_retry_in_a_later_turn_with_server_tools_waits_for_it_too(driver: Driver, kimi: LocalKimi) -> None:
+    kimi.enqueue(tool_calls=[{"name": "$web_search", "arguments": {"q": "tea"}, "type": "builtin_function"}])
+    check_that_a_retry_was_waited_for(driver, kimi, server_tools=[web_search()])
+
+
+@pytest.mark.parametrize("driver", STREAMED, **by_name)
+def test_a_retry_in_a_stream_that_is_continued_waits_for_it_too(driver: Driver, kimi: LocalKimi) -> None:
+    head = {"id": "a", "object": "chat.completion.chunk", "created": 1, "model": "kimi-k2.6"}
+    kimi.enqueue(sse=[{**head, "choices": [{"index": 0, "delta": {"content": "Tea "}}]}], done=False, cut=True)
+    check_that_a_retry_was_waited_for(driver, kimi, resume="auto")

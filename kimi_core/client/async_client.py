@@ -203,8 +203,17 @@ class AsyncKimiClient(BaseClient):
         from kimi_core.client.tool_loop import run
 
         loop = await self._within(request, partial(self._tool_loop, request))
-        run_tool = partial(self._run_tool, request)
-        events = run(loop, self._stream, run_tool, await self._stream(loop.request), self._driver)
+        made = attempts.current()  # turns and tools come while the stream is read
+
+        async def ask(request: Request) -> AsyncGenerator[Event]:
+            with attempts.resumed(made):
+                return await self._stream(request)
+
+        async def run_tool(uri: str, call: ToolCall) -> str:
+            with attempts.resumed(made):
+                return await self._run_tool(request, uri, call)
+
+        events = run(loop, ask, run_tool, await ask(loop.request), self._driver)
         await begin(events)
         return events
 

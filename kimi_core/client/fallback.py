@@ -26,6 +26,7 @@ from kimi_core.events import (
     ToolCallDelta,
 )
 from kimi_core.hosts.profile import model_there
+from kimi_core.transport import attempts
 from kimi_core.transport.waiting import BEGUN
 from kimi_core.types import Message, Request, Response, TextPart
 from kimi_core.usage import bill_of, billed
@@ -53,11 +54,13 @@ class FallbackRun:
     Attributes:
         client: Whom to ask next.
         request: What to ask.
+        attempts: The attempts of the call.
     """
 
     def __init__(self, client: AsyncKimiClient, request: Request) -> None:
         self.client = client
         self.request = request
+        self.attempts = attempts.current()
         self._first = client
         self._asked = request
         self._index = 0
@@ -204,7 +207,8 @@ async def stream(client: AsyncKimiClient, request: Request) -> AsyncGenerator[Ev
 async def _opened(run: FallbackRun) -> AsyncGenerator[Event]:
     while True:
         try:
-            events = run.client._events(*await run.client._open(run.request))
+            with attempts.resumed(run.attempts):
+                events = run.client._events(*await run.client._open(run.request))
             await begin(events)
             return events
         except (err.APIError, *_UNFIT) as error:

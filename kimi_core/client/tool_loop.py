@@ -89,6 +89,13 @@ class ToolLoop:
             return came
         return billed(came, bill_of(spent))
 
+    def broken(self, turn: Response | None) -> Response | None:
+        """Return what has come when something failed; `turn` has what this turn has cost, if it was the turn."""
+        came = self.partial
+        if came is None or turn is None or self._announced:  # counted at the end of the turn
+            return came
+        return billed(came, bill_of(came) + bill_of(turn))
+
     def feed(self, event: Event) -> Event | None:
         """Take in an event of the model's turn, and return it for the user; None when it is not for the user."""
         if type(event) is ToolCallDelta:
@@ -277,7 +284,7 @@ async def run(
             await turn.aclose()
             turn = await ask(loop.request)
     except err.APIError as error:
-        error.partial = loop.partial
+        error.partial = loop.broken(error.partial)
         raise
     finally:
         await turn.aclose()

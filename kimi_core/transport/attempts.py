@@ -65,14 +65,20 @@ _current: ContextVar[Attempts | None] = ContextVar("attempts", default=None)
 
 
 @contextmanager
-def of_call(pace: Hook | None = None, on_retry: Hook | None = None) -> Iterator[Attempts]:
-    """Count the attempts of all requests that are made within as those of one call."""
-    attempts = Attempts(pace, on_retry)
+def resumed(attempts: Attempts) -> Iterator[Attempts]:
+    """Count the attempts of what is made within as those of a call that goes on, as a stream does."""
     token = _current.set(attempts)
     try:
         yield attempts
     finally:
         _current.reset(token)
+
+
+@contextmanager
+def of_call(pace: Hook | None = None, on_retry: Hook | None = None) -> Iterator[Attempts]:
+    """Count the attempts of all requests that are made within as those of one call."""
+    with resumed(Attempts(pace, on_retry)) as attempts:
+        yield attempts
 
 
 def current() -> Attempts:
