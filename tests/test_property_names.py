@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from drivers import Driver
+from drivers import STREAMED, Driver, by_name
 from llama_index.core.base.llms.types import ChatMessage
 from pydantic import BaseModel, Field
 from test_structured import WAYS, Way, each
@@ -95,6 +95,21 @@ def test_a_structured_answer_comes_back_by_its_own_names(way: Way, kimi: LocalKi
 
     assert answer == Report.model_validate({"required": True, "anyOf": [{"required": ["a", "b"], "$ref": "#1"}]})
     assert kimi.errors == []
+
+
+@pytest.mark.parametrize("begun", ['{"required_": tr', '{"required_": true, "anyOf_": [{"required_": ["a", "'])
+@pytest.mark.parametrize("driver", STREAMED, **by_name)
+def test_a_structured_answer_that_is_continued_keeps_its_names(driver: Driver, kimi: LocalKimi, begun: str) -> None:
+    report = {"required_": True, "anyOf_": [{"required_": ["a", "b"], "ref": "#1"}]}
+    head = {"id": "a", "object": "chat.completion.chunk", "created": 1, "model": "kimi-k2.6"}
+    first = {**head, "choices": [{"index": 0, "delta": {"content": begun}, "finish_reason": None}]}
+    kimi.enqueue(sse=[first], done=False, cut=True)
+    kimi.enqueue(text=json.dumps(report).removeprefix(begun))
+    made = driver.make(base_url=kimi.base_url, api_key=kimi.api_key, resume="auto")
+    schema = {"name": "Report", "strict": True, "schema": Report.model_json_schema()}
+    answer = driver.ask(made, "Report.", response_format={"type": "json_schema", "json_schema": schema})
+    assert json.loads(answer.text) == {"required": True, "anyOf": [{"required": ["a", "b"], "$ref": "#1"}]}
+    assert kimi.requests[-1].body["messages"][-1]["content"] == begun
 
 
 EMPTY = {"type": "object", "properties": {"mode": {"type": "string", "enum": []}}}

@@ -52,6 +52,7 @@ class WireRequest:
         names: Tool names on the wire -> as the user wrote them, where they differ.
         arguments: Tool (as the user named it) -> names of its properties, where some are called otherwise on the wire.
         output: The names of the properties of a structured answer, where some are called otherwise on the wire.
+        begun: What an answer that is continued begins with, as it is sent, where `output` has names.
         thinks: Whether the model will think; None when nobody knows.
         poll: How to fetch the answer when the host does not give it at once; None when it does.
     """
@@ -62,6 +63,7 @@ class WireRequest:
     names: Mapping[str, str] = field(default_factory=dict)
     arguments: Mapping[str, PropertyNames] = field(default_factory=dict)
     output: PropertyNames | None = None
+    begun: str = ""
     thinks: bool | None = None
     poll: Poll | None = None
 

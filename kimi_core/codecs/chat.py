@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -76,8 +77,10 @@ class ChatCodec:
         request, profile = plan.request, plan.profile
         renamed = wire_names(plan)
         shapes = RequestSchemas(request, profile)
+        names = shapes.output.names if shapes.output else None
+        messages, begun = _as_sent(_prompted(plan), names)
         encoder = _MessageEncoder(profile, renamed, shapes.arguments, every=_keeps_reasoning(plan))
-        body: JsonObject = {"model": profile.model_id, "messages": encoder.messages(_prompted(plan))}
+        body: JsonObject = {"model": profile.model_id, "messages": encoder.messages(messages)}
         if profile.host.messages.size_limit is not None:
             _check_size(body["messages"], profile.host.messages.size_limit, profile)
         body.update(_options(request.options, profile))
@@ -100,7 +103,8 @@ class ChatCodec:
             body=body,
             names=wire_to_user(renamed),
             arguments=shapes.arguments,
-            output=shapes.output.names if shapes.output else None,
+            output=names,
+            begun=begun,
             thinks=plan.thinks,
         )
 
@@ -376,7 +380,16 @@ def _shortened(url: str) -> str:
     return url.partition("?")[0][:80]
 
 
-def _prompted(plan: Plan) -> Iterable[Message]:
+def _as_sent(messages: Sequence[Message], names: PropertyNames | None) -> tuple[Sequence[Message], str]:
+    """Return the messages with an answer that was begun in the property names sent, and how it begins."""
+    if names is None or not messages[-1].partial or not isinstance(messages[-1].content, str):
+        return messages, ""
+    *before, last = messages
+    begun = names.sent(str(last.content))
+    return (*before, replace(last, content=begun)), begun
+
+
+def _prompted(plan: Plan) -> Sequence[Message]:
     """Return the messages, with the schema as a system message where it can be sent no other way (json_object)."""
     messages, output = plan.request.messages, plan.request.output
     if output is None or output.method != "json_object" or output.schema is None:

@@ -19,7 +19,7 @@ class OriginalNames:
 
     def __init__(self, wire: WireRequest) -> None:
         self._tools = wire.arguments
-        self._text = wire.output.received() if wire.output is not None else None
+        self._text = wire.output.received(wire.begun) if wire.output is not None else None
         self._calls: dict[int, KeyRewriter] = {}
 
     def of(self, events: Iterable[Event]) -> list[Event]:

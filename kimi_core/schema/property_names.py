@@ -84,9 +84,12 @@ class PropertyNames:
         """Return JSON text with the author's names replaced by the names sent; nothing else in it changes."""
         return self._rewritten(text, {name: sent for sent, name in self.originals.items()})
 
-    def received(self) -> KeyRewriter:
-        """Return a rewriter that restores the author's names in text that comes in pieces."""
-        return KeyRewriter(self.schema, self.originals, {})
+    def received(self, begun: str = "") -> KeyRewriter:
+        """Return a rewriter that restores the author's names in pieces of text; `begun` is what was before them."""
+        rewriter = KeyRewriter(self.schema, self.originals, {})
+        rewriter.feed(begun)
+        rewriter.rest()
+        return rewriter
 
     def _rewritten(self, text: str, sent: Mapping[str, str]) -> str:
         rewriter = KeyRewriter(self.schema, {}, sent)
