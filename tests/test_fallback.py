@@ -261,6 +261,22 @@ def test_a_stream_that_breaks_is_resumed_by_its_own_host(streamed: Driver, kimi:
     ]
 
 
+def test_log_probabilities_of_all_parts_come_with_a_resumed_stream(streamed: Driver, kimi: LocalKimi) -> None:
+    def part(token: str) -> dict[str, Any]:
+        made = delta(content=token)
+        made["choices"][0]["logprobs"] = {"content": [{"token": token, "logprob": -0.1, "top_logprobs": []}]}
+        return made
+
+    kimi.enqueue(**broken(part("One "), part("two ")))
+    kimi.enqueue(**broken(part("three ")))
+    last = part("four")
+    last["choices"][0]["finish_reason"] = "stop"
+    kimi.enqueue(sse=[last])
+    answer = streamed.ask(streamed.make(**place(kimi), resume="auto", logprobs=True), "Count.")
+    known = answer.native.raw if streamed.framework == "llama_index" else answer.native.response_metadata
+    assert [told["token"] for told in known["logprobs"]["content"]] == ["One ", "two ", "three ", "four"]
+
+
 def test_a_stream_is_resumed_twice_at_most(streamed: Driver, kimi: LocalKimi) -> None:
     for text in ("One, ", "two, ", "three, ", "four"):
         kimi.enqueue(**broken(delta(content=text)))

@@ -16,6 +16,7 @@ from kimi_core import errors as err
 from kimi_core.asyncgens import begin
 from kimi_core.budget import CHARACTERS
 from kimi_core.client.tool_loop import summed_ends
+from kimi_core.codecs import merging
 from kimi_core.events import (
     Event,
     Finished,
@@ -28,7 +29,7 @@ from kimi_core.events import (
 from kimi_core.hosts.profile import model_there
 from kimi_core.transport import attempts
 from kimi_core.transport.waiting import BEGUN
-from kimi_core.types import Message, Request, Response, TextPart
+from kimi_core.types import JsonObject, Message, Request, Response, TextPart
 from kimi_core.usage import bill_of, billed
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class FallbackRun:
         self._closed = False  # what was handed on leaves no other host anything to continue
         self._there = request  # what is asked of this host, from the beginning
         self._resumed: list[dict[str, Any]] = []
+        self._logprobs: list[JsonObject] = []
         self._resuming = False  # asked to go on, and nothing has come yet
 
     def feed(self, event: Event) -> Event:
@@ -88,7 +90,9 @@ class FallbackRun:
                 self._closed = True
             case Finished():
                 extra = {**event.extra, RESUMED: self._resumed} if self._resumed else event.extra
-                event = replace(summed_ends(self._spent, event), fallbacks=tuple(self._failed), extra=extra)
+                logprobs = merging.logprobs([*self._logprobs, event.logprobs or {}])
+                end = summed_ends(self._spent, event)
+                event = replace(end, fallbacks=tuple(self._failed), extra=extra, logprobs=logprobs)
         self._builder.add(event)
         return event
 
@@ -103,7 +107,7 @@ class FallbackRun:
             KimiError: If no other host could help; the host's own error, with all that came.
         """
         if isinstance(error, err.APIError):
-            self._add_price(error.partial)
+            self._add_broken(error.partial)
         if self._resuming and self._error is not None and not isinstance(error, _PASSING):
             self._error.add_note(f"Asked to go on, it could not: {type(error).__name__}: {error}")
         elif isinstance(error, err.APIError):
@@ -140,14 +144,16 @@ class FallbackRun:
             "%s broke off after %d characters and is asked to go on", self.client.settings.host.name, len(text)
         )
 
-    def _add_price(self, partial: Response | None) -> None:
-        """Add what the part of the answer has cost, if the host reported it."""
+    def _add_broken(self, partial: Response | None) -> None:
+        """Add what the part of the answer has cost, and its log probabilities, if the host reported them."""
         if partial is not None:
+            self._logprobs += [partial.logprobs] if partial.logprobs else []
             self._spent = summed_ends(self._spent, billed(Finished(None, None), bill_of(partial)))
 
     def _standing(self, error: err.APIError) -> err.APIError:
         if self._characters or self._closed:
-            self._builder.add(replace(self._spent or Finished(None, None), fallbacks=tuple(self._failed[:-1])))
+            end, logprobs = self._spent or Finished(None, None), merging.logprobs(self._logprobs)
+            self._builder.add(replace(end, fallbacks=tuple(self._failed[:-1]), logprobs=logprobs))
             error.partial = self._builder.response()
         return error
 

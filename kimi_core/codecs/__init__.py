@@ -81,7 +81,7 @@ class StreamDecoder(Protocol):
         """Return the events held back until the stream ended; none when it was cut off."""
 
     def so_far(self) -> Finished | None:
-        """Return usage and price of a stream that broke off as a `Finished` without reason; None when none came."""
+        """Return usage, price and log probabilities of a stream that broke off; None when none came."""
 
 
 class Codec(Protocol):

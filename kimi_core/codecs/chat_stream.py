@@ -227,7 +227,7 @@ class ChatStreamDecoder:
             # vLLM finishes a named call with `stop`; a turn that calls tools is a tool turn.
             reason = "tool_calls"
         details = self._details.result() if self._details is not None else ()
-        logprobs = _merged(self._logprobs)
+        logprobs = merging.logprobs(self._logprobs)
         events.append(Finished(reason, self._finish, usage, cost, estimated, logprobs, self._extra, details))
         return events
 
@@ -244,9 +244,10 @@ class ChatStreamDecoder:
 
     def so_far(self) -> Finished | None:
         """See `StreamDecoder.so_far`."""
-        if (usage := _usage(self._usage, self._profile)) is None:
+        usage, logprobs = _usage(self._usage, self._profile), merging.logprobs(self._logprobs)
+        if usage is None and logprobs is None:
             return None
-        return Finished(None, None, usage, *self._price(usage))
+        return Finished(None, None, usage, *self._price(usage), logprobs)
 
     def _own(self, choices: Sequence[JsonObject]) -> JsonObject:
         """Return the choice of this answer; none of another that nobody asked for, which is not mixed in but noted."""
@@ -326,15 +327,6 @@ def _markup(profile: Profile, wire: WireRequest, sections: SectionReader | None)
     if where == "opened" and wire.thinks is False:
         where = "leading"  # the template closes the thought in the prompt already
     return None if sections is None and where == "no" else MarkupReader(where, sections)
-
-
-def _merged(pieces: Sequence[JsonObject]) -> JsonObject | None:
-    """Merge the log probabilities of all chunks into those of one whole body: `{"content": [...]}`."""
-    merged: JsonObject = {}
-    for piece in pieces:
-        for key, value in piece.items():
-            merged[key] = [*(merged.get(key) or ()), *value] if isinstance(value, list) else merged.get(key) or value
-    return merged or None
 
 
 def _complains(frame: JsonObject) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from kimi_core.events import Event, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta
+from kimi_core.types import JsonObject
 
 
 def extend(events: list[Event], more: Iterable[Event]) -> None:
@@ -20,3 +21,12 @@ def extend(events: list[Event], more: Iterable[Event]) -> None:
                 last.arguments += event.arguments
             case _:
                 events.append(event)
+
+
+def logprobs(pieces: Sequence[JsonObject]) -> JsonObject | None:
+    """Return the log probabilities of several chunks as those of one whole body: `{"content": [...]}`."""
+    merged: JsonObject = {}
+    for piece in pieces:
+        for key, value in piece.items():
+            merged[key] = [*(merged.get(key) or ()), *value] if isinstance(value, list) else merged.get(key) or value
+    return merged or None

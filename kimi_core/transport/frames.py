@@ -57,7 +57,7 @@ class FrameReader:
         if not (self._line or self._data or self._after_cr) and read.endswith(b"\n\n") and b"\r" not in read:
             data: list[bytes] = []
             for event in read[:-2].split(b"\n\n"):
-                if event.startswith(b"data: ") and b"\n" not in event:  # what nearly all are like
+                if event.startswith(b"data: ") and len(event) > 6 and b"\n" not in event:  # what nearly all are like
                     data.append(event[6:])
                 else:
                     data += self._events([*event.split(b"\n"), b""])

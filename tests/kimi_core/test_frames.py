@@ -14,7 +14,7 @@ from kimi_core.transport.frames import FrameReader
 
 # The lines with data of an event, and what else may be between them.
 _GROUPS: list[list[bytes]] = [
-    *([line] for line in (b"data: {}", b"data:1", b'data: "\xe6\x9d\xb1"', b"data:  2", b"data:", b"data")),
+    *([line] for line in (b"data: {}", b"data:1", b'data: "\xe6\x9d\xb1"', b"data:  2", b"data:", b"data: ", b"data")),
     *([b"data: [1,", b"data: 2]"], [b"data", b"data: 3"], [b"data: {", b'data:"a": 1', b"data:}"], []),
 ]
 _OTHERS = st.lists(st.sampled_from([b": ping", b"event: m", b"id: 7", b"retry: 9", b"nonsense", b":", b"datax: 1"]))
@@ -54,6 +54,14 @@ def test_any_split_is_read_as_the_sdk_reads_the_whole(text: bytes, places: list[
 def test_a_byte_order_mark_is_no_part_of_the_first_line() -> None:
     text = b"\xef\xbb\xbfdata: 1\n\ndata: 2\n\n"
     assert read([text]) == read(cut(text, range(len(text)))) == ["1", "2"]
+
+
+def test_empty_data_keep_a_stream_alive_however_they_are_cut() -> None:
+    text = b'data: \n\ndata: {"a": 1}\n\ndata:\n\n'
+    assert FrameReader().feed(text) == [{"a": 1}]
+    reader = FrameReader()
+    assert [f for i in range(len(text)) for f in reader.feed(text[i : i + 1])] == [{"a": 1}]
+    assert not reader.ended
 
 
 def test_an_event_that_does_not_end_is_none() -> None:
