@@ -103,4 +103,4 @@ class View:
 
     def note(self, text: str, style: str = "dim") -> None:
         """Show something beside the conversation."""
-        self._aside.print(Text(text, style=style))
+        self._aside.print(Text(wording.clean(text), style=style))

@@ -18,6 +18,7 @@ from kimi_adapters.cli.demo_target import Target, target
 from kimi_adapters.cli.demo_tasks import Framework
 from kimi_adapters.cli.demo_view import View
 from kimi_adapters.cli.extras import needs
+from kimi_adapters.notebook.wording import clean
 from kimi_core.errors import KimiError, UnsupportedError
 from kimi_core.settings import DEFAULT_HOST
 
@@ -60,7 +61,7 @@ def run(wish: Wish) -> int:
         with target(wish.host, wish.model, wish.base_url) as where:
             return Demo(where, library, console).run(wish.frameworks)
     except (KimiError, ValueError) as error:
-        console.print(str(error), style="red", markup=False)
+        console.print(clean(str(error)), style="red", markup=False)
         return 1
     except KeyboardInterrupt:
         return 130

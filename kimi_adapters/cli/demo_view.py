@@ -17,6 +17,7 @@ from rich.text import Text
 
 from kimi_adapters.cli.demo_files import Pixels
 from kimi_adapters.cli.demo_usage import Tally, total
+from kimi_adapters.notebook.wording import clean
 
 _WIDEST = 100
 _INDENT = 12
@@ -97,7 +98,7 @@ class Flow:
         self._column = _INDENT
 
     def _out(self, text: str, style: str = "") -> None:
-        self._console.print(Text(text, style=style), end="", soft_wrap=True)
+        self._console.print(Text(clean(text), style=style), end="", soft_wrap=True)
 
 
 class View:

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from kimi_adapters.cli import doctor_versions
 from kimi_adapters.cli.doctor_causes import Check, Place, no_key, of_call
+from kimi_adapters.notebook.wording import clean
 from kimi_core import Message, Options, Request
 from kimi_core import errors as err
 from kimi_core.settings import make_settings, require_key
@@ -62,9 +63,9 @@ def _show(console: Console, check: Check) -> None:
     sign, style = ("✗", "bold red") if check.cause else ("✓", "green")
     cause = f"{check.cause}: " if check.cause else ""
     lines = Table.grid(padding=(0, 1))
-    lines.add_row(Text(sign, style), Text(f"{check.name:<8}", "bold"), Text.assemble((cause, style), check.text))
+    lines.add_row(Text(sign, style), Text(f"{check.name:<8}", "bold"), Text.assemble((cause, style), clean(check.text)))
     if check.advice:
-        lines.add_row("", "", Text.assemble(("→ ", "bold yellow"), check.advice))
+        lines.add_row("", "", Text.assemble(("→ ", "bold yellow"), clean(check.advice)))
     console.print(lines)
 
 

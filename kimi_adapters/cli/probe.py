@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.syntax import Syntax
 from rich.table import Table
 
+from kimi_adapters.notebook.wording import clean
 from kimi_adapters.probe import QUESTIONS, Estimate, Finding, Report, estimate, probe
 from kimi_core.errors import AuthenticationError, ConfigError, KimiError, KimiWarning, MissingKeyError
 from kimi_core.hosts.registry import find_by_name, find_by_url
@@ -68,7 +69,7 @@ def run(wish: Wish) -> int:
                 return 1
             report = _probed(settings, wish, aside)
     except KimiError as error:
-        aside.print(escape(f"{error}{_hint(error, wish)}"), style="red", soft_wrap=True)
+        aside.print(escape(clean(f"{error}{_hint(error, wish)}")), style="red", soft_wrap=True)
         return 1
     _show(report, as_json=wish.as_json)
     return 0

@@ -138,6 +138,15 @@ def test_an_answer_cannot_steer_the_terminal(chat, moonshot):
     assert chat("-p", "Hello").stdout == "[2Jred\n"
 
 
+def test_an_error_of_a_host_cannot_steer_the_terminal(chat, moonshot):
+    moonshot.enqueue(status=400, json={"error": {"message": "\x1b]0;new title\x07", "type": "bad"}}, unchecked=True)
+
+    done = chat("-p", "Hello")
+
+    assert "]0;new title" in done.stderr
+    assert "\x1b]" not in done.stderr
+
+
 # ------------------------------------------------------------------------------------------------- conversations
 
 

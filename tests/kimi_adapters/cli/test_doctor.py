@@ -450,3 +450,12 @@ def test_a_release_of_the_oldest_version_is_supported():
     assert doctor_versions._fits("2.20.0", [(">=", "2.20"), ("<", "4")])
     assert doctor_versions._fits("2.20", [(">=", "2.20.0")])
     assert not doctor_versions._fits("4.0.0", [("<", "4")])
+
+
+def test_an_error_of_a_host_cannot_steer_the_terminal(doctor, moonshot):
+    moonshot.enqueue(status=400, json={"error": {"message": "\x1b]0;new title\x07", "type": "bad"}}, unchecked=True)
+
+    said = doctor().stdout
+
+    assert "]0;new title" in " ".join(said.split())
+    assert "\x1b]" not in said
