@@ -9,7 +9,18 @@ import pytest
 from drivers import Driver
 
 from kimi_adapters.local_server import LocalKimi
-from kimi_core import HOSTS, MODELS, Address, HostSpec, KimiWarning, ModelIds, ModelSpec, ThinkingRules, resolve
+from kimi_core import (
+    HOSTS,
+    MODELS,
+    Address,
+    ConfigError,
+    HostSpec,
+    KimiWarning,
+    ModelIds,
+    ModelSpec,
+    ThinkingRules,
+    resolve,
+)
 
 
 def test_a_host_is_one_spec(driver: Driver, kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,3 +178,14 @@ def test_every_hosts_spelling_finds_its_family(spelling: str, family: str) -> No
     from kimi_core.hosts.models import find
 
     assert find(spelling) is MODELS[family]
+
+
+def test_a_name_in_place_of_a_tuple_of_names_is_an_error_and_not_its_letters() -> None:
+    with pytest.raises(ConfigError, match=r"key_env of an Address must be a tuple: \('ACME_API_KEY',\)"):
+        Address(base_url="https://api.acme.example/v1", key_env="ACME_API_KEY")  # type: ignore[arg-type]
+
+
+def test_a_mapping_in_place_of_a_group_is_an_error(framework: Driver) -> None:
+    address = {"base_url": "https://api.acme.example/v1"}
+    with pytest.raises(ConfigError, match="address of a HostSpec must be its Address, not dict"):
+        framework.make(host=HostSpec(name="acme", title="ACME", address=address), api_key="k")  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from kimi_core.call_options import Options
 from kimi_core.errors import ConfigError, UnknownHostError, warn
 from kimi_core.hosts import model_ids, models, registry
 from kimi_core.hosts.models import ModelSpec
-from kimi_core.hosts.patches import patched, patched_model
+from kimi_core.hosts.patches import GROUPS, patched, patched_model
 from kimi_core.hosts.spec import HostSpec
 from kimi_core.quoting import did_you_mean, in_short, quoted
 
@@ -66,9 +66,12 @@ def find_host(host: str | HostSpec) -> HostSpec:
 
     Raises:
         UnknownHostError: If no spec has that name.
-        ConfigError: If it is neither a name nor a spec.
+        ConfigError: If it is neither a name nor a spec, or a spec with something else in place of a group.
     """
     if isinstance(host, HostSpec):
+        for group, kind in GROUPS.items():
+            if not isinstance(given := getattr(host, group), kind):
+                raise ConfigError(f"{group} of a HostSpec must be its {kind.__name__}, not {type(given).__name__}.")
         return host
     if not isinstance(host, str):
         raise ConfigError(f"host must be a host's name or a HostSpec, not {type(host).__name__}.")

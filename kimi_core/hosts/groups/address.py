@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
+from kimi_core.errors import ConfigError
 from kimi_core.headers import hidden
 
 
@@ -38,5 +39,8 @@ class Address:
     headers: Mapping[str, str | SecretStr] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name in ("base_url_env", "domains", "key_env"):
+            if isinstance(given := getattr(self, name), str):  # whose letters would be taken for names
+                raise ConfigError(f"{name} of an Address must be a tuple: ({given!r},), with the comma.")
         if self.headers:
             object.__setattr__(self, "headers", hidden(self.headers))
