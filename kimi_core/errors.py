@@ -185,7 +185,7 @@ class APIError(KimiError):
         partial: What had arrived of a stream before it broke.
     """
 
-    is_retryable: ClassVar[bool] = False
+    is_retryable: bool = False
     sdk_name: ClassVar[str] = "APIError"
     documented: ClassVar[type[APIError] | None] = None
 

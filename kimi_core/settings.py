@@ -202,7 +202,7 @@ def notice_missing_key(made: Settings, given: ApiKey | None) -> None:
 
 _OF_THE_ADDRESS = frozenset(
     ("name", "aliases", "address.base_url", "address.base_url_env", "address.domains", "address.key_env")
-)
+) | {"address.key_required", "address.foreign_keys"}
 """Facts by which host, address and key are found."""
 
 
@@ -210,9 +210,9 @@ def _facts(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the user's own facts as the specs have them, with the headers among them hidden."""
     if not given:
         return {}
-    if settled := sorted(given.keys() & _OF_THE_ADDRESS):
+    if found := sorted(given.keys() & _OF_THE_ADDRESS):
         raise ConfigError(
-            f"overrides cannot have {settled[0]!r}: which host, address and key it is, is settled before they hold. "
+            f"overrides cannot have {found[0]!r}: host, address and key are found before overrides apply. "
             "Give host=…, base_url=… and api_key=…, or a HostSpec of your own as the host."
         )
     _check_timeout(given.get("timeouts.answer"))

@@ -21,6 +21,7 @@ class AnswerStream:
     """A streamed answer in the making.
 
     Attributes:
+        feed_one: Takes one frame in, and returns its events.
         add: Takes an event in. It is called with each event before that is handed on.
         retries: The attempts to begin it that failed.
     """
@@ -39,6 +40,7 @@ class AnswerStream:
         self._plan = plan
         self._decoder = codec(plan.profile.host.codec).decoder(wire, plan.profile, headers)
         self._builder = ResponseBuilder(redactor.event)
+        self.feed_one = self._decoder.feed
         self._merge = plan.request.options.merge_deltas is not False
         self._meter = accounting.meter(plan)
         self._redactor, self._accounting, self._warn = redactor, accounting, warn
@@ -52,8 +54,6 @@ class AnswerStream:
         Raises:
             APIError: If a frame is an error, or none at all; the events before it come first.
         """
-        if len(frames) == 1:
-            return self._decoder.feed(frames[0])
         return self._merged(frames) if self._merge else self._apart(frames)
 
     def _apart(self, frames: Sequence[Any]) -> Iterator[Event]:

@@ -252,11 +252,11 @@ class AsyncKimiClient(BaseClient):
     @staticmethod
     async def _events(opened: OpenStream, answer: AnswerStream) -> AsyncGenerator[Event]:
         """Yield the events of a stream; `KimiClient._events` is the same loop without `async`, for its speed."""
-        feed, add = answer.feed, answer.add
+        one, several, add = answer.feed_one, answer.feed, answer.add
         try:
             yield BEGUN
             async for frames in opened:
-                for event in feed(frames):
+                for event in one(frames[0]) if len(frames) == 1 else several(frames):
                     add(event)
                     yield event
             for event in answer.ending():

@@ -106,11 +106,11 @@ class KimiClient(BaseClient):
     @staticmethod
     def _events(opened: OpenStream, answer: AnswerStream) -> Generator[Event]:
         """Yield the events of a stream: `AsyncKimiClient._events` without what `async` costs for each frame."""
-        feed, add = answer.feed, answer.add
+        one, several, add = answer.feed_one, answer.feed, answer.add
         try:
             yield BEGUN
             for frames in opened:
-                for event in feed(frames):
+                for event in one(frames[0]) if len(frames) == 1 else several(frames):
                     add(event)
                     yield event
             yield from answer.ending()

@@ -147,7 +147,7 @@ class Pipeline:
             host=profile.host.name,
             model=profile.model_id,
         )
-        error.is_retryable = False  # type: ignore[misc]
+        error.is_retryable = False
         return error
 
     def relented(self, plan: Plan, error: err.BadRequestError, *, stream: bool) -> tuple[Plan, WireRequest]:

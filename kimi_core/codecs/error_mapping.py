@@ -146,7 +146,7 @@ def _with_headers(made: err.APIError, headers: Mapping[str, str], profile: Profi
 
 def _with_retry(made: err.APIError, rule: ErrorRule | None) -> err.APIError:
     if rule and rule.retry is not None:
-        made.is_retryable = rule.retry  # type: ignore[misc]
+        made.is_retryable = rule.retry
     return made
 
 

@@ -64,7 +64,10 @@ class FrameReader:
             self._begun = True
         else:
             data = self._events(self._lines(read))
-        self._watch(read, data)
+        if not data:
+            self._watch(read)
+            return []
+        self._since, self._held = 0.0, 0
         for i, one in enumerate(data):
             if one.startswith(DONE):
                 self.ended = True
@@ -84,10 +87,8 @@ class FrameReader:
         if self._broken:
             raise self._broken
 
-    def _watch(self, read: bytes, data: list[bytes]) -> None:
-        if data:
-            self._since, self._held = 0.0, 0
-            return
+    def _watch(self, read: bytes) -> None:
+        """End the stream when too much, or nothing for too long, has come without a frame."""
         # From the first read without a frame on, since before it the reader of the stream may have taken its time.
         now = time.monotonic()
         self._since = self._since or now

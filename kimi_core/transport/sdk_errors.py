@@ -81,11 +81,11 @@ def _translate(error: Exception, profile: Profile, phase: Phase) -> err.APIError
         return _unreached(original, profile, phase)
     if isinstance(error, openai.APITimeoutError | SilenceError) or _is_http(error, "TimeoutException"):
         late = broken(err.APITimeoutError, _LATE[phase], profile)
-        late.is_retryable = profile.host.timeouts.retry  # type: ignore[misc]
+        late.is_retryable = profile.host.timeouts.retry
         return late
     if isinstance(error, DeadlineError):
         past = broken(err.APITimeoutError, _PAST[phase], profile)
-        past.is_retryable = profile.host.timeouts.retry  # type: ignore[misc]
+        past.is_retryable = profile.host.timeouts.retry
         return past
     if phase == "stream" and isinstance(error, ValueError):
         return broken(err.StreamError, f"sent a frame that is not JSON: {in_short(error)}", profile)

@@ -35,8 +35,6 @@ from kimi_core.transport.redirects import Redirects
 from kimi_core.transport.sdk_call import Call, Upload, arguments
 from kimi_core.transport.sdk_errors import Translation, broken
 
-"""What ends a stream."""
-
 if TYPE_CHECKING:
     from openai import AsyncStream, Stream
 
@@ -77,7 +75,8 @@ class Transport:
             if is_whole(stream.response):
                 _received(stream.response, call, profile, self.settings)
             opened = OpenStream(stream, call, self.settings, profile, self.driver)
-            opened.end_at(began, self.settings.attempt_deadline)
+            if self.settings.attempt_deadline is not None:
+                opened.end_at(began, self.settings.attempt_deadline)
             return opened
 
         return await retry.call(self.driver, self.settings.max_retries, attempt, profile.where)
@@ -177,7 +176,7 @@ class OpenStream:
                         self.rests_since = time.monotonic()
                         yield ready
                         self.rests_since = None
-                    if frames.ended or self._is_late():
+                    if frames.ended or (self._until is not None and self._is_late()):
                         break
             self._finish(frames)
 
@@ -222,11 +221,10 @@ class OpenStream:
         self._reads = [timed] if timed is reads else [timed, reads]
         return timed
 
-    def end_at(self, began: float, seconds: float | None) -> None:
+    def end_at(self, began: float, seconds: float) -> None:
         """Set a deadline, so many seconds after a moment of `time.monotonic()`; the earliest of several holds."""
-        if seconds is not None:
-            until = began + seconds
-            self._until = until if self._until is None else min(until, self._until)
+        until = began + seconds
+        self._until = until if self._until is None else min(until, self._until)
 
     def _is_late(self) -> bool:
         return self._until is not None and time.monotonic() >= self._until
@@ -315,7 +313,7 @@ def _unfinished(wire: WireRequest, profile: Profile) -> err.APIError:
         f"was still at work on {label} after {within:g} seconds. It goes on with it, and bills it",
         profile,
     )
-    late.is_retryable = False  # type: ignore[misc]
+    late.is_retryable = False
     return late
 
 
