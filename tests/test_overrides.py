@@ -74,7 +74,9 @@ def test_a_fact_of_a_wrong_type_is_an_error_when_a_model_is_made(
         framework.make(api_key="k", overrides=facts)
 
 
-@pytest.mark.parametrize("name", ["name", "address.base_url", "address.key_env"])
+@pytest.mark.parametrize(
+    "name", ["name", "address.base_url", "address.key_env", "address.key_required", "address.foreign_keys"]
+)
 def test_a_fact_by_which_the_host_is_found_is_an_error_and_not_dropped(framework: Driver, name: str) -> None:
     with pytest.raises(ConfigError, match=rf"'{name}'.*base_url=…"):
         framework.make(api_key="k", overrides={name: "https://llm.example.com/v1"})
