@@ -100,6 +100,7 @@ async def _read(request: Request, dialect: str) -> tuple[HttpCall, bool]:
         headers=dict(request.headers),
         data=b"" if oversized else bytes(data),
         id=uuid.uuid4().hex,
+        query=dict(request.query_params),
     )
     return call, oversized
 

@@ -62,6 +62,7 @@ class Dialect:
         stream_error: Makes the frame of an error inside a stream.
         most_answers: Most choices of one answer (`n`); with 1, a larger number changes nothing.
         tasks: Whether it takes arrays of tasks as well (Runware's own protocol).
+        batch_models: The models that take part in batches; empty where there are none.
     """
 
     name: str
@@ -89,3 +90,4 @@ class Dialect:
     stream_error: Callable[[Mapping[str, Any]], JsonObject] = _bare
     most_answers: int = 1
     tasks: bool = False
+    batch_models: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mimetypes
 from collections.abc import Callable
 
-from kimi_adapters.local_server import exchange, tokens
+from kimi_adapters.local_server import batch_endpoints, exchange, tokens
 from kimi_adapters.local_server.chat import chat
 from kimi_adapters.local_server.exchange import Answer, HttpCall
 from kimi_adapters.local_server.files import read_form
@@ -128,6 +128,10 @@ ENDPOINTS: tuple[tuple[str, str, Endpoint], ...] = (
     ("GET", "/v1/files/{id}", show_file),
     ("GET", "/v1/files/{id}/content", file_content),
     ("DELETE", "/v1/files/{id}", delete_file),
+    ("POST", "/v1/batches", batch_endpoints.create),
+    ("GET", "/v1/batches", batch_endpoints.listed),
+    ("GET", "/v1/batches/{id}", batch_endpoints.show),
+    ("POST", "/v1/batches/{id}/cancel", batch_endpoints.cancel),
     ("GET", "/v1/formulas/{uri:path}/tools", formula_tools),
     ("POST", "/v1/formulas/{uri:path}/fibers", formula_fibers),
     ("POST", "/v1/tools/search", search),

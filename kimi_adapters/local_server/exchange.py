@@ -24,6 +24,7 @@ class HttpCall:
     headers: Mapping[str, str]
     data: bytes
     id: str = ""
+    query: Mapping[str, str] = field(default_factory=dict)
 
     def json(self) -> dict[str, Any]:
         """Parse the body as a JSON object.

@@ -68,12 +68,19 @@ class FileStore:
             raise invalid(f"Invalid purpose: only {', '.join(map(repr, PURPOSES))} accepted")
         if not data:
             raise invalid("File size is zero, please confirm and re-upload")
+        if purpose == "batch" and not filename.endswith(".jsonl"):
+            # Moonshot's API reference, batch-create: "Must have .jsonl extension".
+            raise invalid("Invalid file: the input file of a batch must have the extension .jsonl")
         if len(data) > _LARGEST:
             raise invalid("File size is too large, the maximum is 100 MB")
         if len(self._files) >= _MOST:
             raise invalid("Too many uploaded files, please delete unused files and retry")
         if sum(len(file.data) for file in self._files.values()) + len(data) > _ROOM:
             raise invalid("The uploaded files are too large together, the maximum is 10 GB")
+        return self.keep(filename, purpose, data)
+
+    def keep(self, filename: str, purpose: str, data: bytes) -> StoredFile:
+        """Store a file without a look at it, as the host does with those that it makes itself."""
         stored = StoredFile(_new_id(), filename, purpose, data, int(time.time()))
         self._files[stored.id] = stored
         return stored

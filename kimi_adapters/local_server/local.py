@@ -11,6 +11,7 @@ from typing import Any, NoReturn, Self
 import uvicorn
 
 from kimi_adapters.local_server.app import create_app
+from kimi_adapters.local_server.batch_endpoints import step
 from kimi_adapters.local_server.gate import check_address
 from kimi_adapters.local_server.server import DialectName, KimiServer
 
@@ -131,6 +132,11 @@ class LocalKimi(KimiServer):
             self._server.stop()
             self._thread.join()
         self._server = self._thread = None
+
+    def step_batches(self, steps: int = 1) -> None:
+        """Bring every batch some steps further; `kimi.batches.by_itself = False` lets nothing else do that."""
+        for batch in self.batches.all() * steps:
+            step(self, batch)
 
     def __enter__(self) -> Self:
         return self.start()

@@ -69,4 +69,6 @@ MOONSHOT = Dialect(
     headers=_headers,
     cost_headers=lambda completion: {},
     retry_after=True,
+    # Moonshot's guide, use-batch-api: "Batch API supports both the kimi-k2.6 and kimi-k2.5 models".
+    batch_models=("kimi-k2.6", "kimi-k2.5"),
 )

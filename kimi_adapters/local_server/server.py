@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 from kimi_adapters.local_server.aimlapi import AIMLAPI
+from kimi_adapters.local_server.batches import BatchStore, LineScript
 from kimi_adapters.local_server.cache import PrefixCache
 from kimi_adapters.local_server.dialect import Dialect
 from kimi_adapters.local_server.exchange import Frame
@@ -48,6 +49,7 @@ class KimiServer:
         polls: How often a queued Runware task is still `processing` when it is polled.
         allowed_hosts: Names to which it answers beside those of this machine, such as that of a container.
         open_to_network: Whether it may listen on an address that other machines reach, and answers to any address.
+        batches: Its batches, and what is to happen to them.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class KimiServer:
         self.open_to_network = open_to_network
         self.work: dict[str, Work] = {}
         self.files = FileStore()
+        self.batches = BatchStore()
         self.cache = PrefixCache()
         self.script = Script()
         self.log = Log()
@@ -99,12 +102,13 @@ class KimiServer:
         return [entry for entry in self.requests if entry.status >= 400]
 
     def reset(self) -> None:
-        """Forget the log, the canned answers, the faults, the prefix cache, the files and the queued tasks."""
+        """Forget the log, canned answers, faults, the prefix cache, files, queued tasks and batches."""
         self.log.entries.clear()
         self.script.clear()
         self.cache.clear()
         self.files.clear()
         self.work.clear()
+        self.batches.clear()
 
     def enqueue(
         self,
@@ -180,6 +184,31 @@ class KimiServer:
         sentence = message if message is not None else FAULT_MESSAGES.get(type, type)
         faults = self.script.faults if path is None else self.script.elsewhere.setdefault(path, deque())
         faults.extend([Fault(Refusal(status, type, sentence), headers)] * n)
+
+    def script_line(
+        self,
+        custom_id: str,
+        *,
+        status: int | None = 200,
+        type: str = "server_error",
+        message: str | None = None,
+        json: Any = None,
+        lost: bool = False,
+    ) -> None:
+        """Prepare what comes of one line of a batch, the next time that a line of this `custom_id` is dealt with.
+
+        Args:
+            custom_id: The line's own.
+            status: The HTTP status of its response; None for an error of the batch in place of a response.
+            type: The host's name of the error.
+            message: Its sentence, when not the host's own for this type.
+            json: A whole body, sent as it is, in place of the error.
+            lost: Whether it is in neither file.
+        """
+        sentence = message if message is not None else FAULT_MESSAGES.get(type, type)
+        error = {"code": type, "message": sentence} if status is None else {"message": sentence, "type": type}
+        body = json if json is not None else error if status is None else {"error": error}
+        self.batches.scripts[custom_id] = LineScript(status, body, lost)
 
     def cut_stream_after(self, n_frames: int) -> None:
         """Drop the connection of the next stream after ``n_frames`` frames."""
