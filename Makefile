@@ -101,8 +101,8 @@ contracts: $(READY) ## who may import whom
 docs: $(READY) ## build the documentation into docs/site
 	$(BIN)/zensical build --config-file docs/zensical.toml --clean
 
-notebooks: $(READY) ## run every notebook on the local Kimi server
-	$(BIN)/python notebooks/run.py
+notebooks: $(READY) ## run every notebook on the local Kimi server (ARGS=--write keeps the outputs, ARGS=--live uses your keys)
+	$(BIN)/python notebooks/run.py $(ARGS)
 
 bench: $(READY) ## what a call costs beside the raw openai SDK
 	$(BIN)/python bench/bench.py
