@@ -82,7 +82,9 @@ async def fetch(url: str, what: What, rules: Rules, driver: Driver) -> str:
     key = (url, what, rules.anywhere, rules.limit)
     found = _fetched.get(key)
     if found is None:
-        data, mime = await retry.call(driver, rules.retries, lambda: _downloaded(url, rules, driver), shown(url))
+        data, mime = await retry.call(
+            driver, rules.retries, lambda: _downloaded(url, rules, driver), lambda: shown(url)
+        )
         found = await driver.compute(_packed, data, mime, what, url)
         _fetched.put(key, found)
     return found

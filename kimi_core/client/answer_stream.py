@@ -12,7 +12,6 @@ from kimi_core.client.warn_once import WarnOnce
 from kimi_core.codecs import WireRequest, codec
 from kimi_core.codecs.error_mapping import MALFORMED, not_an_answer
 from kimi_core.events import Event, Finished, ResponseBuilder, TextDelta
-from kimi_core.hosts.profile import Profile
 from kimi_core.request.plan import Plan
 from kimi_core.transport.redaction import Redactor
 
@@ -77,7 +76,7 @@ class AnswerStream:
             ToolNotCalledError: If a tool that had to be called was not.
         """
         plan, builder = self._plan, self._builder
-        for event in signed(self._last_events(), plan.profile):
+        for event in self._last_events():
             builder.add(event)
             if type(event) is Finished:
                 event.retries = self.retries
@@ -112,7 +111,8 @@ class AnswerStream:
                 model=plan.profile.model_id,
             )
         self._warn.all(empty_answers.oddities(plan, response))
-        empty_answers.demand_call(plan, response)
+        if empty_answers.lacks_call(plan, response):
+            raise empty_answers.not_called(plan, response)
         self._warn.all(empty_answers.left_empty(plan, response))
 
     def broken(self, error: err.APIError) -> err.APIError:
@@ -123,11 +123,3 @@ class AnswerStream:
         error.partial = builder.response()
         self._accounting.count(self._plan, error.partial, self._meter)
         return self._redactor.scrub(error)
-
-
-def signed(events: Iterable[Event], profile: Profile) -> Iterator[Event]:
-    """Yield the events, with who answered in the last one."""
-    for event in events:
-        if type(event) is Finished:
-            event.host = profile.host.name
-        yield event

@@ -42,34 +42,34 @@ def promoted(response: Response) -> Response:
 
 def oddities(plan: Plan, response: Response) -> Iterator[tuple[str, str]]:
     """Yield warnings about an answer: the key by which each is given once, and the text."""
-    where, model = plan.profile.where, plan.profile.model_id
+    profile = plan.profile  # its `where` is put together when there is something to say
     if failed := response.extra.get("errors"):
         messages = "; ".join(str(error.get("message")) for error in failed)
-        yield "partial", f"{where} answered in part: {messages} The errors are in the metadata."
+        yield "partial", f"{profile.where} answered in part: {messages} The errors are in the metadata."
     if plan.unwanted and response.reasoning and response.reasoning.text.strip():
         yield (
-            f"{model} thought",
-            f"{where} thought although thinking=False was asked for: the switch that was sent is not honoured there. "
-            "Give the right host (host=…), or correct overrides={'thinking.off': {…}}; `kimi-adapters probe` finds "
-            "the switch.",
+            f"{profile.model_id} thought",
+            f"{profile.where} thought although thinking=False was asked for: the switch that was sent is not honoured "
+            "there. Give the right host (host=…), or correct overrides={'thinking.off': {…}}; `kimi-adapters probe` "
+            "finds the switch.",
         )
     if any(one.extra.get(WITHHELD) for one in (response, *response.alternatives)):
         yield (
-            f"{model} withheld calls",
-            f"{where} wrote tool calls into its text although tool_choice='none' was asked for. They were taken "
-            "out, and are in the metadata as `withheld_calls`.",
+            f"{profile.model_id} withheld calls",
+            f"{profile.where} wrote tool calls into its text although tool_choice='none' was asked for. They were "
+            "taken out, and are in the metadata as `withheld_calls`.",
         )
     if response.extra.get(UNASKED):
         yield (
             "unasked",
-            f"{where} sent more than one answer although one was asked for. Only the first is "
+            f"{profile.where} sent more than one answer although one was asked for. Only the first is "
             "the answer. If it always sends several, give n=… to have them all.",
         )
     eaten = response.finish_reason == "length" and not (response.text or response.tool_calls or response.refusal)
     if eaten and plan.request.output is None:  # else the answer's parser raises
         yield (
             "length",
-            f"The answer of {where} is empty: the token limit was used up by thinking, which counts against "
+            f"The answer of {profile.where} is empty: the token limit was used up by thinking, which counts against "
             "max_tokens. Raise it (16000 or more), or switch thinking off.",
         )
 
@@ -110,17 +110,12 @@ def narrowed(plan: Plan) -> Request:
     return replace(plan.request, tools=tools, tool_choice=ToolChoice("auto"))
 
 
-def demand_call(plan: Plan, response: Response) -> None:
-    """Insist on the call of a tool that had to be called.
-
-    Raises:
-        ToolNotCalledError: If it was not called.
-    """
-    if lacks_call(plan, response):
-        names = listed(sorted(plan.must_call), " or ")
-        raise ToolNotCalledError(
-            f"{plan.profile.where} was to call {names} and did not; it cannot be forced to while it thinks. "
-            f"It answered: {response.text[:200]!r}",
-            text=response.text,
-            finish_reason=response.finish_reason,
-        )
+def not_called(plan: Plan, response: Response) -> ToolNotCalledError:
+    """Return the error for an answer that lacks a call (`lacks_call`)."""
+    names = listed(sorted(plan.must_call), " or ")
+    return ToolNotCalledError(
+        f"{plan.profile.where} was to call {names} and did not; it cannot be forced to while it thinks. "
+        f"It answered: {response.text[:200]!r}",
+        text=response.text,
+        finish_reason=response.finish_reason,
+    )

@@ -6,7 +6,7 @@ the way back; `again` and `final` judge what came.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from kimi_core import errors as err
 from kimi_core.client import empty_answers
 from kimi_core.client.accounting import Accounting
-from kimi_core.client.answer_stream import AnswerStream, signed
+from kimi_core.client.answer_stream import AnswerStream
 from kimi_core.client.warn_once import WarnOnce
 from kimi_core.codecs import WireRequest, codec
 from kimi_core.codecs.error_mapping import MALFORMED, not_an_answer
@@ -28,7 +28,7 @@ from kimi_core.request import endpoint_choice, history, policy
 from kimi_core.request.plan import Plan
 from kimi_core.settings import Settings
 from kimi_core.transport.redaction import Redactor
-from kimi_core.types import Part, Request, Response
+from kimi_core.types import Message, Part, Request, Response
 
 
 class Pipeline:
@@ -86,7 +86,8 @@ class Pipeline:
             UnsupportedError: If several answers are to be streamed, or the answer's shape cannot be had here.
             MessageError: If a message or schema cannot be expressed for this host.
         """
-        check_headers(request.options.extra_headers)
+        if request.options.extra_headers:
+            check_headers(request.options.extra_headers)
         profile = self.route(request)
         if stream and (request.options.n or 1) > 1:
             raise err.UnsupportedError(
@@ -105,21 +106,10 @@ class Pipeline:
 
     def _repaired(self, plan: Plan) -> Plan:
         """Return the plan with messages that the host takes. Others' parts are repaired, with a warning."""
-        profile, encoder = plan.profile, codec(plan.profile.host.codec)
-
-        def check(part: Part) -> None:
-            if left_out.is_foreign(part, profile.host.media.foreign_files):
-                raise err.MessageError("The file is another provider's.")
-            encoder.check(part, profile)
-
-        readable = left_out.readable(plan.request.messages, check)
-        if (first := left_out.first(readable)) is not None:
-            self.warn(
-                "left out",
-                f"{profile.where} cannot take what a tool returned or another model wrote; it is sent as text instead: "
-                f"{first.text[:300]}",
-            )
-        messages, repairs = history.repair(readable, profile, plan.thinks)
+        profile, messages = plan.profile, plan.request.messages
+        if any(type(message.content) is not str for message in messages):
+            messages = self._readable(messages, profile)
+        messages, repairs = history.repair(messages, profile, plan.thinks)
         if messages is plan.request.messages:
             return plan
         for key in repairs:
@@ -127,6 +117,24 @@ class Pipeline:
         if not messages:
             raise err.MessageError("There is nothing to send: every message is empty.")
         return replace(plan, request=replace(plan.request, messages=messages))
+
+    def _readable(self, messages: Sequence[Message], profile: Profile) -> Sequence[Message]:
+        """Return messages without parts that the host cannot take and no user wrote."""
+        encoder = codec(profile.host.codec)
+
+        def check(part: Part) -> None:
+            if left_out.is_foreign(part, profile.host.media.foreign_files):
+                raise err.MessageError("The file is another provider's.")
+            encoder.check(part, profile)
+
+        readable = left_out.readable(messages, check)
+        if (first := left_out.first(readable)) is not None:
+            self.warn(
+                "left out",
+                f"{profile.where} cannot take what a tool returned or another model wrote; it is sent as text instead: "
+                f"{first.text[:300]}",
+            )
+        return readable
 
     def _warn_of_retirement(self, profile: Profile) -> None:
         end = profile.host.models.retired[profile.model.id]
@@ -184,7 +192,7 @@ class Pipeline:
         profile, redactor = plan.profile, self._redactor.of_call(plan.request.options.extra_headers)
         try:
             events = codec(profile.host.codec).decode(body, wire, profile, headers)
-            response = reduce(signed(events, profile), redactor.event)
+            response = reduce(events, redactor.event)
         except err.APIError as error:
             error.partial = None
             raise redactor.scrub(error) from None
@@ -208,7 +216,8 @@ class Pipeline:
         Raises:
             ToolNotCalledError: If a tool that had to be called was not.
         """
-        empty_answers.demand_call(plan, response)
+        if empty_answers.lacks_call(plan, response):
+            raise empty_answers.not_called(plan, response)
         if empty_answers.empty_answer(plan) == "promote" and empty_answers.is_only_thought(response):
             return empty_answers.promoted(response)
         self.warn.all(empty_answers.left_empty(plan, response))

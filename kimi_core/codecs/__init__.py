@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kimi_core.events import Event, Finished
@@ -100,6 +101,7 @@ class Codec(Protocol):
         """Return a decoder for one stream."""
 
 
+@cache
 def codec(name: str) -> Codec:
     """Return the codec of that name."""
     if name == "runware":

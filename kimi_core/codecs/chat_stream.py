@@ -227,19 +227,21 @@ class ChatStreamDecoder:
             # vLLM finishes a named call with `stop`; a turn that calls tools is a tool turn.
             reason = "tool_calls"
         details = self._details.result() if self._details is not None else ()
-        logprobs = merging.logprobs(self._logprobs)
-        events.append(Finished(reason, self._finish, usage, cost, estimated, logprobs, self._extra, details))
+        logprobs = merging.logprobs(self._logprobs) if self._logprobs else None
+        end = Finished(reason, self._finish, usage, cost, estimated, logprobs, self._extra, details)
+        end.host = self._profile.host.name
+        events.append(end)
         return events
 
     def _halves(self) -> list[Event]:
         """Return replacements for halves of characters whose other half never came."""
         held: list[Event] = []
-        if lost := self._half_thought.rest():
-            held.append(ReasoningDelta(lost, self._key or DETAILS))
-        if lost := self._half.rest():
-            held.append(TextDelta(lost))
-        if lost := self._half_refusal.rest():
-            held.append(RefusalDelta(lost))
+        if self._half_thought.held:
+            held.append(ReasoningDelta(self._half_thought.rest(), self._key or DETAILS))
+        if self._half.held:
+            held.append(TextDelta(self._half.rest()))
+        if self._half_refusal.held:
+            held.append(RefusalDelta(self._half_refusal.rest()))
         return held
 
     def so_far(self) -> Finished | None:
@@ -304,10 +306,11 @@ class ChatStreamDecoder:
         cached = usage.cached_tokens or 0
         written = usage.cache_write_tokens or 0
         fresh = usage.input_tokens - cached - written
-        read = cached * price.cached + written * price.writes.get(self._ttl, price.input) + fresh * price.input
+        read = cached * price.cached + fresh * price.input
+        if written:
+            read += written * price.writes.get(self._ttl(), price.input)
         return (read + usage.output_tokens * price.output) / 1_000_000, True
 
-    @property
     def _ttl(self) -> str:
         """Return how long cached tokens are kept, which sets their price."""
         asked = dig(self._wire.body, "prompt_cache_options.ttl")

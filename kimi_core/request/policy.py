@@ -1,16 +1,16 @@
 """Decides what may be sent: thinking x tool choice x sampling x structured output.
 
 Pure: a request and a profile in, a plan out. What a model or host cannot do is left out and noted; the client
-warns or raises. No message is ever invented in the conversation. The steps and their order are at the end (`_STEPS`).
+warns or raises. No message is ever invented in the conversation. The steps and their order are in `plan`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from kimi_core.call_options import Thinking
+from kimi_core.call_options import AgentSwarm, Thinking
 from kimi_core.errors import ConfigError, MessageError, UnsupportedError
 from kimi_core.hosts.groups import ChoiceMode, Patch
 from kimi_core.hosts.profile import Profile
@@ -28,8 +28,24 @@ def plan(request: Request, profile: Profile) -> Plan:
         UnsupportedError: If the host lacks what cannot be left out, such as a method of structured output.
     """
     draft = _Draft(request, profile)
-    for step in _STEPS:
-        step(draft)
+    # Each step is gone through where the call has what it is about, in this order.
+    if request.output:
+        _output(draft, request.output)  # first: it may add a tool and force it
+    if draft.tools:
+        _tools(draft)  # checks all tools, with the one for the output
+        _builtin(draft)  # may switch thinking off, which decides the tool choices that are legal
+    if draft.choice:
+        _tool_choice(draft, draft.choice)  # may switch thinking off, and drop the tools that are not to be called
+    if draft.tools or draft.output:
+        _strict(draft)  # goes by the choice that is left: forced or not
+    if request.messages and request.messages[-1].partial:
+        _continued(draft)  # the last that may switch thinking off
+    _thinking(draft)  # writes the switch, which is final by now
+    _sampling(draft)  # the pinned values depend on whether the model thinks
+    if profile.host.sampling.refuses:
+        _refused(draft)  # after `_sampling`, which leaves of `n` what goes into this request
+    _optional(draft)
+    _messages(draft)  # after `_output`: a message that is to be continued excludes some methods
     return draft.plan()
 
 
@@ -82,9 +98,8 @@ class _Draft:
 # ------------------------------------------------------------------------------------------ structured output
 
 
-def _output(draft: _Draft) -> None:
-    output = draft.output
-    if output is None or output.method == "text":
+def _output(draft: _Draft, output: OutputFormat) -> None:
+    if output.method == "text":
         draft.output = None
         return
     method = output.method if output.method != "auto" else _best_method(draft, output)
@@ -171,9 +186,8 @@ def _builtin(draft: _Draft) -> None:
     draft.notes.append(Note(name, f"{why} overrides={{'tools.builtin_with_thinking': True}} declares that it works."))
 
 
-def _tool_choice(draft: _Draft) -> None:
-    choice = draft.choice
-    if choice is None or choice.mode in ("auto", "none"):
+def _tool_choice(draft: _Draft, choice: ToolChoice) -> None:
+    if choice.mode in ("auto", "none"):
         draft.choice = choice if draft.tools else None  # without tools both ask for what happens anyway
         return
     _check_choice(choice, [t.name for t in draft.tools])
@@ -235,10 +249,9 @@ def _unforce(draft: _Draft, choice: ToolChoice) -> None:
 
 def _continued(draft: _Draft) -> None:
     """Switch thinking off, or note it, where the continuation of a message would come as reasoning."""
-    messages = draft.request.messages
-    if not messages or not messages[-1].partial or draft.profile.host.partial.with_thinking or draft.thinks is False:
-        return
     thinking = draft.thinking
+    if draft.profile.host.partial.with_thinking or draft.thinks is False:
+        return
     if thinking.enabled is None and thinking.effort is None and draft.profile.thinks(False) is False:
         draft.set(thinking=replace(thinking, enabled=False))
         return
@@ -249,15 +262,15 @@ def _continued(draft: _Draft) -> None:
 def _thinking(draft: _Draft) -> None:
     if draft.thinking.effort == "none":
         draft.set(thinking=replace(draft.thinking, enabled=False, effort=None))
-    _switch(draft)
-    _keep(draft)
-    _effort(draft)
+    if draft.thinking.enabled is not None:
+        _switch(draft, draft.thinking.enabled)
+    if draft.thinking.keep is not None:
+        _keep(draft, draft.thinking.keep)
+    if draft.thinking.effort is not None:  # after `_switch`, which may set it
+        _effort(draft, draft.thinking.effort)
 
 
-def _switch(draft: _Draft) -> None:
-    enabled = draft.thinking.enabled
-    if enabled is None:
-        return
+def _switch(draft: _Draft, enabled: bool) -> None:
     host, model = draft.profile.host, draft.profile.model
     patch = host.thinking.on if enabled else host.thinking.off
     if not enabled and (patch is None or model.thinking == "always"):
@@ -273,10 +286,7 @@ def _switch(draft: _Draft) -> None:
         draft.patches.append(patch)
 
 
-def _keep(draft: _Draft) -> None:
-    keep = draft.thinking.keep
-    if keep is None:
-        return
+def _keep(draft: _Draft, keep: str) -> None:
     if draft.thinks is False:
         draft.note(f"thinking keep={quoted(keep)}", "nothing is kept in view while thinking is off; leave `keep` out.")
         return
@@ -287,10 +297,7 @@ def _keep(draft: _Draft) -> None:
         draft.patches.append(patch)
 
 
-def _effort(draft: _Draft) -> None:
-    effort = draft.thinking.effort
-    if effort is None:
-        return
+def _effort(draft: _Draft, effort: str) -> None:
     host, model, asked = draft.profile.host, draft.profile.model, f"reasoning_effort={quoted(effort)}"
     if host.thinking.effort_field is None or not model.efforts:
         draft.note(asked, "there are no effort levels; use thinking=True or False instead.")
@@ -323,8 +330,9 @@ _SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
 
 def _sampling(draft: _Draft) -> None:
     host = draft.profile.host
-    n = min(draft.options.n or 1, host.sampling.most_answers)  # the client asks for the others in requests of their own
-    draft.set(n=n if n > 1 else None)
+    if draft.options.n is not None:
+        n = min(draft.options.n or 1, host.sampling.most_answers)  # the client asks for the others in further requests
+        draft.set(n=n if n > 1 else None)
     if not host.sampling.pinned:
         return
     pinned = draft.profile.model.recommended.get("instant" if draft.thinks is False else "thinking", {})
@@ -356,8 +364,21 @@ def _is_default(name: str, value: object) -> bool:
     )
 
 
-def _stop(draft: _Draft) -> None:
-    stop, rules = draft.options.stop, draft.profile.host.sampling
+def _optional(draft: _Draft) -> None:
+    """Look after options that hardly any call has; they do not depend on each other."""
+    options = draft.options
+    if options.stop is not None:
+        _stop(draft, options.stop)
+    if options.host_options:
+        _host_options(draft)
+    if options.prompt_cache_options is not None:
+        _cache(draft, options.prompt_cache_options)
+    if options.agent is not None:
+        _agent(draft, options.agent)  # after `_thinking`, which would take its patch for one of its own
+
+
+def _stop(draft: _Draft, stop: Sequence[str]) -> None:
+    rules = draft.profile.host.sampling
     if not stop:
         draft.set(stop=None)
         return
@@ -372,15 +393,13 @@ def _stop(draft: _Draft) -> None:
 
 
 def _host_options(draft: _Draft) -> None:
-    if draft.options.host_options and not draft.profile.host.sampling.host_options:
+    if not draft.profile.host.sampling.host_options:
         draft.note("host_options", "it has no options of its own, or not at the endpoint of this call; leave them out.")
         draft.set(host_options=None)
 
 
-def _cache(draft: _Draft) -> None:
-    asked, ttls = draft.options.prompt_cache_options, draft.profile.host.usage.cache_ttls
-    if asked is None:
-        return
+def _cache(draft: _Draft, asked: Mapping[str, Any]) -> None:
+    ttls = draft.profile.host.usage.cache_ttls
     if not ttls:
         draft.note("prompt_cache_options", "it has no such option; leave it out.")
         draft.set(prompt_cache_options=None)
@@ -395,11 +414,9 @@ def _cache(draft: _Draft) -> None:
         )
 
 
-def _agent(draft: _Draft) -> None:
+def _agent(draft: _Draft, swarm: AgentSwarm) -> None:
     """Send the agent swarm where the spec has `yes` or `unconfirmed`; otherwise leave it out with a note."""
-    swarm, known = draft.options.agent, draft.profile.host.tools.agent_swarm
-    if swarm is None:
-        return
+    known = draft.profile.host.tools.agent_swarm
     draft.set(agent=None)
     if known == "no":
         draft.note("agent", "it has no agent swarm; leave it out, or give overrides={'tools.agent_swarm': 'yes'}.")
@@ -430,21 +447,3 @@ def _messages(draft: _Draft) -> None:
             raise UnsupportedError(f"{draft.profile.where} cannot continue a partial message.")
         if draft.output and draft.output.method == "json_object" and not host.partial.with_json:
             raise UnsupportedError(f"A partial message and json_object do not go together for {draft.profile.where}.")
-
-
-_STEPS: tuple[Callable[[_Draft], None], ...] = (
-    _output,  # first: it may add a tool and force it
-    _tools,  # checks all tools, with the one for the output
-    _builtin,  # may switch thinking off, which decides the tool choices that are legal
-    _tool_choice,  # may switch thinking off, and drop the tools that are not to be called
-    _strict,  # goes by the choice that is left: forced or not
-    _continued,  # the last that may switch thinking off
-    _thinking,  # writes the switch, which is final by now
-    _sampling,  # the pinned values depend on whether the model thinks
-    _refused,  # after `_sampling`, which leaves of `n` what goes into this request
-    _stop,  # this and the next two do not depend on others
-    _host_options,
-    _cache,
-    _agent,  # after `_thinking`, which would take this patch for one of its own (`effort_alone`)
-    _messages,  # after `_output`: a message that is to be continued excludes some methods
-)

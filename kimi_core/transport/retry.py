@@ -80,14 +80,16 @@ def _polling(poll: Poll, late: Callable[[], Exception]) -> dict[str, Any]:
     }
 
 
-async def call(driver: Driver, max_retries: int, attempt: Callable[[], Coroutine[Any, Any, T]], where: str) -> T:
+async def call(
+    driver: Driver, max_retries: int, attempt: Callable[[], Coroutine[Any, Any, T]], where: Callable[[], str]
+) -> T:
     """Repeat an attempt until it succeeds; raise the first final error, or the last when attempts are used up.
 
     Args:
         driver: Sleeps between two attempts.
         max_retries: How often an attempt may be repeated.
         attempt: Makes one.
-        where: Who is asked, for the log.
+        where: Tells who is asked, for the log of what failed.
     """
     known, most = attempts.current(), max_retries + 1
 
@@ -97,7 +99,7 @@ async def call(driver: Driver, max_retries: int, attempt: Callable[[], Coroutine
         return await attempt()
 
     async def again(state: RetryCallState) -> None:
-        await known.again(state, most, where)
+        await known.again(state, most, where())
 
     retrying = tenacity.AsyncRetrying(
         sleep=driver.sleep,

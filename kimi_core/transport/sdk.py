@@ -14,6 +14,7 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kimi_core._version import __version__
@@ -191,6 +192,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_all)
 
 
+@cache
 def library() -> Any:
     """Return the HTTP library that the SDK uses: httpx or httpx2."""
     import openai
@@ -219,6 +221,7 @@ def plain_client(*, sync: bool, proxies: bool) -> Any:
         return make(headers=_AGENT, follow_redirects=False, mounts=direct)
 
 
+@cache
 def stream_class(*, sync: bool) -> Any:
     """Return the SDK's class for a stream of plain JSON values."""
     import openai

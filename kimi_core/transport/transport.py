@@ -79,7 +79,7 @@ class Transport:
                 opened.end_at(began, self.settings.attempt_deadline)
             return opened
 
-        return await retry.call(self.driver, self.settings.max_retries, attempt, profile.where)
+        return await retry.call(self.driver, self.settings.max_retries, attempt, lambda: profile.where)
 
     async def get(self, path: str, profile: Profile) -> tuple[Any, Mapping[str, str]]:
         """Get a JSON body that is not an answer of the model; return it with the response's headers."""
@@ -89,7 +89,7 @@ class Transport:
         """Get a body that need not be JSON; return its bytes with the response's headers."""
         call = Call(method="get", path=path)
         response = await retry.call(
-            self.driver, self.settings.max_retries, lambda: self._once(call, profile), profile.where
+            self.driver, self.settings.max_retries, lambda: self._once(call, profile), lambda: profile.where
         )
         _refuse_cut(response, profile)
         return response.content, response.headers
@@ -106,7 +106,7 @@ class Transport:
         async def attempt() -> tuple[Any, Mapping[str, str]]:
             return _received(await self._once(call, profile), call, profile, self.settings)
 
-        return await retry.call(self.driver, self.settings.max_retries, attempt, profile.where)
+        return await retry.call(self.driver, self.settings.max_retries, attempt, lambda: profile.where)
 
     async def _once(self, call: Call, profile: Profile) -> Any:
         require_key(self.settings)

@@ -148,7 +148,8 @@ class RunwareStreamDecoder:
         if reason == "stop" and self._calls.seen:
             reason = "tool_calls"
         usage = _usage(self._usage, self._profile)
-        events.append(Finished(reason, self._finish, usage, self._cost, extra=self._extra))
+        host = self._profile.host.name
+        events.append(Finished(reason, self._finish, usage, self._cost, extra=self._extra, host=host))
         return events
 
     def so_far(self) -> Finished | None:
