@@ -6,8 +6,6 @@ import ast
 import importlib.util
 import inspect
 import re
-import shutil
-import subprocess
 import sys
 import traceback
 from pathlib import Path
@@ -150,19 +148,6 @@ def anchors(page: Path) -> set[str]:
     """What the headings of a page are linked by."""
     headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
     return {re.sub(r"\s+", "-", re.sub(r"[^\w\s-]", "", heading.lower()).strip()) for heading in headings}
-
-
-def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "docs", tmp_path / "docs", ignore=shutil.ignore_patterns("site", ".*"))
-    command = [Path(sys.executable).parent / "zensical", "build", "--strict", "--config-file", "docs/zensical.toml"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert (tmp_path / "docs" / "site" / "index.html").exists()
-
-
-def test_every_page_is_in_the_navigation() -> None:
-    listed = re.findall(r'"([a-z-]+\.md)"', (ROOT / "docs" / "zensical.toml").read_text("utf-8"))
-    assert sorted(listed) == sorted(page.name for page in PAGES if page != README)
 
 
 @each_page(TEXTS)
