@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from langchain_core.callbacks import (
@@ -30,7 +29,7 @@ from langchain_kimi._content import presentable
 from langchain_kimi._fields import KimiFields
 from langchain_kimi._messages_in import PROVIDER, to_messages
 from langchain_kimi._messages_out import combined, to_result, without_price
-from langchain_kimi._streaming import chunk_maker
+from langchain_kimi._streaming import achunks, chunks
 from langchain_kimi._tools import to_dicts, to_tools
 
 if TYPE_CHECKING:
@@ -199,32 +198,12 @@ class ChatKimi(KimiFields):
     def _stream(
         self, messages: list[BaseMessage], stop: Stop = None, run_manager: RunManager = None, **kwargs: Any
     ) -> Iterator[ChatGenerationChunk]:
-        with short_traceback:
-            client, request, message_format = _calls.prepare(
-                self, self._client, messages, stop, kwargs, stream=True, run_manager=run_manager
-            )
-            feed = chunk_maker(message_format).feed
-            with closing(client.stream(request, **_calls.hooks(self, run_manager))) as events:
-                for event in events:
-                    for chunk in feed(event):
-                        if run_manager:
-                            run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                        yield chunk
+        return chunks(self, messages, stop, run_manager, kwargs)
 
-    async def _astream(
+    def _astream(
         self, messages: list[BaseMessage], stop: Stop = None, run_manager: AsyncRunManager = None, **kwargs: Any
     ) -> AsyncIterator[ChatGenerationChunk]:
-        with short_traceback:
-            client, request, message_format = _calls.prepare(
-                self, self._aclient, messages, stop, kwargs, stream=True, run_manager=run_manager
-            )
-            feed = chunk_maker(message_format).feed
-            async with aclosing(await client.stream(request, **_calls.ahooks(self, run_manager))) as events:
-                async for event in events:
-                    for chunk in feed(event):
-                        if run_manager:
-                            await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                        yield chunk
+        return achunks(self, messages, stop, run_manager, kwargs)
 
     def _streaming_disabled(self, **kwargs: Any) -> bool:
         """Ask for several answers whole, whoever listens; an explicit stream of them raises."""

@@ -103,8 +103,13 @@ class ChatStreamDecoder:
         Raises:
             APIError: If the chunk is an error object, or not a chunk at all.
         """
+        events: list[Event] = []
         try:
-            events = self._feed(frame)
+            choices = frame.get("choices") if type(frame) is dict else None
+            if choices:
+                self._take(frame, choices, events)
+            else:
+                self._rare(frame)
             return events if self._originals is None else self._originals.of(events)
         except KimiError:
             raise
@@ -150,20 +155,19 @@ class ChatStreamDecoder:
         if text:
             merging.extend(events, [TextDelta(text) if key == "content" else ReasoningDelta(text, key)])
 
-    def _feed(self, frame: Any) -> list[Event]:
-        events: list[Event] = []
-        choices = frame.get("choices") if type(frame) is dict else None
-        if not choices:
-            self._rare(frame)
-            return events
+    def _take(self, frame: JsonObject, choices: Sequence[JsonObject], events: list[Event]) -> None:
+        """Add the events of a chunk of the answer: reasoning first, then text, then calls."""
         if not self._started:
             self._start(frame, choices[0], events)
         choice = choices[0]
         if len(choices) > 1 or choice.get("index") != self._index:
             choice = self._own(choices)
-        delta = choice.get("delta") or choice.get("message") or {}
-        self._reasoning(delta, events)
+        get = choice.get
+        delta = get("delta") or get("message") or {}
         text = delta.get("content")
+        alone = text and len(delta) == 1  # as in nearly all chunks: there is nothing else to look for
+        if not alone:
+            self._take_reasoning(delta, events)
         if text:
             text = text if type(text) is str else _joined(text, events)
             if self._half.held or (not text.isascii() and is_cut(text)):
@@ -172,16 +176,14 @@ class ChatStreamDecoder:
                 events.append(TextDelta(text))
             else:
                 self._markup.add_text(text, events)
-        if not text or len(delta) > 1:  # beside a text alone there is nothing to look for
-            self._beside_text(delta, events, whole=not choice.get("delta") and frame.get("object") != _CHUNK)
-        get = choice.get
+        if not alone:
+            self._take_calls(delta, events, whole=not get("delta") and frame.get("object") != _CHUNK)
         ends = get("finish_reason") or frame.get("usage") or get("usage") or get("logprobs")
         if ends or frame.get("error") or not self._price_keys.isdisjoint(frame):
             self._ending(frame, choice)
-        return events
 
-    def _reasoning(self, delta: JsonObject, events: list[Event]) -> None:
-        """Add the reasoning of a delta to the events: from the first key that holds text, or from an array."""
+    def _take_reasoning(self, delta: JsonObject, events: list[Event]) -> None:
+        """Add the reasoning of a delta: from the first key that holds text, or from an array."""
         for key in self._keys:
             text = delta.get(key)
             if text and type(text) is str:
@@ -198,7 +200,8 @@ class ChatStreamDecoder:
             if text and not self._key:
                 events.append(ReasoningDelta(self._half_thought.join(text), DETAILS))
 
-    def _beside_text(self, delta: JsonObject, events: list[Event], *, whole: bool) -> None:
+    def _take_calls(self, delta: JsonObject, events: list[Event], *, whole: bool) -> None:
+        """Add tool calls, or a refusal."""
         if calls := delta.get("tool_calls"):
             self._calls.feed(calls, events, whole=whole)
         if refusal := delta.get("refusal"):
