@@ -23,7 +23,7 @@ export UV_LINK_MODE ?= copy
 export UV_COMPILE_BYTECODE ?= 1
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test test-openai2 test-floor test-python fuzz features lint format types contracts docs notebooks bench compare lock clean
+.PHONY: help demo test test-openai2 test-floor test-python fuzz soak features lint format types contracts docs notebooks bench compare lock clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -79,6 +79,9 @@ test-python: pyproject.toml constraints.txt | $(UV) ## a selection of the tests 
 
 fuzz: $(READY) ## a million odd frames and 100,000 odd conversations (ARGS="--seed 2 --frames 1000")
 	PYTHONPATH=tests $(BIN)/python tests/fuzz.py $(ARGS)
+
+soak: $(READY) ## 200 agents for half an hour while one request in twenty fails: is anything left over? (ARGS="--minutes 2 --agents 50")
+	PYTHONPATH=tests nice $(BIN)/python tests/soak.py $(ARGS)
 
 features: $(READY) ## run LangChain's standard tests and write down what they say, for the documentation
 	RECORD_FEATURES=1 $(BIN)/pytest -n 0 tests/langchain_kimi/standard

@@ -14,7 +14,7 @@ from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools.types import BaseTool, ToolOutput
 
 from kimi_core import openai_shapes
-from kimi_core.errors import ConfigError, MessageError
+from kimi_core.errors import ConfigError, MessageError, ToolNotCalledError
 from kimi_core.media.left_out import stand_in
 from kimi_core.quoting import bounded, quoted
 from kimi_core.structured_output import dump, parse_partial, switch
@@ -107,14 +107,13 @@ def selections_of(response: ChatResponse, error_on_no_tool_call: bool) -> list[T
     """Return the calls of a response; of an unfinished one, as much of their arguments as can be read.
 
     Raises:
-        ValueError: If there are none, and that is an error.
+        ToolNotCalledError: If there are none, and that is an error.
     """
     found = _selections(response)
     if error_on_no_tool_call and not found:
-        raise ValueError(
-            "Expected at least one tool call, but the model made none. "
-            f"It answered: {(response.message.content or '')[:200]!r}"
-        )
+        text = response.message.content or ""
+        said = f"Expected at least one tool call, but the model made none. It answered: {text[:200]!r}"
+        raise ToolNotCalledError(said, text=text)
     return found
 
 

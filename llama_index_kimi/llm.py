@@ -318,7 +318,7 @@ class KimiLLM(KimiFields):
         """Return the calls of a response; of an unfinished one, as much of their arguments as can be read.
 
         Raises:
-            ValueError: If there are none, and that is an error.
+            ToolNotCalledError: If there are none, and that is an error.
         """
         return _tools.selections_of(response, error_on_no_tool_call)
 

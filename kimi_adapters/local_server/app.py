@@ -59,6 +59,8 @@ class _Pieces(Response):
         start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         await send(start)
         for at, piece in enumerate(self.answer.pieces):
+            if self.answer.stall and at == len(self.answer.pieces) // 2:
+                await asyncio.sleep(self.answer.stall)
             if at and self.chunk_delay:
                 await asyncio.sleep(self.chunk_delay)
             elif at % _TURN == 0:

@@ -13,6 +13,7 @@ from kimi_adapters.local_server.checks import check
 from kimi_adapters.local_server.completion import Completion
 from kimi_adapters.local_server.exchange import Answer, Frame, HttpCall
 from kimi_adapters.local_server.models import ModelSpec
+from kimi_adapters.local_server.random_faults import error_of
 from kimi_adapters.local_server.refusal import Refusal, invalid
 from kimi_adapters.local_server.reply import Reply, limited, with_ids
 from kimi_adapters.local_server.request import ChatRequest, JsonObject
@@ -21,16 +22,25 @@ from kimi_adapters.local_server.server import KimiServer
 
 
 def chat(kimi: KimiServer, call: HttpCall) -> Answer:
-    """Answer a chat request: by an armed fault, else a refusal, else a canned answer, else the rules."""
+    """Answer a chat request: by an armed or random fault, else a refusal, else a canned answer, else the rules."""
     kimi.dialect.admit(call, kimi.admits)
     body = call.json()
     if kimi.script.faults:
         return failed(kimi, call, kimi.script.faults)
+    kind = kimi.random_faults.next()
+    if error := error_of(kind):
+        return failed(kimi, call, deque([error]))
+    return kimi.random_faults.spoil(_answered(kimi, body, empty=kind == "empty"), kind)
+
+
+def _answered(kimi: KimiServer, body: JsonObject, *, empty: bool) -> Answer:
     canned = kimi.script.canned[0] if kimi.script.canned else None
     request = _unchecked(kimi, body) if canned and canned.unchecked else _checked(kimi, body)
     if canned is not None:
         kimi.script.canned.popleft()
         return _canned(kimi, request, canned)
+    if empty:
+        return _rendered(kimi, request, Reply())
     return _ruled(kimi, request)
 
 

@@ -52,6 +52,7 @@ class Answer:
         headers: Further headers.
         cut: Whether to drop the connection after the last piece instead of ending properly.
         streamed: Whether the pieces are separate chunks, possibly with a pause between them.
+        stall: Seconds of silence in the middle of the pieces.
         logged: What the log shows as the response.
         error: The message of an error answer.
     """
@@ -62,6 +63,7 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     cut: bool = False
     streamed: bool = False
+    stall: float = 0.0
     logged: Any = None
     error: str | None = None
 

@@ -18,6 +18,7 @@ from kimi_adapters.local_server.llama_cpp import LLAMA_CPP
 from kimi_adapters.local_server.log import Log, RecordedRequest
 from kimi_adapters.local_server.moonshot import MOONSHOT
 from kimi_adapters.local_server.openrouter import OPENROUTER
+from kimi_adapters.local_server.random_faults import RandomFaults
 from kimi_adapters.local_server.refusal import Refusal
 from kimi_adapters.local_server.reply import CallsAs, ReasoningAs, Reply
 from kimi_adapters.local_server.runware import RUNWARE
@@ -50,6 +51,7 @@ class KimiServer:
         allowed_hosts: Names to which it answers beside those of this machine, such as that of a container.
         open_to_network: Whether it may listen on an address that other machines reach, and answers to any address.
         batches: Its batches, and what is to happen to them.
+        random_faults: What goes wrong with a share of the chat completions (`fault_rate`; the same for a `fault_seed`).
     """
 
     def __init__(
@@ -68,6 +70,9 @@ class KimiServer:
         polls: int = 1,
         allowed_hosts: Collection[str] = (),
         open_to_network: bool = False,
+        fault_rate: float = 0.0,
+        fault_seed: int = 0,
+        stall: float = 30.0,
     ) -> None:
         if dialect not in DIALECTS:
             raise ValueError(f"dialect must be one of {', '.join(DIALECTS)}, not {dialect!r}")
@@ -87,6 +92,7 @@ class KimiServer:
         self.work: dict[str, Work] = {}
         self.files = FileStore()
         self.batches = BatchStore()
+        self.random_faults = RandomFaults(fault_rate, fault_seed, stall)
         self.cache = PrefixCache()
         self.script = Script()
         self.log = Log()

@@ -13,7 +13,7 @@ from llama_index.core.tools import FunctionTool
 from pydantic import BaseModel
 
 from kimi_adapters.local_server import LocalKimi
-from kimi_core import ConfigError, KimiWarning, MessageError
+from kimi_core import ConfigError, KimiWarning, MessageError, ToolNotCalledError
 from llama_index_kimi import KimiLLM
 
 
@@ -172,8 +172,9 @@ def test_a_tool_that_is_not_on_offer_cannot_be_named(llm: KimiLLM) -> None:
 def test_no_call_is_an_error_only_when_one_is_expected(llm: KimiLLM) -> None:
     response = ChatResponse(message=ChatMessage(role="assistant", content="Hello"))
     assert llm.get_tool_calls_from_response(response, error_on_no_tool_call=False) == []
-    with pytest.raises(ValueError, match=r"Expected at least one tool call.*Hello"):
+    with pytest.raises(ToolNotCalledError, match=r"Expected at least one tool call.*Hello") as error:
         llm.get_tool_calls_from_response(response)
+    assert error.value.text == "Hello"
 
 
 def called(arguments: Any, **facts: Any) -> ChatResponse:
