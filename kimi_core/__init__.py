@@ -18,6 +18,7 @@ from kimi_core.errors import (
     APITimeoutError,
     AuthenticationError,
     BadRequestError,
+    BatchError,
     BudgetExceededError,
     ConfigError,
     ConflictError,
@@ -62,6 +63,7 @@ from kimi_core.events import (
 )
 from kimi_core.hosts.groups import (
     Address,
+    BatchRules,
     Endpoints,
     ErrorMapping,
     ErrorRule,
@@ -121,6 +123,8 @@ __all__ = [
     "AsyncKimiClient",
     "AuthenticationError",
     "BadRequestError",
+    "BatchError",
+    "BatchRules",
     "Budget",
     "BudgetExceededError",
     "ConfigError",

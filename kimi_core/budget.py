@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -179,6 +179,33 @@ class Budget:
         if reached:
             raise self._error(profile, f"was not asked: the budget's {reached} are spent")
         return held
+
+    def reserve_batch(self, requests: Sequence[Request], profile: Profile) -> Reservation:
+        """Hold back what the requests of a batch may cost together, and count them as requests.
+
+        Raises:
+            BudgetExceededError: If that does not fit: what a host works through by itself cannot be stopped in time.
+        """
+        self.admit(profile)
+        most = sum((self._most(request, profile) for request in requests), Amount())
+        if _price(profile) is None:  # the host's own price is known when it has answered
+            most = Amount(most.tokens)
+        with self._lock:
+            held = self._reservations.held
+            steps = math.inf if self.steps is None else self.steps - self._steps
+            tokens = math.inf if self.tokens is None else self.tokens - self._tokens - held.tokens
+            usd = math.inf if self.usd is None else self.usd - self._usd - held.usd
+            fits = len(requests) <= steps and most.tokens <= tokens and most.usd <= usd
+            if fits:
+                self._steps += len(requests)
+                made = self._reservations.hold(most)
+        if not fits:
+            raise self._error(
+                profile,
+                f"was not asked: {len(requests):,} requests of a batch may cost up to {most.usd:.6g} USD and "
+                f"{most.tokens:,} tokens, for which the budget has no room. A smaller max_tokens makes them cost less",
+            )
+        return made
 
     def waited(self, profile: Profile, seconds: float) -> err.BudgetExceededError:
         """Return the error of a call that has waited for others in vain."""

@@ -15,6 +15,7 @@ The tree::
     │   ├── StreamError                     a stream ended before it was finished, or a frame made no sense
     │   ├── DecodeError                     the host answered something that is not its protocol
     │   ├── FormulaError                    a function of a formula tool was run and failed
+    │   ├── BatchError                      a batch has left a request without an answer
     │   ├── BudgetExceededError             the user's own limit: not asked, or stopped on the way; never retried
     │   └── APIStatusError                  an HTTP error status
     │       ├── BadRequestError             400, 422: the request is wrong
@@ -241,6 +242,19 @@ class FormulaError(APIError):
     """A function of a formula tool was run and failed. `reason` has the host's message, `body` its object."""
 
     reason: str = ""
+
+
+class BatchError(APIError):
+    """A batch has left a request without an answer: it expired, was cancelled or failed, or has no line for it.
+
+    Attributes:
+        batch_id: The batch.
+        batch_status: How it ended: `expired`, `cancelled`, `failed` or `completed`.
+    """
+
+    is_retryable = True
+    batch_id: str = ""
+    batch_status: str = ""
 
 
 class BudgetExceededError(APIError):

@@ -102,11 +102,21 @@ class Reservations:
         if active and not fits and freed is not None and not reading:
             self._waiting[freed] = None
             return None
-        number = next(_numbers)
-        held_back = self._held[number] = Reservation(number, amount, self._give_back)
+        held_back = self.hold(amount)
         if stream:
-            _READING.set((*reading, number))
+            _READING.set((*reading, held_back.number))
         return held_back
+
+    @property
+    def held(self) -> Amount:
+        """All that is held back."""
+        return sum((one.amount for one in self._held.values()), Amount())
+
+    def hold(self, amount: Amount) -> Reservation:
+        """Hold an amount back, whether it fits or not."""
+        number = next(_numbers)
+        made = self._held[number] = Reservation(number, amount, self._give_back)
+        return made
 
     def give_back(self, number: int) -> list[Callable[[], None]]:
         """Give an amount back; return whom to tell, outside of the lock."""

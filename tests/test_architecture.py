@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 
 import kimi_core
 from kimi_core.client.async_client import AsyncKimiClient
+from kimi_core.client.batches import AsyncBatches, Batches
 from kimi_core.client.client import KimiClient
 from kimi_core.endpoints.files import AsyncFiles, Files
 
@@ -103,7 +104,9 @@ def test_what_is_exported_is_what_is_public() -> None:
     assert all(getattr(kimi_core, name) is not None for name in kimi_core.__all__)
 
 
-@pytest.mark.parametrize(("sync", "other"), [(KimiClient, AsyncKimiClient), (Files, AsyncFiles)])
+@pytest.mark.parametrize(
+    ("sync", "other"), [(KimiClient, AsyncKimiClient), (Files, AsyncFiles), (Batches, AsyncBatches)]
+)
 def test_every_sync_method_has_its_async_twin(sync: type, other: type) -> None:
     def surface(cls: type) -> dict[str, list[str]]:
         methods = {n: m for n, m in inspect.getmembers(cls, inspect.isfunction) if not n.startswith("_")}

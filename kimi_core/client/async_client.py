@@ -29,6 +29,7 @@ from kimi_core.usage import bill_of, billed
 
 if TYPE_CHECKING:
     from kimi_core.attachments.attachments import Steps
+    from kimi_core.client.batches import AsyncBatches
     from kimi_core.client.tool_loop import ToolLoop
     from kimi_core.endpoints.balance import Balance
     from kimi_core.endpoints.files import AsyncFiles
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from kimi_core.transport.drivers import Driver
     from kimi_core.transport.transport import OpenStream, Transport
 else:
-    Balance = FormulaResult = SearchResult = AsyncFiles = Any  # annotations resolve without the imports
+    AsyncBatches = AsyncFiles = Balance = FormulaResult = SearchResult = Any  # annotations resolve without the imports
 
 T = TypeVar("T")
 
@@ -360,6 +361,13 @@ class AsyncKimiClient(BaseClient):
         from kimi_core.endpoints.files import AsyncFiles
 
         return AsyncFiles(self._transport, self.account)
+
+    @cached_property
+    def batches(self) -> AsyncBatches:
+        """See `KimiClient.batches`."""
+        from kimi_core.client.batches import AsyncBatches
+
+        return AsyncBatches(self, self._transport)
 
     async def search(
         self, query: str, *, limit: int = 5, include_content: bool = False, timeout_seconds: int | None = None

@@ -17,13 +17,14 @@ from kimi_core.transport.waiting import BEGUN, iterate, wait
 from kimi_core.types import JsonObject, Request, Response, Tool
 
 if TYPE_CHECKING:
+    from kimi_core.client.batches import Batches
     from kimi_core.endpoints.balance import Balance
     from kimi_core.endpoints.files import Files
     from kimi_core.endpoints.server_tools import FormulaResult, SearchResult
     from kimi_core.transport.drivers import Driver
     from kimi_core.transport.transport import OpenStream
 else:
-    Balance = FormulaResult = SearchResult = Files = Any  # annotations resolve without the imports
+    Balance = Batches = FormulaResult = SearchResult = Files = Any  # annotations resolve without the imports
 
 
 class _BlockingCalls(AsyncKimiClient):
@@ -140,6 +141,13 @@ class KimiClient(BaseClient):
         from kimi_core.endpoints.files import Files
 
         return Files(self._calls.files)
+
+    @cached_property
+    def batches(self) -> Batches:
+        """The batches of the account: `submit`, `get`, `list`, `cancel`, `results`; `run` does it all."""
+        from kimi_core.client.batches import Batches
+
+        return Batches(self._calls.batches)
 
     def search(
         self, query: str, *, limit: int = 5, include_content: bool = False, timeout_seconds: int | None = None

@@ -183,8 +183,10 @@ class Pipeline:
         redactor = self._redactor.of_call(plan.request.options.extra_headers)
         return AnswerStream(plan, wire, headers, redactor, self._accounting, self.warn)
 
-    def decode(self, plan: Plan, wire: WireRequest, body: Any, headers: Mapping[str, str]) -> Response:
-        """Read a whole answer, count it, and warn of what is odd about it.
+    def decode(
+        self, plan: Plan, wire: WireRequest, body: Any, headers: Mapping[str, str], *, known: bool = False
+    ) -> Response:
+        """Read a whole answer, count it unless it is `known`, and warn of what is odd about it.
 
         Raises:
             APIError: If the body is no answer.
@@ -198,7 +200,8 @@ class Pipeline:
             raise redactor.scrub(error) from None
         except MALFORMED:
             raise redactor.scrub(not_an_answer(body, profile)) from None
-        self._accounting.count(plan, response)
+        if not known:
+            self._accounting.count(plan, response)
         self.warn.all(empty_answers.oddities(plan, response))
         return response
 

@@ -73,7 +73,7 @@ class AsyncFiles:
         path = _for(purpose, self._profile)
         made = await self._transport.driver.compute(form, file, purpose, filename, self._profile)
         body, _ = await self._transport.upload(path, made, self._profile)
-        return _file(body, self._profile)
+        return file_in(body, self._profile)
 
     async def list(self) -> list[FileObject]:
         """See `Files.list`."""
@@ -83,7 +83,7 @@ class AsyncFiles:
     async def retrieve(self, id: str) -> FileObject:
         """See `Files.retrieve`."""
         body, _ = await self._transport.get(_path(self._profile, id), self._profile)
-        return _file(body, self._profile)
+        return file_in(body, self._profile)
 
     async def content(self, id: str) -> str:
         """See `Files.content`."""
@@ -202,7 +202,12 @@ def _for(purpose: str, profile: Profile) -> str:
 # ------------------------------------------------------------------------------------------------ what comes back
 
 
-def _file(body: Any, profile: Profile) -> FileObject:
+def file_in(body: Any, profile: Profile) -> FileObject:
+    """Return the file in a host's answer.
+
+    Raises:
+        DecodeError: If it is none.
+    """
     if not isinstance(body, Mapping) or not isinstance(body.get("id"), str):
         raise _nonsense(body, profile)
     return _object(body)
@@ -214,7 +219,7 @@ def _files(body: Any, profile: Profile) -> list[FileObject]:
         return []
     if not isinstance(listed, list):
         raise _nonsense(body, profile)
-    return [_file(one, profile) for one in listed]
+    return [file_in(one, profile) for one in listed]
 
 
 def _object(body: Mapping[str, Any]) -> FileObject:

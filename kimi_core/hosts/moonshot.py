@@ -11,6 +11,7 @@ from kimi_core.hosts.common import EMPTY_RESULT, K3_CHOICES, K3_EFFORTS, K26, SH
 from kimi_core.hosts.groups import (
     MOONSHOT_NAMES,
     Address,
+    BatchRules,
     Endpoints,
     ErrorMapping,
     ErrorRule,
@@ -166,6 +167,7 @@ _MOONSHOT = HostSpec(
         search="/tools/search",
         files="/files",
         balance="/users/me/balance",
+        batches="/batches",
     ),
     models=ModelIds(
         retired=_RETIRED,
@@ -228,6 +230,12 @@ _MOONSHOT = HostSpec(
         * 1024,  # 413 `Request exceeds the maximum size` above 100 MB; the text needs room as well
         file_purposes=("file-extract", "image", "video", "batch"),
         file_limit=100 * 1024 * 1024,
+    ),
+    batches=BatchRules(
+        # The guide of the batch API names these two; its page of prices, which is older, only kimi-k2.5.
+        models=("kimi-k2.6", "kimi-k2.5"),
+        hours=(12, 7 * 24),
+        price=0.6,  # "Batch API inference costs are 60% of the standard model price"
     ),
     usage=UsageRules(cost_paths=(), prices=_PRICES, cache_ttls=("5m", "1h")),
     errors=ErrorMapping(id_headers=("x-trace-id", "x-request-id"), rules=_MOONSHOT_ERRORS),

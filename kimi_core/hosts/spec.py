@@ -15,6 +15,7 @@ from pydantic_core import core_schema
 
 from kimi_core.hosts.groups import (
     Address,
+    BatchRules,
     Endpoints,
     ErrorMapping,
     MediaRules,
@@ -58,6 +59,7 @@ class HostSpec:
         tools: What it takes as tools.
         structured: The ways to a structured answer.
         media: What it reads beside text, and which files it keeps.
+        batches: What it takes as batches, where it has them.
         usage: Where it reports usage and cost, and its prices.
         errors: What its errors mean.
         per_model: What differs for one family here: facts of this spec by dotted names (`thinking.off`), and fields of
@@ -90,6 +92,7 @@ class HostSpec:
     tools: ToolRules = ToolRules()
     structured: OutputRules = OutputRules()
     media: MediaRules = MediaRules()
+    batches: BatchRules = BatchRules()
     usage: UsageRules = UsageRules()
     errors: ErrorMapping = ErrorMapping()
     # the pair, and where all this is from

@@ -274,10 +274,15 @@ def _count(budget: Budget, call: Call, profile: Profile) -> None:
 
 def _posted(wire: WireRequest, options: Options, *, stream: bool = False) -> Call:
     headers = merged({"Content-Type": "application/json"}, wire.headers, options.extra_headers or {})
-    return Call(method="post", path=wire.path, content=_bytes(wire.body), headers=hidden(headers), stream=stream)
+    return Call(method="post", path=wire.path, content=json_bytes(wire.body), headers=hidden(headers), stream=stream)
 
 
-def _bytes(body: Any) -> bytes:
+def json_bytes(body: Any) -> bytes:
+    """Write the body of a request.
+
+    Raises:
+        MessageError: If JSON has no form for it.
+    """
     try:
         return to_json(body)
     except (ValueError, RecursionError):  # pydantic's own is the first of them

@@ -399,7 +399,7 @@ def test_an_option_that_is_none_of_the_choices_is_refused(word: str) -> None:
 )
 def test_what_is_no_uploaded_picture_is_refused(kimi: LocalKimi, purpose: Any, data: bytes, words: str) -> None:
     made = KimiClient(host="moonshot", base_url=kimi.base_url, api_key=kimi.api_key)
-    file = made.files.upload(data, purpose=purpose)
+    file = made.files.upload(data, purpose=purpose, filename="a.jsonl" if purpose == "batch" else None)
     with pytest.raises(core.BadRequestError, match=words):
         made.complete(ask(ImagePart(file.url)))
 

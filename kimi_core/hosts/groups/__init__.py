@@ -1,6 +1,7 @@
 """The groups of facts that a host's spec is made of, one per subject. Each default fits a plain compatible server."""
 
 from kimi_core.hosts.groups.address import Address
+from kimi_core.hosts.groups.batches import BatchRules
 from kimi_core.hosts.groups.endpoints import Endpoints
 from kimi_core.hosts.groups.errors import ErrorMapping, ErrorRule
 from kimi_core.hosts.groups.media import MediaRules
@@ -20,6 +21,7 @@ __all__ = [
     "MOONSHOT_NAMES",
     "OPENAI_NAMES",
     "Address",
+    "BatchRules",
     "ChoiceMode",
     "Endpoints",
     "ErrorMapping",

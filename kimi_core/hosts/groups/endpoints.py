@@ -17,6 +17,7 @@ class Endpoints:
         search: Where the web is searched without a model.
         files: Where files are uploaded and kept.
         balance: Where the account's balance is asked for.
+        batches: Where batches are created and kept; their requests and answers are `files`.
     """
 
     chat: str = "/chat/completions"
@@ -26,3 +27,4 @@ class Endpoints:
     search: str | None = None
     files: str | None = None
     balance: str | None = None
+    batches: str | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +27,13 @@ class Price:
     writes: Mapping[str, float] = field(default_factory=dict)
     as_of: dt.date
     source: str = ""
+
+    def at(self, share: float) -> Price:
+        """Return a share of this price."""
+        writes = {lifetime: price * share for lifetime, price in self.writes.items()}
+        return replace(
+            self, cached=self.cached * share, input=self.input * share, output=self.output * share, writes=writes
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

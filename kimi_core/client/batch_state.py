@@ -1,0 +1,154 @@
+"""The small file by which a batch survives the death of the program that asked for it.
+
+It says which batches were created for which inputs, and nothing of what is in them: no message, no answer and no key.
+It is written before and after each step that cannot be taken twice, as a whole or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from kimi_core.errors import ConfigError
+from kimi_core.quoting import in_short, quoted
+
+_VERSION: Final = 1
+_NAMES: Final = {"host": "host", "address": "address", "model": "model", "inputs": "number of inputs"}
+"""What a file is about, and how that is called when it is another one; after these the inputs themselves."""
+
+
+@dataclass(slots=True)
+class Part:
+    """One batch of a job.
+
+    Attributes:
+        key: What it is found by among the batches of the account.
+        inputs: The places of its inputs.
+        file: The file of its requests; None until it is uploaded.
+        batch: Its id; None until it is known to be created.
+        reported: Whether a call has returned what came of it.
+        resumed: Whether it was begun by another call.
+    """
+
+    key: str
+    inputs: list[int]
+    file: str | None = None
+    batch: str | None = None
+    reported: bool = False
+    resumed: bool = field(default=False, compare=False)
+
+
+class BatchState:
+    """The batches of one job, in a file if it has one.
+
+    Attributes:
+        parts: Its batches, oldest first.
+        began: Unix time at which the job was begun.
+    """
+
+    def __init__(self, path: Path | None, about: Mapping[str, Any]) -> None:
+        """Go on with the job in a file, or begin one.
+
+        Args:
+            path: The file; None keeps nothing.
+            about: What the job is: host, address, model, number of inputs, and a fingerprint of these.
+
+        Raises:
+            ConfigError: If the file is of another job, or no such file.
+        """
+        self._path, self._about = path, dict(about)
+        self._job = uuid.uuid4().hex[:16]
+        self.began = int(time.time())
+        self.parts: list[Part] = []
+        if path is not None:
+            self._read(path)
+
+    def add(self, inputs: Iterable[int]) -> Part:
+        """Return a new part for some inputs. It is not written yet."""
+        made = Part(f"{self._job}-{len(self.parts)}", list(inputs))
+        self.parts.append(made)
+        return made
+
+    def save(self) -> None:
+        """Write the file, where there is one: another takes its place in one step.
+
+        Raises:
+            ConfigError: If it cannot be written.
+        """
+        if self._path is None:
+            return
+        parts = [
+            {
+                "key": part.key,
+                "inputs": _ranges(part.inputs),
+                "file": part.file,
+                "batch": part.batch,
+                "reported": part.reported,
+            }
+            for part in self.parts
+        ]
+        whole = {"version": _VERSION, **self._about, "job": self._job, "began": self.began, "batches": parts}
+        beside = self._path.with_name(f".{self._path.name}.{os.getpid()}.new")
+        try:
+            with beside.open("w", encoding="utf-8") as file:
+                json.dump(whole, file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(self._path)
+        except OSError as error:
+            beside.unlink(missing_ok=True)
+            raise ConfigError(f"state={in_short(self._path)} cannot be written: {in_short(error)}.") from None
+
+    def _read(self, path: Path) -> None:
+        try:
+            found = json.loads(path.read_bytes())
+            version, about = found["version"], {name: found[name] for name in self._about}
+            parts = [
+                Part(p["key"], _places(p["inputs"]), p["file"], p["batch"], p["reported"], resumed=True)
+                for p in found["batches"]
+            ]
+            job, began = str(found["job"]), int(found["began"])
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise ConfigError(f"state={in_short(path)} cannot be read: {in_short(error)}.") from None
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+            raise ConfigError(f"state={in_short(path)} is no file of a batch's state. Give another path.") from None
+        if version != _VERSION:
+            raise ConfigError(f"state={in_short(path)} is of another version of this package. Give another path.")
+        self._compare(path, about)
+        self._job, self.began, self.parts = job, began, parts
+
+    def _compare(self, path: Path, about: Mapping[str, Any]) -> None:
+        for name, called in _NAMES.items():
+            if about[name] != self._about[name]:
+                raise ConfigError(
+                    f"state={in_short(path)} is of another batch: its {called} is {quoted(about[name])}, not "
+                    f"{quoted(self._about[name])}. Give another path, or what it was begun with."
+                )
+        if about != self._about:
+            raise ConfigError(
+                f"state={in_short(path)} is of another batch: its inputs or options are not the same. Give another "
+                "path, or what it was begun with."
+            )
+
+
+def _ranges(places: Sequence[int]) -> list[list[int]]:
+    """Return places as pairs of first and last."""
+    found: list[list[int]] = []
+    for place in places:
+        if found and found[-1][1] == place - 1:
+            found[-1][1] = place
+        else:
+            found.append([place, place])
+    return found
+
+
+def _places(ranges: Iterable[Sequence[int]]) -> list[int]:
+    return [place for first, last in ranges for place in range(first, last + 1)]
