@@ -104,6 +104,7 @@ class ServerToolTurnEnded:
 class Finished:
     """Generation ended. Sent once, after every delta; it carries all that is known at the end.
 
+    `response` is the whole answer: who reads a stream to its end need not put it together.
     `host` is who answered at last, `fallbacks` who failed before, `retries` the attempts that
     failed (see `Response`).
     """
@@ -120,6 +121,7 @@ class Finished:
     host: str | None = field(default=None, compare=False)
     fallbacks: tuple[Mapping[str, str], ...] = ()
     retries: tuple[Mapping[str, Any], ...] = ()
+    response: Response = field(default_factory=Response, repr=False, compare=False)
 
 
 Event: TypeAlias = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, closing
-from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,14 +19,13 @@ from kimi_core.events import (
     Finished,
     ReasoningDelta,
     RefusalDelta,
-    ResponseBuilder,
     ServerToolCall,
     ServerToolResult,
     ServerToolTurnEnded,
     TextDelta,
     ToolCallDelta,
 )
-from kimi_core.types import JsonObject, Reasoning, ToolCall
+from kimi_core.types import JsonObject, Reasoning, Response, ToolCall
 from langchain_kimi import _calls, _server_tools
 from langchain_kimi._json_escapes import Escaper, HalfEscapes
 from langchain_kimi._messages_in import PROVIDER
@@ -167,7 +165,6 @@ class ChunkMaker:
     def __init__(self, message_format: MessageFormat) -> None:
         self._message_format = message_format
         self._template: ChunkTemplate = TEMPLATES[message_format.v1]
-        self._builder = ResponseBuilder()
         self._prefill = message_format.prefill
         self._key: str | None = None
         self._call: ToolCallDelta | None = None
@@ -190,8 +187,7 @@ class ChunkMaker:
         elif type(event) is ToolCallDelta:
             return self._tool_call(event)
         else:
-            self._builder.add(event)
-            return self._ending() if type(event) is Finished else []
+            return self._ending(event.response) if type(event) is Finished else []
         return [*self._flush(), chunk] if self._call else [chunk]
 
     def _unsent(self) -> list[ChatGenerationChunk]:
@@ -202,7 +198,6 @@ class ChunkMaker:
     def _tool_call(self, delta: ToolCallDelta) -> list[ChatGenerationChunk]:
         if delta.index and self._message_format.single_call:
             return []
-        self._builder.add(delta)
         ready = self._unsent()
         if self._call and self._call.index != delta.index:
             ready += self._flush()
@@ -253,14 +248,14 @@ class ChunkMaker:
         message = AIMessageChunk(content=content, tool_call_chunks=[part], response_metadata=metadata)
         return ChatGenerationChunk(message=message)
 
-    def _ending(self) -> list[ChatGenerationChunk]:
-        response, v1 = self._builder.response(), self._message_format.v1
+    def _ending(self, response: Response) -> list[ChatGenerationChunk]:
+        v1 = self._message_format.v1
         ready = self._flush() if self._call else []
         if self._prefill:
             ready += self._unsent()
         kwargs: JsonObject = {}
-        if response.tool_calls:
-            closings, kwargs = self._closings(response.tool_calls)
+        if calls := response.tool_calls[: 1 if self._message_format.single_call else None]:
+            closings, kwargs = self._closings(calls)
             ready += closings
         content: Any = [] if v1 else ""
         details = response.reasoning.details if response.reasoning else ()
@@ -268,8 +263,6 @@ class ChunkMaker:
             content = [{**reasoning_block("", details), "index": self._template.reasoning_index}]
         elif details:
             kwargs = {**to_kwargs(Reasoning("", details=details)), **kwargs}
-        if self._key is not None:  # the text went out with its chunks
-            response = replace(response, reasoning=Reasoning("", self._key))
         message = AIMessageChunk(
             content=content,
             additional_kwargs=kwargs,

@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import aclosing, closing, contextmanager, suppress
 from contextvars import ContextVar
+from dataclasses import replace
 from time import monotonic
 from types import FunctionType, SimpleNamespace
 from typing import Any, TypeVar
@@ -40,7 +41,6 @@ from kimi_core.events import (
     Finished,
     ReasoningDelta,
     RefusalDelta,
-    ResponseBuilder,
     ServerToolCall,
     ServerToolResult,
     ServerToolTurnEnded,
@@ -102,7 +102,6 @@ class StreamResponses:
 
     __slots__ = (
         "_blocks",
-        "_builder",
         "_calls",
         "_growth",
         "_raw",
@@ -121,7 +120,6 @@ class StreamResponses:
             single_call: Hand on the first tool call only.
             merge: Hand on tool arguments in growing pieces, and not each as it came.
         """
-        self._builder = ResponseBuilder()
         self._growth = GROWTH if merge else sys.maxsize
         self._single = single_call
         self._thought = ""
@@ -136,12 +134,10 @@ class StreamResponses:
     def add(self, event: Event) -> ChatResponse | None:
         """Take one event in, and return the response after it; None when there is nothing new to show."""
         if isinstance(event, TextDelta):
-            self._builder.add(event)
             self._text += event.text
             self._blocks = [*self._thinking, TextBlock(text=self._text)]
             return self._response(event.text)
         if isinstance(event, ReasoningDelta):
-            self._builder.add(event)
             self._thought += event.text
             known = {REASONING_KEY: event.key} if event.key else {}
             self._thinking = [ThinkingBlock(content=self._thought, num_tokens=None, additional_information=known)]
@@ -152,10 +148,10 @@ class StreamResponses:
     def _add_other(self, event: Event) -> ChatResponse | None:
         if isinstance(event, ToolCallDelta):
             return None if self._single and event.index > 0 else self._add_call(event)
-        self._builder.add(event)
         match event:
-            case Finished():
-                response = to_chat_response(self._builder.response())
+            case Finished(response=whole):
+                calls = whole.tool_calls[: 1 if self._single else None]
+                response = to_chat_response(replace(whole, tool_calls=calls))
                 response.delta = ""
                 return response
             case ServerToolCall() | ServerToolResult() | ServerToolTurnEnded():
@@ -170,7 +166,6 @@ class StreamResponses:
         return None
 
     def _add_call(self, delta: ToolCallDelta) -> ChatResponse | None:
-        self._builder.add(delta)
         if delta.index == len(self._calls):
             if self._calls:
                 self._calls[-1].close_arguments()

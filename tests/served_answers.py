@@ -24,6 +24,7 @@ from kimi_core import (
     ToolCallDelta,
     Usage,
 )
+from kimi_core.events import reduce
 
 texts = st.text(max_size=8)
 thoughts = st.none() | st.builds(
@@ -96,4 +97,5 @@ def events(answer: Response) -> list[Event]:
             if step is last
             else ServerToolTurnEnded(reasoning_details=details)
         )
+    told[-1].response = reduce(told)  # type: ignore[union-attr]
     return told

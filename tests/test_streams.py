@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kimi_adapters.local_server import LocalKimi
-from kimi_core import OverloadedError
+from kimi_core import KimiClient, Message, OverloadedError, Request, Tool
+from kimi_core.events import Finished, reduce
 
 # Reasoning, text with wide characters, two parallel calls interleaved, usage in the choice and at the end.
 USAGE = {
@@ -127,6 +128,24 @@ def test_a_stream_cut_by_every_byte_gives_the_same_message(driver: Driver, kimi:
     whole = ask(driver, kimi)
     kimi.enqueue(chunks=[RECORDED[i : i + 1] for i in range(len(RECORDED))])
     assert ask(driver, kimi) == whole
+
+
+LOOK = Tool("look", "Look a city up.", {"type": "object", "properties": {"city": {"type": "string"}}})
+SEARCH = Tool("$web_search", type="builtin_function")
+
+
+@pytest.mark.parametrize(
+    ("words", "tools"),
+    [({}, (LOOK,)), ({}, (LOOK, SEARCH)), ({"fallback_hosts": [{"host": "aimlapi", "api_key": "k"}]}, (LOOK,))],
+    ids=["alone", "with server tools", "with a fallback host"],
+)
+def test_the_last_event_has_the_whole_response(words: dict[str, Any], tools: tuple[Any, ...], kimi: LocalKimi) -> None:
+    kimi.enqueue(chunks=[RECORDED])
+    client = KimiClient(base_url=kimi.base_url, api_key=kimi.api_key, **words)
+    events = list(client.stream(Request(messages=[Message("user", "Look.")], model="kimi-k2.6", tools=tools)))
+    assert isinstance(events[-1], Finished)
+    assert events[-1].response == reduce(events)
+    assert events[-1].response.text == "Ich schaue nach – 少々お待ちください 👀."
 
 
 # ---------------------------------------------------------------------------------------- one network read

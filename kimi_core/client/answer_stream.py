@@ -75,30 +75,31 @@ class AnswerStream:
             StreamError: If the host ended the stream before the answer was finished.
             ToolNotCalledError: If a tool that had to be called was not.
         """
-        plan, builder = self._plan, self._builder
         for event in self._last_events():
-            builder.add(event)
+            self._builder.add(event)
             if type(event) is Finished:
-                event.retries = self.retries
-                if self._accounting.is_on:  # here, since nobody need wait for what comes after it
-                    self._accounting.count(plan, builder.response(), self._meter)
-                if empty_answers.empty_answer(plan) == "promote" and empty_answers.is_only_thought(builder.response()):
-                    yield self._promoted(event)
+                yield from self._finished(event)
             yield event
         self._judge()
+
+    def _finished(self, event: Finished) -> Iterator[Event]:
+        """Complete the last event; yield what comes before it, where the reasoning is to be the answer."""
+        response = self._builder.response()
+        event.retries = self.retries
+        if self._accounting.is_on:  # here, since nobody need wait for what comes after it
+            self._accounting.count(self._plan, response, self._meter)
+        if empty_answers.empty_answer(self._plan) == "promote" and empty_answers.is_only_thought(response):
+            event.extra = empty_answers.promoted(response).extra
+            delta = TextDelta(response.reasoning.text if response.reasoning else "")
+            self._builder.add(delta)
+            yield delta
+        event.response = self._builder.response()
 
     def _last_events(self) -> Iterable[Event]:
         try:
             return self._decoder.end()
         except MALFORMED:
             raise not_an_answer("the end of its stream", self._plan.profile) from None
-
-    def _promoted(self, finished: Finished) -> Event:
-        response = self._builder.response()
-        delta = TextDelta(response.reasoning.text if response.reasoning else "")
-        finished.extra = empty_answers.promoted(response).extra
-        self._builder.add(delta)
-        return delta
 
     def _judge(self) -> None:
         plan, response = self._plan, self._builder.response()

@@ -94,6 +94,8 @@ class FallbackRun:
                 end = summed_ends(self._spent, event)
                 event = replace(end, fallbacks=tuple(self._failed), extra=extra, logprobs=logprobs)
         self._builder.add(event)
+        if type(event) is Finished:
+            event.response = self._builder.response()
         return event
 
     def whole(self, response: Response) -> Response:

@@ -163,6 +163,7 @@ class ToolLoop:
         total = self._spent or Finished(None, None)
         if not self.due or len(self._places) > len(self._served):
             self._seen(total)
+            total.response = self.response
             return total
         ended = ServerToolTurnEnded(total.usage, total.cost_usd, total.cost_is_estimate, total.reasoning_details)
         self._seen(ended)

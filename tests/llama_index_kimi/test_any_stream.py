@@ -44,7 +44,9 @@ def streams(draw: Any) -> list[Event]:
     while any(rest):
         turn = draw(st.sampled_from([deltas for deltas in rest if deltas]))
         events.append(turn.pop(0))
-    return [*events, Finished("tool_calls" if called else "stop", "stop", draw(usages))]
+    end = Finished("tool_calls" if called else "stop", "stop", draw(usages))
+    end.response = reduce([*events, end])
+    return [*events, end]
 
 
 def responses(events: list[Event], **words: Any) -> Iterator[ChatResponse]:
