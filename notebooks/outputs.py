@@ -23,7 +23,8 @@ _OWN = {
     "a port": re.compile(rf"\b(?:127\.0\.0\.1|localhost):(?!{PORT}\b)\d+"),
 }
 _PASSING = re.compile(r" · [\d.]+ s(?: \(first after [\d.]+ s\))?")
-_NUMBER = re.compile(r"\d+")
+_NUMBER = re.compile(r"\b[0-9a-f]{8}(?:(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})?\b|\d+")
+"""Random names among them: LangSmith gives each experiment one."""
 
 
 def normalise(notebook: nbformat.NotebookNode) -> None:
