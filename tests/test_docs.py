@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import inspect
 import re
+import shutil
 import sys
 import traceback
 from pathlib import Path
@@ -40,18 +41,24 @@ def each_page(pages: list[Path]) -> Any:
 
 @pytest.fixture
 def reader(kimi: LocalKimi, aimlapi: LocalKimi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody with keys in the environment and a picture in the folder, whose hosts are local servers."""
+    """Somebody with keys in the environment, a picture and a video in the folder, whose hosts are local servers."""
     for name, server in (("MOONSHOT", kimi), ("AIMLAPI", aimlapi)):
         monkeypatch.setenv(f"{name}_API_KEY", server.api_key)
         monkeypatch.setenv(f"{name}_BASE_URL", server.base_url)
     Image.new("RGB", (480, 240), (20, 60, 200)).save(tmp_path / "chart.png")
+    shutil.copy(ROOT / "notebooks" / "data" / "pouring.mp4", tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # blocks take its place
 
 
 @each_page(PAGES)
 @pytest.mark.usefixtures("reader")
-def test_the_code_of_a_page_runs_and_prints_what_it_says(page: Path, eval_example: EvalExample) -> None:
+@pytest.mark.filterwarnings(
+    "ignore:The `json` method is deprecated"
+)  # OpenInference writes down a model's metadata by it
+def test_the_code_of_a_page_runs_and_prints_what_it_says(
+    page: Path, eval_example: EvalExample, kimi: LocalKimi
+) -> None:
     eval_example.set_config(line_length=110)
     names: dict[str, Any] = {}
     for block in find_examples(page):
@@ -62,6 +69,21 @@ def test_the_code_of_a_page_runs_and_prints_what_it_says(page: Path, eval_exampl
             problem = where_and_what(error, block)
         # Not raised from the error: Python 3.11 cannot format the trace that is made up for a block.
         assert not problem, problem
+    for test in shown_tests(names):
+        kimi.reset()
+        test(kimi)
+
+
+def shown_tests(names: dict[str, Any]) -> list[Any]:
+    """The tests that a page shows, those that take nothing but a local server."""
+    made = [value for name, value in names.items() if name.startswith("test_")]
+    return [test for test in made if len(inspect.signature(test).parameters) == 1]
+
+
+def test_the_tests_of_a_page_are_found() -> None:
+    names: dict[str, Any] = {}
+    exec("def test_one(kimi): ...\ndef test_two(driver, kimi): ...\ndef other(kimi): ...", names)
+    assert shown_tests(names) == [names["test_one"]]
 
 
 def where_and_what(error: Exception, block: CodeExample) -> str:
