@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from docs import features
+from docs import faults, features
 from kimi_adapters.probe import QUESTIONS
 from kimi_core import HOSTS, MODELS, KimiClient, Message, Options, Profile, Request, errors, options, resolve
 from kimi_core.call_options import CallOptions
@@ -386,6 +386,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "error-tree": error_tree,
     "error-bases": error_bases,
     "probe": probe,
+    **faults.tables(table),
     **features.tables(table),
 }
 

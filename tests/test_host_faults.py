@@ -254,3 +254,23 @@ def test_headers_of_any_bytes_are_read(driver: Driver, kimi: LocalKimi, status: 
     else:
         assert isinstance(came, APIError)
         assert came.response.status_code == (404 if status == 307 else status)  # the redirect is followed
+
+
+def test_a_cookie_that_no_request_can_carry_is_not_kept(driver: Driver, kimi: LocalKimi) -> None:
+    model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key, max_retries=0)
+    kimi.enqueue(text="One.", headers={"set-cookie": "odd=\xff; Path=/"})
+    kimi.enqueue(text="Two.", headers={"set-cookie": "sound=1; Path=/"})
+    kimi.enqueue(text="Three.")
+    assert [driver.ask(model, "Hello").text for _ in range(3)] == ["One.", "Two.", "Three."]
+    if not driver.mode.startswith("a"):  # other calls of `asyncio.run` have other clients
+        assert kimi.requests[-1].headers["cookie"] == "sound=1"
+
+
+@pytest.mark.parametrize("said", [{"message": "no"}, {"detail": "no"}])
+def test_a_message_in_place_of_an_answer_is_an_error_and_no_end_of_a_stream(
+    driver: Driver, kimi: LocalKimi, said: dict[str, str]
+) -> None:
+    kimi.enqueue(json=said, unchecked=True)
+    came = ask(driver, kimi)
+    assert type(came).__name__ == "APIError"
+    assert "HTTP 200 with an error: no" in str(came)

@@ -9,7 +9,7 @@ from kimi_core.characters import Halves, is_cut
 from kimi_core.codecs import merging
 from kimi_core.codecs.amounts import amount, count, part
 from kimi_core.codecs.call_sections import WITHHELD, RecoveredCalls, SectionReader, WithheldCalls
-from kimi_core.codecs.error_mapping import MALFORMED, error_in_frame, not_an_answer
+from kimi_core.codecs.error_mapping import MALFORMED, complains, error_in_frame, not_an_answer
 from kimi_core.codecs.inline_markup import MarkupReader
 from kimi_core.codecs.json_paths import dig, first
 from kimi_core.codecs.original_names import OriginalNames
@@ -285,7 +285,7 @@ class ChatStreamDecoder:
         """Take usage, cost and the host's own fields from a frame; raise its error."""
         if type(frame) is not dict:
             return  # `null` keeps a connection alive
-        if frame.get("error") or frame.get("errors") or ("choices" not in frame and _complains(frame)):
+        if frame.get("error") or frame.get("errors") or ("choices" not in frame and complains(frame)):
             raise error_in_frame(frame, self._profile)
         host = self._profile.host
         # Moonshot sends the same usage in the last choice and in a chunk of its own: last wins, never added.
@@ -333,11 +333,6 @@ def _markup(profile: Profile, wire: WireRequest, sections: SectionReader | None)
     if where == "opened" and wire.thinks is False:
         where = "leading"  # the template closes the thought in the prompt already
     return None if sections is None and where == "no" else MarkupReader(where, sections)
-
-
-def _complains(frame: JsonObject) -> bool:
-    """Return whether a frame without choices is an error; keep-alive frames and lone usage are not."""
-    return "usage" not in frame and ("message" in frame or "detail" in frame)
 
 
 def _joined(parts: Any, events: list[Event]) -> str:

@@ -155,6 +155,11 @@ def error_in_frame(frame: Any, profile: Profile) -> err.APIError:
     return _error_inside(frame, profile, err.StreamError, "an error inside the stream")
 
 
+def complains(frame: Mapping[str, Any]) -> bool:
+    """Return whether a frame or body without choices is an error; keep-alive frames and lone usage are not."""
+    return "usage" not in frame and ("message" in frame or "detail" in frame)
+
+
 def error_in_body(body: Any, headers: Mapping[str, str], profile: Profile) -> err.APIError:
     """Return the error for an error object that came with HTTP 200 in place of an answer."""
     made = _error_inside(body, profile, err.APIError, "HTTP 200 with an error")

@@ -218,6 +218,8 @@ def _grows(call: OpenCall, delta: Any, events: list[Event], *, alone: bool) -> b
 
     This runs for every token of a call.
     """
+    if type(delta) is not dict:
+        return False
     function, index = delta.get("function"), delta.get("index")
     if type(function) is not dict or not (index == call.label or (index is None and alone)):
         return False

@@ -31,7 +31,7 @@ class FrameReader:
         ended: Whether there will be no more: the host ended it, or sent what is no frame (`close` raises that).
     """
 
-    __slots__ = ("_after_cr", "_begun", "_broken", "_data", "_held", "_line", "_silence", "_since", "ended")
+    __slots__ = ("_after_cr", "_begun", "_body", "_broken", "_data", "_held", "_line", "_silence", "_since", "ended")
 
     def __init__(self, silence: float | None = None) -> None:
         """Begin a stream.
@@ -49,6 +49,8 @@ class FrameReader:
         """The data of an event that has not ended, line by line."""
         self._after_cr = False
         self._begun = False
+        self._body = b""
+        """The first line, where it is of no event but may be a whole body."""
         self._broken: Exception | None = None
         self.ended = False
 
@@ -67,7 +69,7 @@ class FrameReader:
         if not data:
             self._watch(read)
             return []
-        self._since, self._held = 0.0, 0
+        self._since, self._held, self._body = 0.0, 0, b""
         for i, one in enumerate(data):
             if one.startswith(DONE):
                 self.ended = True
@@ -78,6 +80,18 @@ class FrameReader:
         except ValueError:
             frames = []
         return frames if len(frames) == len(data) else self._parsed(data)
+
+    def rest(self) -> list[Any]:
+        """Return what a stream that has come to its end leaves: a last event without a blank line behind it.
+
+        A whole body in place of events, under another type than JSON's, is one as well.
+        """
+        line = b"".join(self._line)
+        text = self._body or b"\n".join(self._data) or line.removeprefix(b"data:")
+        with contextlib.suppress(ValueError):
+            value = None if self.ended else parsed_json(text)
+            return [value] if isinstance(value, dict) else []
+        return []
 
     def close(self) -> None:
         """Raise what ended the stream before its end.
@@ -124,6 +138,7 @@ class FrameReader:
         for line in lines:
             if not self._begun:
                 line, self._begun = line.removeprefix(_BOM), True
+                self._body = line if line.startswith(b"{") else b""
             if not line:
                 if data := b"\n".join(self._data):
                     found.append(data)
@@ -139,9 +154,9 @@ class FrameReader:
         frames: list[Any] = []
         try:
             for one in data:
-                frames.append(parsed_json(one))  # noqa: PERF401 - those before a broken one are kept
+                frames.append(parsed_json(one))
         except ValueError as error:
-            self._broken, self.ended = error, True
+            self._broken, self.ended = (None if one.strip().startswith(DONE) else error), True  # in blanks, too
         return frames
 
 

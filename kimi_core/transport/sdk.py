@@ -22,6 +22,7 @@ from kimi_core.errors import ConfigError
 from kimi_core.quoting import in_short, quoted
 from kimi_core.settings import Settings
 from kimi_core.transport.bounded import AsyncBoundedClient, BoundedClient
+from kimi_core.transport.cookies import keep_sendable
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, OpenAI
@@ -143,6 +144,7 @@ def _make(cls: Any, settings: Settings, http_client: Any) -> Any:
     # The SDK reads OPENAI_ORG_ID, OPENAI_PROJECT_ID and OPENAI_CUSTOM_HEADERS: they are not this host's business.
     made.organization = made.project = None
     made._custom_headers = dict(_AGENT)
+    keep_sendable(made._client.cookies.jar)
     made._client = (BoundedClient if cls is openai.OpenAI else AsyncBoundedClient)(made._client)
     return made
 

@@ -20,7 +20,7 @@ from kimi_core import errors as err
 from kimi_core.asyncgens import begin
 from kimi_core.call_options import Options
 from kimi_core.codecs import WireRequest
-from kimi_core.codecs.error_mapping import error_in_body
+from kimi_core.codecs.error_mapping import complains, error_in_body
 from kimi_core.headers import hidden, merged
 from kimi_core.hosts.profile import Profile
 from kimi_core.quoting import in_short
@@ -179,6 +179,8 @@ class OpenStream:
                     if frames.ended or (self._until is not None and self._is_late()):
                         break
             self._finish(frames)
+            if rest := frames.rest():
+                yield rest
 
     def __aiter__(self) -> Self:
         return self
@@ -205,12 +207,14 @@ class OpenStream:
             try:
                 read = await (anext(self._reads[0]) if self._reads else begin(self._begun(response)))
             except StopAsyncIteration:
-                break
-            ready = self._frames.feed(read)
-            self._ended = self._frames.ended
+                self._ended = True
+                self._finish(self._frames)
+                ready = self._frames.rest()
+            else:
+                ready = self._frames.feed(read)
+                self._ended = self._frames.ended
             if ready:
                 return ready
-        self._ended = True
         self._finish(self._frames)
         raise StopAsyncIteration
 
@@ -307,7 +311,8 @@ def _received(response: Any, call: Call, profile: Profile, settings: Settings) -
 
 def _failed(body: Mapping[str, Any]) -> bool:
     """Return whether a body holds only errors. Runware sends errors beside results."""
-    return bool(body.get("error") or body.get("errors")) and not (body.get("choices") or body.get("data"))
+    errors = body.get("error") or body.get("errors") or ("choices" not in body and complains(body))
+    return bool(errors) and not (body.get("choices") or body.get("data"))
 
 
 def _unfinished(wire: WireRequest, profile: Profile) -> err.APIError:

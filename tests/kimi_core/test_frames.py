@@ -68,6 +68,32 @@ def test_an_event_that_does_not_end_is_none() -> None:
     assert read([b"data: 1\n\ndata: 2\n"]) == ["1"]
 
 
+@pytest.mark.parametrize(
+    "last", [b'data: {"a": 1}\n', b'data: {"a": 1}', b'data: {\ndata: "a": 1}\n', b'{"a": 1}', b'{"a": 1}\n']
+)
+def test_what_a_stream_leaves_at_its_end_is_its_last_event_or_the_body_in_its_place(last: bytes) -> None:
+    for reads in ([last], cut(last, range(len(last)))):
+        reader = FrameReader()
+        assert [frame for read in reads for frame in reader.feed(read)] == []
+        assert reader.rest() == [{"a": 1}]
+
+
+@pytest.mark.parametrize(
+    "last", [b"", b'data: {"a"', b"data: 7\n", b": ping\n", b'data: [DONE]\n\ndata: {"a": 1}', b"text"]
+)
+def test_what_is_no_whole_frame_is_not_left_at_the_end_of_a_stream(last: bytes) -> None:
+    reader = FrameReader()
+    assert reader.feed(b'data: {"a": 0}\n\n' + last) == [{"a": 0}]
+    assert reader.rest() == []
+
+
+def test_done_in_blanks_is_the_end() -> None:
+    reader = FrameReader()
+    assert reader.feed(b"data: 1\n\ndata:  [DONE] \n\ndata: 2\n\n") == [1]
+    assert reader.ended
+    reader.close()
+
+
 def test_frames_of_one_read_come_together_up_to_the_end() -> None:
     reader = FrameReader()
     assert reader.feed(b"data: 1\n\ndata: [2]\n\ndata: [DONE]\n\ndata: 3\n\n") == [1, [2]]
