@@ -161,8 +161,14 @@ class ServerToolTurn:
     open: bool = False
 
 
+class _Writable:
+    """Keeps how a message was last written for a host (see `codecs.written`). No field: it is no part of a message."""
+
+    __slots__ = ("_written",)
+
+
 @dataclass(frozen=True, slots=True)
-class Message:
+class Message(_Writable):
     """One message of a conversation.
 
     Attributes:

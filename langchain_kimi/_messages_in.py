@@ -17,6 +17,7 @@ from kimi_core.tool_arguments import parse_arguments
 from kimi_core.types import JsonObject, Message, Reasoning, Role, ToolCall
 from langchain_kimi._content import to_content, to_result, to_speech
 from langchain_kimi._json_escapes import Escaper
+from langchain_kimi._remembered import MESSAGES
 from langchain_kimi._server_tools import split_turns
 
 PROVIDER = "moonshot"
@@ -46,11 +47,15 @@ def to_messages(messages: Iterable[BaseMessage], left_out: dict[str, None] | Non
     left_out = {} if left_out is None else left_out
     converted: list[Message] = []
     for message in messages:
+        if (known := MESSAGES.recall(message)) is not None:
+            converted.append(known)
+            continue
         made = _CONVERTERS.get(message.type, _refuse)(message, left_out)
-        if type(made) is list:
+        if isinstance(made, list):
             converted.extend(made)
         else:
-            converted.append(made)  # type: ignore[arg-type]
+            MESSAGES.keep(message, made)
+            converted.append(made)
     return converted
 
 

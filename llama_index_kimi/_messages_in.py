@@ -41,6 +41,7 @@ from kimi_core.types import (
     VideoPart,
 )
 from llama_index_kimi._messages_out import REASONING_DETAILS, REASONING_KEY, UNTHOUGHT
+from llama_index_kimi._remembered import MESSAGES
 from llama_index_kimi._structured_output import to_output
 from llama_index_kimi._tools import answered_call_id, match_recorded, read_arguments, recorded_calls, to_tools
 
@@ -86,7 +87,7 @@ def to_messages(messages: Iterable[ChatMessage]) -> list[Message]:
         MessageError: If a block cannot be sent to any Kimi host, or something is no message.
     """
     try:
-        return [_CONVERTERS[message.role](message) for message in messages]
+        return [MESSAGES.recall(message) or _converted(message) for message in messages]
     except AttributeError:
         for at, message in enumerate(messages):
             if not isinstance(message, ChatMessage):
@@ -94,6 +95,12 @@ def to_messages(messages: Iterable[ChatMessage]) -> list[Message]:
                     f"Message {at} is no ChatMessage of LlamaIndex, but {type(message).__name__}."
                 ) from None
         raise
+
+
+def _converted(message: ChatMessage) -> Message:
+    made = _CONVERTERS[message.role](message)
+    MESSAGES.keep(message, made)
+    return made
 
 
 def user_message(prompt: str) -> list[ChatMessage]:

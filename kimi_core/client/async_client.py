@@ -124,7 +124,7 @@ class AsyncKimiClient(BaseClient):
             await self._tool_loop(request)  # what the host's formulas offer is known from then on
         elif not self.settings.fallback_hosts:
             request = await self.attached(request)
-            self.prepare(request)
+            self.pipeline.prepare(request)
         return request
 
     async def _complete_one(self, request: Request) -> Response:
@@ -154,7 +154,7 @@ class AsyncKimiClient(BaseClient):
         """Ask this host alone for an answer; again where what comes is none."""
         if len(self._parts(request)) > 1:  # this is a fallback host, which gives fewer answers in one call
             return await self._several(request, partial(self._complete_here, served=served))
-        plan, wire = self.prepare(await self.attached(request))
+        plan, wire = self.pipeline.prepare(await self.attached(request))
         plan, response = await self._answered(plan, wire)
         if served and _is_all_served(response, served):
             return response
@@ -236,7 +236,7 @@ class AsyncKimiClient(BaseClient):
 
     async def _opened(self, request: Request) -> tuple[OpenStream, AnswerStream]:
         with attempts.of_stream() as failed:
-            plan, wire = self.prepare(await self.attached(request), stream=True)
+            plan, wire = self.pipeline.prepare(await self.attached(request), stream=True)
             give_back = await self._reserved(plan, stream=True)
             try:
                 plan, wire, opened = await self._sent(self._transport.open, plan, wire, stream=True)
@@ -327,7 +327,7 @@ class AsyncKimiClient(BaseClient):
         if dry_run is request:
             return None
         if dry_run is not normalized:
-            self.prepare(dry_run)
+            self.pipeline.prepare(dry_run)
         return attachments.steps(normalized, profile, self.settings)
 
     async def _tool_loop(self, request: Request) -> ToolLoop:
@@ -339,7 +339,7 @@ class AsyncKimiClient(BaseClient):
         if any(uri not in self._formulas for uri in formulas):  # mistakes are found before the host is asked for these
             known = server_tools.without_formulas(request)
             if self._steps(known) is None:
-                self.prepare(known)
+                self.pipeline.prepare(known)
         offered = {uri: await self.formula_tools(uri) for uri in formulas}
         known, owners = server_tools.resolved(request, offered)
         # A file that is uploaded here is not there at a fallback host, so each attaches what it is sent.
@@ -428,7 +428,7 @@ class AsyncKimiClient(BaseClient):
 
         if is_hosted(request):  # it takes no tools: what a formula offers need not be known for it
             request = replace(request, tools=(), tool_choice=None)
-        plan, wire = self.prepare(await self.attached(request))
+        plan, wire = self.pipeline.prepare(await self.attached(request))
         body, _ = await self._transport.send(token_count.request(plan.profile, wire), plan.profile, NO_OPTIONS)
         return token_count.read(body, plan.profile)
 

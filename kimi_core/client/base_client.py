@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import replace
 from typing import Any, Self
 
 from kimi_core.client.pipeline import Pipeline
@@ -46,7 +48,9 @@ class BaseClient:
 
     def prepare(self, request: Request, *, stream: bool = False) -> tuple[Plan, WireRequest]:
         """Work out what would be sent for a request, without any I/O; see `Pipeline.prepare`."""
-        return self.pipeline.prepare(request, stream=stream)
+        plan, wire = self.pipeline.prepare(request, stream=stream)
+        # The caller may change it, and the messages' own objects are sent again.
+        return plan, replace(wire, body=deepcopy(wire.body), written=None)
 
     def derived(self, **changes: Any) -> Self:
         """Return a client with other settings: those given, the rest as they are. Itself when nothing is given.

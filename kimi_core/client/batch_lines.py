@@ -55,7 +55,7 @@ def line(client: BaseClient, request: Request, place: int) -> Line:
         MessageError: If a message cannot be expressed for this host.
     """
     _check(request)
-    plan, wire = client.prepare(request)
+    plan, wire = client.pipeline.prepare(request)
     endpoint.check_model(plan.profile)
     if plan.profile.host.codec != "chat" or wire.headers:
         raise err.UnsupportedError(f"{plan.profile.where} has a protocol of its own, of which there are no batches.")

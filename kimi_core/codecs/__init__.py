@@ -18,6 +18,7 @@ from kimi_core.request.plan import Plan
 from kimi_core.types import Part
 
 if TYPE_CHECKING:
+    from kimi_core.codecs.written import Written
     from kimi_core.schema import PropertyNames
 
 
@@ -56,6 +57,7 @@ class WireRequest:
         begun: What an answer that is continued begins with, as it is sent, where `output` has names.
         thinks: Whether the model will think; None when nobody knows.
         poll: How to fetch the answer when the host does not give it at once; None when it does.
+        written: The messages of the body with their JSON, as far as it is known; None where nothing is.
     """
 
     path: str
@@ -67,6 +69,7 @@ class WireRequest:
     begun: str = ""
     thinks: bool | None = None
     poll: Poll | None = None
+    written: Written | None = field(default=None, repr=False, compare=False)
 
 
 class StreamDecoder(Protocol):

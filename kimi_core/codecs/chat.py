@@ -17,6 +17,7 @@ from kimi_core.codecs.chat_stream import ChatStreamDecoder
 from kimi_core.codecs.error_mapping import not_an_answer
 from kimi_core.codecs.json_paths import merge_patch
 from kimi_core.codecs.wire_schemas import RequestSchemas, WireSchema
+from kimi_core.codecs.written import Written, write
 from kimi_core.errors import ContextOverflowError, MessageError, UnsupportedError, make
 from kimi_core.events import Event
 from kimi_core.hosts.groups import DETAILS
@@ -80,7 +81,8 @@ class ChatCodec:
         names = shapes.output.names if shapes.output else None
         messages, begun = _as_sent(_prompted(plan), names)
         encoder = _MessageEncoder(profile, renamed, shapes.arguments, every=_keeps_reasoning(plan))
-        body: JsonObject = {"model": profile.model_id, "messages": encoder.messages(messages)}
+        written = encoder.messages(messages)
+        body: JsonObject = {"model": profile.model_id, "messages": written.messages}
         if profile.host.messages.size_limit is not None:
             _check_size(body["messages"], profile.host.messages.size_limit, profile)
         body.update(_options(request.options, profile))
@@ -106,6 +108,7 @@ class ChatCodec:
             output=names,
             begun=begun,
             thinks=plan.thinks,
+            written=written,
         )
 
     def check(self, part: Part, profile: Profile) -> object:
@@ -242,9 +245,15 @@ class _MessageEncoder:
         self.omit_empty = host.messages.empty_content == "omit"
         self.builtins = host.tools.builtin  # a conversation can come from a host that has them
 
-    def messages(self, messages: Iterable[Message]) -> list[JsonObject]:
+    def messages(self, messages: Sequence[Message]) -> Written:
         encoders = {"assistant": self._assistant, "tool": self._tool}
-        return [encoders.get(message.role, self._plain)(message) for message in messages]
+        manner = (self.reasoning_key, self.all_keys, self.never_missing, self.text_back, self.omit_empty, self.builtins)
+        is_ordinary = self._is_ordinary if self.names or self.arguments else None
+        return write(messages, manner, lambda message: encoders.get(message.role, self._plain)(message), is_ordinary)
+
+    def _is_ordinary(self, message: Message) -> bool:
+        """Return whether all that a message names is called the same on the wire."""
+        return all(call.name not in self.names and call.name not in self.arguments for call in message.tool_calls)
 
     def _plain(self, message: Message) -> JsonObject:
         content = message.content

@@ -132,7 +132,8 @@ def _needs_repair(messages: Sequence[Message], blank: str | None, host: HostSpec
     last = messages[-1] if messages else None
     for message in messages:
         if message.role == "tool":
-            if message.tool_call_id not in open_ids or _is_unfit(message, host):
+            is_text = type(message.content) is str and message.content
+            if message.tool_call_id not in open_ids or (not is_text and _is_unfit(message, host)):
                 return True
             open_ids.discard(message.tool_call_id)
         elif (
@@ -146,11 +147,11 @@ def _needs_repair(messages: Sequence[Message], blank: str | None, host: HostSpec
         elif calls := message.tool_calls:
             if blank is not None and not (message.reasoning and message.reasoning.text):
                 return True
-            if any(_arguments(call.arguments, host) is not call.arguments for call in calls):
-                return True
-            open_ids = {call.id for call in calls if call.name}
-            if len(open_ids) != len(calls) or "" in open_ids:
-                return True
+            for call in calls:
+                id_, text = call.id, call.arguments
+                if not id_ or id_ in open_ids or not call.name or _arguments(text, host) is not text:
+                    return True
+                open_ids.add(id_)
     return bool(open_ids)
 
 

@@ -14,13 +14,12 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic_core import to_json
-
 from kimi_core import errors as err
 from kimi_core.asyncgens import begin
 from kimi_core.call_options import Options
 from kimi_core.codecs import WireRequest
 from kimi_core.codecs.error_mapping import complains, error_in_body
+from kimi_core.codecs.written import Written, joined
 from kimi_core.headers import hidden, merged
 from kimi_core.hosts.profile import Profile
 from kimi_core.quoting import in_short
@@ -278,17 +277,23 @@ def _count(budget: Budget, call: Call, profile: Profile) -> None:
 
 def _posted(wire: WireRequest, options: Options, *, stream: bool = False) -> Call:
     headers = merged({"Content-Type": "application/json"}, wire.headers, options.extra_headers or {})
-    return Call(method="post", path=wire.path, content=json_bytes(wire.body), headers=hidden(headers), stream=stream)
+    return Call(
+        method="post",
+        path=wire.path,
+        content=json_bytes(wire.body, wire.written),
+        headers=hidden(headers),
+        stream=stream,
+    )
 
 
-def json_bytes(body: Any) -> bytes:
-    """Write the body of a request.
+def json_bytes(body: Any, written: Written | None = None) -> bytes:
+    """Write the body of a request, with what of its messages was written before.
 
     Raises:
         MessageError: If JSON has no form for it.
     """
     try:
-        return to_json(body)
+        return joined(body, written)
     except (ValueError, RecursionError):  # pydantic's own is the first of them
         pass
     try:
