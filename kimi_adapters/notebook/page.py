@@ -37,7 +37,7 @@ def render(
         for part in entry.parts:
             unfolded = live and entry is entries[-1] and part is entry.parts[-1]
             shown.append(_part(part, unfolded=unfolded, local_files=local_files))
-    below = [line for line in (wording.about(entries, timing), note) if line]
+    below = wording.below(entries, timing, note, live=live)
     shown += [f'<div style="margin-top: .5em; font-size: 85%; {_DIM}">{_escaped(line)}</div>' for line in below]
     return f'<div class="kimi-answer" style="color: inherit; overflow-wrap: anywhere">{"".join(shown)}</div>'
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from kimi_adapters.notebook import page, plain
+from kimi_adapters.notebook import markdown, page, plain
 from kimi_adapters.notebook.entries import Entry, Timing
 
 _OFTEN = 0.1
@@ -56,13 +56,15 @@ class NotebookScreen:
 
     def update(self, entries: Callable[[], Sequence[Entry]], timing: Timing) -> None:
         """Draw what has come, unless it was drawn a moment ago."""
+        markdown.prepare()
         started = time.monotonic()
         if started < self._next:
             return
         found = entries()
         note = "…" if found else "waiting for the answer …"
-        html = page.render(found, live=True, timing=timing, note=note, local_files=self._local_files)
-        self._draw(html, plain.render(found, timing=timing, note=note))
+        so_far = timing if found else None  # nothing redraws it until something comes
+        html = page.render(found, live=True, timing=so_far, note=note, local_files=self._local_files)
+        self._draw(html, plain.render(found, timing=so_far, note=note))
         now = time.monotonic()
         self._next = now + max(_OFTEN, _REST * (now - started), len(html) / _CHARACTERS_A_SECOND)
 

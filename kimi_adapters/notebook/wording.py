@@ -50,6 +50,19 @@ def call(part: Call) -> str:
     return f"{in_short(part.name)}({in_short(', '.join(f'{name}={value!r}' for name, value in given.items()))})"
 
 
+def below(entries: Sequence[Entry], timing: Timing | None, note: str, *, live: bool = False) -> list[str]:
+    """Return the lines below an answer. While it comes they are one.
+
+    Args:
+        entries: The messages.
+        timing: How long it took, where that is known.
+        note: The text at the end.
+        live: Whether more is to come.
+    """
+    lines = [line for line in (about(entries, timing), note) if line]
+    return [" ".join(lines)] if live and lines else lines
+
+
 def about(entries: Sequence[Entry], timing: Timing | None) -> str:
     """Return the line below an answer: model, host, tokens, price, time; of several answers their sums."""
     answers = [entry.facts for entry in entries if entry.facts != Facts()]

@@ -406,6 +406,49 @@ def test_no_text_is_lost_however_deep_it_stands(drawn: Drawn, mark: str, levels:
     assert "the end" in drawn.html
 
 
+PRICE = '<span class="tex2jax_ignore">$</span>'
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("from $5 to $6", f"from {PRICE}5 to {PRICE}6"),
+        ("$5-$10, then $7.", f"{PRICE}5-{PRICE}10, then {PRICE}7."),
+        ("$x = 3$ and $5", f"$x = 3$ and {PRICE}5"),
+        ("$a_1 * b * c$", "$a_1 * b * c$"),
+        ("$a < b$", "$a &lt; b$"),
+        (r"\(x^*y^*\) is it", r"\(x^*y^*\) is it"),
+        ("\\[\nx\n\\]", "\\[\nx\n\\]"),
+        ("$$\nx_1\n$$", "$$\nx_1\n$$"),
+        ("`$x$ costs $5`", "<code>$x$ costs $5</code>"),
+        (r"\( and \$5", f"( and {PRICE}5"),
+    ],
+)
+def test_formulas_are_left_to_the_notebook_and_prices_are_none(drawn: Drawn, text: str, html: str) -> None:
+    show(text)
+    assert html in drawn.html
+
+
+def test_a_text_of_nothing_but_openings_is_shown_whole(drawn: Drawn) -> None:
+    show("\\(" * 5_000 + "$" * 5_001 + "end")
+    assert drawn.html.count("(") >= 5_000
+    assert "end" in drawn.html
+
+
+def test_tables_and_code_are_readable_in_an_output(drawn: Drawn) -> None:
+    show("| a | b |\n| --- | ---: |\n| c | 1 |\n\n```python\n1 < 2\n```")
+    assert '<td style="text-align:left">c</td>' in drawn.html
+    assert '<td style="text-align:right">1</td>' in drawn.html
+    assert re.search(r'<pre style="[^"]*background: rgba[^"]*"><code>1 &lt; 2\n</code></pre>', drawn.html)
+
+
+def test_the_lines_below_a_stream_are_one_while_it_comes(kimi: LocalKimi, drawn: Drawn) -> None:
+    show(ways(kimi)["stream"]())
+    first, *live = [view._repr_html_() for view in drawn][:-1]
+    assert re.search(r">waiting for the answer …</div></div>$", first)
+    assert all(re.search(r">[^<]*[\d.]+ s[^<]* …</div></div>$", page) for page in live)
+
+
 def test_without_a_markdown_parser_the_text_is_shown_as_it_is(drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(markdown, "_renderer", lambda: None)
     show("**bold** <b>&</b>")
