@@ -1,7 +1,8 @@
-"""Writes what `test_peers.py` found out as a page of the documentation."""
+"""Writes what `test_peers.py` found out into the page of the documentation about other classes."""
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import sys
@@ -9,38 +10,48 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
+from llama_index.core.llms.function_calling import FunctionCallingLLM
+from llama_index.llms.openai_like import OpenAILike
+
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from llama_index_conformance import SUBJECTS
 
 HERE = Path(__file__).parent
-PAGE = HERE.parent / "docs" / "pages" / "compare.md"
+OPTIONS = HERE.parent / "docs" / "peers.json"
+PAGE = HERE.parent / "docs" / "pages" / "peers.md"
 PACKAGES = {
     "KimiLLM": "kimi-adapters",
     "OpenAILike": "llama-index-llms-openai-like",
-    "OpenAI": "llama-index-llms-openai",
 }
-HEAD = """# KimiLLM beside other classes
-
-What is usually tried with Kimi in LlamaIndex, put through the same suite as `KimiLLM`
-(`tests/llama_index_conformance`), over HTTP, on the local Kimi server. `make compare` measures it anew and writes this
-page.
-
-Each class was set up as well as it can be: `OpenAILike` was told that it is a chat model that calls functions, the
-context window, and the temperature that Kimi takes; `OpenAI` the address, the model and the temperature (it refuses to
-work with a model whose name it does not know). What they have no option for was put where their documentation says.
-
-A test that is asked in several ways (sync, async, streamed, …) shows how many of them pass.
-"""
 
 
 def main() -> None:
     results = json.loads((HERE / "results.json").read_text())
     measured = ", ".join(f"{package} {version(package)}" for package in PACKAGES.values())
     more = ", ".join(f"{package} {version(package)}" for package in ("llama-index-core", "openai"))
-    parts = [HEAD, f"Measured on {date.today()} with {measured}; {more}.\n", _summary(results)]
-    parts += [_table(suite, results) for suite in SUBJECTS]
-    PAGE.write_text("\n".join(parts), "utf-8")
+    summary = f"{_summary(results)}\nMeasured on {date.today()} with {measured}; {more}.\n"
+    note_options()
+    PAGE.write_text(written(PAGE.read_text("utf-8"), results, summary), "utf-8")
+
+
+def note_options() -> None:
+    """Write down the options of `OpenAILike`, which the documentation lists and other tests cannot look up."""
+    told = json.loads(OPTIONS.read_text("utf-8"))
+    words = {*OpenAILike.model_fields, *inspect.signature(OpenAILike.__init__).parameters} - {"self", "kwargs"}
+    package = PACKAGES["OpenAILike"]
+    options = sorted(words - {*FunctionCallingLLM.model_fields})
+    told["options"]["OpenAILike"] = {"package": package, "version": version(package), "options": options}
+    OPTIONS.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def written(page: str, results: dict[str, dict[str, list[int]]], summary: str) -> str:
+    """Return the page with its two parts about LlamaIndex as they were measured."""
+    parts = {"compared": summary, "tests compared": "\n".join(_table(suite, results) for suite in SUBJECTS)}
+    for name, text in parts.items():
+        before, _, rest = page.partition(f"<!-- {name} -->\n")
+        page = f"{before}<!-- {name} -->\n\n{text}\n<!-- end {name} -->{rest.partition(f'<!-- end {name} -->')[2]}"
+    return page
 
 
 def _names(suite: type) -> list[str]:
@@ -60,7 +71,7 @@ def _title(suite: type) -> str:
 
 
 def _table(suite: type, results: dict[str, dict[str, list[int]]]) -> str:
-    rows = [f"## {_title(suite)}\n", "| Test | " + " | ".join(PACKAGES) + " |", "|---|" + "---|" * len(PACKAGES)]
+    rows = [f"### {_title(suite)}\n", "| Test | " + " | ".join(PACKAGES) + " |", "|---|" + "---|" * len(PACKAGES)]
     for name in _names(suite):
         cells = " | ".join(_cell(*results[peer][name]) for peer in PACKAGES)
         rows.append(f"| `{name}` | {cells} |")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from llama_index.llms.openai import OpenAI
 from llama_index.llms.openai_like import OpenAILike
 from llama_index_conformance import Conformance
 
@@ -42,11 +41,3 @@ class TestOpenAILike(Conformance):
         told = {"is_chat_model": True, "is_function_calling_model": True, "context_window": 262_144, "temperature": 1.0}
         place = {"model": "kimi-k2.6", "api_base": kimi.base_url, "api_key": kimi.api_key}
         return OpenAILike(**{**place, **told, **extra(options)})
-
-
-class TestOpenAI(Conformance):
-    """With Kimi's address, model and the temperature that it takes."""
-
-    def make(self, kimi: LocalKimi, **options: Any) -> OpenAI:
-        place = {"model": "kimi-k2.6", "api_base": kimi.base_url, "api_key": kimi.api_key, "temperature": 1.0}
-        return OpenAI(**{**place, **extra(options)})

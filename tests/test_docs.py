@@ -26,7 +26,7 @@ ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs" / "pages").glob("*.md"))]
 TEXTS = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
-FENCES = {"python", "bash", "text", "toml"}
+FENCES = {"python", "bash", "text", "toml", "diff"}
 SHOWN = "#>"
 """Begins the comment that says what the `print` above it prints."""
 
@@ -72,6 +72,17 @@ def test_the_code_of_a_page_runs_and_prints_what_it_says(
     for test in shown_tests(names):
         kimi.reset()
         test(kimi)
+
+
+@each_page([page for page in PAGES if page.name.startswith("from-")])
+@pytest.mark.usefixtures("reader")
+def test_the_code_that_a_page_moves_to_runs(page: Path, kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOONSHOT_CN_BASE_URL", kimi.base_url)
+    (change,) = re.findall(r"^```diff\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    lines = change.splitlines()
+    ast.parse("\n".join(line[1:] for line in lines if not line.startswith("+")))
+    exec("\n".join(line[1:] for line in lines if not line.startswith("-")), {})
+    assert kimi.requests
 
 
 def shown_tests(names: dict[str, Any]) -> list[Any]:
@@ -192,7 +203,8 @@ def test_the_way_of_a_call_names_every_module() -> None:
 
 
 def test_every_complaint_names_its_test() -> None:
-    page = (ROOT / "docs" / "pages" / "complaints.md").read_text("utf-8")
+    text = (ROOT / "docs" / "pages" / "peers.md").read_text("utf-8")
+    page = text.partition("## What users complain of")[2].partition("## LlamaIndex, test by test")[0]
     rows = [row for row in re.findall(r"^\| .*$", page, re.MULTILINE) if not row.endswith("| Test |")]
     assert rows
     assert [row for row in rows if not re.search(r"`tests/[\w/]+\.py::test_\w+` \|$", row)] == []

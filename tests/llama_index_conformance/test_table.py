@@ -7,7 +7,7 @@ from pathlib import Path
 
 from llama_index_conformance import SUBJECTS
 
-PAGE = Path(__file__).parents[2] / "docs" / "pages" / "compare.md"
+PAGE = Path(__file__).parents[2] / "docs" / "pages" / "peers.md"
 
 
 def test_the_documented_table_has_a_row_for_every_test() -> None:
