@@ -172,6 +172,11 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert anchor in anchors(linked), target
 
 
+def test_the_changelog_links_no_file() -> None:
+    """It is a page of the site as it is, where its links would lead nowhere."""
+    assert re.findall(r"\]\((?!https://)[^)]+\)", (ROOT / "CHANGELOG.md").read_text("utf-8")) == []
+
+
 def prose(page: Path) -> str:
     """A page without its code."""
     return re.sub(r"^ *```.*?^ *```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
