@@ -49,7 +49,7 @@ $(OPENAI2)/.ready: pyproject.toml constraints.txt openai2.txt | $(UV)
 $(FLOOR)/.ready: pyproject.toml constraints.txt floor.txt | $(UV)
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(FLOOR)
 	grep -vE "^($$(grep -oE '^[a-z0-9-]+' floor.txt | paste -sd'|'))==" constraints.txt > $(FLOOR)/constraints.txt
-	VIRTUAL_ENV=$(FLOOR) $(UV) pip install --quiet --constraint $(FLOOR)/constraints.txt --requirements floor.txt --editable '.[langchain,llama-index,local-server]'
+	VIRTUAL_ENV=$(FLOOR) $(UV) pip install --quiet --constraint $(FLOOR)/constraints.txt --requirements floor.txt --editable '.[langchain,llama-index,local-server,redis]'
 	@touch $@
 
 demo: $(READY) ## the main job: both frameworks, on the local Kimi server or (with a key) on the real host

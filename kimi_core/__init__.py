@@ -29,6 +29,7 @@ from kimi_core.errors import (
     InternalServerError,
     KimiError,
     KimiWarning,
+    LimitsError,
     MessageError,
     MissingKeyError,
     NotFoundError,
@@ -73,10 +74,12 @@ from kimi_core.hosts.groups import (
     OutputRules,
     PartialRules,
     Price,
+    RateLimits,
     ReasoningRules,
     Retirement,
     SamplingRules,
     ThinkingRules,
+    Tier,
     Timeouts,
     ToolRules,
     UsageRules,
@@ -85,6 +88,7 @@ from kimi_core.hosts.models import MODELS, ModelSpec
 from kimi_core.hosts.profile import Profile, resolve
 from kimi_core.hosts.registry import HOSTS
 from kimi_core.hosts.spec import HostSpec
+from kimi_core.limits import Limits
 from kimi_core.openai_shapes import formula, web_search
 from kimi_core.settings import Settings, make_settings
 from kimi_core.types import (
@@ -146,6 +150,8 @@ __all__ = [
     "KimiClient",
     "KimiError",
     "KimiWarning",
+    "Limits",
+    "LimitsError",
     "MediaRules",
     "Message",
     "MessageError",
@@ -165,6 +171,7 @@ __all__ = [
     "Profile",
     "QuotaExceededError",
     "RateLimitError",
+    "RateLimits",
     "Reasoning",
     "ReasoningDelta",
     "ReasoningRules",
@@ -192,6 +199,7 @@ __all__ = [
     "TextPart",
     "Thinking",
     "ThinkingRules",
+    "Tier",
     "Timeouts",
     "Tool",
     "ToolCall",

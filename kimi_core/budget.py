@@ -224,9 +224,8 @@ class Budget:
 
     def _most(self, request: Request, profile: Profile) -> Amount:
         """Return the most that a call can cost; where only the host knows its price, what its dearest answer cost."""
-        options, price = request.options, _price(profile)
-        longest = options.max_tokens or profile.model.default_output
-        prompt, answer = _characters(request) // CHARACTERS, longest * (options.n or 1)
+        price = _price(profile)
+        prompt, answer = most_tokens(request, profile)
         if price is None:
             return Amount(prompt + answer, self._dearest.get(profile.where, math.inf))
         return Amount(prompt + answer, (prompt * price.input + answer * price.output) / 1_000_000)
@@ -328,6 +327,12 @@ class Meter:
         if tokens:
             self.counted = (self.counted[0] + tokens, self.counted[1] + usd)
             self._budget.add(tokens, usd)
+
+
+def most_tokens(request: Request, profile: Profile) -> tuple[int, int]:
+    """Return the tokens of a prompt, which are an estimate, and the most that its answers may have."""
+    longest = request.options.max_tokens or profile.model.default_output
+    return _characters(request) // CHARACTERS, longest * (request.options.n or 1)
 
 
 def reports_price(spec: HostSpec) -> bool:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from kimi_core.budget import Budget
 from kimi_core.call_options import Headers
 from kimi_core.hosts.spec import HostSpec
+from kimi_core.limits import Limits
 
 OnUnsupported: TypeAlias = Literal["warn", "error", "ignore"]
 FetchMedia: TypeAlias = Literal["public"] | bool
@@ -31,8 +32,8 @@ FallbackHost: TypeAlias = str | HostSpec | Mapping[str, Any]
 LONGEST_TIMEOUT: Final = 1_000_000_000
 """Seconds. An HTTP client takes no endless timeout and no NaN."""
 
-OF_ONE_HOST: Final = ("host", "api_key", "base_url", "default_headers")
-"""Options that do not hold for another host: its address, and all that may hold credentials."""
+OF_ONE_HOST: Final = ("host", "api_key", "base_url", "default_headers", "limits")
+"""Options that do not hold for another host: its address, all that may hold credentials, and what it lets through."""
 
 
 class ConnectionOptions(BaseModel):
@@ -172,6 +173,14 @@ class ConnectionOptions(BaseModel):
         exclude=True,
         frozen=True,
         description="What all calls may cost that are made with this one `kimi_core.Budget`, by any number of models.",
+    )
+    limits: Limits | None = Field(
+        default=None,
+        repr=False,
+        frozen=True,
+        description="What may be asked with this key in a minute, in a day and at the same time, by this process or, "
+        "through a Redis, by many; calls wait for it. `kimi_core.Limits`, a mapping of its arguments, or an account's "
+        'tier (`"tier0"`).',
     )
 
 

@@ -17,6 +17,7 @@ The tree::
     │   ├── FormulaError                    a function of a formula tool was run and failed
     │   ├── BatchError                      a batch has left a request without an answer
     │   ├── BudgetExceededError             the user's own limit: not asked, or stopped on the way; never retried
+    │   ├── LimitsError                     the user's own limits: not asked, for its turn would come too late
     │   └── APIStatusError                  an HTTP error status
     │       ├── BadRequestError             400, 422: the request is wrong
     │       │   ├── ContextOverflowError    more tokens than the model takes
@@ -266,6 +267,12 @@ class BudgetExceededError(APIError):
 
     sdk_name = ""  # no error of the host's, so none of the SDK's
     spent: Spent
+
+
+class LimitsError(APIError):
+    """The user's own `Limits` did not let a request through: the wait was too long, or nobody could count it."""
+
+    sdk_name = ""  # no error of the host's, so none of the SDK's
 
 
 class APIStatusError(APIError):

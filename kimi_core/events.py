@@ -106,7 +106,7 @@ class Finished:
 
     `response` is the whole answer: who reads a stream to its end need not put it together.
     `host` is who answered at last, `fallbacks` who failed before, `retries` the attempts that
-    failed (see `Response`).
+    failed, `limits_waited` the seconds of waiting for a turn (see `Response`).
     """
 
     reason: FinishReason | None
@@ -121,6 +121,7 @@ class Finished:
     host: str | None = field(default=None, compare=False)
     fallbacks: tuple[Mapping[str, str], ...] = ()
     retries: tuple[Mapping[str, Any], ...] = ()
+    limits_waited: float = 0.0
     response: Response = field(default_factory=Response, repr=False, compare=False)
 
 
@@ -248,6 +249,7 @@ class ResponseBuilder:
             host=end.host,
             fallbacks=end.fallbacks,
             retries=end.retries,
+            limits_waited=end.limits_waited,
             steps=(*self._steps, *open_step),
             refusal="".join(self._refusal),
         )

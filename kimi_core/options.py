@@ -288,6 +288,8 @@ def hide(given: Mapping[str, Any]) -> dict[str, Any]:
     for name in OF_FACTS:
         if isinstance(facts := given.get(name), Mapping):
             hidden[name] = hide_facts(facts)
+    if isinstance(limits := given.get("limits"), Mapping) and isinstance(limits.get("storage"), str):
+        hidden["limits"] = {**limits, "storage": SecretStr(limits["storage"])}
     if isinstance(places := given.get("fallback_hosts"), list | tuple):
         hidden["fallback_hosts"] = [hide(place) if isinstance(place, Mapping) else place for place in places]
     return hidden

@@ -11,8 +11,8 @@ from kimi_core.hosts import registry
 from kimi_core.hosts.spec import HostSpec
 from kimi_core.quoting import quoted
 
-# Shown although their fields are hidden: names of hosts, and a limit with what was spent.
-_SHOWN = ("fallback_hosts", "budget")
+# Shown although their fields are hidden: names of hosts, a limit with what was spent, and rates.
+_SHOWN = ("fallback_hosts", "budget", "limits")
 _FIRST = ("model", "model_name", "host", "base_url")
 
 

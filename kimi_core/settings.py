@@ -27,6 +27,7 @@ from kimi_core.headers import hidden
 from kimi_core.hosts import base_urls, profile, registry
 from kimi_core.hosts.models import ModelSpec
 from kimi_core.hosts.spec import HostSpec
+from kimi_core.limits import Limits
 from kimi_core.option_checks import check
 from kimi_core.quoting import did_you_mean, in_short, quoted
 from kimi_core.representation import in_one_line
@@ -138,6 +139,7 @@ def make_settings(**given: Any) -> Settings:
         "default_headers": hidden(asked["default_headers"] or {}),
         "local_files": _local_files(asked["local_files"]),
         "overrides": _facts(asked["overrides"] or {}),
+        "limits": None if asked["limits"] is None else Limits.of(asked["limits"], spec),
         "fallback_hosts": _fallbacks(asked["fallback_hosts"]) if asked["fallback_hosts"] else (),
     }
     return Settings.model_construct(**{**asked, **resolved})
@@ -296,6 +298,7 @@ def _no_key() -> None:
 
 
 _NOT_THERE = ("fallback_hosts", "budget")
+_RESOLVED = ("default_headers", "overrides", "limits")
 
 
 def _fallbacks(given: Sequence[FallbackHost]) -> tuple[Mapping[str, Any], ...]:
@@ -325,7 +328,7 @@ def _fallback(place: str, given: FallbackHost) -> Mapping[str, Any]:
     key = there.api_key or SecretStr("")
     from_env = there.key_from_env or isinstance(options.get("api_key"), EnvKey)
     found = EnvKey(key.get_secret_value()) if from_env else key
-    secret: dict[str, Any] = {name: getattr(there, name) for name in ("default_headers", "overrides") if name in chosen}
+    secret: dict[str, Any] = {name: getattr(there, name) for name in _RESOLVED if name in chosen}
     return {**chosen, **secret, "host": there.host, "base_url": there.base_url, "api_key": found}
 
 
@@ -342,12 +345,15 @@ _OF_ANY_HOST = {f.name for f in fields(ModelSpec)} | {"usage.stream_options"}
 def fallback_settings(settings: Settings, index: int) -> Settings:
     """Return the settings for a fallback host: its own options, and the rest as for the first host.
 
-    The budget is the same. Headers and facts of the first host are left out.
+    The budget is the same. Headers, facts and limits of the first host are left out; one at the same address has its
+    limits.
     """
     chosen = {name: value for name, value in settings.fallback_hosts[index].items() if name != "model"}
     inherited = {name: getattr(settings, name) for name in _INHERITED}
     facts = {name: fact for name, fact in settings.overrides.items() if name in _OF_ANY_HOST}
     overrides = {**facts, **chosen.pop("overrides", {})}
+    if chosen["base_url"] == settings.base_url:
+        chosen.setdefault("limits", settings.limits)
     return make_settings(**{**inherited, **chosen}, overrides=overrides, budget=settings.budget)
 
 

@@ -350,6 +350,7 @@ class Response:
         fallbacks: The hosts that were asked before and failed: `{"host": …, "error": …}` each.
         retries: The attempts that failed and were made again: `{"error": …, "status_code": …, "pause": …}` each, the
             pause in seconds.
+        limits_waited: Seconds that were waited for a turn under the user's `Limits`.
         refusal: What the model wrote in place of an answer, where the host has a field for it; empty for none.
     """
 
@@ -373,6 +374,7 @@ class Response:
     host: str | None = field(default=None, compare=False)
     fallbacks: tuple[Mapping[str, str], ...] = ()
     retries: tuple[Mapping[str, Any], ...] = ()
+    limits_waited: float = 0.0
     refusal: str = ""
 
     @property

@@ -347,6 +347,7 @@ def to_metadata(response: Response, message_format: MessageFormat) -> JsonObject
         "host": response.host or message_format.host,
         "fallbacks": [dict(failed) for failed in response.fallbacks] or None,
         "retries": [dict(failed) for failed in response.retries] or None,
+        "limits_waited": response.limits_waited or None,
         "finish_reason": response.raw_finish_reason,
         "id": response.id,
         "created": response.created,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from kimi_core import HOSTS, HostSpec, Thinking, options
+from kimi_core import HOSTS, HostSpec, Limits, Thinking, options
 from kimi_core.errors import ConfigError
 from kimi_core.hosts import patches
 from kimi_core.quoting import quoted
@@ -72,6 +72,7 @@ def attributes(model: KimiFields, fallback_hosts: Iterable[Mapping[str, Any]]) -
         "agent": _plain(model.agent),
         "overrides": _of_facts(model.overrides),
         "fallback_hosts": _of_fallbacks(fallback_hosts) or None,
+        "limits": _of_limits(model.limits),
     }
     return {name: value for name, value in written.items() if value is not None}
 
@@ -134,7 +135,17 @@ def _plain(value: Any) -> Any:
     return value
 
 
-_WRITTEN: dict[str, Callable[[Any], Any]] = {"host": _of_host, "overrides": _of_facts, "timeout": _of_timeout}
+def _of_limits(limits: Any) -> Any:
+    """Return limits as plain data, without a password."""
+    return limits.plain() if isinstance(limits, Limits) else limits
+
+
+_WRITTEN: dict[str, Callable[[Any], Any]] = {
+    "host": _of_host,
+    "overrides": _of_facts,
+    "timeout": _of_timeout,
+    "limits": _of_limits,
+}
 _UNWRITTEN = ("api_key", "default_headers", "http_client", "http_async_client")
 
 

@@ -74,6 +74,7 @@ class KimiFields(CallOptions, ConnectionOptions, FunctionCallingLLM):
             {
                 **{name: value for name, value in host.items() if isinstance(value, str | int | float)},
                 "host": host["host"].name,
+                **({"limits": host["limits"].plain()} if "limits" in host else {}),
             }
             for host in hosts or ()
         ]

@@ -107,6 +107,7 @@ def to_raw(response: Response) -> JsonObject:
         "host": response.host,
         "fallbacks": [dict(failed) for failed in response.fallbacks] or None,
         "retries": [dict(failed) for failed in response.retries] or None,
+        "limits_waited": response.limits_waited or None,
         "id": response.id,
         "model": response.model,
         "created": response.created,

@@ -11,6 +11,7 @@ import pytest
 from drivers import INVOKED, PAIRWISE, Driver, by_name
 from example_scripts import Scripts
 from hypothesis import HealthCheck, settings
+from redis_server import RedisServer
 
 from kimi_adapters.local_server import LocalKimi
 from kimi_core.hosts.registry import HOSTS
@@ -69,6 +70,20 @@ def aimlapi(_aimlapi: LocalKimi) -> LocalKimi:
     """The local server in AI/ML API's dialect, with nothing in its log."""
     _aimlapi.reset()
     return _aimlapi
+
+
+@pytest.fixture(scope="session")
+def _redis() -> Iterator[RedisServer]:
+    server = RedisServer().start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis(_redis: RedisServer) -> str:
+    """The URL of an empty Redis."""
+    _redis.empty()
+    return _redis.url
 
 
 @pytest.fixture

@@ -44,7 +44,13 @@ def create_app(kimi: KimiServer | None = None) -> Starlette:
 
 
 class _Pieces(Response):
-    """A response that goes out in exactly the pieces of an answer, and can break off."""
+    """A response that goes out in exactly the pieces of an answer, and can break off.
+
+    Attributes:
+        sent: Called when all of it has been sent, or when nobody reads it any more.
+    """
+
+    sent: Callable[[], None] | None = None
 
     def __init__(self, answer: Answer, chunk_delay: float) -> None:
         self.answer = answer
@@ -56,6 +62,13 @@ class _Pieces(Response):
         self.raw_headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._send(send)
+        finally:
+            if self.sent is not None:
+                self.sent()
+
+    async def _send(self, send: Send) -> None:
         start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         await send(start)
         for at, piece in enumerate(self.answer.pieces):
@@ -79,11 +92,15 @@ def _endpoint(kimi: KimiServer, endpoint: Endpoint) -> Callable[[Request], Await
             return Response(status_code=499)
         entry = kimi.log.opened(call)
         answer = _answer(kimi, endpoint, call, oversized=oversized)
-        answer.headers = {"x-kimi-emulator": "local", **kimi.dialect.headers(call), **answer.headers}
+        of_host = kimi.dialect.headers(call)
+        left = {name: value for name, value in kimi.allowance.headers.items() if name in of_host}
+        answer.headers = {"x-kimi-emulator": "local", **of_host, **left, **answer.headers}
         closed(entry, answer)
+        pieces = _Pieces(answer, kimi.chunk_delay if answer.streamed else 0.0)
+        pieces.sent = kimi.allowance.leave if answer.admitted else None
         if kimi.delay:
             await asyncio.sleep(kimi.delay)
-        return _Pieces(answer, kimi.chunk_delay if answer.streamed else 0.0)
+        return pieces
 
     return respond
 

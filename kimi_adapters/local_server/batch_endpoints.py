@@ -7,7 +7,7 @@ from typing import Any
 
 from kimi_adapters.local_server import batch_lines, exchange
 from kimi_adapters.local_server.batches import Batch, LineScript
-from kimi_adapters.local_server.chat import chat, refused
+from kimi_adapters.local_server.chat import let_in, refused
 from kimi_adapters.local_server.exchange import Answer, HttpCall, parsed
 from kimi_adapters.local_server.refusal import Refusal, invalid, no_such_path
 from kimi_adapters.local_server.server import KimiServer
@@ -143,7 +143,7 @@ def _outcome(kimi: KimiServer, request: JsonObject) -> JsonObject | None:
 def _answered(kimi: KimiServer, body: JsonObject) -> LineScript:
     call = HttpCall("POST", batch_lines.URL, {}, exchange.dump({**body, "stream": False}))
     try:
-        answer = chat(kimi, call)
+        answer = let_in(kimi, call)
     except Refusal as refusal:
         answer = refused(kimi, refusal, call)
     return LineScript(answer.status, parsed(b"".join(answer.pieces)))

@@ -22,8 +22,25 @@ from kimi_adapters.local_server.server import KimiServer
 
 
 def chat(kimi: KimiServer, call: HttpCall) -> Answer:
-    """Answer a chat request: by an armed or random fault, else a refusal, else a canned answer, else the rules."""
+    """Answer a chat request that the limits let in."""
     kimi.dialect.admit(call, kimi.admits)
+    try:
+        kimi.allowance.enter()
+    except Refusal as refusal:
+        answer = refused(kimi, refusal, call)
+        answer.headers.update(kimi.allowance.retry_after if kimi.dialect.retry_after else {})
+        return answer
+    try:
+        answer = let_in(kimi, call)
+    except BaseException:
+        kimi.allowance.leave()
+        raise
+    answer.admitted = True
+    return answer
+
+
+def let_in(kimi: KimiServer, call: HttpCall) -> Answer:
+    """Answer a chat request: by an armed or random fault, else a refusal, else a canned answer, else the rules."""
     body = call.json()
     if kimi.script.faults:
         return failed(kimi, call, kimi.script.faults)

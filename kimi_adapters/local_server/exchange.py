@@ -55,6 +55,7 @@ class Answer:
         stall: Seconds of silence in the middle of the pieces.
         logged: What the log shows as the response.
         error: The message of an error answer.
+        admitted: Whether it counts as one of those at the same time until it has been sent.
     """
 
     pieces: Sequence[bytes]
@@ -66,6 +67,7 @@ class Answer:
     stall: float = 0.0
     logged: Any = None
     error: str | None = None
+    admitted: bool = False
 
 
 def dump(value: Any) -> bytes:

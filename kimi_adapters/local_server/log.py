@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from kimi_adapters.local_server.exchange import Answer, HttpCall, parsed
@@ -25,6 +26,7 @@ class RecordedRequest:
         status: The status answered; 0 until then.
         response: The parsed body of the answer; for a stream, the list of its data frames.
         error: The message of an error answer.
+        at: When it arrived, by `time.monotonic()`.
     """
 
     method: str
@@ -34,6 +36,7 @@ class RecordedRequest:
     status: int = 0
     response: Any = None
     error: str | None = None
+    at: float = field(default_factory=time.monotonic, compare=False)
 
 
 class Log:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 from kimi_adapters.local_server.aimlapi import AIMLAPI
+from kimi_adapters.local_server.allowance import Allowance
 from kimi_adapters.local_server.batches import BatchStore, LineScript
 from kimi_adapters.local_server.cache import PrefixCache
 from kimi_adapters.local_server.dialect import Dialect
@@ -49,6 +50,7 @@ class KimiServer:
         coalesce: How many chunks of a stream share one piece on the network.
         polls: How often a queued Runware task is still `processing` when it is polled.
         allowed_hosts: Names to which it answers beside those of this machine, such as that of a container.
+        allowance: How many chat requests it takes, by `requests_per_minute` and `concurrency`; more get a 429.
         open_to_network: Whether it may listen on an address that other machines reach, and answers to any address.
         batches: Its batches, and what is to happen to them.
         random_faults: What goes wrong with a share of the chat completions (`fault_rate`; the same for a `fault_seed`).
@@ -73,6 +75,9 @@ class KimiServer:
         fault_rate: float = 0.0,
         fault_seed: int = 0,
         stall: float = 30.0,
+        requests_per_minute: int | None = None,
+        concurrency: int | None = None,
+        minute: float = 60.0,
     ) -> None:
         if dialect not in DIALECTS:
             raise ValueError(f"dialect must be one of {', '.join(DIALECTS)}, not {dialect!r}")
@@ -82,13 +87,11 @@ class KimiServer:
         self.reasoning_as = reasoning_as or self.dialect.reasoning_as
         self.admits = tuple(admits)
         self.text_before_tools = text_before_tools
-        self.delay = delay
-        self.chunk_delay = chunk_delay
-        self.think = think
-        self.coalesce = coalesce
-        self.polls = polls
+        self.delay, self.chunk_delay = delay, chunk_delay
+        self.think, self.coalesce, self.polls = think, coalesce, polls
         self.allowed_hosts = tuple(allowed_hosts)
         self.open_to_network = open_to_network
+        self.allowance = Allowance(requests_per_minute, concurrency, minute)
         self.work: dict[str, Work] = {}
         self.files = FileStore()
         self.batches = BatchStore()
@@ -115,6 +118,7 @@ class KimiServer:
         self.files.clear()
         self.work.clear()
         self.batches.clear()
+        self.allowance.clear()
 
     def enqueue(
         self,

@@ -14,6 +14,7 @@ from kimi_core.codecs.error_mapping import MALFORMED, not_an_answer
 from kimi_core.events import Event, Finished, ResponseBuilder, TextDelta
 from kimi_core.request.plan import Plan
 from kimi_core.transport.redaction import Redactor
+from kimi_core.types import Response
 
 
 class AnswerStream:
@@ -23,9 +24,11 @@ class AnswerStream:
         feed_one: Takes one frame in, and returns its events.
         add: Takes an event in. It is called with each event before that is handed on.
         retries: The attempts to begin it that failed.
+        limits_waited: Seconds that were waited for its turn under the user's limits.
     """
 
     retries: tuple[Mapping[str, Any], ...] = ()
+    limits_waited: float = 0.0
 
     def __init__(
         self,
@@ -86,6 +89,7 @@ class AnswerStream:
         """Complete the last event; yield what comes before it, where the reasoning is to be the answer."""
         response = self._builder.response()
         event.retries = self.retries
+        event.limits_waited = round(self.limits_waited, 3)
         if self._accounting.is_on:  # here, since nobody need wait for what comes after it
             self._accounting.count(self._plan, response, self._meter)
         if empty_answers.empty_answer(self._plan) == "promote" and empty_answers.is_only_thought(response):
@@ -94,6 +98,11 @@ class AnswerStream:
             self._builder.add(delta)
             yield delta
         event.response = self._builder.response()
+
+    @property
+    def so_far(self) -> Response:
+        """What has come."""
+        return self._builder.response()
 
     def _last_events(self) -> Iterable[Event]:
         try:

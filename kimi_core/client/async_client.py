@@ -13,16 +13,16 @@ from kimi_core.asyncgens import begin
 from kimi_core.call_options import NO_OPTIONS, Options
 from kimi_core.client.answer_stream import AnswerStream
 from kimi_core.client.base_client import BaseClient
+from kimi_core.client.held import hold
 from kimi_core.codecs import WireRequest
 from kimi_core.events import Event
 from kimi_core.hosts.profile import Profile, model_there, of_host
 from kimi_core.quoting import in_short
 from kimi_core.request.plan import Plan
-from kimi_core.reservations import Reservation
 from kimi_core.settings import Settings, fallback_settings
 from kimi_core.transport import attempts
 from kimi_core.transport.attempts import Hook
-from kimi_core.transport.deadlines import DeadlineError, when_left
+from kimi_core.transport.deadlines import DeadlineError
 from kimi_core.transport.waiting import BEGUN
 from kimi_core.types import JsonObject, Request, Response, Tool, ToolCall
 from kimi_core.usage import bill_of, billed
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from kimi_core.endpoints.balance import Balance
     from kimi_core.endpoints.files import AsyncFiles
     from kimi_core.endpoints.server_tools import FormulaResult, SearchResult
+    from kimi_core.limiting.turn import Turn
     from kimi_core.transport.drivers import Driver
     from kimi_core.transport.transport import OpenStream, Transport
 else:
@@ -70,7 +71,9 @@ class AsyncKimiClient(BaseClient):
         request = self._timed(request)
         with attempts.of_call(pace, on_retry) as made:
             response = await self._within(request, partial(self._several, request, self._complete_one, pace))
-        return replace(response, retries=tuple(made.failed)) if made.failed else response
+        if not (made.failed or made.waited):
+            return response
+        return replace(response, retries=tuple(made.failed), limits_waited=round(made.waited, 3))
 
     def _timed(self, request: Request) -> Request:
         """Return the request with the moment at which it is given up, where it has a deadline."""
@@ -165,30 +168,13 @@ class AsyncKimiClient(BaseClient):
 
     async def _answered(self, plan: Plan, wire: WireRequest) -> tuple[Plan, Response]:
         """Send a request, and return its answer with the plan that was followed at last."""
-        give_back = await self._reserved(plan)
+        held, response = await hold(self.settings, self._driver, plan), None
         try:
-            plan, wire, (body, headers) = await self._sent(self._transport.send, plan, wire)
-            return plan, self.pipeline.decode(plan, wire, body, headers)
+            plan, wire, (body, headers) = await self._sent(self._transport.send, plan, wire, held.turn)
+            response = self.pipeline.decode(plan, wire, body, headers)
+            return plan, response
         finally:
-            give_back()
-
-    async def _reserved(self, plan: Plan, *, stream: bool = False) -> Callable[[], None]:
-        """Hold back in the budget, if there is one, what a call may cost; wait for others where it does not fit.
-
-        Returns:
-            What gives it back.
-        """
-        budget = self.settings.budget
-        if budget is None:
-            return _nothing
-        patience = plan.profile.host.timeouts.answer
-        give_back = await self._driver.when_freed(
-            lambda freed: budget.reserve(plan.request, plan.profile, stream=stream, freed=freed), patience
-        )
-        if give_back is None:
-            raise budget.waited(plan.profile, patience)
-        when_left(give_back)
-        return give_back
+            held.end_whole(response)
 
     async def stream(
         self, request: Request, *, pace: Hook | None = None, on_retry: Hook | None = None
@@ -237,17 +223,15 @@ class AsyncKimiClient(BaseClient):
     async def _opened(self, request: Request) -> tuple[OpenStream, AnswerStream]:
         with attempts.of_stream() as failed:
             plan, wire = self.pipeline.prepare(await self.attached(request), stream=True)
-            give_back = await self._reserved(plan, stream=True)
+            held = await hold(self.settings, self._driver, plan, stream=True)
             try:
-                plan, wire, opened = await self._sent(self._transport.open, plan, wire, stream=True)
+                plan, wire, opened = await self._sent(self._transport.open, plan, wire, held.turn, stream=True)
+                answer = self.pipeline.stream(plan, wire, opened.headers)
             except BaseException:
-                give_back()
+                held.end()
                 raise
-        opened.when_closed = give_back
-        if isinstance(give_back, Reservation):
-            give_back.of(opened)
-        answer = self.pipeline.stream(plan, wire, opened.headers)
         answer.retries = tuple(failed)
+        held.until_closed(opened, answer)
         return opened, answer
 
     @staticmethod
@@ -269,16 +253,17 @@ class AsyncKimiClient(BaseClient):
 
     async def _sent(
         self,
-        send: Callable[[WireRequest, Profile, Options], Awaitable[T]],
+        send: Callable[[WireRequest, Profile, Options, Turn | None], Awaitable[T]],
         plan: Plan,
         wire: WireRequest,
+        turn: Turn | None,
         *,
         stream: bool = False,
     ) -> tuple[Plan, WireRequest, T]:
         """Send; again without an option that is refused by name. Each turn has one option less, so it ends."""
         while True:
             try:
-                return plan, wire, await send(wire, plan.profile, plan.request.options)
+                return plan, wire, await send(wire, plan.profile, plan.request.options, turn)
             except err.BadRequestError as error:
                 plan, wire = self.pipeline.relented(plan, error, stream=stream)
 
@@ -431,10 +416,6 @@ class AsyncKimiClient(BaseClient):
         plan, wire = self.pipeline.prepare(await self.attached(request))
         body, _ = await self._transport.send(token_count.request(plan.profile, wire), plan.profile, NO_OPTIONS)
         return token_count.read(body, plan.profile)
-
-
-def _nothing() -> None:
-    """Do nothing."""
 
 
 def is_hosted(request: Request) -> bool:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("kimi_core.client.fallback")
 
-_PASSING = (err.RateLimitError, err.APIConnectionError, err.InternalServerError, err.StreamError)
+_PASSING = (err.RateLimitError, err.LimitsError, err.APIConnectionError, err.InternalServerError, err.StreamError)
 """The host's own troubles: overload, quota, rate limits, outages, timeouts. Another host would not refuse a wrong
 request or key any less."""
 

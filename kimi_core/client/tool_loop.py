@@ -206,6 +206,7 @@ def summed_ends(before: Finished | None, last: Finished) -> Finished:
         billed(last, bill_of(before) + bill_of(last)),
         fallbacks=(*before.fallbacks, *last.fallbacks),
         retries=(*before.retries, *last.retries),
+        limits_waited=before.limits_waited + last.limits_waited,
     )
 
 
@@ -236,6 +237,7 @@ async def events_of(response: Response) -> AsyncGenerator[Event]:
         response.host,
         response.fallbacks,
         response.retries,
+        response.limits_waited,
     )
 
 

@@ -21,10 +21,12 @@ from kimi_core.hosts.groups import (
     OutputRules,
     PartialRules,
     Price,
+    RateLimits,
     ReasoningRules,
     Retirement,
     SamplingRules,
     ThinkingRules,
+    Tier,
     Timeouts,
     ToolRules,
     UsageRules,
@@ -37,6 +39,11 @@ _ON = {"thinking": {"type": "enabled"}}
 _OFF = {"thinking": {"type": "disabled"}}
 _MODELS_PAGE = dt.date(2026, 9, 23)
 _K31 = dt.date(2026, 10, 24)
+
+
+def _tier(requests: int, tokens: int, concurrency: int, daily: int | None = None) -> Tier:
+    return Tier(requests_per_minute=requests, tokens_per_minute=tokens, concurrency=concurrency, tokens_per_day=daily)
+
 
 _RETIRED = {
     "kimi-k2.5": Retirement(day=dt.date(2026, 8, 31), instead="kimi-k2.6"),
@@ -120,6 +127,21 @@ _PRICES = {
     "kimi-k2.7-code-highspeed": Price(cached=0.38, input=1.90, output=8.00, as_of=_MODELS_PAGE),
     "kimi-k2.6": Price(cached=0.16, input=0.95, output=4.00, as_of=_MODELS_PAGE),
 }
+
+# platform.kimi.com/docs/pricing/limits, by what an account has been topped up with. A table of September 2026 is on
+# record that has less for the highest tier (300 requests a minute, 100 at once): the console shows what an account has.
+_LIMITS = RateLimits(
+    headers=(("x-ratelimit-remaining", "x-ratelimit-reset"),),
+    counts_asked=True,  # the requested `max_completion_tokens`, whatever is generated (help center, rate limits)
+    tiers={
+        "tier0": _tier(3, 500_000, 1, 1_500_000),
+        "tier1": _tier(200, 2_000_000, 50),
+        "tier2": _tier(500, 3_000_000, 100),
+        "tier3": _tier(5_000, 3_000_000, 200),
+        "tier4": _tier(5_000, 4_000_000, 400),
+        "tier5": _tier(10_000, 5_000_000, 1_000),
+    },
+)
 
 _NO_PLAN = "The plan's allowance is used up; the host's console shows when it begins anew."
 _KIMI_CODE_ERRORS = (
@@ -239,6 +261,7 @@ _MOONSHOT = HostSpec(
     ),
     usage=UsageRules(cost_paths=(), prices=_PRICES, cache_ttls=("5m", "1h")),
     errors=ErrorMapping(id_headers=("x-trace-id", "x-request-id"), rules=_MOONSHOT_ERRORS),
+    limits=_LIMITS,
     per_model={
         "kimi-k3": _K3,
         "kimi-k3.1-pro": _K3,
@@ -293,6 +316,7 @@ _KIMI_CODE = replace(
     media=replace(_MOONSHOT.media, urls=frozenset({"data"}), inline_limit=None, file_purposes=(), file_limit=None),
     usage=replace(_MOONSHOT.usage, prices={}),
     errors=replace(_MOONSHOT.errors, rules=_KIMI_CODE_ERRORS),
+    limits=RateLimits(),  # a subscription has others
     per_model={
         **_MOONSHOT.per_model,
         # `thinking: {"type": "disabled"}` is taken for k3 here (a live report of 2026-09-14).

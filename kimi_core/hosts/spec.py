@@ -24,6 +24,7 @@ from kimi_core.hosts.groups import (
     OutputRules,
     PartialRules,
     Patch,
+    RateLimits,
     ReasoningRules,
     SamplingRules,
     ThinkingRules,
@@ -62,6 +63,7 @@ class HostSpec:
         batches: What it takes as batches, where it has them.
         usage: Where it reports usage and cost, and its prices.
         errors: What its errors mean.
+        limits: How it limits what it is asked.
         per_model: What differs for one family here: facts of this spec by dotted names (`thinking.off`), and fields of
             the model's spec by theirs (`context`).
         per_suffix: The same for ids with this suffix (`:together`), which may follow a family id as well.
@@ -95,6 +97,7 @@ class HostSpec:
     batches: BatchRules = BatchRules()
     usage: UsageRules = UsageRules()
     errors: ErrorMapping = ErrorMapping()
+    limits: RateLimits = RateLimits()
     # the pair, and where all this is from
     per_model: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     per_suffix: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -24,6 +24,7 @@ class Attempts:
     Attributes:
         failed: `{"error": …, "status_code": …, "pause": …}` for each that was made again: the error's class, the HTTP
             status if one came, and the seconds that were waited.
+        waited: Seconds that were waited for a turn under the user's limits.
     """
 
     def __init__(self, pace: Hook | None = None, on_retry: Hook | None = None) -> None:
@@ -35,6 +36,7 @@ class Attempts:
         """
         self._pace, self._on_retry = pace, on_retry
         self.failed: list[Mapping[str, Any]] = []
+        self.waited = 0.0
 
     async def again(self, state: RetryCallState, most: int, where: str) -> None:
         """Note that an attempt failed and another follows after a pause."""

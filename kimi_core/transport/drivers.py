@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 from kimi_core.settings import Settings
 from kimi_core.transport import sdk
+from kimi_core.transport.bells import AsyncioBell, BlockingBell
 from kimi_core.transport.deadlines import DeadlineError, in_thread, refuse_left
 from kimi_core.transport.waiting import wait
 
@@ -29,6 +30,16 @@ Address = tuple[str, int]
 """A name and a port."""
 Attempt: TypeAlias = Callable[[Callable[[], None] | None], T | None]
 """Tries something, and says whom to tell when it is worth trying again."""
+
+
+class Bell(Protocol):
+    """What one who waits can be woken with."""
+
+    def ring(self) -> None:
+        """Wake it; any thread may call this."""
+
+    async def wait(self, seconds: float) -> None:
+        """Wait until it rings, for some seconds at most."""
 
 
 class Driver(Protocol):
@@ -51,6 +62,9 @@ class Driver(Protocol):
 
     async def sleep(self, seconds: float) -> None:
         """Sleep for some seconds."""
+
+    def bell(self) -> Bell:
+        """Return what wakes this task or thread, which may wait for it. It is made where it is waited for."""
 
     async def within(self, seconds: float | None, do: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Do something that may take so many seconds; None sets no limit.
@@ -128,6 +142,10 @@ class Asyncio:
     async def sleep(self, seconds: float) -> None:
         """See `Driver.sleep`."""
         await asyncio.sleep(seconds)
+
+    def bell(self) -> AsyncioBell:
+        """See `Driver.bell`."""
+        return AsyncioBell()
 
     async def within(self, seconds: float | None, do: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """See `Driver.within`."""
@@ -241,6 +259,10 @@ class Blocking:
     async def sleep(self, seconds: float) -> None:
         """See `Driver.sleep`."""
         _pause(seconds)
+
+    def bell(self) -> BlockingBell:
+        """See `Driver.bell`."""
+        return BlockingBell()
 
     async def within(self, seconds: float | None, do: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """See `Driver.within`. A thread that was left behind does nothing more."""

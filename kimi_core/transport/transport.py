@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from kimi_core import errors as err
 from kimi_core.asyncgens import begin
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from openai import AsyncStream, Stream
 
     from kimi_core.budget import Budget
+    from kimi_core.limiting.turn import Turn
+
+T = TypeVar("T")
 
 
 class Transport:
@@ -47,8 +50,16 @@ class Transport:
         self.settings = settings
         self.driver = driver
 
-    async def send(self, wire: WireRequest, profile: Profile, options: Options) -> tuple[Any, Mapping[str, str]]:
+    async def send(
+        self, wire: WireRequest, profile: Profile, options: Options, turn: Turn | None = None
+    ) -> tuple[Any, Mapping[str, str]]:
         """Send a request and return the whole answer.
+
+        Args:
+            wire: The request.
+            profile: Who is asked.
+            options: Its options.
+            turn: What each attempt waits for; the last one has its turn until `Turn.end`.
 
         Returns:
             The parsed JSON and the response's headers.
@@ -56,7 +67,7 @@ class Transport:
         Raises:
             APIError: If the request fails, after the retries that make sense.
         """
-        found = await self._json(_posted(wire, options), profile)
+        found = await self._json(_posted(wire, options), profile, turn)
         if wire.poll is None:
             return found
         again = _posted(replace(wire, body=wire.poll.body), options)
@@ -64,8 +75,11 @@ class Transport:
             self.driver, wire.poll, found, lambda: self._json(again, profile), lambda: _unfinished(wire, profile)
         )
 
-    async def open(self, wire: WireRequest, profile: Profile, options: Options) -> OpenStream:
-        """Open a stream. Opening is retried, since nothing was delivered yet; errors in the stream are raised."""
+    async def open(self, wire: WireRequest, profile: Profile, options: Options, turn: Turn | None = None) -> OpenStream:
+        """Open a stream. Opening is retried, since nothing was delivered yet; errors in the stream are raised.
+
+        See `send` for the arguments.
+        """
         call = _posted(wire, options, stream=True)
 
         async def attempt() -> OpenStream:
@@ -76,9 +90,11 @@ class Transport:
             opened = OpenStream(stream, call, self.settings, profile, self.driver)
             if self.settings.attempt_deadline is not None:
                 opened.end_at(began, self.settings.attempt_deadline)
+            if turn is not None:
+                turn.answered(opened.headers)
             return opened
 
-        return await retry.call(self.driver, self.settings.max_retries, attempt, lambda: profile.where)
+        return await self._repeated(attempt, profile, turn)
 
     async def get(self, path: str, profile: Profile) -> tuple[Any, Mapping[str, str]]:
         """Get a JSON body that is not an answer of the model; return it with the response's headers."""
@@ -101,11 +117,29 @@ class Transport:
         """Upload a file in a form; return the JSON body and the response's headers."""
         return await self._json(Call(method="post", path=path, upload=upload), profile)
 
-    async def _json(self, call: Call, profile: Profile) -> tuple[Any, Mapping[str, str]]:
+    async def _json(self, call: Call, profile: Profile, turn: Turn | None = None) -> tuple[Any, Mapping[str, str]]:
         async def attempt() -> tuple[Any, Mapping[str, str]]:
-            return _received(await self._once(call, profile), call, profile, self.settings)
+            body, headers = _received(await self._once(call, profile), call, profile, self.settings)
+            if turn is not None:
+                turn.answered(headers)
+            return body, headers
 
-        return await retry.call(self.driver, self.settings.max_retries, attempt, lambda: profile.where)
+        return await self._repeated(attempt, profile, turn)
+
+    async def _repeated(self, attempt: Callable[[], Coroutine[Any, Any, T]], profile: Profile, turn: Turn | None) -> T:
+        """Make attempts until one succeeds, each when it is its turn."""
+
+        async def in_turn() -> T:
+            if turn is None:
+                return await attempt()
+            await turn.begin(self.driver)
+            try:
+                return await attempt()
+            except BaseException as error:
+                turn.failed(error)
+                raise
+
+        return await retry.call(self.driver, self.settings.max_retries, in_turn, lambda: profile.where)
 
     async def _once(self, call: Call, profile: Profile) -> Any:
         require_key(self.settings)

@@ -4,6 +4,7 @@ from kimi_core.hosts.groups.address import Address
 from kimi_core.hosts.groups.batches import BatchRules
 from kimi_core.hosts.groups.endpoints import Endpoints
 from kimi_core.hosts.groups.errors import ErrorMapping, ErrorRule
+from kimi_core.hosts.groups.limits import RateLimits, Tier
 from kimi_core.hosts.groups.media import MediaRules
 from kimi_core.hosts.groups.messages import MessageRules, PartialRules
 from kimi_core.hosts.groups.model_ids import ModelIds, Retirement
@@ -33,10 +34,12 @@ __all__ = [
     "PartialRules",
     "Patch",
     "Price",
+    "RateLimits",
     "ReasoningRules",
     "Retirement",
     "SamplingRules",
     "ThinkingRules",
+    "Tier",
     "Timeouts",
     "ToolRules",
     "UsageRules",

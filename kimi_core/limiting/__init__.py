@@ -1,0 +1,1 @@
+"""How calls wait for their turn under the limits of their user (`kimi_core.limits`)."""

@@ -1,0 +1,62 @@
+"""The line of those in this process who wait for a turn at one place: the first in it asks, the others wait for it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any, Protocol
+
+
+class Bell(Protocol):
+    """What wakes one that waits."""
+
+    def ring(self) -> None:
+        """Wake it; any thread may call this."""
+
+
+class Line:
+    """Those who wait, in the order of their arrival.
+
+    Attributes:
+        under_way: The turns of this process whose requests are under way.
+    """
+
+    def __init__(self) -> None:
+        self.under_way: set[Any] = set()
+        self._waiting: dict[Bell, None] = {}  # a set in the order of arrival
+        self._lock = threading.Lock()
+
+    def enter(self, bell: Bell) -> None:
+        """Stand at the end."""
+        with self._lock:
+            self._waiting[bell] = None
+
+    def is_first(self, bell: Bell) -> bool:
+        """Return whether it is one's turn to ask."""
+        with self._lock:
+            return next(iter(self._waiting), None) is bell
+
+    def leave(self, bell: Bell) -> None:
+        """Go, whether one was let through or not, and wake the next one."""
+        with self._lock:
+            self._waiting.pop(bell, None)
+        self.wake()
+
+    def wake(self) -> None:
+        """Have the first one ask again: something has ended."""
+        with self._lock:
+            first = next(iter(self._waiting), None)
+        if first is not None:
+            first.ring()
+
+
+_lines: dict[str, Line] = {}
+
+
+def of_place(place: str) -> Line:
+    """Return the line at a place."""
+    return _lines.setdefault(place, Line())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_lines.clear)
