@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from langchain_core.language_models import chat_models
-from langchain_core.runnables import RunnableBinding
+from langchain_core.runnables import RunnableBinding, RunnableConfig
+from langchain_core.runnables.config import get_config_list, merge_configs
 
 from kimi_core import options
 from kimi_core.representation import short
@@ -21,6 +22,17 @@ class Binding(_Base):  # type: ignore[misc]
     def __init__(self, *, kwargs: Mapping[str, Any] | None = None, **fields: Any) -> None:
         """Bind options."""
         super().__init__(kwargs=options.hide_call(kwargs or {}), **fields)
+
+    def batch_api(self, inputs: Any, config: Any = None, **kwargs: Any) -> list[Any]:
+        """Ask through the host's batches, with what is bound; see `ChatKimi.batch_api`."""
+        return self.bound.batch_api(inputs, self._configs(inputs, config), **{**self.kwargs, **kwargs})  # type: ignore[no-any-return]
+
+    async def abatch_api(self, inputs: Any, config: Any = None, **kwargs: Any) -> list[Any]:
+        """See `batch_api`."""
+        return await self.bound.abatch_api(inputs, self._configs(inputs, config), **{**self.kwargs, **kwargs})  # type: ignore[no-any-return]
+
+    def _configs(self, inputs: Any, config: Any) -> list[RunnableConfig]:
+        return [merge_configs(self.config, one) for one in get_config_list(config, len(inputs))]
 
     def __repr_args__(self) -> list[tuple[str, Any]]:
         bound = {name: _tool_names(value) if name == "tools" else short(value) for name, value in self.kwargs.items()}

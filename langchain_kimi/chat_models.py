@@ -25,6 +25,7 @@ from kimi_core.errors import short_traceback
 from kimi_core.settings import notice_missing_key
 from kimi_core.types import JsonObject
 from langchain_kimi import _calls, _connection, _counting, _errors, _serialization
+from langchain_kimi._batch_api import BatchApi
 from langchain_kimi._content import presentable
 from langchain_kimi._fields import KimiFields
 from langchain_kimi._messages_in import PROVIDER, to_messages
@@ -48,7 +49,7 @@ AsyncRunManager = AsyncCallbackManagerForLLMRun | None
 _PARSED = ("thinking", "reasoning_effort", "agent", "extra_headers", "n")
 
 
-class ChatKimi(KimiFields):
+class ChatKimi(BatchApi, KimiFields):
     """Kimi models (Moonshot AI) in LangChain, from any host that serves them.
 
     Install `kimi-adapters[langchain]` and set `MOONSHOT_API_KEY` (or the variable of another host).

@@ -32,6 +32,7 @@ from kimi_core.settings import make_settings, notice_missing_key
 from kimi_core.types import JsonObject
 from llama_index_kimi import _streaming, _tools
 from llama_index_kimi import _structured_output as structured
+from llama_index_kimi._batch_api import BatchApi
 from llama_index_kimi._fields import KimiFields, connection_fields, given, split_additional
 from llama_index_kimi._messages_in import to_request, user_message
 from llama_index_kimi._messages_out import to_chat_response, to_completion
@@ -47,7 +48,7 @@ _PROMPT = 1024
 _LEAST_PROMPT = 512
 
 
-class KimiLLM(KimiFields):
+class KimiLLM(BatchApi, KimiFields):
     """Kimi models (Moonshot AI) in LlamaIndex, from any host that serves them.
 
     Examples:

@@ -138,7 +138,8 @@ class Reader:
 
     def _response(self, line: Line, came: BatchLine, *, known: bool) -> Response:
         body: Any = came.body
+        headers = endpoint.headers_of(came, line.plan.profile)
         if isinstance(body, dict) and body.get("error") and not body.get("choices"):
-            raise self._redactor.scrub(error_in_body(body, {}, line.plan.profile))
-        response = self._pipeline.decode(line.plan, line.wire, body, {}, known=known)
+            raise self._redactor.scrub(error_in_body(body, headers, line.plan.profile))
+        response = self._pipeline.decode(line.plan, line.wire, body, headers, known=known)
         return self._pipeline.final(line.plan, response)

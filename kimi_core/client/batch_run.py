@@ -52,13 +52,13 @@ class BatchRun:
         *,
         window: str | None = None,
         metadata: Mapping[str, str] | None = None,
-        return_exceptions: bool = True,
+        only_whole: bool = False,
     ) -> None:
         """Encode all requests; see `Batches.run`.
 
         Raises:
             ConfigError: If the window or the metadata are wrong.
-            KimiError: If a request cannot be sent, and errors are to be raised.
+            Exception: If a request cannot be sent, and `only_whole` is set.
         """
         self._batches, self._client = batches, batches.client
         self._driver = batches.transport.driver
@@ -73,10 +73,9 @@ class BatchRun:
         self._lines: dict[int, Line] = {}
         self._data: dict[int, bytes] = {}
         self._outcomes: dict[int, Response | Exception] = {}
-        self._return_exceptions = return_exceptions
+        self._only_whole = only_whole
         for place, request in enumerate(self._requests):
             self._encode(place, request)
-        self._raise_first()
 
     def _encode(self, place: int, request: Request | Exception) -> None:
         try:
@@ -84,6 +83,8 @@ class BatchRun:
                 raise request
             self._lines[place] = batch_lines.line(self._client, self._without_io(request), place)
         except Exception as error:
+            if self._only_whole:
+                raise
             self._outcomes[place] = error
 
     def _without_io(self, request: Request) -> Request:
@@ -96,19 +97,10 @@ class BatchRun:
         normalized = replace(request, messages=parts.normalized(request.messages))
         return attachments.dry_run(normalized, self._client.pipeline.route(request), self._client.settings)
 
-    def _raise_first(self) -> None:
-        if not self._return_exceptions:
-            for place in sorted(self._outcomes):
-                if isinstance(outcome := self._outcomes[place], Exception):
-                    raise outcome
-
     # ---------------------------------------------------------------------------------------------- what a call does
 
     async def submitted(self) -> BatchObject:
         """Create one batch of all requests; see `Batches.submit`."""
-        for outcome in self._outcomes.values():
-            if isinstance(outcome, Exception):
-                raise outcome
         state = BatchState(None, {})
         await self._plan(state, self._lines)
         if len(state.parts) != 1:
@@ -147,7 +139,6 @@ class BatchRun:
         todo = [part for part in kept.parts if not part.reported]
         if todo:
             await self._finish(kept, todo, poll_interval, progress)
-        self._raise_first()
         return self._in_order()
 
     def _about(self) -> dict[str, object]:
@@ -193,8 +184,9 @@ class BatchRun:
                     line = self._lines[place] = batch_lines.line(self._client, attached, place)
                 self._data[place] = batch_lines.written(line)
         except err.KimiError as error:
+            if self._only_whole:
+                raise
             self._outcomes[place] = error
-            self._raise_first()
         return place in self._data
 
     def _reserved(self, parts: Iterable[Part]) -> Callable[[], None]:

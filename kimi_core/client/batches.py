@@ -37,7 +37,7 @@ class AsyncBatches:
         metadata: Mapping[str, str] | None = None,
     ) -> BatchObject:
         """See `Batches.submit`."""
-        run = BatchRun(self, requests, window=completion_window, metadata=metadata)
+        run = BatchRun(self, requests, window=completion_window, metadata=metadata, only_whole=True)
         return await run.submitted()
 
     async def get(self, id: str) -> BatchObject:
@@ -73,7 +73,7 @@ class AsyncBatches:
         state: str | PathLike[str] | None = None,
         progress: bool | Watcher = True,
         metadata: Mapping[str, str] | None = None,
-        return_exceptions: bool = True,
+        only_whole: bool = False,
     ) -> Outcomes:
         """See `Batches.run`."""
         run = BatchRun(
@@ -81,7 +81,7 @@ class AsyncBatches:
             requests,
             window=completion_window,
             metadata=metadata,
-            return_exceptions=return_exceptions,
+            only_whole=only_whole,
         )
         return await run.answers(poll_interval, state, progress)
 
@@ -162,7 +162,7 @@ class Batches:
         state: str | PathLike[str] | None = None,
         progress: bool | Watcher = True,
         metadata: Mapping[str, str] | None = None,
-        return_exceptions: bool = True,
+        only_whole: bool = False,
     ) -> Outcomes:
         """Ask in batches, follow them, and return the answers in the order of the requests.
 
@@ -179,8 +179,8 @@ class Batches:
                 waiting may help against (`is_retryable`), and for nothing else. One program at a time may use it.
             progress: Whether a bar is shown on a terminal, or what is called with a `BatchProgress` after each look.
             metadata: See `submit`.
-            return_exceptions: Return errors in their places. False raises the first instead: before anything is
-                sent, if a request cannot be.
+            only_whole: Send nothing if one of the requests cannot be sent, and raise its error. Else it is an error in
+                its place, as are those that come of the others.
 
         Raises:
             ConfigError: If an option is wrong, or the file is of other requests, another model or host.
@@ -195,6 +195,6 @@ class Batches:
                 state=state,
                 progress=progress,
                 metadata=metadata,
-                return_exceptions=return_exceptions,
+                only_whole=only_whole,
             )
         )

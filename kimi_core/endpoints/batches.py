@@ -88,7 +88,7 @@ class BatchLine:
     custom_id: str
     status_code: int | None
     body: Any
-    request_id: str | None = None
+    request_id: str = ""
 
 
 # ------------------------------------------------------------------------------------------------ what is sent
@@ -253,7 +253,7 @@ def _line(data: bytes, profile: Profile) -> BatchLine:
         id, response = found["custom_id"], found.get("response")
         if response is None:
             return BatchLine(str(id), None, found.get("error"))
-        return BatchLine(str(id), int(response["status_code"]), response["body"], response.get("request_id"))
+        return BatchLine(str(id), int(response["status_code"]), response["body"], str(response.get("request_id") or ""))
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
         shown = in_short(data.decode("utf-8", "replace"))
         raise err.make(
@@ -263,11 +263,15 @@ def _line(data: bytes, profile: Profile) -> BatchLine:
         ) from None
 
 
+def headers_of(line: BatchLine, profile: Profile) -> dict[str, str]:
+    """Return the headers that an answer of its own would have had, as far as they are known: the id of the request."""
+    return {name: line.request_id for name in profile.host.errors.id_headers[:1] if line.request_id}
+
+
 def error_of(line: BatchLine, batch: BatchObject, profile: Profile) -> err.APIError:
     """Return the error that came of a request."""
     if line.status_code is not None:
-        headers = {name: line.request_id for name in profile.host.errors.id_headers[:1] if line.request_id}
-        return error_from_status(line.status_code, line.body, headers, profile)
+        return error_from_status(line.status_code, line.body, headers_of(line, profile), profile)
     given = line.body if isinstance(line.body, Mapping) else {}
     why = given.get("message") or given.get("code") or "no reason is given"
     return unanswered(batch, profile, f"it says: {in_short(why, 500)}", code=str(given.get("code") or "") or None)

@@ -214,12 +214,6 @@ def test_one_failed_line_is_one_error_in_its_place(kimi: LocalKimi, run: Callabl
     assert outcomes[1].request_id
 
 
-def test_errors_raise_when_they_are_to(kimi: LocalKimi, run: Callable[..., Any]) -> None:
-    kimi.script_line("input-2", status=400, type="content_filter")
-    with pytest.raises(BadRequestError, match="high risk"):
-        run(return_exceptions=False)
-
-
 def test_a_request_that_cannot_be_sent_is_an_error_in_its_place(kimi: LocalKimi, run: Callable[..., Any]) -> None:
     wrong = Request(messages=[Message("user", [ImagePart("nonsense")])], model="kimi-k2.6")
     outcomes = run([CODES[0], wrong, ValueError("no input")])
@@ -228,7 +222,7 @@ def test_a_request_that_cannot_be_sent_is_an_error_in_its_place(kimi: LocalKimi,
     assert isinstance(outcomes[2], ValueError)
     kimi.reset()
     with pytest.raises(MessageError):
-        run([CODES[0], wrong], return_exceptions=False)
+        run([CODES[0], wrong], only_whole=True)
     assert kimi.requests == []
 
 
@@ -282,7 +276,7 @@ def test_what_no_line_can_ask_for_is_refused_before_any_io(
     kimi: LocalKimi, run: Callable[..., Any], request_: Request, message: str
 ) -> None:
     with pytest.raises(UnsupportedError, match=message):
-        run([request_], return_exceptions=False)
+        run([request_], only_whole=True)
     assert kimi.requests == []
 
 
@@ -311,7 +305,7 @@ def test_a_host_without_batches_names_those_that_have_them(run: Callable[..., An
     with pytest.raises(
         UnsupportedError, match=r"has no batches. Use host='moonshot' .* overrides=\{'endpoints.batches"
     ):
-        run(CODES, client, return_exceptions=False)
+        run(CODES, client, only_whole=True)
 
 
 def test_a_host_of_which_nobody_knows_it_is_reached_by_overrides(kimi: LocalKimi, run: Callable[..., Any]) -> None:
