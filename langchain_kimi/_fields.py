@@ -9,6 +9,7 @@ from langchain_core.language_models import BaseChatModel
 from pydantic import ConfigDict, Field, field_serializer
 
 from kimi_core.call_options import CallOptions
+from kimi_core.client.warms_up import WarmsUp
 from kimi_core.connection_options import ClientOptions
 from kimi_core.representation import in_one_line
 
@@ -18,7 +19,7 @@ DEFAULT_MODEL = "kimi-k2.6"
 _UNSHOWN = ("profile", "metadata", "callbacks", "custom_get_token_ids")
 
 
-class KimiFields(CallOptions, ClientOptions, BaseChatModel):
+class KimiFields(CallOptions, ClientOptions, BaseChatModel, WarmsUp):
     """The fields of `ChatKimi`: the options of both tables, and those about what LangChain gets.
 
     Frozen options decide where calls go and are fixed at construction; the rest can also be given per call.

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, field_serializer
 
 from kimi_core import option_hints, options
 from kimi_core.call_options import CallOptions
+from kimi_core.client.warms_up import WarmsUp
 from kimi_core.connection_options import ConnectionOptions
 from kimi_core.errors import ConfigError
 from kimi_core.representation import in_one_line
@@ -24,7 +25,7 @@ _UNSHOWN = ("callback_manager", "messages_to_prompt", "completion_to_prompt")
 _TEXTS = {name: field.description for name, field in ConnectionOptions.model_fields.items()}
 
 
-class KimiFields(CallOptions, ConnectionOptions, FunctionCallingLLM):
+class KimiFields(CallOptions, ConnectionOptions, FunctionCallingLLM, WarmsUp):
     """The fields of `KimiLLM`, beside those that every LLM of LlamaIndex has.
 
     Frozen options decide where calls go and are fixed at construction; the rest can also be given per call.

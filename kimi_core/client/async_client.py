@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from kimi_core import errors as err
 from kimi_core.asyncgens import begin
 from kimi_core.call_options import NO_OPTIONS, Options
+from kimi_core.client import empty_answers
 from kimi_core.client.answer_stream import AnswerStream
 from kimi_core.client.base_client import BaseClient
 from kimi_core.client.held import hold
@@ -159,7 +160,7 @@ class AsyncKimiClient(BaseClient):
             return await self._several(request, partial(self._complete_here, served=served))
         plan, wire = self.pipeline.prepare(await self.attached(request))
         plan, response = await self._answered(plan, wire)
-        if served and _is_all_served(response, served):
+        if served and empty_answers.is_all_served(response, served):
             return response
         if again := self.pipeline.again(plan, response):
             _, second = await self._answered(*again)
@@ -335,6 +336,12 @@ class AsyncKimiClient(BaseClient):
 
     # ---------------------------------------------------------------------------------------- beside chat completions
 
+    async def warm_up(self) -> bool:
+        """See `KimiClient.warm_up`. The connection is of this event loop."""
+        from kimi_core.transport.warm_up import connect
+
+        return await connect(self._transport)
+
     @property
     def account(self) -> Profile:
         """The facts for calls that are about no model."""
@@ -421,8 +428,3 @@ class AsyncKimiClient(BaseClient):
 def is_hosted(request: Request) -> bool:
     """Return whether any tool is the host's own and run by the client."""
     return bool(request.tools) and any(tool.type in ("builtin_function", "formula") for tool in request.tools)
-
-
-def _is_all_served(response: Response, served: Container[str]) -> bool:
-    """Return whether an answer is nothing but calls that the client runs, so that the real one is still to come."""
-    return bool(response.tool_calls) and all(call.name in served for call in response.tool_calls)

@@ -135,6 +135,17 @@ class KimiClient(BaseClient):
 
     # ---------------------------------------------------------------------------------------- beside chat completions
 
+    def warm_up(self) -> bool:
+        """Import what the first call needs and open a connection, without asking a model. It never raises.
+
+        The host gets a `HEAD` of its address, without the key. The connection is closed when no call takes it within
+        the few seconds for which the HTTP library keeps idle ones; what was imported stays.
+
+        Returns:
+            Whether the host answered, be it with an error.
+        """
+        return wait(self._calls.warm_up())
+
     @cached_property
     def files(self) -> Files:
         """The files that the host keeps for the account: `upload`, `list`, `retrieve`, `content`, `delete`."""

@@ -6,7 +6,7 @@ The client decides what is done about it. No I/O.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -32,6 +32,11 @@ def is_only_thought(response: Response) -> bool:
     spoken = response.text.strip() or response.tool_calls or response.refusal or response.extra.get(WITHHELD)
     thought = response.reasoning and response.reasoning.text
     return response.finish_reason == "stop" and not spoken and bool(thought)
+
+
+def is_all_served(response: Response, served: Container[str]) -> bool:
+    """Return whether an answer is nothing but calls that the client runs, so that the real one is still to come."""
+    return bool(response.tool_calls) and all(call.name in served for call in response.tool_calls)
 
 
 def promoted(response: Response) -> Response:
