@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from drivers import INVOKED, STREAMED, Driver, by_name, in_every_mode
 from langchain_core.load import dumps, loads
+from redis import Redis
 from redis_server import PASSWORD, RedisServer
 from test_retries import metadata
 
@@ -181,6 +182,8 @@ def test_eight_processes_stay_below_the_limits_and_none_starves(redis: str) -> N
         assert server.allowance.most_at_once <= 3
         names = [entry.body["messages"][0]["content"] for entry in chats(server)]
         assert {name: names.count(name) for name in names} == {f"process {number}": calls for number in range(8)}
+    with Redis.from_url(redis) as connection:  # processes that have ended hold nothing, and need not be given up
+        assert list(connection.scan_iter("*:leases")) == list(connection.scan_iter("*:queue")) == []
 
 
 def test_a_process_that_was_killed_holds_nothing(redis: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -469,8 +472,6 @@ def test_waiting_is_in_the_log(kimi: LocalKimi, caplog: pytest.LogCaptureFixture
 
 
 def test_neither_key_nor_password_is_kept_anywhere(framework: Driver, kimi: LocalKimi, redis: str) -> None:
-    from redis import Redis
-
     from langchain_kimi import register
 
     register()

@@ -6,13 +6,23 @@ import atexit
 import contextlib
 import os
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable
 from typing import Final
 
-_LAST: Final = 2.0
+_LAST: Final = 5.0
 """Seconds for which the end of the process waits for what is still to be told."""
+
+
+def at_end_of_worker(call: Callable[[], None]) -> None:
+    """Have something called at the end of a process of `multiprocessing`, which calls nothing of `atexit`."""
+    if "multiprocessing" in sys.modules:
+        from multiprocessing import parent_process, util
+
+        if parent_process() is not None:
+            util.Finalize(None, call, exitpriority=0)
 
 
 class Keeper:
@@ -31,6 +41,7 @@ class Keeper:
 
     def _begin(self) -> None:
         self._process = os.getpid()
+        at_end_of_worker(self._flush)
         self._lock = threading.Lock()
         self._todo: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._kept: dict[str, str] = {}
