@@ -26,7 +26,7 @@ from odd_values import CALL, DEEP, FULL, HUGE, NESTED, ODD, USAGE, as_chunk, fra
 from pydantic import ValidationError
 
 from kimi_core import HOSTS, KimiClient, KimiError, Message, Options, Request, Tool
-from kimi_core.transport.frames import FrameReader
+from kimi_core.transport.stream import FrameReader
 from langchain_kimi._messages_in import to_messages as from_langchain
 from langchain_kimi._messages_out import MessageFormat, to_result
 from langchain_kimi._streaming import chunk_maker

@@ -31,7 +31,7 @@ from kimi_core import HOSTS, KimiClient, KimiError, KimiWarning, Message, Reques
 from kimi_core.codecs.error_mapping import error_from_status
 from kimi_core.errors import APIError, InternalServerError
 from kimi_core.hosts.profile import resolve
-from kimi_core.transport.frames import parsed_json
+from kimi_core.transport.stream import parsed_json
 
 # ------------------------------------------------------------------------------------------- bodies and frames
 

@@ -49,6 +49,12 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+Host = Annotated[str | None, typer.Option(metavar="NAME", help="Whose Kimi: a name that `kimi-adapters hosts` lists.")]
+Model = Annotated[str, typer.Option(metavar="NAME", help="Which Kimi: a family, or an id as the host writes it.")]
+Address = Annotated[str | None, typer.Option(metavar="URL", help="Another address of the host.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
 @app.callback()
 def _kimi(
     version: Annotated[
@@ -74,7 +80,7 @@ def demo(
         typer.Option(exists=True, metavar="PATH", help="A file or folder of texts to answer from (.md, .txt, .rst)."),
     ] = None,
     question: Annotated[str | None, typer.Option(metavar="TEXT", help="What to ask about these texts.")] = None,
-    base_url: Annotated[str | None, typer.Option(metavar="URL", help="Another address of the host.")] = None,
+    base_url: Address = None,
 ) -> None:
     """Show Kimi at work: on the real host, or without a key."""
     with needs("demo"):
@@ -98,13 +104,9 @@ def chat(
     system: Annotated[
         str | None, typer.Option(metavar="TEXT", help="What Kimi is told before everything else.")
     ] = None,
-    host: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Whose Kimi: a name that `kimi-adapters hosts` lists.")
-    ] = None,
-    model: Annotated[
-        str, typer.Option(metavar="NAME", help="Which Kimi: a family, or an id as the host writes it.")
-    ] = "kimi-k2.6",
-    base_url: Annotated[str | None, typer.Option(metavar="URL", help="Another address of the host.")] = None,
+    host: Host = None,
+    model: Model = "kimi-k2.6",
+    base_url: Address = None,
     local: Annotated[
         bool, typer.Option("--local", help="Talk to a local server: no key, no network, no model behind it.")
     ] = False,
@@ -126,17 +128,13 @@ def chat(
 
 @app.command()
 def doctor(
-    host: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Whose Kimi: a name that `kimi-adapters hosts` lists.")
-    ] = None,
-    model: Annotated[
-        str, typer.Option(metavar="NAME", help="Which Kimi: a family, or an id as the host writes it.")
-    ] = "kimi-k2.6",
-    base_url: Annotated[str | None, typer.Option(metavar="URL", help="Another address of the host.")] = None,
+    host: Host = None,
+    model: Model = "kimi-k2.6",
+    base_url: Address = None,
     no_call: Annotated[
         bool, typer.Option("--no-call", help="Ask the host nothing: look at this machine only.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Find out why calls fail, and what to do about it.
 
@@ -187,16 +185,14 @@ def probe(
     where: Annotated[
         str, typer.Argument(metavar="HOST|URL", help="A name that `kimi-adapters hosts` lists, or an address.")
     ],
-    model: Annotated[
-        str, typer.Option(metavar="NAME", help="Which Kimi: a family, or an id as the host writes it.")
-    ] = "kimi-k2.6",
+    model: Model = "kimi-k2.6",
     host: Annotated[str | None, typer.Option(metavar="NAME", help="Whose spec to compare an address with.")] = None,
     api_key_env: Annotated[
         str | None, typer.Option(metavar="NAME", help="The environment variable that holds the key.")
     ] = None,
     timeout: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="Seconds to wait for each answer.")] = 120.0,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before making calls that cost money.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Find out what an endpoint really does, and write its spec.
 

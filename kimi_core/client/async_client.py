@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from kimi_core.endpoints.server_tools import FormulaResult, SearchResult
     from kimi_core.limiting.turn import Turn
     from kimi_core.transport.drivers import Driver
-    from kimi_core.transport.transport import OpenStream, Transport
+    from kimi_core.transport.stream import OpenStream
+    from kimi_core.transport.transport import Transport
 else:
     AsyncBatches = AsyncFiles = Balance = FormulaResult = SearchResult = Any  # annotations resolve without the imports
 

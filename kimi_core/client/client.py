@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kimi_core.endpoints.files import Files
     from kimi_core.endpoints.server_tools import FormulaResult, SearchResult
     from kimi_core.transport.drivers import Driver
-    from kimi_core.transport.transport import OpenStream
+    from kimi_core.transport.stream import OpenStream
 else:
     Balance = Batches = FormulaResult = SearchResult = Files = Any  # annotations resolve without the imports
 

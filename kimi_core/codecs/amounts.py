@@ -8,6 +8,10 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from kimi_core.codecs.json_paths import first
+from kimi_core.hosts.profile import Profile
+from kimi_core.types import JsonObject, Usage
+
 
 def count(value: Any) -> int | None:
     """Return a number of tokens, or None when the value is none. Digits in a text are one, as gateways write them."""
@@ -33,6 +37,33 @@ def part(value: Any, whole: int) -> int | None:
     """
     number = count(value)
     return None if number is None else min(number, whole)
+
+
+def usage_of(raw: JsonObject | None, profile: Profile, ending: str = "_tokens") -> Usage | None:
+    """Return the tokens that a host reports; None when it reports none.
+
+    Args:
+        raw: What it reports.
+        profile: Whose paths are followed.
+        ending: Of the names of the counts: `prompt_tokens`, `completion_tokens`, `total_tokens`.
+    """
+    if not raw:
+        return None
+    rules = profile.host.usage
+    prompt, completion, total = (count(raw.get(f"{name}{ending}")) for name in ("prompt", "completion", "total"))
+    if prompt is completion is total is None:
+        return None
+    prompt, completion = prompt or 0, completion or 0
+    cached = part(first(raw, rules.cached_paths), prompt)
+    return Usage(
+        input_tokens=prompt,
+        output_tokens=completion,
+        total_tokens=total or prompt + completion,
+        cached_tokens=cached,
+        reasoning_tokens=part(first(raw, rules.reasoning_paths), completion),
+        raw=raw,
+        cache_write_tokens=part(first(raw, rules.cache_write_paths), prompt - (cached or 0)),
+    )
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

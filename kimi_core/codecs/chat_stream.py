@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kimi_core.characters import Halves, is_cut
 from kimi_core.codecs import merging
-from kimi_core.codecs.amounts import amount, count, part
+from kimi_core.codecs.amounts import amount, usage_of
 from kimi_core.codecs.call_sections import WITHHELD, RecoveredCalls, SectionReader, WithheldCalls
 from kimi_core.codecs.error_mapping import MALFORMED, complains, error_in_frame, not_an_answer
 from kimi_core.codecs.inline_markup import MarkupReader
@@ -176,7 +176,7 @@ class ChatStreamDecoder:
                 events.append(TextDelta(text))
             else:
                 self._markup.add_text(text, events)
-        if not alone:
+        if "tool_calls" in delta or "refusal" in delta:
             self._take_calls(delta, events, whole=not get("delta") and frame.get("object") != _CHUNK)
         ends = get("finish_reason") or frame.get("usage") or get("usage") or get("logprobs")
         if ends or frame.get("error") or not self._price_keys.isdisjoint(frame):
@@ -215,7 +215,7 @@ class ChatStreamDecoder:
         """
         if self._finish is None and not (whole and self._started):
             return []
-        usage = _usage(self._usage, self._profile)
+        usage = usage_of(self._usage, self._profile)
         cost, estimated = self._price(usage)
         events = self._halves()
         if self._markup is not None:
@@ -249,7 +249,7 @@ class ChatStreamDecoder:
 
     def so_far(self) -> Finished | None:
         """See `StreamDecoder.so_far`."""
-        usage, logprobs = _usage(self._usage, self._profile), merging.logprobs(self._logprobs)
+        usage, logprobs = usage_of(self._usage, self._profile), merging.logprobs(self._logprobs)
         if usage is None and logprobs is None:
             return None
         return Finished(None, None, usage, *self._price(usage), logprobs)
@@ -340,24 +340,3 @@ def _joined(parts: Any, events: list[Event]) -> str:
     refusals = (part.get("refusal") for part in parts if isinstance(part, dict))
     events += [RefusalDelta(refusal) for refusal in refusals if refusal and isinstance(refusal, str)]
     return "".join(part.get("text") or "" for part in parts if isinstance(part, dict))
-
-
-def _usage(raw: JsonObject | None, profile: Profile) -> Usage | None:
-    """Return what was counted; None when nothing was."""
-    if not raw:
-        return None
-    host = profile.host
-    prompt, completion, total = (count(raw.get(f"{name}_tokens")) for name in ("prompt", "completion", "total"))
-    if prompt is completion is total is None:
-        return None
-    prompt, completion = prompt or 0, completion or 0
-    cached = part(first(raw, host.usage.cached_paths), prompt)
-    return Usage(
-        input_tokens=prompt,
-        output_tokens=completion,
-        total_tokens=total or prompt + completion,
-        cached_tokens=cached,
-        reasoning_tokens=part(first(raw, host.usage.reasoning_paths), completion),
-        raw=raw,
-        cache_write_tokens=part(first(raw, host.usage.cache_write_paths), prompt - (cached or 0)),
-    )

@@ -52,6 +52,10 @@ class DeadlineError(Exception):
     """Something took longer than it may."""
 
 
+class SilenceError(Exception):
+    """A host has sent bytes, and no frame for too long."""
+
+
 def refuse_left() -> None:
     """Raise in a thread that was left behind.
 

@@ -203,11 +203,6 @@ def library() -> Any:
     return sys.modules[module.partition(".")[0]]
 
 
-def response_class() -> Any:
-    """Return the HTTP library's response class, which the SDK takes as `cast_to` for raw responses."""
-    return library().Response
-
-
 def plain_client(*, sync: bool, proxies: bool) -> Any:
     """Return a client of the HTTP library for other servers than the host's: it has no key, cookies or own headers.
 

@@ -47,7 +47,7 @@ def arguments(call: Call, settings: Settings, profile: Profile, *, sync: bool) -
     """Return the arguments of the SDK's method."""
     patience = _patience(settings, profile, stream=call.stream)
     options = _options(settings, profile, call.headers, patience)
-    found: dict[str, Any] = {"options": options, "cast_to": sdk.response_class()}
+    found: dict[str, Any] = {"options": options, "cast_to": sdk.library().Response}  # of raw responses
     if call.content is not None:
         found["content"] = call.content
     if upload := call.upload:

@@ -14,8 +14,7 @@ from kimi_core.codecs.error_mapping import error_from_status, redirected
 from kimi_core.hosts.profile import Profile
 from kimi_core.quoting import in_short
 from kimi_core.settings import Settings
-from kimi_core.transport.deadlines import DeadlineError
-from kimi_core.transport.frames import SilenceError
+from kimi_core.transport.deadlines import DeadlineError, SilenceError
 from kimi_core.transport.redaction import Redactor
 from kimi_core.transport.redirects import leads_to
 

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kimi_core import errors as err
-from kimi_core.asyncgens import begin
 from kimi_core.call_options import Options
 from kimi_core.codecs import WireRequest
 from kimi_core.codecs.error_mapping import complains, error_in_body
@@ -25,18 +24,15 @@ from kimi_core.hosts.profile import Profile
 from kimi_core.quoting import in_short
 from kimi_core.settings import Settings, require_key
 from kimi_core.transport import retry
-from kimi_core.transport.bounded import MOST, is_cut, is_whole
-from kimi_core.transport.deadlines import DeadlineError, cut_off, reads_until
+from kimi_core.transport.bounded import is_whole
 from kimi_core.transport.drivers import Driver
-from kimi_core.transport.frames import FrameReader, parsed_json
 from kimi_core.transport.redaction import Redactor
 from kimi_core.transport.redirects import Redirects
 from kimi_core.transport.sdk_call import Call, Upload, arguments
 from kimi_core.transport.sdk_errors import Translation, broken
+from kimi_core.transport.stream import OpenStream, body_of, refuse_cut
 
 if TYPE_CHECKING:
-    from openai import AsyncStream, Stream
-
     from kimi_core.budget import Budget
     from kimi_core.limiting.turn import Turn
 
@@ -106,7 +102,7 @@ class Transport:
         response = await retry.call(
             self.driver, self.settings.max_retries, lambda: self._once(call, profile), lambda: profile.where
         )
-        _refuse_cut(response, profile)
+        refuse_cut(response, profile)
         return response.content, response.headers
 
     async def delete(self, path: str, profile: Profile) -> tuple[Any, Mapping[str, str]]:
@@ -162,147 +158,6 @@ class Transport:
                     way.follow(error)
 
 
-class OpenStream:
-    """The frames of an open stream, those of one network read at a time.
-
-    Close it; it closes itself when nobody holds it any more.
-
-    Attributes:
-        headers: The response's headers.
-        when_closed: Called when it is closed.
-        rests_since: The moment of `time.monotonic()` since which nobody reads it; None while somebody does.
-    """
-
-    def __init__(
-        self,
-        stream: Stream[object] | AsyncStream[object],
-        call: Call,
-        settings: Settings,
-        profile: Profile,
-        driver: Driver,
-    ) -> None:
-        self._stream: Any = stream
-        self._profile = profile
-        self._driver = driver
-        self._translation = Translation(settings, call.headers, profile, "stream")
-        self._abandon: Callable[[], None] | None = driver.closer(stream)
-        self.headers: Mapping[str, str] = stream.response.headers
-        self.when_closed: Callable[[], None] | None = None
-        self.rests_since: float | None = time.monotonic()
-        self._until: float | None = None
-        self._blocking: Iterator[list[Any]] | None = None
-        self._reads: list[Any] = []
-        self._frames = FrameReader()
-        self._ended = False
-
-    def __iter__(self) -> Iterator[list[Any]]:
-        with err.short_traceback, self._translation:
-            if is_whole(self._stream.response):  # read when it was opened
-                yield [_parsed(self._stream.response, self._profile)]
-                return
-            # The SDK's own iterator would parse with the slower stdlib, and hide what surrounds an error.
-            frames = FrameReader(_silence(self._stream.response))
-            with cut_off(self._stream.response, self._until):
-                self.rests_since = None
-                for read in self._stream.response.iter_bytes():
-                    if ready := frames.feed(read):
-                        self.rests_since = time.monotonic()
-                        yield ready
-                        self.rests_since = None
-                    if frames.ended or (self._until is not None and self._is_late()):
-                        break
-            self._finish(frames)
-            if rest := frames.rest():
-                yield rest
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> list[Any]:
-        """Return the next frames; those of a blocking stream as well, without waiting for anything."""
-        if self._driver.sync:
-            self._blocking = self._blocking or iter(self)
-            if (ready := next(self._blocking, None)) is None:
-                raise StopAsyncIteration
-            return ready
-        self.rests_since = None
-        with err.short_traceback, self._translation:
-            ready = await self._next()
-        self.rests_since = time.monotonic()
-        return ready
-
-    async def _next(self) -> list[Any]:
-        response = self._stream.response
-        if not self._reads and is_whole(response):
-            self._reads, self._ended = [_nothing()], True
-            return [_parsed(response, self._profile)]
-        while not self._ended:
-            try:
-                read = await (anext(self._reads[0]) if self._reads else begin(self._begun(response)))
-            except StopAsyncIteration:
-                self._ended = True
-                self._finish(self._frames)
-                ready = self._frames.rest()
-            else:
-                ready = self._frames.feed(read)
-                self._ended = self._frames.ended
-            if ready:
-                return ready
-        self._finish(self._frames)
-        raise StopAsyncIteration
-
-    def _begun(self, response: Any) -> AsyncIterator[bytes]:
-        self._frames = FrameReader(_silence(response))
-        reads: AsyncIterator[bytes] = response.aiter_bytes()
-        timed = reads if self._until is None else reads_until(reads, self._until)
-        self._reads = [timed] if timed is reads else [timed, reads]
-        return timed
-
-    def end_at(self, began: float, seconds: float) -> None:
-        """Set a deadline, so many seconds after a moment of `time.monotonic()`; the earliest of several holds."""
-        until = began + seconds
-        self._until = until if self._until is None else min(until, self._until)
-
-    def _is_late(self) -> bool:
-        return self._until is not None and time.monotonic() >= self._until
-
-    def _finish(self, frames: FrameReader) -> None:
-        if self._is_late() and not frames.ended:
-            raise DeadlineError
-        frames.close()
-
-    async def close(self) -> None:
-        """Close the stream and give the connection back."""
-        self._abandon = None
-        self._tell()
-        for reads in self._reads:  # before what they read from
-            if not reads.ag_running:
-                await reads.aclose()
-        await self._driver.close(self._stream)
-
-    def __del__(self) -> None:
-        abandon = getattr(self, "_abandon", None)  # not there when making this failed
-        if abandon is not None:
-            self._tell()
-            abandon()
-
-    def _tell(self) -> None:
-        if self.when_closed is not None:
-            self.when_closed()
-
-
-async def _nothing() -> AsyncIterator[bytes]:
-    """Yield nothing."""
-    if False:
-        yield b""
-
-
-def _silence(response: Any) -> float | None:
-    """Return the seconds that each read of a stream may take, as they were given to the HTTP library."""
-    seconds: float | None = response.request.extensions.get("timeout", {}).get("read")
-    return seconds
-
-
 def _count(budget: Budget, call: Call, profile: Profile) -> None:
     """Count an attempt to get an answer; raise when the budget is used up."""
     if call.path == profile.host.endpoints.chat:
@@ -340,7 +195,7 @@ def json_bytes(body: Any, written: Written | None = None) -> bytes:
 def _received(response: Any, call: Call, profile: Profile, settings: Settings) -> tuple[Any, Mapping[str, str]]:
     """Return a whole body and its headers; raise an error that came with HTTP 200, so that it can be retried."""
     with Translation(settings, call.headers, profile, "send"):
-        body = _parsed(response, profile)
+        body = body_of(response, profile)
         if call.path != profile.host.endpoints.chat:  # not an answer of a model, whose text would stay as it is
             return Redactor(settings, call.headers).clean(body), response.headers
         if isinstance(body, dict) and _failed(body):
@@ -364,24 +219,3 @@ def _unfinished(wire: WireRequest, profile: Profile) -> err.APIError:
     )
     late.is_retryable = False
     return late
-
-
-def _refuse_cut(response: Any, profile: Profile) -> None:
-    if is_cut(response):
-        raise broken(err.DecodeError, f"answered with a body of more than {MOST:,} bytes, which is not read", profile)
-
-
-def _parsed(response: Any, profile: Profile) -> Any:
-    _refuse_cut(response, profile)
-    try:
-        return parsed_json(response.content)
-    except ValueError:
-        kind = response.headers.get("content-type", "no content type")
-        raise err.make(
-            err.DecodeError,
-            f"{profile.where} answered HTTP {response.status_code} with {in_short(kind)} instead of JSON: "
-            f"{response.text[:200]!r}. Check base_url.",
-            host=profile.host.name,
-            model=profile.model_id,
-            status_code=response.status_code,
-        ) from None

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai._streaming import SSEDecoder
 
-from kimi_core.transport.frames import FrameReader
+from kimi_core.transport.stream import FrameReader
 
 # The lines with data of an event, and what else may be between them.
 _GROUPS: list[list[bytes]] = [

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from kimi_core import errors as err
 from kimi_core.characters import Halves
 from kimi_core.codecs import merging
-from kimi_core.codecs.amounts import amount, count, part
+from kimi_core.codecs.amounts import amount, usage_of
 from kimi_core.codecs.error_mapping import MALFORMED, error_in_frame, not_an_answer
 from kimi_core.codecs.json_paths import first
 from kimi_core.codecs.tool_calls import ToolCallAssembler
 from kimi_core.events import Event, Finished, ReasoningDelta, Started, TextDelta
 from kimi_core.hosts.profile import Profile
 from kimi_core.quoting import in_short
-from kimi_core.types import FinishReason, JsonObject, Usage
+from kimi_core.types import FinishReason, JsonObject
 
 if TYPE_CHECKING:
     from kimi_core.codecs import WireRequest
@@ -147,14 +147,14 @@ class RunwareStreamDecoder:
             raise self._callless()
         if reason == "stop" and self._calls.seen:
             reason = "tool_calls"
-        usage = _usage(self._usage, self._profile)
+        usage = usage_of(self._usage, self._profile, "Tokens")
         host = self._profile.host.name
         events.append(Finished(reason, self._finish, usage, self._cost, extra=self._extra, host=host))
         return events
 
     def so_far(self) -> Finished | None:
         """See `StreamDecoder.so_far`."""
-        usage = _usage(self._usage, self._profile)
+        usage = usage_of(self._usage, self._profile, "Tokens")
         return None if usage is None and self._cost is None else Finished(None, None, usage, self._cost)
 
     def _callless(self) -> err.DecodeError:
@@ -183,22 +183,3 @@ def _as_deltas(calls: Iterable[JsonObject | None]) -> Iterator[JsonObject]:
             continue
         function = call.get("function") or {"name": call.get("name"), "arguments": call.get("input")}
         yield {"id": call.get("id"), "index": call.get("index"), "function": function}
-
-
-def _usage(raw: JsonObject | None, profile: Profile) -> Usage | None:
-    """Return what was counted; None when nothing was."""
-    if not raw:
-        return None
-    host = profile.host
-    prompt, completion, total = (count(raw.get(f"{name}Tokens")) for name in ("prompt", "completion", "total"))
-    if prompt is completion is total is None:
-        return None
-    prompt, completion = prompt or 0, completion or 0
-    return Usage(
-        input_tokens=prompt,
-        output_tokens=completion,
-        total_tokens=total or prompt + completion,
-        cached_tokens=part(first(raw, host.usage.cached_paths), prompt),
-        reasoning_tokens=part(first(raw, host.usage.reasoning_paths), completion),
-        raw=raw,
-    )
