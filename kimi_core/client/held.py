@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kimi_core.budget import Budget
     from kimi_core.limiting.turn import Turn
     from kimi_core.transport.drivers import Driver
-    from kimi_core.transport.transport import OpenStream
+    from kimi_core.transport.stream import OpenStream
 
 
 class Held:
