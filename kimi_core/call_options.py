@@ -62,6 +62,33 @@ class AgentSwarm:
     max_steps: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Repetition:
+    """What counts as a loop: the same text again and again at the end of an answer. Sizes are characters.
+
+    Attributes:
+        min_pattern_size: A repeated text that is shorter counts as one of this size.
+        max_pattern_size: The longest repeated text that is looked for.
+        min_count: How often it must stand there.
+    """
+
+    min_pattern_size: int = 200
+    max_pattern_size: int = 4_000
+    min_count: int = 5
+
+    @property
+    def longest(self) -> int:
+        """The characters of the longest loop that is looked for."""
+        return self.min_count * max(self.min_pattern_size, self.max_pattern_size)
+
+
+MOST_REPEATED = 1_000_000
+"""The longest loop that can be looked for, in characters: so many are kept while an answer is streamed."""
+
+RepetitionOption: TypeAlias = bool | Mapping[str, int] | None
+"""True and False switch; a mapping has fields of `Repetition`."""
+
+
 class SimpleOptions(BaseModel):
     """Options whose value is taken as it is given. None means: not set, nothing is sent."""
 
@@ -154,6 +181,13 @@ class CallOptions(SimpleOptions):
     stop: str | Sequence[str] | None = Field(
         default=None, description="Texts that end the answer. Moonshot takes at most 5, of at most 32 bytes each."
     )
+    stop_repetition: Annotated[RepetitionOption, SkipValidation] = Field(
+        default=None,
+        description="End an answer that has fallen into a loop with `kimi_core.RepetitionError`: a stream when its "
+        "reasoning, its text or the arguments of a call end with the same text again and again, a whole answer when it "
+        'ends so. True is `{"min_pattern_size": 200, "max_pattern_size": 4000, "min_count": 5}`, in characters: five '
+        "times the same page, or a sentence as often as fills 1,000 characters. Default: off.",
+    )
     agent: AgentSwarm | None = Field(
         default=None,
         description="Let Kimi split the work among agents of its own: `AgentSwarm(max_agents=30, max_steps=4000)`. "
@@ -180,6 +214,7 @@ class Options(SimpleOptions):
         thinking: Whether and how hard to think.
         stop: Texts that end the answer.
         agent: The swarm that the work is split among.
+        stop_repetition: What counts as a loop that ends the answer; None where none does.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -187,6 +222,7 @@ class Options(SimpleOptions):
     thinking: Thinking = Thinking()
     stop: tuple[str, ...] | None = None
     agent: AgentSwarm | None = None
+    stop_repetition: Repetition | None = None
 
     def changed(self, **changes: Any) -> Options:
         """Return options with some changed, as they are given: nothing is checked."""

@@ -18,6 +18,7 @@ The tree::
     │   ├── BatchError                      a batch has left a request without an answer
     │   ├── BudgetExceededError             the user's own limit: not asked, or stopped on the way; never retried
     │   ├── LimitsError                     the user's own limits: not asked, for its turn would come too late
+    │   ├── RepetitionError                 the model repeats itself, and `stop_repetition` ends that
     │   └── APIStatusError                  an HTTP error status
     │       ├── BadRequestError             400, 422: the request is wrong
     │       │   ├── ContextOverflowError    more tokens than the model takes
@@ -273,6 +274,17 @@ class LimitsError(APIError):
     """The user's own `Limits` did not let a request through: the wait was too long, or nobody could count it."""
 
     sdk_name = ""  # no error of the host's, so none of the SDK's
+
+
+class RepetitionError(APIError):
+    """The model repeats itself, and `stop_repetition` was given: no more was read, and `partial` has what came.
+
+    Attributes:
+        pattern: What is repeated.
+    """
+
+    sdk_name = ""  # no error of the host's, so none of the SDK's
+    pattern: str = ""
 
 
 class APIStatusError(APIError):

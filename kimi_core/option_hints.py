@@ -131,6 +131,8 @@ INSTEAD: dict[str, str] = {
     "aiohttp_session": f"Give http_client (and http_async_client): {_SDK}.",
     "additional_kwargs": "It is KimiLLM's. Give options by their own names, and extra_body={…} for fields of the body.",
     "context_window": _WINDOW,
+    "repetition_detection": "Give stop_repetition=True, which counts characters and holds at any host; vLLM's own "
+    "counts tokens and goes into extra_body={'repetition_detection': …}.",
     **dict.fromkeys(("n_ctx", "num_ctx", "context_length", "context_size", "max_context_length"), _WINDOW),
     **dict.fromkeys(("max_input_tokens", "max_model_len"), _WINDOW),
     **dict.fromkeys(("connect_timeout", "write_timeout", "pool_timeout"), _TIMES),

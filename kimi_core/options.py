@@ -15,12 +15,15 @@ from pydantic import BaseModel, SecretStr
 from kimi_core import headers, openai_shapes
 from kimi_core.call_options import (
     MOST_AGENTS,
+    MOST_REPEATED,
     MOST_STEPS,
     NO_OPTIONS,
     AgentSwarm,
     CallOptions,
     Headers,
     Options,
+    Repetition,
+    RepetitionOption,
     Thinking,
     ThinkingOption,
 )
@@ -28,7 +31,7 @@ from kimi_core.connection_options import ClientOptions
 from kimi_core.errors import ConfigError, UnknownOptionError
 from kimi_core.header_rules import check_headers
 from kimi_core.option_checks import check
-from kimi_core.quoting import did_you_mean, quoted
+from kimi_core.quoting import did_you_mean, listed, quoted
 from kimi_core.types import JsonObject, Tool, ToolChoice
 
 CONNECTION = tuple(ClientOptions.model_fields)
@@ -85,6 +88,8 @@ def parse(given: Mapping[str, Any], base: Options = NO_OPTIONS) -> Options:
         changes["stop"] = parse_stop(changes["stop"])
     if "agent" in changes:
         changes["agent"] = parse_agent(changes["agent"])
+    if "stop_repetition" in changes:
+        changes["stop_repetition"] = parse_repetition(changes["stop_repetition"])
     if "extra_headers" in changes:
         check_headers(changes["extra_headers"])
         changes["extra_headers"] = headers.merged(base.extra_headers or {}, headers.hidden(changes["extra_headers"]))
@@ -94,7 +99,7 @@ def parse(given: Mapping[str, Any], base: Options = NO_OPTIONS) -> Options:
     return base.changed(**changes)
 
 
-_PARSED = frozenset(("thinking", "stop", "agent", "extra_headers"))
+_PARSED = frozenset(("thinking", "stop", "agent", "stop_repetition", "extra_headers"))
 """Options that come in several forms, or whose values are secret."""
 
 _UNSET = Thinking()
@@ -156,6 +161,33 @@ def parse_agent(agent: AgentSwarm | Mapping[str, Any]) -> AgentSwarm:
         if given is not None and (isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= most):
             raise ConfigError(f"agent {name} must be a whole number from 1 to {most}, got {quoted(given)}.")
     return agent
+
+
+def parse_repetition(given: RepetitionOption | Repetition) -> Repetition | None:
+    """Return what counts as a loop, from a switch or a mapping; None for none.
+
+    Raises:
+        ConfigError: If the value is neither, or one of its numbers is not what it has to be.
+    """
+    if given is None or isinstance(given, bool):
+        return Repetition() if given else None
+    if isinstance(given, Mapping):
+        known = tuple(Repetition.__dataclass_fields__)
+        if unknown := [key for key in given if key not in known]:
+            raise ConfigError(f"stop_repetition has no key {quoted(unknown[0])}; it takes {listed(known)}.")
+        given = Repetition(**given)
+    if not isinstance(given, Repetition):
+        raise ConfigError(f"stop_repetition must be True, False or a mapping, got {quoted(given)}.")
+    for name, least in (("min_pattern_size", 1), ("max_pattern_size", 1), ("min_count", 2)):
+        number = getattr(given, name)
+        if isinstance(number, bool) or not isinstance(number, int) or number < least:
+            raise ConfigError(f"stop_repetition {name} must be a whole number from {least} on, got {quoted(number)}.")
+    if given.longest > MOST_REPEATED:
+        raise ConfigError(
+            f"stop_repetition looks for loops of at most {MOST_REPEATED:,} characters (min_count times the larger "
+            f"size), got {quoted(given.longest)}."
+        )
+    return given
 
 
 def traceable_host_options(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,16 +38,20 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class StreamFault:
-    """What happens to the next stream after some frames: an error frame, or the end of the connection."""
+    """What happens to the next stream after some frames: an error frame, the end of the connection, or a loop."""
 
     after: int
     error: Mapping[str, Any] | None
+    repeat: int = 0
+    times: int = 0
 
     def spoil(
         self, frames: Sequence[Frame], coalesce: int, frame: Callable[[Mapping[str, Any]], dict[str, Any]]
     ) -> Answer:
         """Return the stream with the fault in it; `frame` makes the frame of an error."""
         kept = list(frames[: self.after])
+        if self.repeat:
+            return events([*kept, *kept[-self.repeat :] * self.times, *frames[self.after :]], coalesce=coalesce)
         if self.error is None:
             return events(kept, done=False, cut=True, coalesce=coalesce)
         return events([*kept, frame(self.error)], done=False, coalesce=coalesce)

@@ -229,3 +229,13 @@ class KimiServer:
         overloaded = "engine_overloaded_error"
         default = {"message": FAULT_MESSAGES[overloaded], "type": overloaded}
         self.script.stream_faults.append(StreamFault(n_frames, error if error is not None else default))
+
+    def loop_in_stream_after(self, n_frames: int, *, repeat: int = 1, times: int = 1_000) -> None:
+        """Let the model fall into a loop in the next stream: the last of its first ``n_frames`` frames come again.
+
+        Args:
+            n_frames: The frames before the loop.
+            repeat: How many of them, from the last one back, come again and again.
+            times: How often they come again; then the stream goes on.
+        """
+        self.script.stream_faults.append(StreamFault(n_frames, None, repeat, times))

@@ -8,6 +8,7 @@ from typing import Any
 from kimi_core import errors as err
 from kimi_core.client import empty_answers
 from kimi_core.client.accounting import Accounting
+from kimi_core.client.repetition import RepetitionWatch
 from kimi_core.client.warn_once import WarnOnce
 from kimi_core.codecs import WireRequest, codec
 from kimi_core.codecs.error_mapping import MALFORMED, not_an_answer
@@ -47,6 +48,10 @@ class AnswerStream:
         self._meter = accounting.meter(plan)
         self._redactor, self._accounting, self._warn = redactor, accounting, warn
         self.add = self._builder.add if self._meter is None else self._meter.through(self._builder)
+        self._watch: RepetitionWatch | None = None
+        if (limits := plan.request.options.stop_repetition) is not None:
+            self._watch = RepetitionWatch(limits, plan.profile)
+            self.add = self._watch.through(self.add)
 
     def feed(self, frames: Sequence[Any]) -> Iterable[Event]:
         """Return the events of the frames that one network read held; deltas of one kind that follow each other as one.
@@ -76,8 +81,11 @@ class AnswerStream:
 
         Raises:
             StreamError: If the host ended the stream before the answer was finished.
+            RepetitionError: If the answer ended in a loop.
             ToolNotCalledError: If a tool that had to be called was not.
         """
+        if self._watch is not None:
+            self._watch.check()
         for event in self._last_events():
             self._builder.add(event)
             if type(event) is Finished:

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from kimi_core import errors as err
-from kimi_core.client import empty_answers
+from kimi_core.client import empty_answers, repetition
 from kimi_core.client.accounting import Accounting
 from kimi_core.client.answer_stream import AnswerStream
 from kimi_core.client.warn_once import WarnOnce
@@ -190,6 +190,7 @@ class Pipeline:
 
         Raises:
             APIError: If the body is no answer.
+            RepetitionError: If the answer ends in a loop, and `stop_repetition` was given.
         """
         profile, redactor = plan.profile, self._redactor.of_call(plan.request.options.extra_headers)
         try:
@@ -202,6 +203,9 @@ class Pipeline:
             raise redactor.scrub(not_an_answer(body, profile)) from None
         if not known:
             self._accounting.count(plan, response)
+        limits = plan.request.options.stop_repetition
+        if limits is not None and (loop := repetition.of_whole(response, limits, profile)) is not None:
+            raise redactor.scrub(loop)
         self.warn.all(empty_answers.oddities(plan, response))
         return response
 
