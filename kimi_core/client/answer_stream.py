@@ -49,8 +49,8 @@ class AnswerStream:
         self._redactor, self._accounting, self._warn = redactor, accounting, warn
         self.add = self._builder.add if self._meter is None else self._meter.through(self._builder)
         self._watch: RepetitionWatch | None = None
-        if (limits := plan.request.options.stop_repetition) is not None:
-            self._watch = RepetitionWatch(limits, plan.profile)
+        if (wanted := plan.request.options.stop_repetition) is not None:
+            self._watch = RepetitionWatch(wanted, plan.profile)
             self.add = self._watch.through(self.add)
 
     def feed(self, frames: Sequence[Any]) -> Iterable[Event]:

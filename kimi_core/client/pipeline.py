@@ -203,8 +203,8 @@ class Pipeline:
             raise redactor.scrub(not_an_answer(body, profile)) from None
         if not known:
             self._accounting.count(plan, response)
-        limits = plan.request.options.stop_repetition
-        if limits is not None and (loop := repetition.of_whole(response, limits, profile)) is not None:
+        wanted = plan.request.options.stop_repetition
+        if wanted is not None and (loop := repetition.of_whole(response, wanted, profile)) is not None:
             raise redactor.scrub(loop)
         self.warn.all(empty_answers.oddities(plan, response))
         return response
