@@ -182,8 +182,10 @@ def test_eight_processes_stay_below_the_limits_and_none_starves(redis: str) -> N
         assert server.allowance.most_at_once <= 3
         names = [entry.body["messages"][0]["content"] for entry in chats(server)]
         assert {name: names.count(name) for name in names} == {f"process {number}": calls for number in range(8)}
+    limits = Limits(concurrency=3, storage=redis)
+    place = turn.place_of(client(server, limits).settings, limits)
     with Redis.from_url(redis) as connection:  # processes that have ended hold nothing, and need not be given up
-        assert list(connection.scan_iter("*:leases")) == list(connection.scan_iter("*:queue")) == []
+        assert connection.exists(*(f"kimi-adapters:{{{place}}}:{name}" for name in ("leases", "held", "queue"))) == 0
 
 
 def test_a_process_that_was_killed_holds_nothing(redis: str, monkeypatch: pytest.MonkeyPatch) -> None:
