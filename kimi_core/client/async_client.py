@@ -30,6 +30,7 @@ from kimi_core.usage import bill_of, billed
 
 if TYPE_CHECKING:
     from kimi_core.attachments.attachments import Steps
+    from kimi_core.budget import Budget
     from kimi_core.client.batches import AsyncBatches
     from kimi_core.client.tool_loop import ToolLoop
     from kimi_core.endpoints.balance import Balance
@@ -69,16 +70,22 @@ class AsyncKimiClient(BaseClient):
 
     async def complete(self, request: Request, *, pace: Hook | None = None, on_retry: Hook | None = None) -> Response:
         """See `KimiClient.complete`. Requests for several answers are tasks; when one fails, the rest is cancelled."""
-        self._admit(request.model)
-        request = self._timed(request)
+        request = self._begun(request)
         with attempts.of_call(pace, on_retry) as made:
             response = await self._within(request, partial(self._several, request, self._complete_one, pace))
         if not (made.failed or made.waited):
             return response
         return replace(response, retries=tuple(made.failed), limits_waited=round(made.waited, 3))
 
-    def _timed(self, request: Request) -> Request:
-        """Return the request with the moment at which it is given up, where it has a deadline."""
+    def _begun(self, request: Request) -> Request:
+        """Begin a call that the budget allows; return its request with the moment at which it is given up, if any.
+
+        Raises:
+            BudgetExceededError: If the budget is used up.
+            ConfigError: If it is in dollars, and nobody knows a price.
+        """
+        if self.settings.budget is not None:
+            self._admit(self.settings.budget, request.model)
         seconds = self.settings.deadline
         return request if seconds is None else replace(request, until=time.monotonic() + seconds)
 
@@ -182,9 +189,9 @@ class AsyncKimiClient(BaseClient):
         self, request: Request, *, pace: Hook | None = None, on_retry: Hook | None = None
     ) -> AsyncGenerator[Event]:
         """See `KimiClient.stream`. Awaiting it sends the request, so that a refusal is raised right here."""
-        self._admit(request.model)
+        request = self._begun(request)
         with attempts.of_call(pace, on_retry):
-            return await self._streamed(self._timed(request))
+            return await self._streamed(request)
 
     async def _streamed(self, request: Request) -> AsyncGenerator[Event]:
         if not is_hosted(request):
@@ -217,22 +224,24 @@ class AsyncKimiClient(BaseClient):
 
     async def _open(self, request: Request) -> tuple[OpenStream, AnswerStream]:
         """Send a request for a stream to this host alone."""
+        if request.until is None:
+            return await self._opened(request)
         opened, answer = await self._within(request, partial(self._opened, request))
-        if request.until is not None:
-            opened.end_at(request.until, 0)
+        opened.end_at(request.until, 0)
         return opened, answer
 
     async def _opened(self, request: Request) -> tuple[OpenStream, AnswerStream]:
-        with attempts.of_stream() as failed:
-            plan, wire = self.pipeline.prepare(await self.attached(request), stream=True)
-            held = await hold(self.settings, self._driver, plan, stream=True)
-            try:
-                plan, wire, opened = await self._sent(self._transport.open, plan, wire, held.turn, stream=True)
-                answer = self.pipeline.stream(plan, wire, opened.headers)
-            except BaseException:
-                held.end()
-                raise
-        answer.retries = tuple(failed)
+        failed = attempts.current().failed
+        before = len(failed)  # of this call, in its earlier turns or parts
+        plan, wire = self.pipeline.prepare(await self.attached(request), stream=True)
+        held = await hold(self.settings, self._driver, plan, stream=True)
+        try:
+            plan, wire, opened = await self._sent(self._transport.open, plan, wire, held.turn, stream=True)
+            answer = self.pipeline.stream(plan, wire, opened.headers)
+        except BaseException:
+            held.end()
+            raise
+        answer.retries = tuple(failed[before:])
         held.until_closed(opened, answer)
         return opened, answer
 
@@ -269,15 +278,8 @@ class AsyncKimiClient(BaseClient):
             except err.BadRequestError as error:
                 plan, wire = self.pipeline.relented(plan, error, stream=stream)
 
-    def _admit(self, model: str) -> None:
-        """See that the budget allows a call, here and at the fallback hosts.
-
-        Raises:
-            BudgetExceededError: If it is used up.
-            ConfigError: If it is in dollars, and nobody knows a price.
-        """
-        if (budget := self.settings.budget) is None:
-            return
+    def _admit(self, budget: Budget, model: str) -> None:
+        """See that the budget allows a call, here and at the fallback hosts."""
         profile = self.profile(model)
         budget.admit(profile)
         for index, there in enumerate(self.settings.fallback_hosts):

@@ -98,9 +98,9 @@ class KimiClient(BaseClient):
         if self.settings.takes_over or is_hosted(request):
             events = iterate(wait(self._calls.stream(request, pace=pace, on_retry=on_retry)))
         else:
-            self._calls._admit(request.model)
+            request = self._calls._begun(request)
             with attempts.of_call(pace, on_retry):
-                events = self._events(*wait(self._calls._open(self._calls._timed(request))))
+                events = self._events(*wait(self._calls._open(request)))
         next(events)
         return events
 

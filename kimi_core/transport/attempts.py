@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from contextvars import ContextVar
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
@@ -86,13 +86,3 @@ def of_call(pace: Hook | None = None, on_retry: Hook | None = None) -> Iterator[
 def current() -> Attempts:
     """Return the attempts of the call that is being made; new ones outside of any."""
     return _current.get() or Attempts()
-
-
-@contextmanager
-def of_stream() -> Iterator[list[Mapping[str, Any]]]:
-    """Yield a list that holds in the end the failed attempts of what was made within, as part of a call or alone."""
-    failed: list[Mapping[str, Any]] = []
-    with nullcontext(known) if (known := _current.get()) else of_call() as attempts:
-        before = len(attempts.failed)
-        yield failed
-        failed += attempts.failed[before:]

@@ -27,28 +27,16 @@ def keeps(response: Any) -> bool:
     return response.status_code in _KEEPING or (response.status_code in _OTHERS and response.request.method == "GET")
 
 
-class Redirects:
-    """The redirects of one request.
+def followed(error: Exception, redirects: int) -> str:
+    """Return the address that the host redirects a request to, after so many redirects.
 
-    Attributes:
-        address: Where the request goes next.
+    Raises:
+        Exception: If the error is no redirect, or one that is not followed; it is the error itself.
     """
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-        self._left = MOST_REDIRECTS
-
-    def follow(self, error: Exception) -> None:
-        """Set the address to the one that the host redirects to.
-
-        Raises:
-            Exception: If the error is no redirect, or one that is not followed; it is the error itself.
-        """
-        response = getattr(error, "response", None)
-        if response is None or not self._left or not keeps(response):
-            raise error
-        target = leads_to(response)
-        if target is None or not is_same_origin(str(response.request.url), target):
-            raise error
-        self._left -= 1
-        self.address = target
+    response = getattr(error, "response", None)
+    if response is None or redirects == MOST_REDIRECTS or not keeps(response):
+        raise error
+    target = leads_to(response)
+    if target is None or not is_same_origin(str(response.request.url), target):
+        raise error
+    return target

@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kimi_core import errors as err
@@ -27,7 +28,7 @@ from kimi_core.transport import retry
 from kimi_core.transport.bounded import is_whole
 from kimi_core.transport.drivers import Driver
 from kimi_core.transport.redaction import Redactor
-from kimi_core.transport.redirects import Redirects
+from kimi_core.transport.redirects import followed
 from kimi_core.transport.sdk_call import Call, Upload, arguments
 from kimi_core.transport.sdk_errors import Translation, broken
 from kimi_core.transport.stream import OpenStream, body_of, refuse_cut
@@ -124,18 +125,9 @@ class Transport:
 
     async def _repeated(self, attempt: Callable[[], Coroutine[Any, Any, T]], profile: Profile, turn: Turn | None) -> T:
         """Make attempts until one succeeds, each when it is its turn."""
-
-        async def in_turn() -> T:
-            if turn is None:
-                return await attempt()
-            await turn.begin(self.driver)
-            try:
-                return await attempt()
-            except BaseException as error:
-                turn.failed(error)
-                raise
-
-        return await retry.call(self.driver, self.settings.max_retries, in_turn, lambda: profile.where)
+        if turn is not None:
+            attempt = partial(_in_turn, attempt, turn, self.driver)
+        return await retry.call(self.driver, self.settings.max_retries, attempt, lambda: profile.where)
 
     async def _once(self, call: Call, profile: Profile) -> Any:
         require_key(self.settings)
@@ -143,19 +135,29 @@ class Transport:
             _count(self.settings.budget, call, profile)
         driver = self.driver
         ask = getattr(await driver.client(self.settings), call.method)
-        way = Redirects(call.path or self.settings.base_url)  # the SDK would put a slash behind a base_url of its own
+        address = call.path or self.settings.base_url  # the SDK would put a slash behind a base_url of its own
+        redirects = 0
         with Translation(self.settings, call.headers, profile, "begin" if call.stream else "send"):
 
             async def send() -> Any:
-                return await driver.result(
-                    ask(way.address, **arguments(call, self.settings, profile, sync=driver.sync))
-                )
+                return await driver.result(ask(address, **arguments(call, self.settings, profile, sync=driver.sync)))
 
             while True:
                 try:
                     return await driver.within(self.settings.attempt_deadline, send)
                 except Exception as error:
-                    way.follow(error)
+                    address = followed(error, redirects)
+                    redirects += 1
+
+
+async def _in_turn(attempt: Callable[[], Coroutine[Any, Any, T]], turn: Turn, driver: Driver) -> T:
+    """Make an attempt when it is its turn."""
+    await turn.begin(driver)
+    try:
+        return await attempt()
+    except BaseException as error:
+        turn.failed(error)
+        raise
 
 
 def _count(budget: Budget, call: Call, profile: Profile) -> None:
