@@ -1,4 +1,4 @@
-"""A Postgres and a Kimi host, each of this program's own, on this machine."""
+"""A Postgres, a Redis and a Kimi host, each of this program's own, on this machine."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -68,11 +70,39 @@ def _wait_for(dsn: str, server: subprocess.Popen[bytes], log: Path) -> None:
 
 
 @contextlib.contextmanager
-def kimi() -> Iterator[tuple[LocalKimi | None, dict[str, str]]]:
+def redis() -> Iterator[str]:
+    """Yield the address of a Redis: that of KIMI_LIMITS_STORAGE, or one of a server of our own."""
+    if "KIMI_LIMITS_STORAGE" in os.environ:
+        yield os.environ["KIMI_LIMITS_STORAGE"]
+        return
+    if not shutil.which("redis-server"):
+        raise SystemExit("Redis is not installed (Debian: apt-get install redis-server); without it: --concurrency 0.")
+    with tempfile.TemporaryDirectory(prefix="redis-") as folder:
+        address = f"{folder}/socket"
+        serve = ["redis-server", "--port", "0", "--unixsocket", address, "--unixsocketperm", "700", "--save", ""]
+        with subprocess.Popen(serve, stdout=subprocess.DEVNULL, cwd=folder) as server:
+            try:
+                while not _listens(address):
+                    if server.poll() is not None:
+                        raise SystemExit("redis-server did not start.")
+                    time.sleep(0.02)
+                yield f"unix://{address}"
+            finally:
+                server.terminate()
+
+
+def _listens(address: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(address) == 0
+
+
+@contextlib.contextmanager
+def kimi(concurrency: int = 0) -> Iterator[tuple[LocalKimi | None, dict[str, str]]]:
     """Yield the local server and the environment that leads to it; None and nothing with a key for the real host."""
     if os.environ.get("MOONSHOT_API_KEY"):
         yield None, {}
         return
+    behaviour: dict[str, Any] = {"concurrency": concurrency} if concurrency else {}
     print("No MOONSHOT_API_KEY: the local server answers, by rules instead of a model.")
-    with LocalKimi(chunk_delay=0.01) as local:
+    with LocalKimi(chunk_delay=0.01, **behaviour) as local:
         yield local, {"MOONSHOT_BASE_URL": local.base_url, "MOONSHOT_API_KEY": local.api_key}

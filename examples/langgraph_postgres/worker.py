@@ -26,8 +26,8 @@ PAUSE = 0.1
 class Worker:
     """Runs agents, each in a task of its own."""
 
-    def __init__(self, name: str, dsn: str, pool: Any, allowance: float) -> None:
-        self.name, self.dsn, self.pool, self.allowance = name, dsn, pool, allowance
+    def __init__(self, name: str, dsn: str, pool: Any, allowance: float, limits: dict[str, Any]) -> None:
+        self.name, self.dsn, self.pool, self.allowance, self.limits = name, dsn, pool, allowance, limits
         self.saver = AsyncPostgresSaver(pool)
 
     async def work(self) -> None:
@@ -47,7 +47,7 @@ class Worker:
         before = await self.saver.aget_tuple(config)
         spent = cost(before.checkpoint["channel_values"].get("messages", ())) if before else 0.0
         budget = Budget(usd=max(thread["allowance"] - spent, 1e-9))
-        model = ChatKimi(max_tokens=2000, budget=budget)
+        model = ChatKimi(max_tokens=2000, budget=budget, **self.limits)
         agent = create_agent(model, [look_up, self.shipping()], checkpointer=self.saver)
         asked = None if before else {"messages": [("user", thread["question"])]}
         try:
@@ -82,12 +82,13 @@ def cost(messages: Any) -> float:
     return sum(m.response_metadata.get("cost_usd") or 0.0 for m in messages if isinstance(m, AIMessage))
 
 
-async def main(name: str, dsn: str, agents: int, allowance: float) -> None:
+async def main(name: str, dsn: str, agents: int, allowance: float, concurrency: int) -> None:
+    limits = {"limits": {"concurrency": concurrency, "storage": "env:KIMI_LIMITS_STORAGE"}} if concurrency else {}
     settings = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
     async with AsyncConnectionPool(dsn, kwargs=settings, min_size=1, max_size=agents + 1) as pool:
-        worker = Worker(name, dsn, pool, allowance)
+        worker = Worker(name, dsn, pool, allowance, limits)
         await asyncio.gather(*(worker.work() for _ in range(agents)))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])))
+    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]), int(sys.argv[5])))

@@ -68,6 +68,13 @@ def test_what_a_killed_process_has_begun_is_ended_by_another_and_nothing_is_done
     assert "refused by the host: 0 of" in shown
 
 
+@pytest.mark.usefixtures("redis")  # whose program it starts
+def test_all_processes_together_keep_one_limit(database: str) -> None:
+    shown = run(database, "--threads", "4", "--processes", "2", "--agents", "2", "--concurrency", "2")
+    assert "threads: 4, answered 4" in shown
+    assert "refused by the host: 0 of 12 requests" in shown
+
+
 # --------------------------------------------------------------------------------------------------- who has what
 
 
