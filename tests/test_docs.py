@@ -18,7 +18,7 @@ from PIL import Image
 from pytest_examples import CodeExample, EvalExample, find_examples
 
 from kimi_adapters.local_server import LocalKimi
-from kimi_core import options
+from kimi_core import HOSTS, options
 from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
 
@@ -233,6 +233,14 @@ def test_the_readme_names_every_option_of_both() -> None:
     for word in named - {"http_client", "http_async_client"}:
         assert word in {*ChatKimi.model_fields, "model"}
         assert word in KimiLLM.model_fields
+
+
+def test_the_readme_counts_the_hosts() -> None:
+    text = README.read_text("utf-8")
+    shown = set(re.findall(r"^\| `([a-z-]+)` \|", text.partition("## Hosts")[2], re.MULTILINE))
+    assert "more than fifty others" in text
+    assert shown < {*HOSTS}
+    assert 50 < len({*HOSTS} - shown) < 60
 
 
 def test_the_readme_stays_short() -> None:
