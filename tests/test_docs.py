@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import importlib.util
 import inspect
 import re
@@ -49,6 +50,8 @@ def reader(kimi: LocalKimi, aimlapi: LocalKimi, tmp_path: Path, monkeypatch: pyt
     shutil.copy(ROOT / "notebooks" / "data" / "pouring.mp4", tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # blocks take its place
+    # LlamaIndex's engines ask for the thread's event loop; one that Python then made would never be closed.
+    asyncio.set_event_loop(None)
 
 
 @each_page(PAGES)
