@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from kimi_core import errors as err
 from kimi_core.codecs import WireRequest
@@ -103,9 +103,17 @@ def fingerprint(requests: Iterable[Request | Exception]) -> str:
     found = hashlib.sha256()
     for request in requests:
         shown = in_short(request) if isinstance(request, Exception) else request
-        found.update(to_json(shown, bytes_mode="base64", inf_nan_mode="strings", serialize_unknown=True))
-        found.update(b"\n")
+        whole = to_json(shown, bytes_mode="base64", inf_nan_mode="strings", serialize_unknown=True)
+        found.update(to_json(_given(from_json(whole))) + b"\n")
     return found.hexdigest()
+
+
+def _given(value: Any) -> Any:
+    """Return a JSON value without what is empty: a field that a later version brings changes nothing."""
+    if isinstance(value, dict):
+        kept = ((name, _given(one)) for name, one in value.items())
+        return {name: one for name, one in kept if one not in (None, "", [], {})}
+    return [_given(one) for one in value] if isinstance(value, list) else value
 
 
 class Reader:
@@ -125,21 +133,21 @@ class Reader:
             batch: The batch.
             known: Whether it was counted before.
         """
-        profile = line.plan.profile
-        if came is None:
-            return self._redactor.scrub(endpoint.unanswered(batch, profile, endpoint.reasons(batch)))
-        if came.status_code is None or not 200 <= came.status_code < 300:
-            return self._redactor.scrub(endpoint.error_of(came, batch, profile))
         try:
-            return self._response(line, came, known=known)
+            return self._response(line, came, batch, known=known)
         except (err.APIError, err.OutputError) as error:
             error.__traceback__ = None
+            error.add_note(f"This is what came of input {line.place}, in batch {in_short(batch.id)}.")
             return error
 
-    def _response(self, line: Line, came: BatchLine, *, known: bool) -> Response:
-        body: Any = came.body
-        headers = endpoint.headers_of(came, line.plan.profile)
+    def _response(self, line: Line, came: BatchLine | None, batch: BatchObject, *, known: bool) -> Response:
+        profile = line.plan.profile
+        if came is None:
+            raise self._redactor.scrub(endpoint.unanswered(batch, profile, endpoint.reasons(batch)))
+        if came.status_code is None or not 200 <= came.status_code < 300:
+            raise self._redactor.scrub(endpoint.error_of(came, batch, profile))
+        body, headers = came.body, endpoint.headers_of(came, profile)
         if isinstance(body, dict) and body.get("error") and not body.get("choices"):
-            raise self._redactor.scrub(error_in_body(body, headers, line.plan.profile))
+            raise self._redactor.scrub(error_in_body(body, headers, profile))
         response = self._pipeline.decode(line.plan, line.wire, body, headers, known=known)
         return self._pipeline.final(line.plan, response)

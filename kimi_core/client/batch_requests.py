@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from kimi_core.call_options import NO_OPTIONS
@@ -38,11 +39,12 @@ async def cancel(transport: Transport, id: str, profile: Profile) -> BatchObject
     return endpoint.read(body, profile)
 
 
-async def lines(transport: Transport, batch: BatchObject, profile: Profile) -> list[BatchLine]:
-    """Return what came of the requests of a batch, as far as it is known."""
-    found: list[BatchLine] = []
+async def each_line(
+    transport: Transport, batch: BatchObject, profile: Profile, take: Callable[[BatchLine], object]
+) -> None:
+    """Hand on what came of each request of a batch, as far as it is known."""
     for file in (batch.output_file_id, batch.error_file_id):
         if file:
-            data, _ = await transport.read(endpoint.content_path(profile, file), profile)
-            found += endpoint.read_lines(data, profile)
-    return found
+            path = endpoint.content_path(profile, file)
+            most = 2 * max(batch.total, profile.host.batches.lines)
+            await transport.read_lines(path, profile, lambda data: take(endpoint.read_line(data, profile)), most)

@@ -19,7 +19,7 @@ from kimi_core.client.batch_lines import Line, Reader
 from kimi_core.client.batch_progress import BatchProgress, Watcher, shown
 from kimi_core.client.batch_state import BatchState, Part
 from kimi_core.endpoints import batches as endpoint
-from kimi_core.endpoints.batches import BatchObject
+from kimi_core.endpoints.batches import BatchLine, BatchObject
 from kimi_core.endpoints.files import file_in
 from kimi_core.endpoints.paths import path_of
 from kimi_core.hosts.addresses import shown as shown_address
@@ -322,8 +322,12 @@ class BatchRun:
 
     async def _collect(self, part: Part, batch: BatchObject, *, known: bool = False) -> None:
         """Read what came of the requests of a batch."""
-        came = endpoint.by_id(await batch_requests.lines(self._batches.transport, batch, self._profile))
-        for place in part.inputs:
-            if (line := self._lines.get(place)) is not None:
-                found = came.get(batch_lines.id_of(place))
-                self._outcomes[place] = self._reader.outcome(line, found, batch, known=known)
+        places = {batch_lines.id_of(place): place for place in part.inputs if place in self._lines}
+
+        def take(came: BatchLine) -> None:
+            if (place := places.pop(came.custom_id, None)) is not None:
+                self._outcomes[place] = self._reader.outcome(self._lines[place], came, batch, known=known)
+
+        await batch_requests.each_line(self._batches.transport, batch, self._profile, take)
+        for place in places.values():
+            self._outcomes[place] = self._reader.outcome(self._lines[place], None, batch, known=known)

@@ -58,7 +58,9 @@ class AsyncBatches:
 
     async def lines(self, id: str) -> Lines:
         """See `Batches.lines`."""
-        return await batch_requests.lines(self.transport, await self.get(id), self.client.account)
+        found: Lines = []
+        await batch_requests.each_line(self.transport, await self.get(id), self.client.account, found.append)
+        return found
 
     async def results(self, id: str, requests: Sequence[Request]) -> Outcomes:
         """See `Batches.results`."""

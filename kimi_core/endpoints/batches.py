@@ -7,7 +7,7 @@ hours, and leaves its answers in two files: one of lines that were answered, one
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import quote, urlencode
@@ -236,18 +236,12 @@ def _reasons(errors: Any) -> Iterator[str]:
             yield f"{place}{in_short(one.get('message') or one.get('code') or 'no reason')}"
 
 
-def read_lines(data: bytes, profile: Profile) -> Iterator[BatchLine]:
-    """Yield what a file of results holds.
+def read_line(data: bytes, profile: Profile) -> BatchLine:
+    """Return what a line of a file of results holds.
 
     Raises:
-        DecodeError: If a line of it is no result.
+        DecodeError: If it is no result.
     """
-    for line in data.split(b"\n"):
-        if line.strip():
-            yield _line(line, profile)
-
-
-def _line(data: bytes, profile: Profile) -> BatchLine:
     try:
         found = from_json(data)
         id, response = found["custom_id"], found.get("response")
@@ -317,8 +311,3 @@ def reasons(batch: BatchObject) -> str:
 def _nonsense(body: Any, profile: Profile) -> err.DecodeError:
     text = f"{profile.where} answered something that is no batch: {in_short(body)!r}. Check base_url and host."
     return err.make(err.DecodeError, text, host=profile.host.name, body=body)
-
-
-def by_id(lines: Iterable[BatchLine]) -> dict[str, BatchLine]:
-    """Return results by the ids of their lines."""
-    return {line.custom_id: line for line in lines}

@@ -27,6 +27,7 @@ from kimi_core.settings import Settings, require_key
 from kimi_core.transport import retry
 from kimi_core.transport.bounded import is_whole
 from kimi_core.transport.drivers import Driver
+from kimi_core.transport.file_lines import FileLines, Take
 from kimi_core.transport.redaction import Redactor
 from kimi_core.transport.redirects import followed
 from kimi_core.transport.sdk_call import Call, Upload, arguments
@@ -105,6 +106,21 @@ class Transport:
         )
         refuse_cut(response, profile)
         return response.content, response.headers
+
+    async def read_lines(self, path: str, profile: Profile, take: Take, most: int) -> None:
+        """Get a file of lines, of any length, and hand each to `take`, once; no more of them than `most`."""
+        call = Call(method="get", path=path, stream=True)
+        lines = FileLines(take, most, profile)
+
+        async def attempt() -> None:
+            stream = await self._once(call, profile)
+            try:
+                with Translation(self.settings, call.headers, profile, "send"):
+                    await lines.read(stream.response, self.driver)
+            finally:
+                await self.driver.close(stream)
+
+        await retry.call(self.driver, self.settings.max_retries, attempt, lambda: profile.where)
 
     async def delete(self, path: str, profile: Profile) -> tuple[Any, Mapping[str, str]]:
         """Delete something; return the JSON body and the response's headers."""

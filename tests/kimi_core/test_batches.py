@@ -15,6 +15,7 @@ import pytest
 
 from kimi_adapters.local_server import LocalKimi
 from kimi_core import (
+    APIConnectionError,
     AsyncKimiClient,
     BadRequestError,
     BatchError,
@@ -33,9 +34,12 @@ from kimi_core import (
     RateLimitError,
     Request,
     TextPart,
+    Thinking,
     Tool,
     UnsupportedError,
 )
+from kimi_core.client.batch_lines import fingerprint
+from kimi_core.errors import make
 
 CANARY = "sk-canary-9f3b1c77e5d24a60"
 PNG = base64.b64decode(
@@ -212,6 +216,7 @@ def test_one_failed_line_is_one_error_in_its_place(kimi: LocalKimi, run: Callabl
     assert "in neither of its files" in str(outcomes[3])
     assert outcomes[3].batch_status == "completed"
     assert outcomes[1].request_id
+    assert "This is what came of input 1, in batch batch_" in outcomes[1].__notes__[0]
 
 
 def test_a_request_that_cannot_be_sent_is_an_error_in_its_place(kimi: LocalKimi, run: Callable[..., Any]) -> None:
@@ -314,6 +319,54 @@ def test_a_host_of_which_nobody_knows_it_is_reached_by_overrides(kimi: LocalKimi
     assert texts(run(CODES[:1], client)) == ANSWERS[:1]
     with pytest.raises(ConfigError, match="completion_window must be 24h on generic"):
         run(CODES[:1], client, completion_window="12h")
+
+
+def test_results_may_be_longer_than_any_answer(
+    kimi: LocalKimi, call: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kimi_core.transport.bounded.MOST", 1_000)
+    assert texts(call("run", CODES)) == ANSWERS
+    assert max(len(kimi.files.get(file.id).data) for file in kimi.files.all()) > 1_000
+
+
+def test_a_line_that_does_not_end_is_given_up(
+    kimi: LocalKimi, call: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kimi_core.transport.file_lines.MOST", 100)
+    with pytest.raises(DecodeError, match="longer than it can be"):
+        call("run", CODES)
+
+
+def test_more_lines_than_there_can_be_are_given_up(kimi: LocalKimi, run: Callable[..., Any]) -> None:
+    kimi.batches.by_itself = False
+    client = limited(kimi, lines=4)
+    made = client.batches.submit(CODES)
+    kimi.step_batches(3)
+    batch = kimi.batches.get(made.id)
+    file = kimi.files.get(batch.output_file_id)
+    batch.output_file_id = kimi.files.keep("more", "batch_output", file.data * 3).id
+    with pytest.raises(DecodeError, match="longer than it can be"):
+        client.batches.results(made.id, CODES)
+
+
+def test_results_that_break_off_are_fetched_on_and_counted_once(
+    kimi: LocalKimi, call: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kimi_core.transport.file_lines import FileLines
+
+    monkeypatch.setattr("kimi_core.transport.retry._backoff", lambda state: 0)
+    read, breaks = FileLines._one, [True]
+
+    def one(self: Any, line: bytes, number: int) -> None:
+        if number == 3 and breaks and breaks.pop():
+            raise make(APIConnectionError, "It broke off.")
+        read(self, line, number)
+
+    monkeypatch.setattr(FileLines, "_one", one)
+    budget = Budget(tokens=1_000_000)
+    answers = call("run", CODES, settings={"budget": budget, "max_retries": 1})
+    assert texts(answers) == ANSWERS
+    assert budget.spent.tokens == sum(answer.usage.total_tokens for answer in answers)
 
 
 # ------------------------------------------------------------------------------------------------------ split, follow
@@ -524,6 +577,22 @@ def test_the_state_of_another_call_is_refused(
     with pytest.raises(ConfigError, match=message):
         change(run, state, kimi)
     assert kimi.requests == []
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        (ask("x", max_tokens=None), True),
+        (Request(messages=[Message("user", "x", tool_calls=())], model="kimi-k2.6", tools=()), True),
+        (ask("x", max_tokens=5), False),
+        (ask("y"), False),
+        (Request(messages=[Message("user", "x")], model="kimi-k2.5"), False),
+        (ask("x", thinking=Thinking(enabled=False)), False),
+    ],
+)
+def test_requests_are_told_apart_by_what_is_given(other: Request, same: bool) -> None:
+    assert (fingerprint([other]) == fingerprint([ask("x")])) is same
+    assert fingerprint([ask("x")] * 2) != fingerprint([ask("x")])
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"version": 1}', "\0", "[" * 100_000])

@@ -16,7 +16,7 @@ class BatchRules:
         models: The families that take part; None for all.
         window: The `completion_window` that is asked for where a call gives none.
         hours: The shortest and the longest `completion_window`, in hours.
-        lines: Most lines of one batch. The default keeps files of results within what is read of them.
+        lines: Most lines of one batch.
         size: Most bytes of the file of one batch.
         price: What tokens of a batch cost, as a share of what they cost otherwise.
     """
