@@ -8,7 +8,8 @@ answers. Each line says what this process holds; after it, everything is closed 
 
 It is flat when
 
-- in the second half memory (RSS) grew by less than 1 MB per 1,000 conversations, or by less than 10 MB in all;
+- in the second half memory (RSS) grew by less than 1 MB per 1,000 conversations, or by less than 10 MB in all; this is
+  judged where the second half has 1,000 conversations or more;
 - descriptors, sockets, threads and tasks are back at what they were before the first conversation;
 - every conversation ended in an answer or in an error of ours.
 
@@ -44,6 +45,9 @@ from kimi_core.transport import sdk
 
 MB_PER_1000 = 1.0
 """How much memory may grow in 1,000 conversations."""
+
+LEAST = 1000
+"""How many conversations of the second half say something about memory: the first ones import and cache."""
 
 NOISE_MB = 10.0
 """What memory goes up and down by, however long it runs."""
@@ -199,9 +203,10 @@ def judge(before: Held, after: Held, samples: Sequence[tuple[int, float]], ended
     print(f"\ntyped errors: {dict(ended.typed)}\nuntyped errors: {dict(ended.untyped)}")
     later = samples[len(samples) // 2 :]
     slope = slope_per_1000(later)
-    growth = slope * (later[-1][0] - later[0][0]) / 1000 if later else 0.0
+    conversations = later[-1][0] - later[0][0] if later else 0
+    growth = slope * conversations / 1000
     print(
-        f"memory: {slope:+.2f} MB per 1,000 conversations in the second half, {growth:+.1f} MB in all "
+        f"memory: {slope:+.2f} MB per 1,000 conversations in the second half, {growth:+.1f} MB in its {conversations:,} "
         f"(at most {MB_PER_1000:g}, or {NOISE_MB:g} in all)"
     )
     grown = [
@@ -210,7 +215,8 @@ def judge(before: Held, after: Held, samples: Sequence[tuple[int, float]], ended
         if now > was
     ]
     print(*grown, sep="\n", end="\n" if grown else "")
-    flat = (slope < MB_PER_1000 or growth < NOISE_MB) and not grown and not ended.untyped
+    held = slope < MB_PER_1000 or growth < NOISE_MB or conversations < LEAST
+    flat = held and not grown and not ended.untyped
     print("flat" if flat else "NOT flat")
     return flat
 

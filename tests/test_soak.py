@@ -16,8 +16,7 @@ def test_some_agents_of_both_frameworks_end_flat_while_requests_fail(capsys: pyt
     code = soak.main(["--minutes", "0.05", "--agents", "8", "--faults", "0.2", "--interval", "1"])
     shown = capsys.readouterr().out
     assert code == 0, shown
-    assert "overloaded" in shown
-    assert "typed errors: {'" in shown
+    assert "faults: {" in shown
 
 
 @pytest.mark.parametrize("what", ["descriptors", "sockets", "threads", "tasks"])

@@ -171,12 +171,17 @@ def serve(
         bool,
         typer.Option("--open-to-network", help="Listen where other machines reach it: whoever does can use it."),
     ] = False,
+    fault_rate: Annotated[
+        float,
+        typer.Option(min=0, max=1, metavar="SHARE", help="Share of the answers that go wrong, such as 0.05."),
+    ] = 0.0,
 ) -> None:
     """Run a local Kimi server: rules in place of a model."""
     with needs("cli"):
         from kimi_adapters.cli import serve as server
 
-    wish = server.Wish(dialect.value, host, port, api_key, admit or (), allow_host or (), open_to_network)
+    hosts = allow_host or ()
+    wish = server.Wish(dialect.value, host, port, api_key, admit or (), hosts, open_to_network, fault_rate)
     raise typer.Exit(server.run(wish))
 
 

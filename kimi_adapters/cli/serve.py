@@ -33,6 +33,7 @@ class Wish(NamedTuple):
     admits: Collection[str]
     allowed_hosts: Collection[str]
     open_to_network: bool
+    fault_rate: float = 0.0
 
 
 def run(wish: Wish) -> int:
@@ -60,7 +61,8 @@ def run(wish: Wish) -> int:
             console.print(f"   {line}", soft_wrap=True, highlight=False, markup=False)
     console.print("\nCtrl-C stops it.\n", style="dim")
     console.file.flush()
-    behaviour = {name: getattr(wish, name) for name in ("api_key", "admits", "allowed_hosts", "open_to_network")}
+    names = ("api_key", "admits", "allowed_hosts", "open_to_network", "fault_rate")
+    behaviour = {name: getattr(wish, name) for name in names}
     serve(host, port, wish.dialect, **behaviour)
     return 0
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import http.client
 import json
 import shlex
 import signal
@@ -73,6 +74,20 @@ def test_it_answers_on_its_port(server):
     )
 
     assert "42" in answer["choices"][0]["message"]["content"]
+
+
+def test_a_share_of_the_answers_goes_wrong(server):
+    """With a share of 1 the first is silent in its middle, and the second no JSON."""
+    _, port = server("--fault-rate", "1")
+    body = {"model": "kimi-k2.6", "messages": [{"role": "user", "content": "What is 20 + 22?"}]}
+    silent = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    silent.request("POST", "/v1/chat/completions", json.dumps(body), {"Authorization": "Bearer sk-local-kimi"})
+    assert silent.getresponse().status == 200
+
+    with pytest.raises(json.JSONDecodeError):
+        ask(port, "chat/completions", "sk-local-kimi", body)
+
+    silent.close()
 
 
 def test_it_takes_the_key_that_it_was_given(server):
