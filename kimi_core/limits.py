@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any, Final, Literal, get_args
 from urllib.parse import urlsplit
@@ -23,7 +24,6 @@ STORAGE_VARIABLE: Final = "KIMI_LIMITS_STORAGE"
 _NUMBERS = ("requests_per_minute", "tokens_per_minute", "tokens_per_day", "concurrency")
 _MEMORY = "memory"
 _FROM = "env:"
-_SCHEMES = ("redis", "rediss", "unix")
 
 
 class Limits:
@@ -166,8 +166,7 @@ class Limits:
         """Where the counts are, without user, password and query."""
         if self._url is None:
             return _MEMORY
-        parts = urlsplit(self._url.get_secret_value())
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        return _shown(self._url.get_secret_value())
 
     def plain(self) -> dict[str, Any]:
         """Return what gives these limits again, as plain data without a secret.
@@ -240,17 +239,29 @@ def _storage(given: object) -> tuple[str, SecretStr | None]:
     if text == _MEMORY:
         return text, None
     url = _of_environment(text.removeprefix(_FROM)) if text.startswith(_FROM) else text
+    shown = _shown(url)
+    if not shown:
+        raise ConfigError(
+            "storage of limits must be 'memory', or a URL like redis://host:6379/0, rediss://user:password@host or "
+            "unix:///path. In a user or password, / ? # @ and % are written as %2F %3F %23 %40 and %25."
+        )
+    written = text if text.startswith(_FROM) else url if url == shown else f"{_FROM}{STORAGE_VARIABLE}"
+    return written, SecretStr(url)
+
+
+def _shown(url: str) -> str:
+    """Return the part of a URL that is no secret; "" for what cannot be told apart from a secret."""
     try:
         parts = urlsplit(url)
-    except ValueError:
-        parts = urlsplit("")
-    if parts.scheme not in _SCHEMES:
-        raise ConfigError(
-            "storage of limits must be 'memory', or a URL that begins with redis://, rediss:// or unix://."
-        )
-    secret = "@" in parts.netloc or bool(parts.query)
-    written = text if text.startswith(_FROM) else f"{_FROM}{STORAGE_VARIABLE}" if secret else url
-    return written, SecretStr(url)
+        host, port, place = parts.hostname, parts.port, parts.netloc.rpartition("@")[2]
+    except ValueError:  # a password that is not escaped
+        return ""
+    if parts.scheme == "unix":
+        return f"unix://{parts.path}" if not place and len(parts.path) > 1 else ""
+    if parts.scheme not in ("redis", "rediss") or not host or re.fullmatch(r"(?:/[0-9]*)?", parts.path) is None:
+        return ""
+    named = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{named}{'' if port is None else f':{port}'}{parts.path}"
 
 
 def _of_environment(name: str) -> str:

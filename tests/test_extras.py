@@ -16,6 +16,11 @@ from kimi_adapters.local_server import LocalKimi
 ROOT = Path(__file__).parent.parent
 BLOCKED = "import sys; sys.modules.update(dict.fromkeys({absent!r})); "
 """What makes a module look as if it were not installed."""
+LIMITED = (
+    "from kimi_core import *; limits = Limits(concurrency=1, storage='redis://127.0.0.1:1/0'); "
+    "KimiClient(api_key='k', base_url='http://127.0.0.1:1/v1', limits=limits)"
+    ".complete(Request(messages=[Message('user', 'Hello')], model='kimi-k2.6'))"
+)
 COMMAND = "sys.argv = ['kimi-adapters', {0!r}]; from kimi_adapters.cli import main; main()"
 
 
@@ -39,6 +44,7 @@ def run(code: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
         ("import llama_index.llms.kimi", "llama_index.core", "llama-index"),
         ("import kimi_adapters.local_server", "starlette", "local-server"),
         ("import kimi_adapters.local_server", "uvicorn", "local-server"),
+        (LIMITED, "redis", "redis"),
         (COMMAND.format("serve"), "typer", "cli"),
         (COMMAND.format("serve"), "rich", "cli"),
         (COMMAND.format("serve"), "uvicorn", "cli"),

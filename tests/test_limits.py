@@ -18,7 +18,12 @@ from typing import Any
 
 import pytest
 from drivers import INVOKED, STREAMED, Driver, by_name, in_every_mode
+from hypothesis import given
+from hypothesis import strategies as st
 from langchain_core.load import dumps, loads
+from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
+from llama_index_instrumentation import get_dispatcher
+from llama_index_instrumentation.span_handlers import NullSpanHandler
 from redis import Redis
 from redis_server import PASSWORD, RedisServer
 from test_retries import metadata
@@ -185,6 +190,7 @@ def test_eight_processes_stay_below_the_limits_and_none_starves(redis: str) -> N
     limits = Limits(concurrency=3, storage=redis)
     place = turn.place_of(client(server, limits).settings, limits)
     with Redis.from_url(redis) as connection:  # processes that have ended hold nothing, and need not be given up
+        assert connection.exists(f"kimi-adapters:{{{place}}}:requests")
         assert connection.exists(*(f"kimi-adapters:{{{place}}}:{name}" for name in ("leases", "held", "queue"))) == 0
 
 
@@ -499,6 +505,58 @@ def test_neither_key_nor_password_is_kept_anywhere(framework: Driver, kimi: Loca
     assert not any("canary-name" in text for text in shown[-len(shown) + 9 :])
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://user:canary@host:1/0", "redis://host:1/0"),
+        ("rediss://:canary@[::1]:6379", "rediss://[::1]:6379"),
+        ("redis://host/0?password=canary", "redis://host/0"),
+        ("redis://host/0#canary", "redis://host/0"),
+        ("unix://user:canary@/run/redis.sock?db=0&password=canary", "unix:///run/redis.sock"),
+    ],
+)
+def test_a_url_is_shown_without_its_secrets(url: str, shown: str) -> None:
+    limits = Limits(concurrency=1, storage=url)
+    assert limits.storage == shown
+    assert limits.plain()["storage"] == "env:KIMI_LIMITS_STORAGE"
+    assert "canary" not in repr(limits)
+
+
+@given(st.text(max_size=12), st.text(max_size=12), st.sampled_from(["redis", "rediss", "unix"]))
+def test_no_password_is_shown_however_it_is_written(before: str, after: str, scheme: str) -> None:
+    password = f"u:{before}canary{after}"
+    try:
+        shown = repr(
+            Limits(concurrency=1, storage=f"{scheme}://{password}@{'/run/redis' if scheme == 'unix' else 'h'}")
+        )
+    except ConfigError as error:
+        shown = str(error)
+    assert "canary" not in shown
+
+
+class SpanCollector(NullSpanHandler):
+    seen: str = ""
+
+    def span_enter(self, id_: str, bound_args: Any, *args: Any, **kwargs: Any) -> None:
+        self.seen += repr(bound_args)
+
+
+def test_traces_show_no_password(kimi: LocalKimi, redis: str) -> None:
+    collector, spans, dispatcher = RunCollectorCallbackHandler(), SpanCollector(), get_dispatcher()
+    limits: Any = {"requests_per_minute": 5, "storage": redis}
+    model = ChatKimi(base_url=kimi.base_url, api_key=kimi.api_key)
+    model.invoke("Hello", limits=limits, config={"callbacks": [collector]})
+    model.bind(limits=limits).invoke("Hello", config={"callbacks": [collector]})
+    llm = KimiLLM(base_url=kimi.base_url, api_key=kimi.api_key)
+    dispatcher.add_span_handler(spans)
+    try:
+        llm.complete("Hello", limits=limits)
+    finally:
+        dispatcher.span_handlers.remove(spans)
+    assert "requests_per_minute" in spans.seen
+    assert PASSWORD not in spans.seen + "".join(str(run.__dict__) for run in collector.traced_runs)
+
+
 def revived(dumped: str) -> Any:
     known: dict[str, Any] = {"allowed_objects": [ChatKimi], "valid_namespaces": ["langchain_kimi"]}
     return loads(dumped, secrets_map={"MOONSHOT_API_KEY": "k"}, **known)
@@ -537,7 +595,13 @@ def test_copies_and_pickles_have_the_same_limits(framework: Driver) -> None:
         ({"requests_per_minute": 0}, "must be a whole number above 0, got 0"),
         ({"requests_per_minute": True}, "must be a whole number above 0, got True"),
         ({}, "Limits need a limit"),
-        ({"concurrency": 1, "storage": "http://canary@host"}, "begins with redis://"),
+        ({"concurrency": 1, "storage": "http://canary@host"}, "a URL like redis://host:6379/0"),
+        ({"concurrency": 1, "storage": "redis://:canary/x@host/0"}, "a URL like redis://host:6379/0"),
+        ({"concurrency": 1, "storage": "redis://canary/x@host/0"}, "a URL like redis://host:6379/0"),
+        ({"concurrency": 1, "storage": "redis://:canary?x@host/0"}, "a URL like redis://host:6379/0"),
+        ({"concurrency": 1, "storage": "redis://:canary#x@host/0"}, "a URL like redis://host:6379/0"),
+        ({"concurrency": 1, "storage": "redis://:1/canary"}, "a URL like redis://host:6379/0"),
+        ({"concurrency": 1, "storage": "unix://:canary/x@/path"}, "a URL like redis://host:6379/0"),
         ({"concurrency": 1, "storage": "env:NOT_THERE"}, "'NOT_THERE', which is not set"),
         ({"concurrency": 1, "max_wait": float("nan")}, "max_wait of limits must be seconds"),
         ({"concurrency": 1, "when_away": "panic"}, "when_away of limits must be"),

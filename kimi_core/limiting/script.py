@@ -22,7 +22,7 @@ local function add(key, at, amount, span)
   redis.call('PEXPIRE', key, math.ceil(span * 3000) + 60000)
 end
 local function take_back(key, at, amount)
-  if redis.call('HEXISTS', key, at) == 1 then redis.call('HINCRBY', key, at, -amount) end
+  if amount > 0 and redis.call('HEXISTS', key, at) == 1 then redis.call('HINCRBY', key, at, -amount) end
 end
 local function pause(seconds)
   local before = tonumber(redis.call('GET', till) or 0)

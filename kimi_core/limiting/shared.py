@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -19,6 +20,9 @@ PATIENCE: Final = 5.0
 """Seconds after which one that waits is forgotten, unless it asks again."""
 _REST = 1.0
 """Seconds for which a Redis that could not be reached is not tried again."""
+
+
+_log = logging.getLogger("kimi_core.limits")
 
 
 class Shared:
@@ -97,8 +101,10 @@ class Shared:
         def told() -> None:
             try:
                 run()
-            except (AwayError, ConfigError):  # then what it held runs out by itself
+            except AwayError:  # then what it held runs out by itself
                 return
+            except ConfigError as error:
+                _log.warning("%s", error)
 
         self._keeper.do(told)
 
@@ -120,8 +126,8 @@ class Shared:
             raise AwayError from None
         except errors.RedisError as error:
             raise ConfigError(
-                f"The Redis at {self._shown} cannot count limits ({type(error).__name__}): it must be of version 5 or "
-                "newer."
+                f"The Redis at {self._shown} cannot count limits ({type(error).__name__}): see its log. It must be of "
+                "version 5 or newer."
             ) from None
         raise ConfigError(
             f"The Redis at {self._shown} refuses the user or password of limits: check the URL given as storage."

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 from redis import Redis
@@ -180,6 +180,27 @@ def test_a_request_that_was_given_up_is_not_sent_by_a_late_thread(redis: str, as
     end(storage, late, sent=False)
     assert storage.take(late) is not None
     assert why(storage, ask(at_once=1)) == ""
+
+
+STEPS = st.tuples(st.integers(0, 60), st.integers(0, 60), st.booleans(), st.booleans(), st.booleans())
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(steps=st.lists(STEPS, max_size=12))
+def test_a_redis_decides_as_memory_does(redis: str, steps: list[tuple[int, int, bool, bool, bool]]) -> None:
+    place, numbers = uuid.uuid4().hex, (6, 100, 150, 3)
+    both: tuple[Storage, Storage] = (Memory(), Shared(SecretStr(redis), "redis://…"))
+    under_way: list[list[Ask]] = []
+    for held, came, sent, asked, ends in steps:
+        asks = [Ask(place, numbers, held) for _ in both]
+        said = [why(storage, ask) for storage, ask in zip(both, asks, strict=True)]
+        assert said[0] == said[1]
+        if not said[0]:
+            under_way.append(asks)
+        if ends and under_way:
+            known: dict[str, Any] = {"tokens": came, "asked": asked, "age": 0.0} if sent else {}
+            for storage, ask in zip(both, under_way.pop(0), strict=True):
+                end(storage, ask, sent=sent, **known)
 
 
 @given(
