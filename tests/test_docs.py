@@ -26,6 +26,8 @@ from llama_index_kimi import KimiLLM
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs" / "pages").glob("*.md"))]
+SUBMIT = sorted((ROOT / "docs" / "submit").rglob("*.md"))
+"""Pages for the documentation of the frameworks."""
 TEXTS = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 FENCES = {"python", "bash", "text", "toml", "diff"}
 SHOWN = "#>"
@@ -33,7 +35,7 @@ SHOWN = "#>"
 
 
 def by_name(path: Path) -> str:
-    return path.stem
+    return "-".join(path.relative_to(ROOT / "docs").with_suffix("").parts) if path in SUBMIT else path.stem
 
 
 def each_page(pages: list[Path]) -> Any:
@@ -54,7 +56,7 @@ def reader(kimi: LocalKimi, aimlapi: LocalKimi, tmp_path: Path, monkeypatch: pyt
     asyncio.set_event_loop(None)
 
 
-@each_page(PAGES)
+@each_page([*PAGES, *SUBMIT])
 @pytest.mark.usefixtures("reader")
 @pytest.mark.filterwarnings(
     "ignore:The `json` method is deprecated"
@@ -136,10 +138,10 @@ def test_every_fence_is_of_a_known_kind_and_closed(page: Path) -> None:
     assert set(fences[1::2]) <= {""}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=by_name)
+@each_page([*PAGES, *SUBMIT])
 def test_every_block_that_looks_like_python_is_run(page: Path) -> None:
     """The runner must not lose a block that readers see."""
-    seen = len(re.findall(r"^ *```python$", page.read_text("utf-8"), re.MULTILINE))
+    seen = len(re.findall(r"^ *```python\b", page.read_text("utf-8"), re.MULTILINE))
     assert len(list(find_examples(page))) == seen
 
 
@@ -216,6 +218,17 @@ def test_every_complaint_names_its_test() -> None:
     rows = [row for row in re.findall(r"^\| .*$", page, re.MULTILINE) if not row.endswith("| Test |")]
     assert rows
     assert [row for row in rows if not re.search(r"`tests/[\w/]+\.py::test_\w+` \|$", row)] == []
+
+
+def test_the_page_for_langchain_has_the_sections_of_its_template_and_the_features_that_are_tested() -> None:
+    text = (ROOT / "docs" / "submit" / "langchain" / "chat" / "kimi.md").read_text("utf-8")
+    sections = ["Overview", "Details", "Features", "Setup", "Credentials", "Installation", "Instantiation", "Invocation"]
+    headings = re.findall(r"^##+ (.+)$", text, re.MULTILINE)
+    assert headings[: len(sections)] == sections
+    assert headings[-1] == "API reference"
+    tested = (ROOT / "docs" / "pages" / "langchain-features.md").read_text("utf-8")
+    (ours,) = re.findall(r"^\| `kimi-k2.6` (\|(?: [✅❌] \|)+)$", tested, re.MULTILINE)
+    assert f"\n{ours}\n" in text
 
 
 def test_what_the_way_of_a_call_points_to_is_there() -> None:
