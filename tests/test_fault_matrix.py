@@ -25,8 +25,8 @@ from kimi_core import KimiError
 from kimi_core.transport import retry
 from langchain_kimi._messages_out import WRITTEN
 
-AT_ONCE = 8
-SHORT = {"timeout": 0.5, "chunk_timeout": 0.5}
+AT_ONCE = 16
+SHORT = {"timeout": 1.0, "chunk_timeout": 1.0}
 """For faults that are silence; others have all the time that a busy machine takes."""
 
 Cell = tuple[Outcome, str]

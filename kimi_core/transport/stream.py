@@ -98,7 +98,7 @@ class FrameReader:
         return frames if len(frames) == len(data) else self._parsed(data)
 
     def rest(self) -> list[Any]:
-        """Return what a stream that has come to its end leaves: a last event without a blank line behind it.
+        """Return what a stream that has ended, or broke, leaves: a last event without a blank line behind it.
 
         A whole body in place of events, under another type than JSON's, is one as well.
         """
@@ -222,6 +222,8 @@ class OpenStream:
         self._reads: list[Any] = []
         self._frames = FrameReader()
         self._ended = False
+        self._failed: Exception | None = None
+        """What the last read ended with, while what came before it is handed on."""
 
     def __iter__(self) -> Iterator[list[Any]]:
         with err.short_traceback, self._translation:
@@ -232,13 +234,18 @@ class OpenStream:
             frames = FrameReader(_silence(self._stream.response))
             with cut_off(self._stream.response, self._until):
                 self.rests_since = None
-                for read in self._stream.response.iter_bytes():
-                    if ready := frames.feed(read):
-                        self.rests_since = time.monotonic()
-                        yield ready
-                        self.rests_since = None
-                    if frames.ended or (self._until is not None and self._is_late()):
-                        break
+                try:
+                    for read in self._stream.response.iter_bytes():
+                        if ready := frames.feed(read):
+                            self.rests_since = time.monotonic()
+                            yield ready
+                            self.rests_since = None
+                        if frames.ended or (self._until is not None and self._is_late()):
+                            break
+                except Exception:
+                    if rest := frames.rest():
+                        yield rest
+                    raise
             self._finish(frames)
             if rest := frames.rest():
                 yield rest
@@ -271,11 +278,18 @@ class OpenStream:
                 self._ended = True
                 self._finish(self._frames)
                 ready = self._frames.rest()
+            except Exception as error:
+                ready = self._frames.rest()
+                if not ready:
+                    raise
+                self._ended, self._failed = True, error
             else:
                 ready = self._frames.feed(read)
                 self._ended = self._frames.ended
             if ready:
                 return ready
+        if self._failed is not None:
+            raise self._failed
         self._finish(self._frames)
         raise StopAsyncIteration
 

@@ -44,10 +44,10 @@ PLACES: dict[str, tuple[bytes, str]] = {
     "in the first frame": (BEGIN[:30], ""),
     "after the first frame, which is empty": (BEGIN, ""),
     "after a text": (BEGIN + TEXT, "Hello "),
-    "between the two ends of a line": (BEGIN + TEXT[:-1], ""),
+    "between the two ends of a line": (BEGIN + TEXT[:-1], "Hello "),
     "in the name of a field": (BEGIN + TEXT + b"dat", "Hello "),
     "in a frame": (BEGIN + TEXT + MORE[:-20], "Hello "),
-    "before the line end of a frame": (BEGIN + TEXT + MORE[:-2], "Hello "),
+    "before the line end of a frame": (BEGIN + TEXT + MORE[:-2], "Hello there"),
     "in a character": (BEGIN + TEXT + EMOJI[: EMOJI.index(b"\xf0") + 2], "Hello "),
     "after a thought": (BEGIN + THOUGHT, "Hm. "),
     "after a thought and a text": (BEGIN + THOUGHT + TEXT, "Hm. Hello "),
@@ -61,8 +61,6 @@ PLACES: dict[str, tuple[bytes, str]] = {
     "before the line end of `[DONE]`": (BEGIN + TEXT + MORE + END + DONE[:-2], "Hello there"),
 }
 """What has been sent, and what of it can be read."""
-AT_END = {"between the two ends of a line": "Hello ", "before the line end of a frame": "Hello there"}
-"""Where more can be read when the stream has come to its end: its last event needs no blank line behind it."""
 CLOSED = head("200 OK", "Connection: close", kind=EVENTS)
 
 
@@ -71,9 +69,7 @@ def _at(way: str, begin: bytes, then: Then, outcome: Outcome) -> Iterator[Fault]
         content = chunk(sent) if begin is STREAM_HEAD and sent else sent
         # Where the end of the connection is that of the stream, an answer with a finish reason is whole.
         made = ANSWERED if begin is CLOSED and (FINISH in sent or END in sent) else outcome
-        yield Fault(
-            f"{way} {place}", None, made, begin + content, then, AT_END.get(place, came) if begin is CLOSED else came
-        )
+        yield Fault(f"{way} {place}", None, made, begin + content, then, came)
 
 
 CUTS = (
