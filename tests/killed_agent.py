@@ -181,7 +181,12 @@ def main(folder: str, cases: str) -> None:
         print(json.dumps([-killed, early, ended, answer, len(runs)]), flush=True)
 
 
+def recipe() -> str:
+    """The page's code of KeptAgent."""
+    blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    return str(blocks[-1].partition("\nagent = ")[0])
+
+
 if __name__ == "__main__":
-    page = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
-    exec(page[-1].partition("\nagent = ")[0])
+    exec(recipe())
     main(*sys.argv[1:])

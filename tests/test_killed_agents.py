@@ -9,11 +9,15 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
+from killed_agent import recipe
 
 from kimi_adapters.local_server import LocalKimi
+from kimi_core import OverloadedError
+from llama_index_kimi import KimiLLM
 
 SCRIPT = Path(__file__).parent / "killed_agent.py"
 WAYS = ["langgraph", "llama_index"]
@@ -57,3 +61,46 @@ def test_a_tool_that_ended_does_not_run_again_when_the_one_beside_it_was_killed(
     assert how == [signal.SIGKILL, "", 0]
     assert "Order HC-7 is packed." in answer
     assert runs == 1
+
+
+# ------------------------------------------------------------------------------------------ KeptAgent without a kill
+
+
+@pytest.fixture
+def kept(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The page's code as a module: the file of a conversation names its classes."""
+    module = ModuleType("kept_agent")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(recipe(), module.__dict__)
+    return module
+
+
+async def test_a_kept_agent_goes_on_after_an_error_and_remembers(
+    kept: ModuleType, kimi: LocalKimi, tmp_path: Path
+) -> None:
+    runs: list[str] = []
+
+    def look_up(order: str) -> str:
+        """Look up an order."""
+        runs.append(order)
+        return f"Order {order} goes to Oslo."
+
+    async def answer(question: str) -> str:
+        llm = KimiLLM(base_url=kimi.base_url, api_key=kimi.api_key, max_retries=0)
+        agent = kept.KeptAgent(llm=llm, tools=[look_up], file=tmp_path / "conversation.json")
+        return str(await agent.answer(question))
+
+    kimi.enqueue(tool_calls=[{"name": "look_up", "arguments": {"order": "HC-7"}}], reasoning="I look.")
+    kimi.enqueue(status=429, json={"error": {"type": "engine_overloaded_error", "message": "The engine is busy"}})
+    with pytest.raises(OverloadedError):
+        await answer("Call look_up for order HC-7.")
+    assert await answer("Call look_up for order HC-7.") == "The result of look_up: Order HC-7 goes to Oslo."
+    assert runs == ["HC-7"]
+    await answer("Thanks.")
+    assert [m["role"] for m in kimi.requests[-1].body["messages"]][:5] == [
+        "user",
+        "assistant",
+        "tool",
+        "assistant",
+        "user",
+    ]
