@@ -226,11 +226,12 @@ def stream_class(*, sync: bool) -> Any:
     return openai.Stream[object] if sync else openai.AsyncStream[object]
 
 
-def timeout(seconds: float) -> Any:
-    """Return the SDK's timeout of so many seconds, of which connecting gets ten at most."""
+def timeout(seconds: float, silence: float | None = None) -> Any:
+    """Return the SDK's timeout of so many seconds, of which connecting gets ten at most, and one read `silence`."""
     import openai
 
-    return openai.Timeout(seconds, connect=min(seconds, 10.0))
+    read = seconds if silence is None else silence
+    return openai.Timeout(seconds, connect=min(seconds, 10.0), read=read)
 
 
 def timeout_of(parts: Mapping[str, float | None]) -> Any:

@@ -75,12 +75,13 @@ def _patience(settings: Settings, profile: Profile, *, stream: bool) -> Any:
     The HTTP library counts from one read of the socket to the next. So `chunk_timeout` holds for each piece of a
     stream, the first one included, and costs nothing per chunk.
     """
-    given, host = settings.timeout, profile.host
+    given, known = settings.timeout, profile.host.timeouts
     if isinstance(given, Mapping):  # as a dumped model has it
-        given = sdk.timeout_of({"timeout": host.timeouts.answer, **given})
-    patience = sdk.timeout(host.timeouts.answer) if given is None else given
-    silence = settings.chunk_timeout
-    if stream and silence is None and host.timeouts.chunk is not None:
-        total = host.timeouts.answer if given is None else given
-        silence = min(total, host.timeouts.chunk) if isinstance(total, int | float) else None
-    return sdk.with_silence(patience, silence) if stream and silence is not None else patience
+        given = sdk.timeout_of({"timeout": known.answer, **given})
+    whole = known.answer if given is None else given
+    silence = settings.chunk_timeout if stream else None
+    if stream and silence is None and known.chunk is not None and isinstance(whole, int | float):
+        silence = min(whole, known.chunk)
+    if given is None:
+        return sdk.timeout(whole, silence)
+    return given if silence is None else sdk.with_silence(given, silence)
