@@ -116,6 +116,14 @@ def test_a_whole_answer_that_has_left_its_loop_is_one(driver: Driver, kimi: Loca
     assert ask(driver, kimi, stop_repetition=True).text.endswith("went on.")
 
 
+@pytest.mark.parametrize("driver", WHOLE, **by_name)
+def test_one_of_several_answers_in_a_loop_is_the_error_of_all(driver: Driver, kimi: LocalKimi) -> None:
+    kimi.enqueue(text="Short.")
+    kimi.enqueue(text=LONG)
+    with pytest.raises(RepetitionError):
+        ask(driver, kimi, stop_repetition=True, n=2)
+
+
 @pytest.mark.parametrize("driver", STREAMED, **by_name)
 def test_the_budget_counts_what_came(driver: Driver, kimi: LocalKimi) -> None:
     budget = Budget(tokens=1_000_000)

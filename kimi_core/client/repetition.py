@@ -122,20 +122,26 @@ class _Tail:
 
 
 def of_whole(response: Response, limits: Repetition, profile: Profile) -> err.RepetitionError | None:
-    """Return the error of a whole answer that ends in a loop, with the answer as its `partial`; None for another."""
-    if response.tool_calls:
-        ends: tuple[_Where, str] = (len(response.tool_calls) - 1, response.tool_calls[-1].arguments)
-    elif response.text or response.reasoning is None:
-        ends = "text", response.text
-    else:
-        ends = "reasoning", response.reasoning.text
-    where, text = ends
-    pattern = repeated(text, limits)
-    if not pattern:
-        return None
-    error = _error(where, pattern, limits, profile)
-    error.partial = response
-    return error
+    """Return the error of a whole answer, of several one, that ends in a loop; None for another.
+
+    Its `partial` is the answer.
+    """
+    for answer in (response, *response.alternatives):
+        where, text = _end(answer)
+        if pattern := repeated(text, limits):
+            error = _error(where, pattern, limits, profile)
+            error.partial = response
+            return error
+    return None
+
+
+def _end(answer: Response) -> tuple[_Where, str]:
+    """Return the last of an answer's texts."""
+    if answer.tool_calls:
+        return len(answer.tool_calls) - 1, answer.tool_calls[-1].arguments
+    if answer.text or answer.reasoning is None:
+        return "text", answer.text
+    return "reasoning", answer.reasoning.text
 
 
 def _error(where: _Where, pattern: str, limits: Repetition, profile: Profile) -> err.RepetitionError:
