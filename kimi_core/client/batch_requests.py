@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from kimi_core.call_options import NO_OPTIONS
 from kimi_core.codecs import WireRequest
@@ -14,9 +14,6 @@ from kimi_core.hosts.profile import Profile
 if TYPE_CHECKING:
     from kimi_core.transport.transport import Transport
 
-Page: TypeAlias = tuple[list[BatchObject], bool]
-"""Some batches, and whether there are more."""
-
 _PAGE = 100
 
 
@@ -26,10 +23,17 @@ async def get(transport: Transport, id: str, profile: Profile) -> BatchObject:
     return endpoint.read(body, profile)
 
 
-async def page(transport: Transport, after: str | None, profile: Profile) -> Page:
-    """Return the newest batches of the account, or the next older ones `after` one."""
-    body, _ = await transport.get(endpoint.page(profile, _PAGE, after), profile)
-    return endpoint.read_page(body, profile)
+async def every(transport: Transport, profile: Profile) -> list[BatchObject]:
+    """Return all batches of the account, in the host's order; it ends with the first page that has nothing new."""
+    found: dict[str, BatchObject] = {}
+    after, more = None, True
+    while more:
+        body, _ = await transport.get(endpoint.page(profile, _PAGE, after), profile)
+        page, more = endpoint.read_page(body, profile)
+        more = more and any(batch.id not in found for batch in page)
+        found.update((batch.id, batch) for batch in page)
+        after = page[-1].id if page else None
+    return list(found.values())
 
 
 async def cancel(transport: Transport, id: str, profile: Profile) -> BatchObject:

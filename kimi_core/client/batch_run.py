@@ -38,8 +38,6 @@ _SOONEST: Final = 5.0
 """Seconds before the second look at a batch."""
 _PATIENCE: Final = 20
 """How many looks in a row may fail before the call does."""
-_CLOCKS: Final = 3600
-"""Seconds by which the clocks of host and client may differ."""
 
 
 class BatchRun:
@@ -211,11 +209,11 @@ class BatchRun:
 
     async def _created(self, state: BatchState, part: Part) -> BatchObject:
         """Upload the requests of a part and create its batch, unless that was done before a death."""
-        made = await self._found(state, part) if part.resumed else None
+        made = await self._found(part) if part.resumed else None
         if made is None:
             part.file = part.file or await self._uploaded(part)
             await self._driver.compute(state.save)
-            made = await self._create(state, part)
+            made = await self._create(part)
         part.batch = made.id
         await self._driver.compute(state.save)
         return made
@@ -234,7 +232,7 @@ class BatchRun:
         body, _ = await self._batches.transport.upload(path, upload, self._profile)
         return file_in(body, self._profile).id
 
-    async def _create(self, state: BatchState, part: Part) -> BatchObject:
+    async def _create(self, part: Part) -> BatchObject:
         """Create a batch; again after an error that passes, unless it is there all the same."""
         metadata = {**self._metadata, KEY: part.key}
         wire = endpoint.creation(part.file or "", self._window, metadata, self._profile)
@@ -246,21 +244,15 @@ class BatchRun:
                 if not error.is_retryable or not left:
                     raise
                 await self._driver.sleep(min(error.retry_after or 1.0, LONGEST_PAUSE))
-                if (made := await self._found(state, part)) is not None:
+                if (made := await self._found(part)) is not None:
                     return made
         raise AssertionError  # the last attempt returns or raises
 
-    async def _found(self, state: BatchState, part: Part) -> BatchObject | None:
-        """Look for the batch of a part among those of the account, newest first, as far back as the job was begun."""
-        after, more = None, True
-        while more:
-            page, more = await batch_requests.page(self._batches.transport, after, self._profile)
-            for batch in page:
-                if batch.metadata.get(KEY) == part.key or (part.file and batch.input_file_id == part.file):
-                    return batch
-                if batch.created_at is not None and batch.created_at < state.began - _CLOCKS:
-                    return None
-            after = page[-1].id if page else None
+    async def _found(self, part: Part) -> BatchObject | None:
+        """Look for the batch of a part among those of the account."""
+        for batch in await batch_requests.every(self._batches.transport, self._profile):
+            if batch.metadata.get(KEY) == part.key or (part.file and batch.input_file_id == part.file):
+                return batch
         return None
 
     # ------------------------------------------------------------------------------------------- follow and collect

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -49,7 +48,6 @@ class BatchState:
 
     Attributes:
         parts: Its batches, oldest first.
-        began: Unix time at which the job was begun.
     """
 
     def __init__(self, path: Path | None, about: Mapping[str, Any]) -> None:
@@ -64,7 +62,6 @@ class BatchState:
         """
         self._path, self._about = path, dict(about)
         self._job = uuid.uuid4().hex[:16]
-        self.began = int(time.time())
         self.parts: list[Part] = []
         if path is not None:
             self._read(path)
@@ -93,7 +90,7 @@ class BatchState:
             }
             for part in self.parts
         ]
-        whole = {"version": _VERSION, **self._about, "job": self._job, "began": self.began, "batches": parts}
+        whole = {"version": _VERSION, **self._about, "job": self._job, "batches": parts}
         beside = self._path.with_name(f".{self._path.name}.{os.getpid()}.new")
         try:
             with beside.open("w", encoding="utf-8") as file:
@@ -113,7 +110,7 @@ class BatchState:
                 Part(p["key"], _places(p["inputs"]), p["file"], p["batch"], p["reported"], resumed=True)
                 for p in found["batches"]
             ]
-            job, began = str(found["job"]), int(found["began"])
+            job = str(found["job"])
         except FileNotFoundError:
             return
         except OSError as error:
@@ -123,7 +120,7 @@ class BatchState:
         if version != _VERSION:
             raise ConfigError(f"state={in_short(path)} is of another version of this package. Give another path.")
         self._compare(path, about)
-        self._job, self.began, self.parts = job, began, parts
+        self._job, self.parts = job, parts
 
     def _compare(self, path: Path, about: Mapping[str, Any]) -> None:
         for name, called in _NAMES.items():

@@ -46,11 +46,7 @@ class AsyncBatches:
 
     async def list(self) -> list[BatchObject]:
         """See `Batches.list`."""
-        found, more = await batch_requests.page(self.transport, None, self.client.account)
-        while more:
-            page, more = await batch_requests.page(self.transport, found[-1].id, self.client.account)
-            found += page
-        return found
+        return await batch_requests.every(self.transport, self.client.account)
 
     async def cancel(self, id: str) -> BatchObject:
         """See `Batches.cancel`."""
