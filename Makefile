@@ -6,6 +6,7 @@ READY  := $(VENV)/.ready
 OPENAI2 := .venv-openai2
 FLOOR  := .venv-floor
 COMPARE := .venv-compare
+BROWSER := .venv-browser
 # The versions of Python that the package says it runs on, beside the one that all tests run on.
 PYTHONS := 3.12 3.13
 # What a version of Python can change: threads and event loops, annotations, pickles, tracebacks, the frameworks themselves.
@@ -23,7 +24,7 @@ export UV_LINK_MODE ?= copy
 export UV_COMPILE_BYTECODE ?= 1
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test test-openai2 test-floor test-python fuzz soak features lint format types contracts docs notebooks bench compare lock clean
+.PHONY: help demo test test-openai2 test-floor test-python fuzz soak features lint format types contracts docs notebooks pictures bench compare lock clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -107,6 +108,15 @@ docs: $(READY) ## build the documentation into docs/site; a warning or a dead li
 notebooks: $(READY) ## run every notebook on the local Kimi server (ARGS=--write keeps the outputs, ARGS=--live uses your keys)
 	$(BIN)/python notebooks/run.py $(ARGS)
 
+# JupyterLab, which drives no test. Chromium and its driver come from the system: apt-get install chromium chromium-driver
+$(BROWSER)/.ready: pyproject.toml constraints.txt | $(UV)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(BROWSER)
+	VIRTUAL_ENV=$(BROWSER) $(UV) pip install --quiet --constraint constraints.txt --group dev --group browser --editable '.[all]'
+	@touch $@
+
+pictures: $(BROWSER)/.ready docs ## run every notebook in a real JupyterLab, and picture it, the site and the commands
+	$(BROWSER)/bin/python docs/pictures.py $(ARGS)
+
 bench: $(READY) ## what a call costs beside the raw openai SDK
 	$(BIN)/python bench/bench.py
 
@@ -122,7 +132,7 @@ compare: $(COMPARE)/.ready ## KimiLLM and its peers through the same suite; writ
 	$(COMPARE)/bin/python compare/table.py
 
 lock: | $(UV) ## pin the development environment anew
-	$(UV) pip compile --quiet --universal --python-version 3.11 --all-extras --group dev --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml -o constraints.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --all-extras --group dev --group browser --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml -o constraints.txt
 
 clean: ## remove environments and caches
-	rm -rf $(VENV) $(OPENAI2) $(FLOOR) $(COMPARE) .venv-python3* .uv docs/site docs/.cache dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OPENAI2) $(FLOOR) $(COMPARE) $(BROWSER) .venv-python3* .uv docs/site docs/.cache dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

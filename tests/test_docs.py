@@ -182,6 +182,15 @@ def test_the_changelog_links_no_file() -> None:
     assert re.findall(r"\]\((?!https://)[^)]+\)", (ROOT / "CHANGELOG.md").read_text("utf-8")) == []
 
 
+def test_pictures_are_small_and_each_is_shown() -> None:
+    """`make pictures` makes them."""
+    pictures = sorted((ROOT / "docs" / "pages" / "pictures").iterdir())
+    shown = "".join(page.read_text("utf-8") for page in PAGES)
+    assert pictures
+    assert [picture.name for picture in pictures if picture.stat().st_size > 60_000] == []
+    assert [picture.name for picture in pictures if f"pictures/{picture.name})" not in shown] == []
+
+
 def prose(page: Path) -> str:
     """A page without its code."""
     return re.sub(r"^ *```.*?^ *```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
