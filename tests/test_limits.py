@@ -314,9 +314,10 @@ async def test_a_blocking_call_in_an_event_loop_is_an_error_and_no_deadlock(kimi
 def test_the_line_is_kept(kimi: LocalKimi) -> None:
     limited = client(kimi, Limits(concurrency=1))
     stream = limited.stream(asked("first"))
-    threads = []
+    threads: list[threading.Thread] = []
+    answers: list[Any] = []
     for number in range(5):
-        threads.append(threading.Thread(target=limited.complete, args=(asked(str(number)),)))
+        threads.append(threading.Thread(target=lambda n=number: answers.append(limited.complete(asked(str(n))))))
         threads[-1].start()
         while len(_waiting(limited)) <= number:
             threads[-1].join(0.01)
@@ -324,6 +325,7 @@ def test_the_line_is_kept(kimi: LocalKimi) -> None:
     for thread in threads:
         thread.join()
     assert [entry.body["messages"][0]["content"] for entry in kimi.requests] == ["first", "0", "1", "2", "3", "4"]
+    assert all(answer.limits_waited > 0 for answer in answers)
 
 
 def _waiting(limited: KimiClient) -> Any:

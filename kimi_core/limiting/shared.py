@@ -46,8 +46,13 @@ class Shared:
             raise ConfigError(
                 f"Limits in {shown} need the package redis: pip install 'kimi-adapters[redis]'."
             ) from None
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
+
+        # Once more where a connection of the pool has gone stale; waiting for a Redis is not the client's business.
+        patience = {"socket_timeout": 5.0, "socket_connect_timeout": 2.0, "retry": Retry(NoBackoff(), 1)}
         try:
-            client = redis.Redis.from_url(url.get_secret_value(), socket_timeout=5.0, socket_connect_timeout=2.0)
+            client = redis.Redis.from_url(url.get_secret_value(), **patience)
         except ValueError:  # its text has the URL
             raise ConfigError(f"storage of limits is no URL of a Redis: {shown}.") from None
         self._redis = redis

@@ -93,10 +93,11 @@ class Turn:
         bell, blocks_loop = driver.bell(), driver.sync and _in_event_loop()
         self._thread = 0 if driver.sync else threading.get_ident()
         self._line.enter(bell)
-        said = ""
+        said, delayed = "", False
         try:
             # Those before it in line may be tasks of the loop that it blocks: it does not wait for them.
             while (delay := await self._delay(driver, ask, None if blocks_loop else bell)) is not None:
+                delayed = True
                 if delay.limit != "turn" and not said:
                     said = delay.limit
                     _log.info("%s: a request waits for %s", self._profile.where, _WORDS.get(said, said))
@@ -109,8 +110,8 @@ class Turn:
             self._line.leave(bell)
         self._ask = ask
         self._line.under_way.add(self)
-        seconds = time.monotonic() - began
-        if said or seconds > _LOOKS_AGAIN:
+        if delayed:
+            seconds = time.monotonic() - began
             self.waited += seconds
             _log.info("%s: a request has waited %.1f s for its turn", self._profile.where, seconds)
 
