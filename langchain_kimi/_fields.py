@@ -22,7 +22,7 @@ _UNSHOWN = ("profile", "metadata", "callbacks", "custom_get_token_ids")
 class KimiFields(CallOptions, ClientOptions, BaseChatModel, WarmsUp):
     """The fields of `ChatKimi`: the options of both tables, and those about what LangChain gets.
 
-    Frozen options decide where calls go and are fixed at construction; the rest can also be given per call.
+    Frozen options decide where calls go and cannot be assigned later. All can also be given per call.
     """
 
     model_config = ConfigDict(

@@ -79,7 +79,7 @@ class ChatKimi(BatchApi, KimiFields):
 
     Every option of the constructor can also be given per call (or bound with `bind`), and the call wins. An option
     that does not exist raises `kimi_core.UnknownOptionError`. What decides where calls go (`host`, `base_url`,
-    `api_key`, `timeout`, …) is fixed at construction; for another host make another model.
+    `api_key`, `timeout`, …) cannot be assigned later; given for one call it holds for that call alone.
     """
 
     model_config = ConfigDict(defer_build=False)

@@ -28,7 +28,7 @@ _TEXTS = {name: field.description for name, field in ConnectionOptions.model_fie
 class KimiFields(CallOptions, ConnectionOptions, FunctionCallingLLM, WarmsUp):
     """The fields of `KimiLLM`, beside those that every LLM of LlamaIndex has.
 
-    Frozen options decide where calls go and are fixed at construction; the rest can also be given per call.
+    Frozen options decide where calls go and cannot be assigned later. All can also be given per call.
     """
 
     model: str = Field(
