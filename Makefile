@@ -117,8 +117,10 @@ $(BROWSER)/.ready: pyproject.toml constraints.txt | $(UV)
 pictures: $(BROWSER)/.ready docs ## run every notebook in a real JupyterLab, and picture it, the site and the commands
 	$(BROWSER)/bin/python docs/pictures.py $(ARGS)
 
-bench: $(READY) ## what a call costs beside the raw openai SDK
-	$(BIN)/python bench/bench.py
+bench: $(READY) $(OPENAI2)/.ready ## what a call costs beside the raw openai SDK, by either major of it; writes docs/pages/speed.md
+	$(BIN)/python bench/bench.py --record
+	$(OPENAI2)/bin/python bench/bench.py --record
+	$(BIN)/python docs/generate.py
 
 # The classes that are used with Kimi today, beside the project; they need the older major of the openai SDK.
 $(COMPARE)/.ready: pyproject.toml constraints.txt compare/peers.txt | $(UV)

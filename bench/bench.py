@@ -1,129 +1,307 @@
 """What a call costs beside the raw openai SDK doing the same work, in CPU time of this process.
 
-The local Kimi server runs in a process of its own and is never what is measured. Figures are medians of interleaved
-rounds; ratios hold from machine to machine, times do not.
+The server runs in a process of its own and is never what is measured. Of interleaved rounds the best of each client
+counts, since what else the machine does only ever adds. Ratios hold from machine to machine, times do not.
 
-    make bench
+    python bench/bench.py             prints the figures
+    python bench/bench.py --record    writes them to `results.json` as well, of which the documentation makes its page
 """
 
 from __future__ import annotations
 
-import statistics
+import asyncio
+import base64
+import json
+import os
+import platform
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import date
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
+import llama_index.core.base.llms.types as li
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
-from llama_index.core.base.llms.types import ChatMessage, TextBlock, ThinkingBlock, ToolCallBlock
-from openai import OpenAI
+from openai import AsyncOpenAI, OpenAI
+from pydantic import BaseModel
 
+import kimi_core
 from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
 
-ROUNDS = 5
-TURNS = 1000
-STREAM = "Count from 1 to 2000."
-SERVER = (
-    "from kimi_adapters.local_server import LocalKimi; import sys; k = LocalKimi().start();"
-    "print(k.base_url, k.api_key, flush=True); sys.stdin.read()"
-)
-FLOORS = {
-    "ChatKimi": ("from langchain_core.language_models.chat_models import BaseChatModel", "import langchain_kimi"),
-    "KimiLLM": ("from llama_index.core.llms.function_calling import FunctionCallingLLM", "import llama_index_kimi"),
-}
+ROUNDS = 7
+RESULTS = Path(__file__).parent / "results.json"
+MODEL, SDK, LANGCHAIN, LLAMA_INDEX = "kimi-k2.6", "openai SDK", "ChatKimi", "KimiLLM"
 THOUGHT = "I should look at the file first, then decide what to change. " * 7
 RESULT = "line 17: def handler(event): return process(event)\n" * 40
+PICTURE = base64.b64decode("iVBORw0KGgoA" * 870_000)
+FIRST = {
+    SDK: "from openai import OpenAI; c = OpenAI(base_url={url!r}, api_key='k'); "
+    "c.chat.completions.create(model='kimi-k2.6', messages=[{{'role': 'user', 'content': 'Hi'}}])",
+    LANGCHAIN: "from langchain_kimi import ChatKimi; ChatKimi(base_url={url!r}, api_key='k').invoke('Hi')",
+    LLAMA_INDEX: "from llama_index_kimi import KimiLLM; KimiLLM(base_url={url!r}, api_key='k').complete('Hi')",
+}
+FLOORS = {
+    SDK: "pass",
+    LANGCHAIN: "from langchain_core.language_models.chat_models import BaseChatModel",
+    LLAMA_INDEX: "from llama_index.core.llms.function_calling import FunctionCallingLLM",
+}
+Work = Callable[[], Any]
 
 
-def cpu(work: Callable[[], Any]) -> float:
+class Person(BaseModel):
+    """Facts about a person."""
+
+    name: str
+    age: int
+    tags: list[str]
+
+
+def cpu(work: Work) -> float:
     """Seconds of CPU time."""
     start = time.process_time()
     work()
     return time.process_time() - start
 
 
-def openai_history() -> list[Any]:
-    messages: list[Any] = [{"role": "user", "content": "Fix the bug."}]
-    for i in range(TURNS):
-        call = {"id": f"functions.read:{i}", "type": "function", "function": {"name": "read", "arguments": '{"n": 1}'}}
-        messages.append({"role": "assistant", "reasoning_content": THOUGHT, "tool_calls": [call]})
-        messages.append({"role": "tool", "tool_call_id": call["id"], "content": RESULT})
-    return messages
+class Clients:
+    """The three of them, doing the same."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.create: Any = OpenAI(base_url=url, api_key="k").chat.completions.create
+        self.chat = ChatKimi(base_url=url, api_key="k")
+        self.llm = KimiLLM(base_url=url, api_key="k")
+
+    def said(self, what: str) -> list[dict[str, Any]]:
+        return [{"role": "user", "content": f"[[{what}]]"}]
+
+    def short(self) -> dict[str, Work]:
+        native = [li.ChatMessage(role="user", content="[[short]]")]
+        return {
+            SDK: lambda: [self.create(model=MODEL, messages=self.said("short")) for _ in range(50)],
+            LANGCHAIN: lambda: [self.chat.invoke("[[short]]") for _ in range(50)],
+            LLAMA_INDEX: lambda: [self.llm.chat(native) for _ in range(50)],
+        }
+
+    def at_once(self) -> dict[str, Callable[[], float]]:
+        """Make a hundred calls at once; each returns the seconds, without making the client."""
+        native = [li.ChatMessage(role="user", content="[[short]]")]
+
+        async def twice(call: Callable[[], Any]) -> float:
+            for _ in range(2):
+                start = time.process_time()
+                await asyncio.gather(*(call() for _ in range(100)))
+            return time.process_time() - start
+
+        async def sdk() -> float:
+            async with AsyncOpenAI(base_url=self.url, api_key="k") as client:
+                create: Any = client.chat.completions.create
+                return await twice(lambda: create(model=MODEL, messages=self.said("short")))
+
+        return {
+            SDK: lambda: asyncio.run(sdk()),
+            LANGCHAIN: lambda: asyncio.run(twice(lambda: self.chat.ainvoke("[[short]]"))),
+            LLAMA_INDEX: lambda: asyncio.run(twice(lambda: self.llm.achat(native))),
+        }
+
+    def streamed(self, what: str) -> dict[str, Work]:
+        native = [li.ChatMessage(role="user", content=f"[[{what}]]")]
+        return {
+            SDK: lambda: [None for _ in self.create(model=MODEL, messages=self.said(what), stream=True)],
+            LANGCHAIN: lambda: [None for _ in self.chat.stream(f"[[{what}]]")],
+            LLAMA_INDEX: lambda: [None for _ in self.llm.stream_chat(native)],
+        }
+
+    def summed(self, what: str) -> dict[str, Work]:
+        def total() -> Any:
+            chunks = self.chat.stream(f"[[{what}]]")
+            full = next(chunks)
+            for chunk in chunks:
+                full += chunk
+            return full
+
+        return {**self.streamed(what), LANGCHAIN: total}
+
+    def history(self, turns: int) -> dict[str, Work]:
+        """Take an agent's step: the same messages again, and two new ones."""
+        talks: dict[str, list[Any]] = {
+            SDK: self.said("short"),
+            LANGCHAIN: [HumanMessage("[[short]]")],
+            LLAMA_INDEX: [li.ChatMessage(role="user", content="[[short]]")],
+        }
+
+        def grow(client: str) -> None:
+            talks[client] += TURNS[client](len(talks[client]))
+
+        for client in talks:
+            for _ in range(turns):
+                grow(client)
+        ask: dict[str, Callable[[Any], Any]] = {
+            SDK: lambda talk: self.create(model=MODEL, messages=talk),
+            LANGCHAIN: self.chat.invoke,
+            LLAMA_INDEX: self.llm.chat,
+        }
+
+        def step(client: str) -> Work:
+            def work() -> None:
+                grow(client)
+                ask[client](talks[client])
+
+            work()  # the second time is not the third: see `kimi_core.remembered`
+            work()
+            return work
+
+        return {client: step(client) for client in talks}
+
+    def picture(self) -> dict[str, Work]:
+        url = f"data:image/png;base64,{base64.b64encode(PICTURE).decode()}"
+        parts: list[Any] = [{"type": "text", "text": "[[short]]"}, {"type": "image_url", "image_url": {"url": url}}]
+        native = [li.ChatMessage(role="user", blocks=[li.TextBlock(text="[[short]]"), li.ImageBlock(image=PICTURE)])]
+        chat = [HumanMessage(parts)]
+        return {
+            SDK: lambda: self.create(model=MODEL, messages=[{"role": "user", "content": parts}]),
+            LANGCHAIN: lambda: self.chat.invoke(chat),
+            LLAMA_INDEX: lambda: self.llm.chat(native),
+        }
+
+    def structured(self) -> dict[str, Work]:
+        schema = {"name": "Person", "description": "Facts about a person.", "parameters": Person.model_json_schema()}
+        tools = [{"type": "function", "function": schema}]
+        chat = self.chat.with_structured_output(Person, method="function_calling")
+        llm = self.llm.as_structured_llm(Person)
+        native = [li.ChatMessage(role="user", content="[[person]]")]
+
+        def sdk() -> Person:
+            answer = self.create(model=MODEL, messages=self.said("person"), tools=tools)
+            return Person.model_validate_json(answer.choices[0].message.tool_calls[0].function.arguments)
+
+        return {
+            SDK: lambda: [sdk() for _ in range(50)],
+            LANGCHAIN: lambda: [chat.invoke("[[person]]") for _ in range(50)],
+            LLAMA_INDEX: lambda: [llm.chat(native) for _ in range(50)],
+        }
 
 
-def langchain_history() -> list[Any]:
-    messages: list[Any] = [HumanMessage("Fix the bug.")]
-    for i in range(TURNS):
-        call = {"name": "read", "args": {"n": 1}, "id": f"functions.read:{i}", "type": "tool_call"}
-        messages.append(AIMessage("", tool_calls=[call], additional_kwargs={"reasoning_content": THOUGHT}))
-        messages.append(ToolMessage(RESULT, tool_call_id=call["id"]))
-    return messages
+def sdk_turn(i: int) -> list[Any]:
+    call = {"id": f"functions.read:{i}", "type": "function", "function": {"name": "read", "arguments": '{"n": 1}'}}
+    said = {"role": "assistant", "content": "", "reasoning_content": THOUGHT, "tool_calls": [call]}
+    return [said, {"role": "tool", "tool_call_id": call["id"], "content": f"{i} {RESULT}"}]
 
 
-def llama_index_history() -> list[Any]:
-    messages: list[Any] = [ChatMessage(role="user", content="Fix the bug.")]
-    for i in range(TURNS):
-        call = ToolCallBlock(tool_call_id=f"functions.read:{i}", tool_name="read", tool_kwargs={"n": 1})
-        messages.append(ChatMessage(role="assistant", blocks=[ThinkingBlock(content=THOUGHT), call]))
-        result = {"tool_call_id": call.tool_call_id}
-        messages.append(ChatMessage(role="tool", blocks=[TextBlock(text=RESULT)], additional_kwargs=result))
-    return messages
+def langchain_turn(i: int) -> list[Any]:
+    call = {"name": "read", "args": {"n": 1}, "id": f"functions.read:{i}", "type": "tool_call"}
+    said = AIMessage("", tool_calls=[call], additional_kwargs={"reasoning_content": THOUGHT})
+    return [said, ToolMessage(f"{i} {RESULT}", tool_call_id=call["id"])]
 
 
-def workloads(base_url: str, api_key: str) -> dict[str, dict[str, Callable[[], Any]]]:
-    """Return what is measured, by client."""
-    sdk = OpenAI(base_url=base_url, api_key=api_key)
-    chat, llm = ChatKimi(base_url=base_url, api_key=api_key), KimiLLM(base_url=base_url, api_key=api_key)
-    create: Any = sdk.chat.completions.create
-    said = [{"role": "user", "content": STREAM}]
-    histories = openai_history(), langchain_history(), llama_index_history()
-    return {
-        "a stream, iterated": {
-            "openai SDK": lambda: list(create(model="kimi-k2.6", messages=said, stream=True)),
-            "ChatKimi": lambda: [None for _ in chat.stream(STREAM)],
-            "KimiLLM": lambda: [None for _ in llm.stream_chat([ChatMessage(role="user", content=STREAM)])],
-        },
-        f"one call after {TURNS} tool turns": {
-            "openai SDK": lambda: create(model="kimi-k3", messages=histories[0]),
-            "ChatKimi": lambda: chat.invoke(histories[1], model="kimi-k3"),
-            "KimiLLM": lambda: llm.chat(histories[2], model="kimi-k3"),
-        },
-    }
+def llama_index_turn(i: int) -> list[Any]:
+    call = li.ToolCallBlock(tool_call_id=f"functions.read:{i}", tool_name="read", tool_kwargs={"n": 1})
+    said = li.ChatMessage(role="assistant", blocks=[li.ThinkingBlock(content=THOUGHT), call])
+    known = {"tool_call_id": call.tool_call_id}
+    return [said, li.ChatMessage(role="tool", content=f"{i} {RESULT}", additional_kwargs=known)]
 
 
-def measure(name: str, clients: dict[str, Callable[[], Any]]) -> None:
-    for work in clients.values():
-        work()  # connections and lazy imports
-    rounds = [{client: cpu(work) for client, work in clients.items()} for _ in range(ROUNDS)]
-    print(f"\n{name}")
-    for client in clients:
-        seconds = statistics.median(r[client] for r in rounds)
-        ratio = statistics.median(r[client] / r["openai SDK"] for r in rounds)
-        print(f"  {client:<12}{seconds * 1000:9.1f} ms   {ratio:5.2f} x")
+TURNS: dict[str, Callable[[int], list[Any]]] = {
+    SDK: sdk_turn,
+    LANGCHAIN: langchain_turn,
+    LLAMA_INDEX: llama_index_turn,
+}
 
 
-def imports() -> None:
-    print("import, beside the framework's own")
-    for client, sources in FLOORS.items():
-        took = [statistics.median(import_time(source) for _ in range(ROUNDS)) for source in sources]
-        print(f"  {client:<12}{took[1] * 1000:9.1f} ms   {took[1] / took[0]:5.2f} x")
+def first_answer(url: str) -> dict[str, float]:
+    """Seconds from the start of a process to its first answer, without Python's and the framework's own import."""
+    took: dict[str, float] = {}
+    for client, source in FIRST.items():
+        whole, floor = (min(seconds_of(code.format(url=url)) for _ in range(2)) for code in (source, FLOORS[client]))
+        took[client] = whole - floor
+    return took
 
 
-def import_time(source: str) -> float:
+def seconds_of(source: str) -> float:
     code = f"import time; {source}; print(time.process_time())"
     return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
 
 
+def measured(url: str) -> dict[str, dict[str, float]]:
+    """Return the CPU seconds of each client, by what was done; what was done is named as the page shows it."""
+    clients = Clients(url)
+    plain: dict[str, Callable[[], dict[str, Work]]] = {
+        "50 short calls": clients.short,
+        "a stream of 2,000 deltas, iterated": lambda: clients.streamed("stream"),
+        "the same stream, summed with `+`": lambda: clients.summed("stream"),
+        "a tool call with 100 kB of arguments, iterated": lambda: clients.streamed("arguments"),
+        "the same call, summed with `+`": lambda: clients.summed("arguments"),
+        "a step after 100 tool turns": lambda: clients.history(100),
+        "a step after 1,000 tool turns": lambda: clients.history(1000),
+        "a step after 4,000 tool turns": lambda: clients.history(4000),
+        "a picture of 8 MB": clients.picture,
+        "50 structured answers by a tool": clients.structured,
+    }
+    took = {name: best({client: partial(cpu, work) for client, work in make().items()}) for name, make in plain.items()}
+    took["100 calls at once in an event loop"] = best(clients.at_once())
+    took["the first answer of a process, without Python's and the framework's own import"] = first_answer(url)
+    return took
+
+
+def best(clients: dict[str, Callable[[], float]]) -> dict[str, float]:
+    for timed in clients.values():
+        timed()  # connections and late imports
+    rounds = [{client: timed() for client, timed in clients.items()} for _ in range(ROUNDS)]
+    return {client: min(taken[client] for taken in rounds) for client in clients}
+
+
+def line(name: str, took: dict[str, float]) -> str:
+    ratios = "".join(f"{took[client] / took[SDK]:9.3f} x" for client in (LANGCHAIN, LLAMA_INDEX))
+    return f"{name:<66}{took[SDK] * 1000:9.1f} ms{ratios}"
+
+
+def processor() -> str:
+    """Return what the processor is called."""
+    info = Path("/proc/cpuinfo")
+    names = [row.partition(":")[2].strip() for row in info.read_text().splitlines() if row.startswith("model name")]
+    return names[0] if info.exists() and names else platform.machine()
+
+
+def record(took: dict[str, dict[str, float]]) -> None:
+    """Write the figures down, in place of those of the same release and the same major of the SDK."""
+    found = {
+        "release": kimi_core.__version__,
+        "day": date.today().isoformat(),
+        "processor": f"{os.cpu_count()} × {processor()}",
+        "load": round(os.getloadavg()[0], 1),
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "versions": {name: version(name) for name in ("openai", "langchain-core", "llama-index-core")},
+        "rounds": ROUNDS,
+        "milliseconds": {
+            name: {client: round(seconds * 1000, 2) for client, seconds in clients.items()}
+            for name, clients in took.items()
+        },
+    }
+    known = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else []
+    kept = [other for other in known if key(other) != key(found)]
+    RESULTS.write_text(json.dumps(sorted([*kept, found], key=key), indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def key(run: dict[str, Any]) -> tuple[str, int]:
+    return run["release"], int(run["versions"]["openai"].partition(".")[0])
+
+
 def main() -> None:
-    imports()
-    with subprocess.Popen([sys.executable, "-c", SERVER], stdin=-1, stdout=-1, text=True) as server:
-        assert server.stdout
-        base_url, api_key = server.stdout.readline().split()
-        for name, clients in workloads(base_url, api_key).items():
-            measure(name, clients)
-        server.kill()
+    server = [sys.executable, str(Path(__file__).parent / "server.py")]
+    with subprocess.Popen(server, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout
+        took = measured(f"http://127.0.0.1:{running.stdout.readline().strip()}/v1")
+        running.kill()
+    print()
+    for name, clients in took.items():
+        print(line(name, clients))
+    if "--record" in sys.argv[1:]:
+        record(took)
 
 
 if __name__ == "__main__":

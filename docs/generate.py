@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from docs import faults, features, peers
+from docs import faults, features, peers, speed
 from kimi_adapters.probe import QUESTIONS
 from kimi_core import HOSTS, MODELS, KimiClient, Message, Options, Profile, Request, errors, options, resolve
 from kimi_core.call_options import CallOptions
@@ -389,6 +389,7 @@ TABLES: dict[str, Callable[[], str]] = {
     **faults.tables(table),
     **features.tables(table),
     **peers.tables(table),
+    **speed.tables(table),
 }
 
 if __name__ == "__main__":
