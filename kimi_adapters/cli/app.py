@@ -210,6 +210,56 @@ def probe(
 
 
 @app.command()
+def run(
+    context: typer.Context,
+    source: Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="IN", help="The rows.")],
+    target: Annotated[Path, typer.Argument(dir_okay=False, metavar="OUT", help="The same rows with their answers.")],
+    prompt: Annotated[
+        str, typer.Option("--prompt", "-p", metavar="TEXT", help="What is asked of each row; {name} is a column.")
+    ],
+    system: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="What Kimi is told first, with columns too.")
+    ] = None,
+    schema: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, metavar="FILE", help="JSON Schema of the answers.")
+    ] = None,
+    options: Annotated[
+        list[str] | None,
+        typer.Option("--option", metavar="NAME=VALUE", help="An option of the calls; may be repeated."),
+    ] = None,
+    concurrency: Annotated[int, typer.Option(min=1, metavar="NUMBER", help="Rows at the same time.")] = 8,
+    limits: Annotated[
+        str | None, typer.Option(metavar="LIMITS", help="tier0 to tier5, or concurrency=8,requests_per_minute=60.")
+    ] = None,
+    budget: Annotated[float | None, typer.Option(metavar="USD", help="Most US dollars for all rows together.")] = None,
+    batch_api: Annotated[bool, typer.Option("--batch-api", help="Through the host's batches: slow and cheap.")] = False,
+    poll_interval: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="Longest pause between two looks at a batch.")
+    ] = 60.0,
+    prefix: Annotated[str, typer.Option(metavar="TEXT", help="What the names of the new columns begin with.")] = "",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Forget an earlier run, and begin anew.")] = False,
+    host: Host = None,
+    model: Model = "kimi-k2.6",
+    base_url: Address = None,
+    local: Annotated[bool, typer.Option("--local", help="Ask a local server: no key, no model behind it.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Ask something of every row of a file (.jsonl or .parquet).
+
+    OUT has every column of IN, and: answer, reasoning, usage, cost_usd, error. The
+    same command goes on where it was after a kill or Ctrl-C, and asks again for
+    rows whose error may pass.
+
+    Exit code: 0 when all rows are answered, 1 when some are not, 2 when the command
+    was wrong, 130 after Ctrl-C.
+    """
+    with needs("parquet" if ".parquet" in (source.suffix, target.suffix) else "cli"):
+        from kimi_adapters.cli import run as running
+
+        raise typer.Exit(running.run(running.Wish(**context.params)))
+
+
+@app.command()
 def hosts() -> None:
     """List the hosts that serve Kimi."""
     _show("hosts")

@@ -41,7 +41,7 @@ def run(wish: Wish) -> int:
     """Answer the one question, or hold a conversation; return the exit code."""
     view = View()
     try:
-        with _target(wish) as where, where.live(view.watched):
+        with target(wish.host, wish.model, wish.base_url, local=wish.local) as where, where.live(view.watched):
             chat = Chat(KimiClient(where.settings), where.model, view, wish.system, tuple(wish.images))
             if wish.prompt is None and _typed_by_hand():
                 return converse(chat, where)
@@ -55,14 +55,20 @@ def run(wish: Wish) -> int:
 
 
 @contextmanager
-def _target(wish: Wish) -> Iterator[Target]:
-    if wish.local:
-        with stand_in(find_host(wish.host or DEFAULT_HOST), wish.model) as place:
+def target(host: str | None, model: str, base_url: str | None, *, local: bool) -> Iterator[Target]:
+    """Yield the host that was asked for, or a local server in its place if that is wanted.
+
+    Raises:
+        MissingKeyError: If the host needs a key and there is none.
+        ConfigError: If there is no such host, or no local server that stands in for it.
+    """
+    if local:
+        with stand_in(find_host(host or DEFAULT_HOST), model) as place:
             yield place
         return
-    settings = make_settings(host=wish.host, base_url=wish.base_url)
+    settings = make_settings(host=host, base_url=base_url)
     require_key(settings)
-    yield Target(settings, wish.model)
+    yield Target(settings, model)
 
 
 def _typed_by_hand() -> bool:

@@ -1,0 +1,155 @@
+"""The file beside the output that remembers each answer, so that a run which was killed pays for none twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+from kimi_core.errors import ConfigError
+from kimi_core.quoting import in_short
+
+Record = dict[str, Any]
+
+_VERSION: Final = 1
+
+
+def digest(*parts: str) -> str:
+    """Return a short fingerprint of texts, by which a row is recognised."""
+    made = hashlib.blake2b(digest_size=8)
+    for part in parts:
+        made.update(part.encode("utf-8", "surrogatepass") + b"\0")
+    return made.hexdigest()
+
+
+class Journal:
+    """The outcomes so far, a line each, written when they are known. Of a row with several lines the last holds.
+
+    A line that a death has cut off is taken away. Only where the outcomes stand is kept in memory.
+
+    Attributes:
+        usd: What all outcomes have cost, those included that were asked for again.
+    """
+
+    def __init__(self, path: Path, about: Mapping[str, Any]) -> None:
+        """Go on with a journal, or begin one.
+
+        Args:
+            path: The file.
+            about: What the run is: prompt, model, host and options.
+
+        Raises:
+            ConfigError: If the file is that of another run, or in use by another process.
+        """
+        self._path, self._about = path, {"version": _VERSION, **about}
+        self._places: dict[int, tuple[int, bool]] = {}
+        self.usd = 0.0
+        try:
+            self._file = path.open("a+b")
+        except OSError as error:
+            raise ConfigError(f"The journal {in_short(path)} cannot be written: {in_short(error)}.") from None
+        try:
+            self._lock()
+            self._read()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Journal:
+        """Return the journal."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file, and let another process have it."""
+        self._file.close()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there are rows that the same command would ask again."""
+        return any(not final for _, final in self._places.values())
+
+    def is_done(self, row: int) -> bool:
+        """Return whether a row needs not be asked: it was answered, or failed in a way that stays."""
+        return self._places.get(row, (0, False))[1]
+
+    def add(self, row: int, record: Record, *, final: bool) -> None:
+        """Write the outcome of a row.
+
+        Args:
+            row: Its number, from 0.
+            record: The outcome.
+            final: Whether it stays; otherwise the same command asks again.
+        """
+        self._file.seek(0, 2)
+        place = self._file.tell()
+        line = json.dumps({"row": row, "final": final, **record}, ensure_ascii=False, default=str)
+        self._file.write(line.encode("utf-8", "replace") + b"\n")
+        self._file.flush()
+        self._places[row] = (place, final)
+
+    def get(self, row: int) -> Record | None:
+        """Return the outcome of a row; None while there is none."""
+        if row not in self._places:
+            return None
+        self._file.seek(self._places[row][0])
+        record: Record = json.loads(self._file.readline())
+        del record["row"], record["final"]
+        return record
+
+    def remove(self) -> None:
+        """Take the file away: all is written."""
+        self._path.unlink(missing_ok=True)
+
+    def _lock(self) -> None:
+        """Refuse a second process, where the platform can."""
+        try:
+            import fcntl
+        except ImportError:  # Windows
+            return
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ConfigError(f"Another process is at this run: it holds {in_short(self._path)}.") from None
+
+    def _read(self) -> None:
+        self._file.seek(0)
+        head = self._file.readline()
+        if not head.endswith(b"\n"):  # a new file, or one whose first line was cut off
+            self._file.truncate(0)
+            self._file.write(json.dumps(self._about).encode() + b"\n")
+            self._file.flush()
+            return
+        self._compare(_parsed(head))
+        while line := self._file.readline():
+            place = self._file.tell() - len(line)
+            record = _parsed(line)
+            if not line.endswith(b"\n") or record is None:
+                self._file.truncate(place)
+                return
+            self._places[record["row"]] = (place, record["final"])
+            self.usd += record["cost_usd"] or 0.0
+
+    def _compare(self, found: Record | None) -> None:
+        if found is None or found.get("version") != _VERSION:
+            raise ConfigError(
+                f"{in_short(self._path)} is no journal of this command. Move it away, or write elsewhere."
+            )
+        for name, value in self._about.items():
+            if found.get(name) != value:
+                raise ConfigError(
+                    f"{in_short(self._path)} is of a run with another {name}. Give what it was begun with, or begin "
+                    "anew with --overwrite."
+                )
+
+
+def _parsed(line: bytes) -> Record | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
