@@ -72,7 +72,10 @@ class AsyncKimiClient(BaseClient):
         """See `KimiClient.complete`. Requests for several answers are tasks; when one fails, the rest is cancelled."""
         request = self._begun(request)
         with attempts.of_call(pace, on_retry) as made:
-            response = await self._within(request, partial(self._several, request, self._complete_one, pace))
+            do = partial(self._complete_one, request)
+            if _wants_several(request):
+                do = partial(self._several, request, self._complete_one, pace)
+            response = await self._within(request, do)
         if not (made.failed or made.waited):
             return response
         return replace(response, retries=tuple(made.failed), limits_waited=round(made.waited, 3))
@@ -109,8 +112,6 @@ class AsyncKimiClient(BaseClient):
         pace: Callable[[], Any] | None = None,
     ) -> Response:
         """Return all answers that are wanted; ask again for those that a host left out."""
-        if request.options.n is None or request.options.n < 2:
-            return await answer(request)
         from kimi_core.client import several_answers
 
         parts = self._parts(request)
@@ -123,8 +124,6 @@ class AsyncKimiClient(BaseClient):
 
     def _parts(self, request: Request) -> list[Request]:
         """Return the requests that together give all answers; the request alone where it gives them all."""
-        if request.options.n is None or request.options.n < 2:
-            return [request]
         from kimi_core.client import several_answers
 
         most = 1 if is_hosted(request) else self.pipeline.route(request).host.sampling.most_answers
@@ -164,7 +163,9 @@ class AsyncKimiClient(BaseClient):
 
     async def _complete_here(self, request: Request, served: Container[str]) -> Response:
         """Ask this host alone for an answer; again where what comes is none."""
-        if len(self._parts(request)) > 1:  # this is a fallback host, which gives fewer answers in one call
+        if (
+            _wants_several(request) and len(self._parts(request)) > 1
+        ):  # this is a fallback host, which gives fewer answers in one call
             return await self._several(request, partial(self._complete_here, served=served))
         plan, wire = self.pipeline.prepare(await self.attached(request))
         plan, response = await self._answered(plan, wire)
@@ -426,6 +427,11 @@ class AsyncKimiClient(BaseClient):
         plan, wire = self.pipeline.prepare(await self.attached(request))
         body, _ = await self._transport.send(token_count.request(plan.profile, wire), plan.profile, NO_OPTIONS)
         return token_count.read(body, plan.profile)
+
+
+def _wants_several(request: Request) -> bool:
+    """Return whether several answers are asked for."""
+    return request.options.n is not None and request.options.n > 1
 
 
 def is_hosted(request: Request) -> bool:
