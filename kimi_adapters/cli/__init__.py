@@ -17,4 +17,6 @@ def main() -> None:
             reconfigure(errors="replace")  # a terminal that cannot show a sign shows "?" instead of failing
     with needs("cli"):
         from kimi_adapters.cli.app import app
-    app()
+        from kimi_adapters.cli.output import safe_to_close
+    with safe_to_close():
+        app(prog_name="kimi-adapters")  # by which shells complete it, however it was started

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from kimi_adapters.cli.extras import needs
+from kimi_adapters.cli.host_commands import app as host_commands
+from kimi_adapters.cli.options import Address, AsJson, Host, Model, commands
 from kimi_core import __version__
 
-app = typer.Typer(
+app = commands(
     name="kimi-adapters",
     help="Kimi models in LangChain and LlamaIndex: try them out, with a key or without.",
     no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # in plain help nothing is framed, and switches have no type
-    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
@@ -47,12 +45,6 @@ def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"kimi-adapters {__version__}")
         raise typer.Exit
-
-
-Host = Annotated[str | None, typer.Option(metavar="NAME", help="Whose Kimi: a name that `kimi-adapters hosts` lists.")]
-Model = Annotated[str, typer.Option(metavar="NAME", help="Which Kimi: a family, or an id as the host writes it.")]
-Address = Annotated[str | None, typer.Option(metavar="URL", help="Another address of the host.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.callback()
@@ -111,7 +103,7 @@ def chat(
         bool, typer.Option("--local", help="Talk to a local server: no key, no network, no model behind it.")
     ] = False,
 ) -> None:
-    """Talk to Kimi: answers as they come, with the thinking before them.
+    """Talk to Kimi: answers as they come, thinking first.
 
     Ctrl-C stops an answer and keeps the conversation; /exit or Ctrl-D ends it.
     With -p, or from a pipe, one question is answered: the answer goes to standard
@@ -187,9 +179,7 @@ def serve(
 
 @app.command()
 def probe(
-    where: Annotated[
-        str, typer.Argument(metavar="HOST|URL", help="A name that `kimi-adapters hosts` lists, or an address.")
-    ],
+    where: Annotated[str, typer.Argument(metavar="HOST|URL", hidden=True)],
     model: Model = "kimi-k2.6",
     host: Annotated[str | None, typer.Option(metavar="NAME", help="Whose spec to compare an address with.")] = None,
     api_key_env: Annotated[
@@ -202,6 +192,7 @@ def probe(
     """Find out what an endpoint really does, and write its spec.
 
     Some dozen small calls, which take some cents: it says how many and asks first.
+    HOST is a name that `kimi-adapters hosts` lists, URL an address.
     """
     with needs("cli"):
         from kimi_adapters.cli import probe as asking
@@ -212,8 +203,8 @@ def probe(
 @app.command()
 def run(
     context: typer.Context,
-    source: Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="IN", help="The rows.")],
-    target: Annotated[Path, typer.Argument(dir_okay=False, metavar="OUT", help="The same rows with their answers.")],
+    source: Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="IN", hidden=True)],
+    target: Annotated[Path, typer.Argument(dir_okay=False, metavar="OUT", hidden=True)],
     prompt: Annotated[
         str, typer.Option("--prompt", "-p", metavar="TEXT", help="What is asked of each row; {name} is a column.")
     ],
@@ -259,23 +250,4 @@ def run(
         raise typer.Exit(running.run(running.Wish(**context.params)))
 
 
-@app.command()
-def hosts() -> None:
-    """List the hosts that serve Kimi."""
-    _show("hosts")
-
-
-@app.command()
-def models() -> None:
-    """List the Kimi models."""
-    _show("models")
-
-
-def _show(table: str) -> None:
-    with needs("cli"):
-        from rich.console import Console
-
-        from kimi_adapters.cli import tables
-
-    made: Any = getattr(tables, table)()
-    Console().print(made)
+app.add_typer(host_commands)

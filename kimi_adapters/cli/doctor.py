@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from rich.text import Text
 
 from kimi_adapters.cli import doctor_versions
 from kimi_adapters.cli.doctor_causes import Check, Place, no_key, of_call
+from kimi_adapters.cli.output import write_json
 from kimi_adapters.notebook.wording import clean
 from kimi_core import Message, Options, Request
 from kimi_core import errors as err
@@ -53,7 +52,7 @@ def run(wish: Wish) -> int:
     cause = next((check.cause for check in checks if check.cause), None)
     if wish.as_json:
         report = {"ok": cause is None, "cause": cause, "checks": [check.as_json() for check in checks]}
-        sys.stdout.write(json.dumps(report, ensure_ascii=False, indent=2) + "\n")
+        write_json(report)
     elif cause is None:
         console.print("\nEverything is in order." if wish.call else "\nNothing is wrong so far; no call was made.")
     return 0 if cause is None else 1

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.syntax import Syntax
 from rich.table import Table
 
+from kimi_adapters.cli.output import write_json
 from kimi_adapters.notebook.wording import clean
 from kimi_adapters.probe import QUESTIONS, Estimate, Finding, Report, estimate, probe
 from kimi_core.errors import AuthenticationError, ConfigError, KimiError, KimiWarning, MissingKeyError
@@ -152,7 +151,7 @@ def _progress(console: Console) -> Iterator[Progress]:
 
 def _show(report: Report, *, as_json: bool) -> None:
     if as_json:
-        sys.stdout.write(json.dumps(report.as_json(), ensure_ascii=False, indent=2) + "\n")
+        write_json(report.as_json())
         return
     console = Console()
     console.print(_table(report))

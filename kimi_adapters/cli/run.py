@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -18,6 +17,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from kimi_adapters.cli.chat import target
+from kimi_adapters.cli.output import write_json
+from kimi_adapters.notebook.wording import clean
 from kimi_adapters.rows.job import Counts, Job, Run, compose
 from kimi_adapters.rows.journal import Journal
 from kimi_adapters.rows.template import Template
@@ -70,7 +71,7 @@ def run(wish: Wish) -> int:
         aside.print(Text("Stopped. The same command goes on.", style="yellow"))
         return 130
     except (KimiError, OSError) as error:
-        aside.print(Text(str(error), style="red"))
+        aside.print(Text(clean(str(error)), style="red"))
         return 2 if isinstance(error, ConfigError) else 1
     _report(job, counts, time.monotonic() - began, aside, as_json=wish.as_json)
     if counts.stopped == _INTERRUPTED:
@@ -227,7 +228,7 @@ def _report(job: Job, counts: Counts, seconds: float, aside: Console, *, as_json
         "stopped": counts.stopped or None,
     }
     if as_json:
-        sys.stdout.write(json.dumps(report, ensure_ascii=False, indent=2) + "\n")
+        write_json(report)
         return
     before = f" ({counts.before:,} before)" if counts.before else ""
     lines = [
@@ -243,4 +244,4 @@ def _report(job: Job, counts: Counts, seconds: float, aside: Console, *, as_json
     if counts.stopped or counts.failed:
         lines.append(f"The same command goes on: it asks for what has no answer ({in_short(job.journal.name)} knows).")
     for line in lines:
-        aside.print(Text(line))
+        aside.print(Text(clean(line)))

@@ -8,14 +8,16 @@ import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
+from command_line import CANARY
 
 from kimi_adapters.cli import main
+from kimi_adapters.local_server import LocalKimi
 from kimi_core import HOSTS
 
 GUARD = """
@@ -66,13 +68,22 @@ class Guarded:
         guard = {"PYTHONPATH": str(self.folder), "GUARD_LOG": str(self.folder / "contacted.txt"), "COLUMNS": "80"}
         return kept | guard | more
 
-    def python(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    def python(
+        self, *arguments: str, stdout: int | IO[str] = subprocess.PIPE, **more: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run Python to its end."""
+        command, pipe = [sys.executable, *arguments], subprocess.PIPE
         return subprocess.run(
-            [sys.executable, *arguments], env=self.environment(**more), capture_output=True, text=True, timeout=100
+            command,
+            env=self.environment(**more),
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=pipe,
+            text=True,
+            timeout=100,
         )
 
-    def kimi(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    def kimi(self, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
         """Run `kimi` to its end."""
         return self.python("-m", "kimi_adapters", *arguments, **more)
 
@@ -150,5 +161,33 @@ def kimi(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
             with _warnings_of_a_program(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
                 code = _exit_code(main)
         return Done(code, *(stream.buffer.getvalue().decode() for stream in (out, err)))  # type: ignore[attr-defined]
+
+    return run
+
+
+@pytest.fixture
+def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Takes keys and addresses out of the environment."""
+    for name in [name for name in os.environ if name.endswith(("_API_KEY", "_BASE_URL", "_API_BASE"))]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def moonshot(no_keys: None) -> Iterator[LocalKimi]:
+    """The only host that there is."""
+    with LocalKimi(api_key=CANARY) as local:
+        yield local
+
+
+@pytest.fixture
+def at_moonshot(kimi: Callable[..., Done], moonshot: LocalKimi) -> Callable[..., Done]:
+    """The command, for somebody whose key and address are those of a local server; None takes a variable away."""
+
+    def run(*arguments: str, **given: Any) -> Done:
+        there = {"MOONSHOT_API_KEY": CANARY, "MOONSHOT_BASE_URL": moonshot.base_url, **given}
+        done = kimi(*arguments, **{name: value for name, value in there.items() if value is not None})
+        assert CANARY not in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done
 
     return run

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import functools
 import re
 import threading
 
 import pytest
+from command_line import CANARY
 
 from kimi_adapters.cli import chat as cli_chat
 from kimi_adapters.cli import demo_files
@@ -14,32 +15,13 @@ from kimi_adapters.cli.chat_view import View
 from kimi_adapters.local_server import LocalKimi
 from kimi_core import ReasoningDelta, TextDelta
 
-CANARY = "sk-canary-4711"
-
-
-@pytest.fixture(autouse=True)
-def no_keys(monkeypatch):
-    for name in [name for name in os.environ if name.endswith(("_API_KEY", "_BASE_URL", "_API_BASE"))]:
-        monkeypatch.delenv(name)
+pytestmark = pytest.mark.usefixtures("no_keys")
 
 
 @pytest.fixture
-def moonshot():
-    with LocalKimi(api_key=CANARY) as local:
-        yield local
-
-
-@pytest.fixture
-def chat(kimi, moonshot):
+def chat(at_moonshot):
     """The command, for somebody whose key and address are those of a local server."""
-
-    def run(*arguments, **given):
-        done = kimi("chat", *arguments, MOONSHOT_API_KEY=CANARY, MOONSHOT_BASE_URL=moonshot.base_url, **given)
-        assert CANARY not in done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done
-
-    return run
+    return functools.partial(at_moonshot, "chat")
 
 
 def asked(moonshot):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -7,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from kimi_core import HOSTS, MODELS, __version__
+from kimi_core import __version__
+
+COMMANDS = ("demo", "chat", "run", "serve", "probe", "doctor", "hosts", "models", "tokens", "balance")
+FILES = ("files list", "files upload", "files show", "files delete")
 
 
 def run_without(module, command, guarded):
@@ -30,21 +34,18 @@ def test_the_installed_script_is_the_same_command():
 def test_without_a_command_the_help_lists_all_of_them(kimi):
     shown = kimi()
 
-    assert all(
-        command in shown.stdout + shown.stderr
-        for command in ("demo", "chat", "serve", "probe", "doctor", "hosts", "models")
-    )
+    assert all(command in shown.stdout + shown.stderr for command in (*COMMANDS, "files"))
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
-@pytest.mark.parametrize("command", ["", "demo", "chat", "doctor", "serve", "probe", "hosts", "models"])
+@pytest.mark.parametrize("command", ["", *COMMANDS, "files", *FILES])
 def test_help_of_every_command_fits_the_terminal_and_is_whole(kimi, command, option):
     done = kimi(*command.split(), option)
 
     assert done.returncode == 0
     assert done.stdout.startswith("Usage: ")
     assert max(map(len, done.stdout.splitlines())) <= 80
-    assert "..." not in done.stdout.replace("[ARGS]...", "")
+    assert "..." not in re.sub(r"[\]}]\.\.\.", "", done.stdout)  # nothing is cut
     assert re.search(r"--[\w-]+ <", done.stdout) is None  # a type of Python's
 
 
@@ -57,28 +58,45 @@ def test_help_imports_no_framework_and_no_server(guarded):
     assert not loaded & {"langchain_core", "llama_index", "openai", "starlette", "uvicorn", "bm25s"}
 
 
-def test_every_host_is_listed_with_its_address_and_key(kimi):
-    shown = kimi("hosts", COLUMNS="140").stdout
+def test_no_type_of_python_is_in_a_help(kimi):
+    shown = [kimi(*command.split(), "-h").stdout for command in (*COMMANDS, *FILES)]
 
-    for spec in HOSTS.values():
-        assert spec.name in shown
-        assert (spec.address.base_url or "base_url=…") in shown
-        assert spec.address.key_env[0] in shown
+    assert not re.search(r"<(str|Path|list\[|int|float)", "".join(shown))
 
 
-@pytest.mark.parametrize("columns", ["80", "120"])
-def test_every_model_is_listed_by_its_whole_name(kimi, columns):
-    lines = kimi("models", COLUMNS=columns).stdout.splitlines()
+def test_completion_is_offered_for_names_of_hosts(kimi):
+    asked = {
+        "_KIMI_ADAPTERS_COMPLETE": "complete_bash",
+        "COMP_WORDS": "kimi-adapters chat --host moonshot-",
+        "COMP_CWORD": "3",
+    }
 
-    assert all(any(line.startswith(f"{name} ") for line in lines) for name in MODELS)
-    assert max(map(len, lines)) <= int(columns)
+    assert kimi(**asked).stdout.split() == ["moonshot-cn"]
 
 
-def test_models_say_how_they_think(kimi):
-    lines = kimi("models").stdout.splitlines()
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full disk here")
+@pytest.mark.parametrize("arguments", [["hosts", "--json"], ["chat", "--local", "-p", "Hello"]])
+def test_a_full_disk_is_one_sentence(guarded, arguments):
+    with open("/dev/full", "w") as full:
+        done = guarded.kimi(*arguments, stdout=full)
 
-    assert "on or off" in next(line for line in lines if line.startswith("kimi-k2.6"))
-    assert "low, high, max" in next(line for line in lines if line.startswith("kimi-k3 "))
+    assert done.returncode == 1
+    assert "The output cannot be written: No space left on device." in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["hosts", "--json"], ["chat", "--local", "-p", "Hello"]])
+def test_a_reader_that_is_gone_ends_the_command_without_a_word(guarded, arguments):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as gone:
+        done = guarded.kimi(*arguments, stdout=gone)
+
+    assert done.returncode == 1
+    assert "Error" not in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -4,44 +4,25 @@ from __future__ import annotations
 
 import datetime as dt
 import email.utils
+import functools
 import json
-import os
 import socket
 import ssl
 
 import pytest
+from command_line import CANARY
 
 from kimi_adapters.cli import doctor_versions
 from kimi_adapters.local_server import LocalKimi
 from kimi_core import HOSTS, APIConnectionError, KimiClient
 
-CANARY = "sk-canary-4711"
-
-
-@pytest.fixture(autouse=True)
-def no_keys(monkeypatch):
-    for name in [name for name in os.environ if name.endswith(("_API_KEY", "_BASE_URL", "_API_BASE"))]:
-        monkeypatch.delenv(name)
+pytestmark = pytest.mark.usefixtures("no_keys")
 
 
 @pytest.fixture
-def moonshot():
-    with LocalKimi(api_key=CANARY) as local:
-        yield local
-
-
-@pytest.fixture
-def doctor(kimi, moonshot):
+def doctor(at_moonshot):
     """The command, for somebody whose key and address are those of a local server; None takes a variable away."""
-
-    def run(*arguments, **environment):
-        there = {"MOONSHOT_API_KEY": CANARY, "MOONSHOT_BASE_URL": moonshot.base_url, **environment}
-        done = kimi("doctor", *arguments, **{name: value for name, value in there.items() if value is not None})
-        assert CANARY not in done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done
-
-    return run
+    return functools.partial(at_moonshot, "doctor")
 
 
 @pytest.fixture
