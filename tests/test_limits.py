@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -41,7 +42,7 @@ from kimi_core import (
     Request,
     web_search,
 )
-from kimi_core.limiting import asks, memory, shared, storages, turn
+from kimi_core.limiting import asks, line, memory, shared, storages, turn
 from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
 
@@ -263,6 +264,24 @@ async def test_a_cancelled_wait_leaves_the_line(kimi: LocalKimi, storage: str) -
     assert [entry.body["messages"][0]["content"] for entry in kimi.requests] == ["Hello", "behind"]
 
 
+def test_a_task_whose_loop_does_not_run_holds_nobody_up(
+    kimi: LocalKimi, storage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "PATIENCE", 0.3)
+    limits, loop = Limits(concurrency=1, storage=storage), asyncio.new_event_loop()
+    stream = client(kimi, limits).stream(asked())
+    next(stream)
+    other = AsyncKimiClient(base_url=kimi.base_url, api_key=kimi.api_key, limits=limits)
+    task = loop.create_task(other.complete(asked()))
+    while not line.of_place(turn.place_of(other.settings, limits))._waiting:
+        loop.run_until_complete(asyncio.sleep(0))
+    stream.close()
+    assert client(kimi, limits, deadline=20).complete(asked()).text  # while it may run again
+    assert loop.run_until_complete(task).text
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
+
+
 def test_a_deadline_ends_the_wait(driver: Driver, kimi: LocalKimi, storage: str) -> None:
     holder = client(kimi, Limits(concurrency=1, storage=storage))
     held = holder.stream(asked())
@@ -434,6 +453,27 @@ def test_a_redis_that_stays_away_is_an_error(
     assert away.shown in str(caught.value)
     assert PASSWORD not in str(caught.value)
     assert kimi.requests == []
+
+
+def test_all_who_wait_for_a_redis_wait_one_minute_together(
+    kimi: LocalKimi, away: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turn, "LONGEST_AWAY", 0.3)
+    limited, waited = Limits(concurrency=9, storage=away.url), []
+
+    def ask() -> None:
+        began = time.monotonic()
+        with pytest.raises(LimitsError, match="cannot be reached"):
+            client(kimi, limited).complete(asked())
+        waited.append(time.monotonic() - began)
+
+    threads = [threading.Thread(target=ask) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(waited) == 20
+    assert max(waited) < 20 * 0.3  # what it takes when each waits after the one before it
 
 
 def test_it_raises_at_once_where_that_is_asked_for(kimi: LocalKimi, away: RedisServer) -> None:

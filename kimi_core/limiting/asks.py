@@ -93,4 +93,12 @@ class Storage(Protocol):
 
 
 class AwayError(Exception):
-    """The storage cannot be reached. Its text has no address."""
+    """The storage cannot be reached. Its text has no address.
+
+    Attributes:
+        since: When that was first noticed, by the clock `time.monotonic`.
+    """
+
+    def __init__(self, since: float) -> None:
+        super().__init__()
+        self.since = since

@@ -10,6 +10,10 @@ from typing import Any, Protocol
 class Bell(Protocol):
     """What wakes one that waits."""
 
+    @property
+    def can_wake(self) -> bool:
+        """Whether it would hear that: the event loop of a task may have stopped, or been closed."""
+
     def ring(self) -> None:
         """Wake it; any thread may call this."""
 
@@ -34,7 +38,7 @@ class Line:
     def is_first(self, bell: Bell) -> bool:
         """Return whether it is one's turn to ask."""
         with self._lock:
-            return next(iter(self._waiting), None) is bell
+            return self._first(bell) is bell
 
     def leave(self, bell: Bell) -> None:
         """Go, whether one was let through or not, and wake the next one."""
@@ -45,9 +49,13 @@ class Line:
     def wake(self) -> None:
         """Have the first one ask again: something has ended."""
         with self._lock:
-            first = next(iter(self._waiting), None)
+            first = self._first()
         if first is not None:
             first.ring()
+
+    def _first(self, asks: Bell | None = None) -> Bell | None:
+        """Return who is next. A task whose loop does not run keeps its place, and holds nobody up."""
+        return next((one for one in self._waiting if one is asks or one.can_wake), None)
 
 
 _lines: dict[str, Line] = {}

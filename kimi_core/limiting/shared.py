@@ -61,6 +61,7 @@ class Shared:
         self._keeper = Keeper(self._renew, LEASE / 3)
         self._counted: dict[str, float] = {}
         self._away_until = 0.0
+        self._away_since: float | None = None
 
     def take(self, ask: Ask) -> Delay | None:
         """See `Storage.take`.
@@ -69,8 +70,8 @@ class Shared:
             AwayError: If the Redis cannot be reached.
             ConfigError: If it lets nobody in with these credentials, or cannot run the script.
         """
-        if self._away_until > time.monotonic():
-            raise AwayError
+        if self._away_since is not None and self._away_until > time.monotonic():
+            raise AwayError(self._away_since)
         with ask.lock:  # a thread that nobody waits for any more may come here late
             if ask.ended:
                 return Delay(GLANCE, "turn")
@@ -123,12 +124,15 @@ class Shared:
         errors = self._redis.exceptions
         keys = [f"kimi-adapters:{{{place}}}:{name}" for name in KEYS]
         try:
-            return self._scripts[script](keys=keys, args=words)
+            said = self._scripts[script](keys=keys, args=words)
+            self._away_since = None
+            return said
         except (errors.AuthenticationError, errors.AuthorizationError, errors.NoPermissionError):
             pass
         except (errors.ConnectionError, errors.TimeoutError, errors.ReadOnlyError):
-            self._away_until = time.monotonic() + _REST
-            raise AwayError from None
+            now = time.monotonic()
+            self._away_since, self._away_until = self._away_since or now, now + _REST
+            raise AwayError(self._away_since) from None
         except errors.RedisError as error:
             raise ConfigError(
                 f"The Redis at {self._shown} cannot count limits ({type(error).__name__}): see its log. It must be of "

@@ -74,7 +74,7 @@ class Turn:
         self._ask: Ask | None = None
         self._storage: Storage = MEMORY
         self._answered: float | None = None
-        self._away_since = 0.0
+        self._began = 0.0
         self._thread = 0
         self._stream: Callable[[], Read | None] = _nothing
 
@@ -87,7 +87,7 @@ class Turn:
             LimitsError: If that takes longer than it may, or the limits are counted where nobody can be reached.
             ConfigError: If the Redis does not let this program in.
         """
-        began = time.monotonic()
+        began = self._began = time.monotonic()
         self._storage, self._answered = storage_of(self._limits), None
         ask = Ask(self._place, self._limits.numbers, self._tokens, asks.MINUTE)
         bell, blocks_loop = driver.bell(), driver.sync and _in_event_loop()
@@ -122,13 +122,10 @@ class Turn:
         if self._storage.is_local:
             return self._storage.take(ask)
         try:
-            delay = await driver.compute(self._storage.take, ask)
-            self._away_since = 0.0
-            return delay
-        except AwayError:
-            pass
-        self._away_since = self._away_since or time.monotonic()
-        if self._limits.when_away == "wait" and time.monotonic() - self._away_since < LONGEST_AWAY:
+            return await driver.compute(self._storage.take, ask)
+        except AwayError as error:  # one minute for all in line, not one for each of them
+            away = time.monotonic() - max(error.since, self._began)
+        if self._limits.when_away == "wait" and away < LONGEST_AWAY:
             return Delay(_LOOKS_AGAIN, "storage")
         if self._limits.when_away != "local":
             raise self._error(

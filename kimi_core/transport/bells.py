@@ -16,6 +16,11 @@ class AsyncioBell:
         self._loop = asyncio.get_running_loop()
         self._event = asyncio.Event()
 
+    @property
+    def can_wake(self) -> bool:
+        """Whether the task's loop runs."""
+        return self._loop.is_running()
+
     def ring(self) -> None:
         """See `Driver.bell`."""
         with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits any more
@@ -30,6 +35,8 @@ class AsyncioBell:
 
 class BlockingBell:
     """Wakes a thread."""
+
+    can_wake = True
 
     def __init__(self) -> None:
         self._event = threading.Event()

@@ -35,6 +35,10 @@ Attempt: TypeAlias = Callable[[Callable[[], None] | None], T | None]
 class Bell(Protocol):
     """What one who waits can be woken with."""
 
+    @property
+    def can_wake(self) -> bool:
+        """Whether it would hear that: the event loop of a task may have stopped, or been closed."""
+
     def ring(self) -> None:
         """Wake it; any thread may call this."""
 
