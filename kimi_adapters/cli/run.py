@@ -241,7 +241,7 @@ def _report(job: Job, counts: Counts, seconds: float, aside: Console, *, as_json
         lines.append("Errors: " + ", ".join(f"{name} {number:,}" for name, number in counts.errors.most_common()) + ".")
     if counts.stopped:
         lines.append(counts.stopped)
-    if counts.stopped or counts.failed:
+    if job.journal.exists():
         lines.append(f"The same command goes on: it asks for what has no answer ({in_short(job.journal.name)} knows).")
     for line in lines:
         aside.print(Text(clean(line)))

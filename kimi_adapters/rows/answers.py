@@ -11,7 +11,7 @@ from kimi_core.errors import APIError, OutputError, RefusedError
 from kimi_core.types import Response
 
 ADDED: Final = {"answer": "text", "reasoning": "text", "usage": "usage", "cost_usd": "number", "error": "text"}
-"""The columns that are added, and what they hold; see `files.written`."""
+"""The columns that are added, and what they hold; see `files.write`."""
 
 
 def columns(prefix: str, schema: Mapping[str, Any] | None) -> dict[str, str]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from kimi_core.errors import ConfigError
-from kimi_core.quoting import in_short
+from kimi_core.quoting import in_short, quoted
 
 Row = dict[str, Any]
 
@@ -57,7 +58,10 @@ def shape_of(path: Path) -> Shape:
     try:
         if is_parquet(path):
             file = _parquet().ParquetFile(path)
-            return Shape(file.metadata.num_rows, tuple(file.schema_arrow.names))
+            names = Counter(file.schema_arrow.names)
+            if twice := [name for name, times in names.items() if times > 1]:
+                raise ConfigError(f"{in_short(path)} has more than one column {quoted(twice[0])}.")
+            return Shape(file.metadata.num_rows, tuple(names))
         columns: dict[str, None] = {}
         rows = 0
         for row in _lines(path):
@@ -81,7 +85,22 @@ def read(path: Path) -> Iterator[Row]:
         yield from _lines(path)
         return
     for batch in _parquet().ParquetFile(path).iter_batches(_AT_ONCE):
-        yield from batch.to_pylist()
+        try:
+            yield from _exact(batch).to_pylist()
+        except ValueError as error:  # nanoseconds in a column of columns, without pandas
+            raise ConfigError(f"{in_short(path)} cannot be read: {in_short(error)}.") from None
+
+
+def _exact(batch: Any) -> Any:
+    """Return rows in which times of nanoseconds, which Python does not have, are texts, and durations numbers."""
+    import pyarrow as pa  # type: ignore[import-untyped]
+
+    for place, field in enumerate(batch.schema):
+        if pa.types.is_temporal(field.type) and getattr(field.type, "unit", "") == "ns":
+            whole = pa.types.is_duration(field.type)
+            column = batch.column(place).cast(pa.int64() if whole else pa.string())
+            batch = batch.set_column(place, field.name, column)
+    return batch
 
 
 def _lines(path: Path) -> Iterator[Row]:
@@ -98,102 +117,144 @@ def _lines(path: Path) -> Iterator[Row]:
             yield row
 
 
-@contextmanager
-def written(path: Path, like: Path, added: Mapping[str, str]) -> Iterator[Callable[[Row], None]]:
-    """Write a file of rows, which takes its place when it is whole.
+def write(path: Path, like: Path, added: Mapping[str, str], outcome: Callable[[int], Row]) -> None:
+    """Write the rows of a file with what is added to each; the new file takes its place when it is whole.
 
     Args:
-        path: The file.
-        like: Where the rows come from: a Parquet file's types are kept.
+        path: The file. Where it is a link, what it leads to is written.
+        like: Where the rows come from. Columns from Parquet to Parquet stay exactly as they are.
         added: The columns that are added, with their types: `text`, `json`, `number` or `usage`. What is JSON in
             lines is its text in a Parquet file, whose columns have one type.
+        outcome: Returns what is added to a row, by its number.
 
-    Yields:
-        What takes one row after the other.
+    Raises:
+        ConfigError: If the rows cannot be written as Parquet.
+        OSError: If the file cannot be written.
     """
+    path = path.resolve()
     beside = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        with _rows_to(beside, path, like, added) as put:
-            yield put
+        with beside.open("wb") as file:
+            if is_parquet(path):
+                _write_parquet(file, like, added, outcome)
+            else:
+                for number, row in enumerate(read(like)):
+                    file.write(json_line({**row, **outcome(number)}))
+            file.flush()
+            os.fsync(file.fileno())
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
 
 
-@contextmanager
-def _rows_to(beside: Path, path: Path, like: Path, added: Mapping[str, str]) -> Iterator[Callable[[Row], None]]:
-    if not is_parquet(path):
-        with beside.open("w", encoding="utf-8") as file:
-            yield lambda row: _put_line(file, row)
-            file.flush()
-            os.fsync(file.fileno())
+def check(source: Path, target: Path, added: Mapping[str, str], used: Iterable[str]) -> None:
+    """Raise where the rows of one file could not be asked about, or written to the other.
+
+    Args:
+        source: The file of rows.
+        target: The file that they are written to.
+        added: The columns that are added.
+        used: The columns that are asked about.
+
+    Raises:
+        ConfigError: If columns from Parquet have bytes, which neither a question nor JSON has, or lines have no types
+            in common.
+    """
+    if not is_parquet(source):
+        if is_parquet(target):
+            with open(os.devnull, "wb") as nowhere:
+                _write_parquet(nowhere, source, added, lambda number: dict.fromkeys(added))
         return
-    schema = _schema(like, added)
-    pending: list[Row] = []
+    raw = [field.name for field in _parquet().ParquetFile(source).schema_arrow if _has_bytes(field.type)]
+    for name in raw:
+        if name in used:
+            raise ConfigError(f"The column {quoted(name)} holds bytes, which cannot stand in a prompt.")
+    if raw and not is_parquet(target):
+        raise ConfigError(f"The column {quoted(raw[0])} holds bytes, which JSON does not have. Write .parquet instead.")
+
+
+def _has_bytes(kind: Any) -> bool:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        return _has_bytes(kind.value_type)
+    of_bytes = ("is_binary", "is_large_binary", "is_fixed_size_binary", "is_binary_view")
+    return any(getattr(pa.types, is_one)(kind) for is_one in of_bytes) or any(
+        _has_bytes(kind.field(place).type) for place in range(kind.num_fields)
+    )
+
+
+def _write_parquet(file: Any, like: Path, added: Mapping[str, str], outcome: Callable[[int], Row]) -> None:
+    import pyarrow as pa
+
     as_text = [name for name, kind in added.items() if kind == "json"]
-    import pyarrow as pa  # type: ignore[import-untyped]
-
-    with _parquet().ParquetWriter(beside, schema) as writer:
-
-        def flush() -> None:
-            writer.write_table(pa.Table.from_pylist(pending, schema))
-            pending.clear()
-
-        def put(row: Row) -> None:
-            texts = {name: _as_text(row[name]) for name in as_text}
-            pending.append({**row, **texts})
-            if len(pending) == _AT_ONCE:
-                flush()
-
-        yield put
-        if pending:
-            flush()
+    try:
+        known, new = _known(like), _added(added)
+        with _parquet().ParquetWriter(file, schema := pa.schema([*known, *new], known.metadata)) as writer:
+            number = 0
+            for table in _tables(like, known):
+                rows = [outcome(number + place) for place in range(table.num_rows)]
+                for row in rows:
+                    row.update({name: _as_text(row[name]) for name in as_text})
+                columns = pa.Table.from_pylist(rows, new).columns
+                writer.write_table(pa.Table.from_arrays([*table.columns, *columns], schema=schema))
+                number += table.num_rows
+    except (pa.ArrowException, OverflowError, UnicodeError) as error:
+        raise ConfigError(
+            f"The rows have no common types, which a Parquet file needs: {in_short(error)}. Write .jsonl instead."
+        ) from None
 
 
-def _put_line(file: Any, row: Row) -> None:
-    file.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
+def _batches(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
+    while some := [*islice(rows, size)]:
+        yield some
+
+
+def _tables(like: Path, schema: Any) -> Iterator[Any]:
+    """Yield the rows of a file as tables."""
+    import pyarrow as pa
+
+    if is_parquet(like):
+        for batch in _parquet().ParquetFile(like).iter_batches(_AT_ONCE):
+            yield pa.Table.from_batches([batch])
+        return
+    for rows in _batches(read(like), _AT_ONCE):
+        yield pa.Table.from_pylist(rows, schema)
+
+
+def json_line(row: Row) -> bytes:
+    """Return a row as a line. Halves of characters, which UTF-8 does not have, are escaped as they were."""
+    try:
+        return json.dumps(row, ensure_ascii=False, default=str).encode() + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(row, default=str).encode() + b"\n"
 
 
 def _as_text(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if value is None or isinstance(value, str) else json_line(value).decode().rstrip("\n")
 
 
-def _schema(like: Path, added: Mapping[str, str]) -> Any:
-    """Return the types of a Parquet file: those of the input, or those that its lines have all together."""
+def _added(added: Mapping[str, str]) -> Any:
+    """Return the types of the columns that are added."""
     import pyarrow as pa
 
     usage = pa.struct([(name, pa.int64()) for name in USAGE])
     kinds = {"text": pa.string(), "json": pa.string(), "number": pa.float64(), "usage": usage}
-    if is_parquet(like):
-        known = _parquet().read_schema(like)
-    else:
-        known = pa.schema([])
-        rows: list[Row] = []
-        for row in read(like):
-            rows.append(row)
-            if len(rows) == _AT_ONCE:
-                known = _together(known, rows)
-        known = _together(known, rows)
-    return pa.schema([*known, *((name, kinds[kind]) for name, kind in added.items())])
+    return pa.schema([(name, kinds[kind]) for name, kind in added.items()])
 
 
-def _together(known: Any, rows: list[Row]) -> Any:
-    """Return the types so far and those of more rows; empties the rows.
-
-    Raises:
-        ConfigError: If a column has values of several types.
-    """
+def _known(like: Path) -> Any:
+    """Return the types of a file's columns: those of Parquet, or those that its lines have all together."""
     import pyarrow as pa
 
-    try:
+    if is_parquet(like):
+        return _parquet().ParquetFile(like).schema_arrow
+    known = pa.schema([])
+    for rows in _batches(read(like), _AT_ONCE):
         columns = dict.fromkeys(name for row in rows for name in row)
         found = pa.table({name: pa.array([row.get(name) for row in rows]) for name in columns}).schema
-        rows.clear()
-        return pa.unify_schemas([known, found], promote_options="permissive")
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise ConfigError(
-            f"The rows have no common types, which a Parquet file needs: {in_short(error)}. Write .jsonl instead."
-        ) from None
+        known = pa.unify_schemas([known, found], promote_options="permissive")
+    return known
 
 
 USAGE: Final = ("input_tokens", "output_tokens", "total_tokens", "cached_tokens", "reasoning_tokens")

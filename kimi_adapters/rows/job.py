@@ -97,6 +97,8 @@ class Job:
                 raise ConfigError(
                     f"The input has a column {quoted(name)} already. Give new ones another beginning: --prefix kimi_."
                 )
+        used = [*self.prompt.columns, *(self.system.columns if self.system else ())]
+        files.check(self.source, self.target, self.added, used)
         return shape.rows
 
     def about(self, settings: Settings) -> dict[str, Any]:
@@ -289,7 +291,9 @@ def compose(job: Job, journal: Journal) -> None:
         ConfigError: If the rows cannot be written in the format that was asked for.
     """
     nothing = {**dict.fromkeys(answers.ADDED), "error": "This row was not asked."}
-    with files.written(job.target, job.source, job.added) as put:
-        for number, row in enumerate(files.read(job.source)):
-            known = journal.get(number) or nothing
-            put({**row, **{job.prefix + name: known[name] for name in answers.ADDED}})
+
+    def outcome(number: int) -> dict[str, Any]:
+        known = journal.get(number) or nothing
+        return {job.prefix + name: known[name] for name in answers.ADDED}
+
+    files.write(job.target, job.source, job.added, outcome)

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
+from kimi_adapters.rows.files import json_line
 from kimi_core.errors import ConfigError
 from kimi_core.quoting import in_short
 
@@ -87,8 +88,7 @@ class Journal:
         """
         self._file.seek(0, 2)
         place = self._file.tell()
-        line = json.dumps({"row": row, "final": final, **record}, ensure_ascii=False, default=str)
-        self._file.write(line.encode("utf-8", "replace") + b"\n")
+        self._file.write(json_line({"row": row, "final": final, **record}))
         self._file.flush()
         self._places[row] = (place, final)
 
@@ -128,9 +128,11 @@ class Journal:
         while line := self._file.readline():
             place = self._file.tell() - len(line)
             record = _parsed(line)
-            if not line.endswith(b"\n") or record is None:
+            if not line.endswith(b"\n"):
                 self._file.truncate(place)
                 return
+            if record is None:  # what a machine that lost its power left: the row is asked again
+                continue
             self._places[record["row"]] = (place, record["final"])
             self.usd += record["cost_usd"] or 0.0
 

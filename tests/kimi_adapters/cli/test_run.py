@@ -129,24 +129,78 @@ def test_parquet_keeps_the_types_of_its_columns(run, tmp_path):
     assert written["usage"][0].as_py()["reasoning_tokens"] > 0
 
 
-def test_lines_of_different_types_cannot_be_parquet(run, rows, tmp_path):
-    rows({"a": 1, "b": 1}, {"a": "one", "b": 1})
+def test_times_and_durations_of_nanoseconds_stay_whole(run, tmp_path):
+    kinds = {"time": pa.time64("ns"), "when": pa.timestamp("ns"), "zone": pa.timestamp("ns", "Asia/Tokyo")}
+    columns = {name: pa.array([1], kind) for name, kind in {**kinds, "duration": pa.duration("ns")}.items()}
+    given = pa.table({"a": [1], **columns, "bytes": [b"\xff"]})
+    pq.write_table(given, tmp_path / "in.parquet")
+    pq.write_table(given.drop_columns(["bytes"]), tmp_path / "lines.parquet")
+
+    run("in.parquet", "out.parquet", "-p", "{a}")
+    run("lines.parquet", "out.jsonl", "-p", "{a}")
+
+    written = pq.read_table(tmp_path / "out.parquet")
+    assert written.select(given.column_names).equals(given)
+    assert output(tmp_path)[0].items() >= {
+        ("time", "00:00:00.000000001"),
+        ("when", "1970-01-01 00:00:00.000000001"),
+        ("duration", 1),
+    }
+
+
+@pytest.mark.parametrize(
+    ("columns", "arguments", "said"),
+    [
+        ({"a": [b"x"]}, ("out.parquet", "-p", "{a}"), "'a' holds bytes, which cannot stand in a prompt"),
+        ({"a": [1], "b": [[b"x"]]}, ("out.jsonl", "-p", "{a}"), "'b' holds bytes, which JSON does not have"),
+        ({"a": [1], "b": [{"c": b"x"}]}, ("out.jsonl", "-p", "{a}"), "'b' holds bytes, which JSON does not have"),
+    ],
+)
+def test_bytes_are_refused_where_they_would_become_something_else(run, tmp_path, moonshot, columns, arguments, said):
+    pq.write_table(pa.table(columns), tmp_path / "in.parquet")
+
+    done = run("in.parquet", *arguments)
+
+    assert done.returncode == 2
+    assert said in " ".join(done.stderr.split())
+    assert moonshot.requests == []
+
+
+def test_two_columns_of_one_name_are_refused(run, tmp_path):
+    pq.write_table(pa.table([[1], [2]], names=["a", "a"]), tmp_path / "in.parquet")
+
+    assert "more than one column 'a'" in run("in.parquet", "out.jsonl", "-p", "{a}").stderr
+
+
+@pytest.mark.parametrize("second", ['"one"', "{}", str(2**70), '"\\ud800"'])
+def test_lines_that_cannot_be_parquet_are_refused_before_anything_is_asked(run, tmp_path, moonshot, second):
+    (tmp_path / "in.jsonl").write_text(f'{{"a": 1, "b": 1}}\n{{"a": {second}, "b": 1}}\n')
 
     done = run("in.jsonl", "out.parquet", "-p", SUM)
 
     assert done.returncode == 2
-    assert "Write .jsonl instead" in done.stderr
+    assert "Write .jsonl instead" in " ".join(done.stderr.split())
+    assert moonshot.requests == []
     assert not (tmp_path / "out.parquet").exists()
 
 
-def test_what_is_paid_for_is_kept_when_it_cannot_be_written(run, rows, tmp_path, moonshot):
-    rows({"a": 1, "b": 1}, {"a": "one", "b": 1})
-    run("in.jsonl", "out.parquet", "-p", SUM)
-
-    (tmp_path / "out.parquet.journal").rename(tmp_path / "out.jsonl.journal")
+def test_halves_of_characters_come_back_as_they_were(run, rows, tmp_path):
+    rows({"a": 1, "b": 1, "text": "\ud83d", "\ud800": "é"})
 
     assert run("in.jsonl", "out.jsonl", "-p", SUM).returncode == 0
-    assert len(moonshot.requests) == 2
+
+    assert output(tmp_path)[0].items() >= {("answer", "1 + 1 = 2"), ("text", "\ud83d"), ("\ud800", "é")}
+
+
+def test_a_link_leads_to_the_output_afterwards_as_well(run, rows, tmp_path):
+    rows(*sums(1))
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out.jsonl").symlink_to(tmp_path / "elsewhere" / "out.jsonl")
+
+    run("in.jsonl", "out.jsonl", "-p", SUM)
+
+    assert (tmp_path / "out.jsonl").is_symlink()
+    assert len((tmp_path / "elsewhere" / "out.jsonl").read_text().splitlines()) == 1
 
 
 def test_values_that_are_no_text_are_asked_as_json(run, rows, moonshot):
@@ -407,6 +461,23 @@ def test_a_line_that_a_death_has_cut_off_is_asked_again(run, rows, tmp_path, moo
     assert run(*command).returncode == 0
 
     assert [row["error"] for row in output(tmp_path)] == [None] * 3
+
+
+def test_a_line_of_the_journal_that_is_no_json_costs_its_row_alone(run, rows, tmp_path, moonshot):
+    rows(*sums(3))
+    moonshot.enqueue(**{**refusal(), "status": 429})
+    command = ("in.jsonl", "out.jsonl", "-p", SUM, "--concurrency", 1, "--option", "max_tokens=100")
+    (tmp_path / "schema.json").write_text('{"type": "object", "properties": {"a": {"type": "integer"}}}')
+    moonshot.enqueue(text="no JSON")
+    run(*command, "--schema", "schema.json")
+    lines = (tmp_path / "out.jsonl.journal").read_bytes().splitlines(keepends=True)
+    lines[1] = b"\0" * (len(lines[1]) - 1) + b"\n"
+    (tmp_path / "out.jsonl.journal").write_bytes(b"".join(lines))
+    asked = len(moonshot.requests)
+
+    assert run(*command, "--schema", "schema.json").returncode == 0
+
+    assert len(moonshot.requests) == asked + 1
 
 
 def test_a_complete_output_is_not_written_over(run, rows, moonshot):
