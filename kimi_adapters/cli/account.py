@@ -195,7 +195,8 @@ def _why_not(settings: Settings) -> str:
 def _by_host(settings: Settings, text: str, paths: Sequence[Path], model: str) -> int:
     parts: list[Part] = [FilePart(path, "document") for path in paths]
     content = (TextPart(text), *parts) if paths else text
-    return KimiClient(settings).count_tokens(Request(messages=[Message("user", content)], model=model))
+    extracting = settings.model_copy(update={"documents": "extract"})  # who hands a document over wants it read
+    return KimiClient(extracting).count_tokens(Request(messages=[Message("user", content)], model=model))
 
 
 def _estimated(text: str, paths: Sequence[Path]) -> int:

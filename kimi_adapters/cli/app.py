@@ -10,7 +10,7 @@ import typer
 
 from kimi_adapters.cli.extras import needs
 from kimi_adapters.cli.host_commands import app as host_commands
-from kimi_adapters.cli.options import Address, AsJson, Host, Model, commands
+from kimi_adapters.cli.options import DOCUMENT, IMAGE, MODEL_OF_CHAT, Address, AsJson, Host, Model, commands
 from kimi_core import __version__
 
 app = commands(
@@ -85,22 +85,29 @@ def demo(
 
 @app.command()
 def chat(
+    context: typer.Context,
     prompt: Annotated[
         str | None,
         typer.Option("--prompt", "-p", metavar="TEXT", help="Ask this one thing, about what comes through a pipe."),
     ] = None,
-    image: Annotated[
-        list[Path] | None,
-        typer.Option(exists=True, dir_okay=False, metavar="FILE", help="A picture to ask about; may be repeated."),
-    ] = None,
+    images: Annotated[list[Path] | None, IMAGE] = None,
+    files: Annotated[list[Path] | None, DOCUMENT] = None,
     system: Annotated[
         str | None, typer.Option(metavar="TEXT", help="What Kimi is told before everything else.")
     ] = None,
+    session: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|PATH", help="Keep the conversation, and go on with it if it is there."),
+    ] = None,
+    go_on: Annotated[bool, typer.Option("--continue", help="Go on with the last session, or with --session.")] = False,
     host: Host = None,
-    model: Model = "kimi-k2.6",
+    model: Annotated[str | None, MODEL_OF_CHAT] = None,
     base_url: Address = None,
     local: Annotated[
         bool, typer.Option("--local", help="Talk to a local server: no key, no network, no model behind it.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the one answer as JSON, with reasoning, tokens and price.")
     ] = False,
 ) -> None:
     """Talk to Kimi: answers as they come, thinking first.
@@ -115,7 +122,7 @@ def chat(
     with needs("cli"):
         from kimi_adapters.cli import chat as talking
 
-    raise typer.Exit(talking.run(talking.Wish(prompt, image or (), system, host, model, base_url, local)))
+    raise typer.Exit(talking.run(talking.Wish(**context.params)))
 
 
 @app.command()
@@ -167,13 +174,14 @@ def serve(
         float,
         typer.Option(min=0, max=1, metavar="SHARE", help="Share of the answers that go wrong, such as 0.05."),
     ] = 0.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Say in one line of JSON how to reach it.")] = False,
 ) -> None:
     """Run a local Kimi server: rules in place of a model."""
     with needs("cli"):
         from kimi_adapters.cli import serve as server
 
     hosts = allow_host or ()
-    wish = server.Wish(dialect.value, host, port, api_key, admit or (), hosts, open_to_network, fault_rate)
+    wish = server.Wish(dialect.value, host, port, api_key, admit or (), hosts, open_to_network, fault_rate, as_json)
     raise typer.Exit(server.run(wish))
 
 

@@ -5,18 +5,24 @@ from __future__ import annotations
 import re
 import sys
 import threading
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
-from kimi_adapters.cli.chat_view import View
+from kimi_adapters.cli import session
+from kimi_adapters.cli.chat_view import JsonView, View
 from kimi_adapters.cli.demo_target import Target, stand_in
+from kimi_adapters.cli.output import noted_warnings
+from kimi_adapters.cli.session import Kept
 from kimi_core import FilePart, KimiClient, Message, Request, Response, ResponseBuilder, TextPart
-from kimi_core.errors import KimiError, KimiWarning, MissingKeyError
+from kimi_core.errors import ConfigError, KimiError, MissingKeyError
 from kimi_core.hosts.profile import find_host
+from kimi_core.media import documents, local_files
+from kimi_core.quoting import in_short
 from kimi_core.settings import DEFAULT_HOST, make_settings, require_key
+from kimi_core.types import DocumentPart, Part
 
 _COMMANDS = "/new begins a new conversation, /exit ends; Ctrl-C stops an answer."
 
@@ -29,23 +35,42 @@ class Wish:
     """What the user asked for; see `kimi-adapters chat --help`."""
 
     prompt: str | None = None
-    images: Sequence[Path] = ()
+    images: Sequence[Path] | None = None
+    files: Sequence[Path] | None = None
     system: str | None = None
+    session: str | None = None
+    go_on: bool = False
     host: str | None = None
-    model: str = "kimi-k2.6"
+    model: str | None = None
     base_url: str | None = None
     local: bool = False
+    as_json: bool = False
 
 
 def run(wish: Wish) -> int:
     """Answer the one question, or hold a conversation; return the exit code."""
-    view = View()
+    view = JsonView() if wish.as_json else View()
+    by_hand = wish.prompt is None and _typed_by_hand()
+    if by_hand and wish.as_json:
+        view.note("--json answers one question: give -p, or a text through a pipe.", "red")
+        return 2
     try:
-        with target(wish.host, wish.model, wish.base_url, local=wish.local) as where, where.live(view.watched):
-            chat = Chat(KimiClient(where.settings), where.model, view, wish.system, tuple(wish.images))
-            if wish.prompt is None and _typed_by_hand():
-                return converse(chat, where)
-            return answer_once(chat, wish.prompt)
+        path, kept = _session(wish)
+        kept = replace(
+            kept,
+            model=wish.model or kept.model or "kimi-k2.6",
+            host=wish.host or kept.host,
+            system=wish.system if wish.system is not None else kept.system,
+        )
+        parts = (*_read(wish.images or (), "image"), *_read(wish.files or (), "document"))
+        with (
+            target(kept.host, kept.model or "", wish.base_url, local=wish.local) as where,
+            where.live(view.watched),
+        ):
+            # Who hands a document over wants it read.
+            client = KimiClient(where.settings.model_copy(update={"documents": "extract"}))
+            chat = Chat(client, view, kept, parts, path)
+            return converse(chat, where) if by_hand else answer_once(chat, wish.prompt)
     except KeyboardInterrupt:
         return 130
     except KimiError as error:
@@ -71,6 +96,33 @@ def target(host: str | None, model: str, base_url: str | None, *, local: bool) -
     yield Target(settings, model)
 
 
+def _session(wish: Wish) -> tuple[Path | None, Kept]:
+    """Return the file of the session, None for none, and what it has.
+
+    Raises:
+        ConfigError: If one is to be continued that is not there, or its file is not one.
+    """
+    if wish.session is None and not wish.go_on:
+        return None, Kept()
+    path = session.path_of(wish.session) if wish.session is not None else session.latest()
+    kept = session.load(path)
+    if kept is None and wish.go_on:
+        raise ConfigError(f"There is no session {in_short(path)}. Without --continue it is begun.")
+    return path, kept or Kept()
+
+
+def _read(paths: Iterable[Path], kind: Literal["image", "document"]) -> Iterator[Part]:
+    """Yield files as parts of a question; what was handed over as a document is a picture where its bytes are one.
+
+    Raises:
+        MediaError: If one cannot be read, or is nothing that Kimi takes.
+    """
+    for path in paths:
+        file = FilePart(path, kind)
+        part = local_files.to_part(file, local_files.load(file))
+        yield documents.normalized(part) if isinstance(part, DocumentPart) else part
+
+
 def _typed_by_hand() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
@@ -81,33 +133,36 @@ class Chat:
 
     Attributes:
         client: Who is asked.
-        model: The model.
         view: Where it is shown.
-        system: What the model is told before everything else.
-        images: Pictures that go with the next question.
-        messages: The turns that were answered.
+        kept: Model and system message, and the turns that were answered.
+        parts: Pictures and documents that go with the next question.
+        path: The file in which it is kept; None for none.
     """
 
     client: KimiClient
-    model: str
     view: View
-    system: str | None = None
-    images: tuple[Path, ...] = ()
-    messages: list[Message] = field(default_factory=list)
+    kept: Kept
+    parts: tuple[Part, ...] = ()
+    path: Path | None = None
+
+    @property
+    def model(self) -> str:
+        """The model."""
+        return self.kept.model or ""
 
     def ask(self, text: str) -> None:
         """Ask, show the answer as it comes, and keep both; what came of an answer that is interrupted is kept as well.
 
         Raises:
-            KimiError: If the call failed; the question is not kept.
+            KimiError: If the call failed; the question is not kept. If the session cannot be kept; both are remembered.
             KeyboardInterrupt: If the user stopped it.
         """
         question = self._question(text)
-        start = [Message("system", self.system)] if self.system else []
-        request = Request(messages=[*start, *self.messages, question], model=self.model)
+        start = [Message("system", self.kept.system)] if self.kept.system else []
+        request = Request(messages=[*start, *self.kept.messages, question], model=self.model)
         builder = ResponseBuilder()
         self.view.begin()
-        with self._warnings():
+        with noted_warnings():
             try:
                 with closing(self.client.stream(request)) as events:
                     for event in events:
@@ -125,24 +180,17 @@ class Chat:
         """Keep question and answer; neither when nothing was said, since a host refuses a turn without content."""
         self.view.end(answer)
         if answer.text or answer.refusal:
-            self.messages += [question, answer.message]
-            self.images = ()
+            self.kept.messages = (*self.kept.messages, question, replace(answer.message, tool_calls=(), steps=()))
+            self.parts = ()
+            if self.path is not None and session.save(self.path, self.kept, self._key()):
+                self.view.note("Your key stands in the conversation; the session does not have it.", "yellow")
+
+    def _key(self) -> str:
+        secret = self.client.settings.api_key
+        return secret.get_secret_value() if secret else ""
 
     def _question(self, text: str) -> Message:
-        if not self.images:
-            return Message("user", text)
-        return Message("user", (TextPart(text), *(FilePart(path, "image") for path in self.images)))
-
-    @contextmanager
-    def _warnings(self) -> Iterator[None]:
-        """Show the warnings of a call as notes."""
-        with warnings.catch_warnings(record=True) as given:
-            warnings.simplefilter("always", KimiWarning)
-            try:
-                yield
-            finally:
-                for one in given:
-                    self.view.note(str(one.message), "yellow")
+        return Message("user", (TextPart(text), *self.parts) if self.parts else text)
 
 
 def answer_once(chat: Chat, prompt: str | None) -> int:
@@ -174,11 +222,14 @@ def converse(chat: Chat, where: Target) -> int:
         import readline  # noqa: F401  (makes lines editable)
     place = "a local server: rules, no model" if where.local else where.settings.base_url
     chat.view.note(f"{chat.model} at {place}. {_COMMANDS}")
+    if chat.path is not None:
+        before = len(chat.kept.messages) // 2
+        chat.view.note(f"Kept in {chat.path}" + (f": {before} answered before." if before else "."))
     while (line := _line(chat.view)) is not None:
         if line == "/exit":
             break
         if line == "/new":
-            chat.messages.clear()
+            chat.kept.messages = ()
         elif re.fullmatch(r"/\w+", line):
             chat.view.note(f"There is no {line}. {_COMMANDS}", "yellow")
         elif line:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from kimi_adapters.cli.output import write_json
 from kimi_adapters.notebook import core, wording
 from kimi_adapters.notebook.entries import Entry, Timing
 from kimi_core import Event, ReasoningDelta, RefusalDelta, Response, TextDelta
@@ -104,3 +106,39 @@ class View:
     def note(self, text: str, style: str = "dim") -> None:
         """Show something beside the conversation."""
         self._aside.print(Text(wording.clean(text), style=style))
+
+
+class JsonView(View):
+    """Shows one answer as JSON, when it has come; all else goes to standard error, as it does elsewhere."""
+
+    @property
+    def watched(self) -> bool:
+        """Whether the answer is seen as it comes."""
+        return False
+
+    def begin(self) -> None:
+        """Begin an answer."""
+        self._asked = time.perf_counter()
+
+    def show(self, event: Event) -> None:
+        """Show nothing of it yet."""
+
+    def end(self, answer: Response) -> None:
+        """Print it."""
+        usage = answer.usage
+        counted = {name: value for name, value in asdict(usage).items() if name != "raw"} if usage else None
+        write_json(
+            {
+                "text": answer.text,
+                "reasoning": answer.reasoning.text if answer.reasoning else None,
+                "refusal": answer.refusal or None,
+                "finish_reason": answer.finish_reason,
+                "model": answer.model,
+                "host": answer.host,
+                "id": answer.id,
+                "usage": counted,
+                "cost_usd": answer.cost_usd,
+                "cost_is_estimate": answer.cost_is_estimate,
+                "seconds": round(time.perf_counter() - self._asked, 3),
+            }
+        )

@@ -34,6 +34,16 @@ MODEL = typer.Option(
     metavar="NAME", help="Which Kimi: a family, or an id as the host writes it.", autocompletion=_models
 )
 
+MODEL_OF_CHAT = typer.Option(
+    metavar="NAME", help="Which Kimi, by default kimi-k2.6 or the session's own.", autocompletion=_models
+)
+IMAGE = typer.Option(
+    "--image", exists=True, dir_okay=False, metavar="FILE", help="A picture to ask about; may be repeated."
+)
+DOCUMENT = typer.Option(
+    "--file", exists=True, dir_okay=False, metavar="FILE", help="A document or video to ask about; may be repeated."
+)
+
 Host = Annotated[str | None, HOST]
 Model = Annotated[str, MODEL]
 Address = Annotated[str | None, typer.Option(metavar="URL", help="Another address of the host.")]

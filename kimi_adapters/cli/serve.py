@@ -12,6 +12,7 @@ from rich.panel import Panel
 from rich.syntax import Syntax
 from rich.text import Text
 
+from kimi_adapters.cli.output import write_json
 from kimi_adapters.local_server import serve
 from kimi_adapters.local_server.gate import check_address
 from kimi_adapters.local_server.server import DialectName
@@ -34,6 +35,7 @@ class Wish(NamedTuple):
     allowed_hosts: Collection[str]
     open_to_network: bool
     fault_rate: float = 0.0
+    as_json: bool = False
 
 
 def run(wish: Wish) -> int:
@@ -53,18 +55,30 @@ def run(wish: Wish) -> int:
         complaints.print(f"Cannot listen on {host}:{port}: {taken}. Choose another --port.", style="red")
         return 1
     base_url = f"http://{host}:{port}/v1"
-    console.print(_panel(wish.dialect, base_url, wish.api_key))
-    console.print(_syntax(wish.dialect, base_url, wish.api_key))
-    if exports := _exports(wish.dialect, base_url, wish.api_key):
-        console.print("\nOr point a program at it that stays as it is:\n", style="dim")
-        for line in exports:
-            console.print(f"   {line}", soft_wrap=True, highlight=False, markup=False)
-    console.print("\nCtrl-C stops it.\n", style="dim")
-    console.file.flush()
+    _announce(console, wish, base_url)
     names = ("api_key", "admits", "allowed_hosts", "open_to_network", "fault_rate")
     behaviour = {name: getattr(wish, name) for name in names}
     serve(host, port, wish.dialect, **behaviour)
     return 0
+
+
+def _announce(console: Console, wish: Wish, base_url: str) -> None:
+    """Print how to reach the server."""
+    dialect, key = wish.dialect, wish.api_key
+    variables = _variables(dialect, base_url, key)
+    if wish.as_json:
+        reached = {"host": dialect, "base_url": base_url, "api_key": key, "environment": variables}
+        write_json(reached, indent=None)
+        return
+    console.print(_panel(dialect, base_url, key))
+    console.print(_syntax(dialect, base_url, key))
+    if variables:
+        console.print("\nOr point a program at it that stays as it is:\n", style="dim")
+        for name, value in variables.items():
+            line = f"   export {name}={shlex.quote(value)}"
+            console.print(line, soft_wrap=True, highlight=False, markup=False)
+    console.print("\nCtrl-C stops it.\n", style="dim")
+    console.file.flush()
 
 
 def _taken(host: str, port: int) -> str | None:
@@ -92,10 +106,9 @@ def _syntax(dialect: str, base_url: str, api_key: str) -> Syntax:
     return Syntax(code, "python", theme="ansi_dark", background_color="default", padding=(0, 3))
 
 
-def _exports(dialect: str, base_url: str, api_key: str) -> list[str]:
-    """Return the commands that set the host's environment variables; none where its address has no variable."""
+def _variables(dialect: str, base_url: str, api_key: str) -> dict[str, str]:
+    """Return the host's environment variables for the server; none where its address has no variable."""
     address = HOSTS[dialect].address
     if not address.base_url_env or not address.key_env:
-        return []
-    values = {address.base_url_env[0]: base_url, address.key_env[0]: api_key}
-    return [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
+        return {}
+    return {address.base_url_env[0]: base_url, address.key_env[0]: api_key}

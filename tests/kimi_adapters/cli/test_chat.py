@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 import threading
 
@@ -246,6 +247,84 @@ def test_a_picture_that_is_not_there_is_said(chat, moonshot):
 
     assert done.returncode == 2
     assert moonshot.requests == []
+
+
+def test_a_document_goes_with_the_question(chat, moonshot, tmp_path):
+    paper = tmp_path / "paper.txt"
+    paper.write_text("The code is 4711.")
+
+    done = chat("-p", "What is the code?", "--file", str(paper))
+
+    assert "4711" in done.stdout
+    assert "The code is 4711." in str(asked(moonshot))
+
+
+def test_a_document_that_is_no_text_is_read_by_the_host(chat, moonshot, tmp_path):
+    paper = tmp_path / "paper.pdf"
+    paper.write_bytes(b"%PDF-1.4\n1 0 obj<</Length 44>>stream\nBT (The code is 4711.) Tj ET\nendstream endobj")
+
+    done = chat("-p", "What is the code?", "--file", str(paper))
+
+    assert done.returncode == 0
+    assert moonshot.requests[0].path == "/v1/files"
+    assert "4711" in done.stdout
+
+
+def test_a_picture_among_the_documents_is_sent_as_a_picture(chat, moonshot, tmp_path):
+    picture = tmp_path / "chart.bin"
+    demo_files.write_png(picture, demo_files.chart())
+
+    chat("-p", "What is this?", "--file", str(picture))
+
+    ((_, parts),) = asked(moonshot)[0]
+    assert [part["type"] for part in parts] == ["text", "image_url"]
+
+
+def test_an_empty_document_is_said_before_anything_is_asked(chat, moonshot, tmp_path):
+    empty = tmp_path / "empty.pdf"
+    empty.touch()
+
+    done = chat("-p", "What is this?", "--file", str(empty))
+
+    assert done.returncode == 1
+    assert "empty.pdf is empty" in done.stderr
+    assert moonshot.requests == []
+
+
+def test_one_answer_is_json_with_reasoning_tokens_and_price(chat, moonshot):
+    moonshot.enqueue(reasoning="Six times seven.", text="Forty-two.")
+
+    said = json.loads(chat("-p", "What is it?", "--json").stdout)
+
+    assert said["text"] == "Forty-two."
+    assert said["reasoning"] == "Six times seven."
+    assert said["finish_reason"] == "stop"
+    assert said["usage"]["output_tokens"] > 0
+    assert said["cost_usd"] > 0
+
+
+def test_an_answer_as_json_cannot_steer_the_terminal(chat, moonshot):
+    moonshot.enqueue(text="\x1b[2Jred\x9b2J")
+
+    done = chat("-p", "Hello", "--json")
+
+    assert not {"\x1b", "\x9b"} & {*done.stdout}
+    assert json.loads(done.stdout)["text"] == "\x1b[2Jred\x9b2J"
+
+
+def test_a_conversation_is_no_json(chat, moonshot):
+    done = chat("--json", typed="Hello\n")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--json answers one question" in done.stderr
+
+
+def test_a_failed_answer_leaves_standard_output_empty(chat, moonshot):
+    moonshot.fail(9, status=401, type="invalid_authentication_error")
+
+    done = chat("-p", "Hello", "--json")
+
+    assert (done.returncode, done.stdout) == (1, "")
 
 
 def test_a_warning_is_a_note_and_no_trace(chat, moonshot):

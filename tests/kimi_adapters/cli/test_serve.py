@@ -128,6 +128,15 @@ def test_it_says_where_it_is_and_that_it_is_an_emulator_and_stops_cleanly(server
     assert "rules" in shown
 
 
+def test_it_says_in_one_line_of_json_how_to_reach_it(server):
+    process, port = server("--json")
+
+    said = json.loads(interrupt(process))
+
+    assert said["environment"] == {"MOONSHOT_BASE_URL": said["base_url"], "MOONSHOT_API_KEY": "sk-local-kimi"}
+    assert said["base_url"] == f"http://127.0.0.1:{port}/v1"
+
+
 def test_a_port_that_is_taken_is_said_plainly(kimi):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
