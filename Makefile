@@ -4,6 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 OPENAI2 := .venv-openai2
+RAY    := .venv-ray
 FLOOR  := .venv-floor
 COMPARE := .venv-compare
 BROWSER := .venv-browser
@@ -24,7 +25,7 @@ export UV_LINK_MODE ?= copy
 export UV_COMPILE_BYTECODE ?= 1
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test test-openai2 test-floor test-python fuzz soak features lint format types contracts docs notebooks pictures bench compare lock clean
+.PHONY: help demo test test-openai2 test-ray ray-demo test-floor test-python fuzz soak features lint format types contracts docs notebooks pictures bench compare lock clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -53,6 +54,12 @@ $(FLOOR)/.ready: pyproject.toml constraints.txt floor.txt | $(UV)
 	VIRTUAL_ENV=$(FLOOR) $(UV) pip install --quiet --constraint $(FLOOR)/constraints.txt --requirements floor.txt --editable '.[langchain,llama-index,local-server,redis]'
 	@touch $@
 
+# Ray is 600 MB, and in nobody's way here.
+$(RAY)/.ready: pyproject.toml constraints.txt | $(UV)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(RAY)
+	VIRTUAL_ENV=$(RAY) $(UV) pip install --quiet --constraint constraints.txt --group dev --editable '.[all,ray]'
+	@touch $@
+
 demo: $(READY) ## the main job: both frameworks, on the local Kimi server or (with a key) on the real host
 	@$(BIN)/kimi-adapters demo $(ARGS)
 
@@ -61,6 +68,12 @@ test: $(READY) ## all tests, no network beyond 127.0.0.1
 
 test-openai2: $(OPENAI2)/.ready ## the same tests on openai 2.x
 	$(OPENAI2)/bin/pytest $(PARALLEL) $(ARGS)
+
+test-ray: $(RAY)/.ready ## rows through Ray, with a worker and the driver killed
+	$(RAY)/bin/pytest -n 0 tests/kimi_adapters/test_ray.py tests/kimi_adapters/test_ray_data.py $(ARGS)
+
+ray-demo: $(RAY)/.ready ## 300 rows through Ray while all goes wrong (ARGS="--rows 10000 --framework llama-index")
+	@$(RAY)/bin/python examples/ray/run.py $(ARGS)
 
 test-floor: $(FLOOR)/.ready ## what both frameworks are judged by, on the oldest versions that are supported
 	$(FLOOR)/bin/python -m pytest $(PARALLEL) $(FLOOR_TESTS) $(ARGS)
@@ -137,4 +150,4 @@ lock: | $(UV) ## pin the development environment anew
 	$(UV) pip compile --quiet --universal --python-version 3.11 --all-extras --group dev --group browser --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml -o constraints.txt
 
 clean: ## remove environments and caches
-	rm -rf $(VENV) $(OPENAI2) $(FLOOR) $(COMPARE) $(BROWSER) .venv-python3* .uv docs/site docs/.cache dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OPENAI2) $(RAY) $(FLOOR) $(COMPARE) $(BROWSER) .venv-python3* .uv docs/site docs/.cache dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

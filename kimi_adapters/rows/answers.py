@@ -7,11 +7,36 @@ from typing import Any, Final
 
 from kimi_adapters.rows.files import USAGE
 from kimi_core import structured_output
-from kimi_core.errors import APIError, OutputError, RefusedError
+from kimi_core.errors import (
+    APIError,
+    AuthenticationError,
+    BudgetExceededError,
+    ConfigError,
+    DecodeError,
+    NotFoundError,
+    OutputError,
+    PermissionDeniedError,
+    QuotaExceededError,
+    RefusedError,
+    StreamError,
+)
 from kimi_core.types import Response
 
 ADDED: Final = {"answer": "text", "reasoning": "text", "usage": "usage", "cost_usd": "number", "error": "text"}
 """The columns that are added, and what they hold; see `files.write`."""
+
+
+_FATAL: Final = (
+    AuthenticationError,
+    PermissionDeniedError,
+    NotFoundError,
+    QuotaExceededError,
+    BudgetExceededError,
+    ConfigError,
+)
+"""Errors that every other row would meet as well."""
+ALIKE: Final = 20
+"""When so many rows failed and none was answered, the others are not asked: something is wrong with all of them."""
 
 
 def columns(prefix: str, schema: Mapping[str, Any] | None) -> dict[str, str]:
@@ -49,8 +74,13 @@ def of_error(error: Exception) -> dict[str, Any]:
 def may_pass(error: Exception) -> bool:
     """Return whether a row that failed like this may be answered when it is asked again."""
     if isinstance(error, APIError):
-        return error.is_retryable
+        return error.is_retryable or isinstance(error, (DecodeError, StreamError))
     return isinstance(error, OutputError) and not isinstance(error, RefusedError)
+
+
+def is_fatal(error: Exception) -> bool:
+    """Return whether every other row would meet this error as well."""
+    return isinstance(error, _FATAL)
 
 
 def _value(response: Response, schema: Mapping[str, Any]) -> Any:

@@ -7,35 +7,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from kimi_adapters.rows import answers, files
 from kimi_adapters.rows.journal import Journal, digest
 from kimi_adapters.rows.template import Template
 from kimi_core import AsyncKimiClient, Message, Options, OutputFormat, Request, Response
-from kimi_core.errors import (
-    AuthenticationError,
-    BudgetExceededError,
-    ConfigError,
-    KimiError,
-    NotFoundError,
-    PermissionDeniedError,
-    QuotaExceededError,
-)
+from kimi_core.errors import ConfigError, KimiError
 from kimi_core.quoting import in_short, quoted
 from kimi_core.settings import Settings
-
-_FATAL: Final = (
-    AuthenticationError,
-    PermissionDeniedError,
-    NotFoundError,
-    QuotaExceededError,
-    BudgetExceededError,
-    ConfigError,
-)
-"""Errors that every other row would meet as well."""
-_ALIKE: Final = 20
-"""When so many rows failed with one class of error and none was answered, the others are not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,10 +233,10 @@ class Run:
     async def _ask(self, client: AsyncKimiClient, number: int, request: Request, mark: str) -> None:
         try:
             outcome: Response | Exception = await client.complete(request)
-        except _FATAL as error:
-            self.stop(str(error))
-            return
         except KimiError as error:
+            if answers.is_fatal(error):
+                self.stop(str(error))
+                return
             outcome = error
         self._note(number, mark, outcome)
 
@@ -280,7 +260,7 @@ class Run:
 
     def _look_for_a_pattern(self, error: str) -> None:
         counts = self.counts
-        if counts.failed >= _ALIKE and len(counts.errors) == 1 and not counts.answered and not counts.before:
+        if counts.failed >= answers.ALIKE and len(counts.errors) == 1 and not counts.answered and not counts.before:
             self.stop(f"The first {counts.failed} rows all failed alike, the others were not asked: {error}")
 
 
