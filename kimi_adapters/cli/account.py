@@ -196,7 +196,8 @@ def _by_host(settings: Settings, text: str, paths: Sequence[Path], model: str) -
     parts: list[Part] = [FilePart(path, "document") for path in paths]
     content = (TextPart(text), *parts) if paths else text
     extracting = settings.model_copy(update={"documents": "extract"})  # who hands a document over wants it read
-    return KimiClient(extracting).count_tokens(Request(messages=[Message("user", content)], model=model))
+    with Console(stderr=True).status(f"{settings.host.title} reads and counts …"):
+        return KimiClient(extracting).count_tokens(Request(messages=[Message("user", content)], model=model))
 
 
 def _estimated(text: str, paths: Sequence[Path]) -> int:

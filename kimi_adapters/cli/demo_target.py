@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -91,5 +92,17 @@ def stand_in(spec: HostSpec, model: str) -> Iterator[Target]:
     """
     if spec.name not in _STAND_INS:
         raise ConfigError(f"No local server stands in for {spec.title}, only for {', '.join(_STAND_INS)}.")
-    with LocalKimi(_STAND_INS[spec.name]) as local:
+    with _no_talk_of_lost_connections(), LocalKimi(_STAND_INS[spec.name]) as local:
         yield Target(make_settings(host=spec, base_url=local.base_url, api_key=local.api_key), model, local)
+
+
+@contextmanager
+def _no_talk_of_lost_connections() -> Iterator[None]:
+    """Keep asyncio from warning a terminal that an answer which was stopped has no reader any more."""
+    logger = logging.getLogger("asyncio")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

@@ -11,6 +11,7 @@ import pytest
 from kimi_core import __version__
 
 COMMANDS = ("demo", "chat", "run", "serve", "probe", "doctor", "hosts", "models", "tokens", "balance")
+LONG = f"Repeat this: {'word ' * 300}"
 FILES = ("files list", "files upload", "files show", "files delete")
 
 
@@ -75,28 +76,23 @@ def test_completion_is_offered_for_names_of_hosts(kimi):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full disk here")
-@pytest.mark.parametrize("arguments", [["hosts", "--json"], ["chat", "--local", "-p", "Hello"]])
+@pytest.mark.parametrize("arguments", [["hosts", "--json"], ["chat", "--local", "-p", LONG]])
 def test_a_full_disk_is_one_sentence(guarded, arguments):
     with open("/dev/full", "w") as full:
         done = guarded.kimi(*arguments, stdout=full)
 
     assert done.returncode == 1
-    assert "The output cannot be written: No space left on device." in done.stderr
-    assert "Traceback" not in done.stderr
-    assert "Exception ignored" not in done.stderr
+    assert done.stderr == "The output cannot be written: No space left on device.\n"
 
 
-@pytest.mark.parametrize("arguments", [["hosts", "--json"], ["chat", "--local", "-p", "Hello"]])
+@pytest.mark.parametrize("arguments", [["hosts", "--json"], ["chat", "--local", "-p", LONG]])
 def test_a_reader_that_is_gone_ends_the_command_without_a_word(guarded, arguments):
     reading, writing = os.pipe()
     os.close(reading)
     with open(writing, "w") as gone:
         done = guarded.kimi(*arguments, stdout=gone)
 
-    assert done.returncode == 1
-    assert "Error" not in done.stderr
-    assert "Traceback" not in done.stderr
-    assert "Exception ignored" not in done.stderr
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 @pytest.mark.parametrize(
