@@ -223,7 +223,7 @@ class View:
         self._console.rule(Text("What it took", style="bold"), style="blue", align="left", characters="━")
         self._console.print(_table(tallies))
         for note in notes:
-            self._console.print(f"  {note}", style="dim" if good else "red", width=self._width)
+            self._console.print(Text(f"  {clean(note)}", style="dim" if good else "red"), width=self._width)
 
 
 def _table(tallies: Mapping[str, Tally]) -> Table:

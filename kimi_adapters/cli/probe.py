@@ -157,7 +157,7 @@ def _show(report: Report, *, as_json: bool) -> None:
     console.print(_table(report))
     console.print(_summary(report), highlight=False, soft_wrap=True)
     console.print("\nThe spec:\n", style="bold")
-    source = report.module()
+    source = clean(report.module())
     code = Syntax(source, "python", theme="ansi_dark", background_color="default")
     console.print(code.highlight(source), soft_wrap=True)
 
@@ -178,8 +178,8 @@ def _table(report: Report) -> Table:
 
 
 def _words(one: Finding) -> str:
-    known = f" [red]The spec has {escape(repr(one.known))}.[/]" if one.verdict == "differs" else ""
-    return f"{escape(one.text)}{known}"
+    known = f" [red]The spec has {escape(clean(repr(one.known)))}.[/]" if one.verdict == "differs" else ""
+    return f"{escape(clean(one.text))}{known}"
 
 
 def _summary(report: Report) -> str:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from command_line import CANARY
 from pydantic import BaseModel
 
 from kimi_adapters.local_server import LocalKimi
 from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
-
-CANARY = "sk-canary-4711"
 
 
 @pytest.fixture
@@ -50,6 +49,18 @@ def test_the_spec_can_be_pasted(kimi, vllm):
     assert names["spec"].thinking.off == {"chat_template_kwargs": {"thinking": False, "enable_thinking": False}}
     assert names["spec"].models.ids == {"kimi-k2.6": "moonshotai/Kimi-K2.6"}
     assert names["spec"].tier == "verified"
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"]])
+def test_what_a_host_says_cannot_steer_the_terminal(kimi, vllm, arguments):
+    probed(kimi, vllm, "--yes")
+    calls = len(vllm.requests)
+    vllm.fail(calls, status=400, type="BadRequestError", message="no \x1b]0;title\x07\x9b2J")
+
+    shown = everything(probed(kimi, vllm, "--yes", *arguments))
+
+    assert "]0;title" in shown
+    assert not {"\x1b", "\x07", "\x9b"} & {*shown}
 
 
 class Report(BaseModel):
