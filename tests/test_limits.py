@@ -522,9 +522,6 @@ def test_waiting_is_in_the_log(kimi: LocalKimi, caplog: pytest.LogCaptureFixture
 
 
 def test_neither_key_nor_password_is_kept_anywhere(framework: Driver, kimi: LocalKimi, redis: str) -> None:
-    from langchain_kimi import register
-
-    register()
     limits = Limits(requests_per_minute=5, storage=redis, name="canary-name")
     model = framework.make(base_url=kimi.base_url, api_key=kimi.api_key, limits=limits)
     framework.ask(model, "Hello")
@@ -606,9 +603,6 @@ def revived(dumped: str) -> Any:
 
 @pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
 def test_limits_come_back_from_a_dump(kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch, redis: str) -> None:
-    from langchain_kimi import register
-
-    register()
     monkeypatch.setenv("MOONSHOT_API_KEY", "k")
     for limits in (Limits.moonshot_tier(0, max_wait=5), Limits(concurrency=2, storage="redis://127.0.0.1:1/0")):
         again = revived(dumps(ChatKimi(limits=limits)))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic_core import from_json, to_json
 
 from kimi_core import errors as err
+from kimi_core.call_options import Options
 from kimi_core.codecs import WireRequest
 from kimi_core.codecs.error_mapping import error_in_body
 from kimi_core.endpoints import batches as endpoint
@@ -100,6 +101,7 @@ def written(line: Line) -> bytes:
 
 def fingerprint(requests: Iterable[Request | Exception]) -> str:
     """Return what tells requests from others, whoever encodes them; nothing can be read out of it."""
+    Options.model_rebuild()  # to_json of pydantic 2.12.0 takes no class whose building was put off
     found = hashlib.sha256()
     for request in requests:
         shown = in_short(request) if isinstance(request, Exception) else request

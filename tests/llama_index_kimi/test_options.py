@@ -39,7 +39,16 @@ SENT: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "extra_body": ({"x": 1}, {"x": 2}, {"x": 2}),
     "additional_kwargs": ({"x": 1, "top_p": 0.1}, {"x": 2, "top_p": 0.9}, {"x": 2, "top_p": 0.9}),
 }
-UNSENT = {"n", "extra_headers", "prompt_cache_options", "empty_answer", "host_options", "agent", "merge_deltas"}
+UNSENT = {
+    "n",
+    "extra_headers",
+    "prompt_cache_options",
+    "empty_answer",
+    "host_options",
+    "agent",
+    "merge_deltas",
+    "stop_repetition",
+}
 # K3 has effort levels, K2.6 can switch thinking.
 MODEL = {"thinking": "kimi-k2.6"}
 
