@@ -24,7 +24,7 @@ from kimi_adapters.rows.journal import Journal
 from kimi_adapters.rows.template import Template
 from kimi_core import Budget, Limits
 from kimi_core.call_options import CallOptions
-from kimi_core.errors import ConfigError, KimiError
+from kimi_core.errors import ConfigError, KimiError, MessageError
 from kimi_core.options import parse, unknown
 from kimi_core.quoting import in_short, quoted
 from kimi_core.settings import Settings
@@ -72,7 +72,7 @@ def run(wish: Wish) -> int:
         return 130
     except (KimiError, OSError) as error:
         aside.print(Text(clean(str(error)), style="red"))
-        return 2 if isinstance(error, ConfigError) else 1
+        return 2 if isinstance(error, ConfigError | MessageError) else 1
     _report(job, counts, time.monotonic() - began, aside, as_json=wish.as_json)
     if counts.stopped == _INTERRUPTED:
         return 130
@@ -142,6 +142,7 @@ def _answered(wish: Wish, job: Job, settings: Settings, counts: Counts, aside: C
     """Ask what is to be asked, write the output when all rows have an outcome; return how far it came."""
     limits, budget = _limits(wish.limits), Budget(usd=wish.budget) if wish.budget else None
     settings = settings.model_copy(update={"limits": limits, "budget": budget})
+    job.check_request(settings)
     with ExitStack() as stack:
         journal = stack.enter_context(Journal(job.journal, job.about(settings)))
         if budget is not None and journal.usd:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,10 @@ class Job:
         files.check(self.source, self.target, self.added, used)
         return shape.rows
 
+    def check_request(self, settings: Settings) -> None:
+        """Raise `KimiError` if this host or model takes no request with these options and this schema. No I/O."""
+        AsyncKimiClient(settings).prepare(self._request("x", ""))
+
     def about(self, settings: Settings) -> dict[str, Any]:
         """Return what must be the same when a run goes on."""
         return {
@@ -99,10 +103,13 @@ class Job:
         """
         prompt = self.prompt.fill(row)
         system = self.system.fill(row) if self.system else ""
+        return self._request(prompt, system), digest(prompt, system)
+
+    def _request(self, prompt: str, system: str) -> Request:
         start = [Message("system", system)] if system else []
         output = OutputFormat("auto", self.schema) if self.schema else None
         messages = [*start, Message("user", prompt)]
-        return Request(messages=messages, model=self.model, output=output, options=self.options), digest(prompt, system)
+        return Request(messages=messages, model=self.model, output=output, options=self.options)
 
 
 @dataclass(slots=True)
@@ -188,18 +195,30 @@ class Run:
         Raises:
             KimiError: If the batches as a whole fail.
         """
-        waiting = [*self._open_rows()]
+        begun = {*self._journal.in_batches}
+        waiting = [row for row in self._open_rows(begun) if not begun or row[0] in begun]
         if not waiting:
             return
+        if not begun:
+            state.unlink(missing_ok=True)  # noqa: ASYNC240 - nothing else runs in this loop
+            self._journal.begin([number for number, _, _ in waiting])
         client = AsyncKimiClient(settings)
         outcomes = await client.batches.run(
             [request for _, request, _ in waiting], state=state, progress=False, poll_interval=poll_interval
         )
         for (number, _, mark), outcome in zip(waiting, outcomes, strict=True):
-            self._note(number, mark, outcome)
+            if isinstance(outcome, _FATAL):
+                self.stop(str(outcome))
+            elif not self._journal.is_done(number):
+                self._note(number, mark, outcome)
+        self._journal.begin(())
 
-    def _open_rows(self) -> Iterator[tuple[int, Request, str]]:
-        """Yield the rows that are to be asked; rows that cannot be are noted."""
+    def _open_rows(self, also: Container[int] = ()) -> Iterator[tuple[int, Request, str]]:
+        """Yield the rows that are to be asked; rows that cannot be are noted.
+
+        Args:
+            also: Rows that are yielded though they are done.
+        """
         for number, row in enumerate(files.read(self._job.source)):
             if self.counts.stopped:
                 return
@@ -215,6 +234,8 @@ class Run:
                 yield number, request, mark
                 continue
             self._skip(number, mark)
+            if number in also:
+                yield number, request, mark
 
     def _skip(self, number: int, mark: str) -> None:
         known = self._journal.get(number) or {}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
 from kimi_adapters.rows.files import json_line
+from kimi_core.client.batch_state import places_in, ranges
 from kimi_core.errors import ConfigError
 from kimi_core.quoting import in_short
 
@@ -33,6 +34,7 @@ class Journal:
 
     Attributes:
         usd: What all outcomes have cost, those included that were asked for again.
+        in_batches: The rows that were given to batches whose outcomes are not all written yet.
     """
 
     def __init__(self, path: Path, about: Mapping[str, Any]) -> None:
@@ -48,6 +50,7 @@ class Journal:
         self._path, self._about = path, {"version": _VERSION, **about}
         self._places: dict[int, tuple[int, bool]] = {}
         self.usd = 0.0
+        self.in_batches: list[int] = []
         try:
             self._file = path.open("a+b")
         except OSError as error:
@@ -86,11 +89,19 @@ class Journal:
             record: The outcome.
             final: Whether it stays; otherwise the same command asks again.
         """
+        self._places[row] = (self._put({"row": row, "final": final, **record}), final)
+
+    def begin(self, rows: Sequence[int]) -> None:
+        """Write that rows are given to batches; none says that all of their outcomes are written."""
+        self._put({"in_batches": ranges(rows)})
+        self.in_batches = [*rows]
+
+    def _put(self, record: Record) -> int:
         self._file.seek(0, 2)
         place = self._file.tell()
-        self._file.write(json_line({"row": row, "final": final, **record}))
+        self._file.write(json_line(record))
         self._file.flush()
-        self._places[row] = (place, final)
+        return place
 
     def get(self, row: int) -> Record | None:
         """Return the outcome of a row; None while there is none."""
@@ -113,18 +124,29 @@ class Journal:
             return
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise ConfigError(f"Another process is at this run: it holds {in_short(self._path)}.") from None
+        except OSError:  # a file system without locks
+            return
 
     def _read(self) -> None:
         self._file.seek(0)
         head = self._file.readline()
         if not head.endswith(b"\n"):  # a new file, or one whose first line was cut off
-            self._file.truncate(0)
-            self._file.write(json.dumps(self._about).encode() + b"\n")
-            self._file.flush()
+            self._begin()
             return
-        self._compare(_parsed(head))
+        found = _parsed(head) or {}
+        if found.get("version") != _VERSION:
+            raise ConfigError(
+                f"{in_short(self._path)} is no journal of this command. Move it away, or write elsewhere."
+            )
+        self._read_records()
+        if self._places or self.in_batches:
+            self._compare(found)
+        elif found != self._about:
+            self._begin()
+
+    def _read_records(self) -> None:
         while line := self._file.readline():
             place = self._file.tell() - len(line)
             record = _parsed(line)
@@ -133,14 +155,17 @@ class Journal:
                 return
             if record is None:  # what a machine that lost its power left: the row is asked again
                 continue
+            if "in_batches" in record:
+                self.in_batches = places_in(record["in_batches"])
+                continue
             self._places[record["row"]] = (place, record["final"])
             self.usd += record["cost_usd"] or 0.0
 
-    def _compare(self, found: Record | None) -> None:
-        if found is None or found.get("version") != _VERSION:
-            raise ConfigError(
-                f"{in_short(self._path)} is no journal of this command. Move it away, or write elsewhere."
-            )
+    def _begin(self) -> None:
+        self._file.truncate(0)
+        self._put(self._about)
+
+    def _compare(self, found: Record) -> None:
         for name, value in self._about.items():
             if found.get(name) != value:
                 raise ConfigError(

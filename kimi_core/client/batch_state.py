@@ -83,7 +83,7 @@ class BatchState:
         parts = [
             {
                 "key": part.key,
-                "inputs": _ranges(part.inputs),
+                "inputs": ranges(part.inputs),
                 "file": part.file,
                 "batch": part.batch,
                 "reported": part.reported,
@@ -107,7 +107,7 @@ class BatchState:
             found = json.loads(path.read_bytes())
             version, about = found["version"], {name: found[name] for name in self._about}
             parts = [
-                Part(p["key"], _places(p["inputs"]), p["file"], p["batch"], p["reported"], resumed=True)
+                Part(p["key"], places_in(p["inputs"]), p["file"], p["batch"], p["reported"], resumed=True)
                 for p in found["batches"]
             ]
             job = str(found["job"])
@@ -136,7 +136,7 @@ class BatchState:
             )
 
 
-def _ranges(places: Sequence[int]) -> list[list[int]]:
+def ranges(places: Sequence[int]) -> list[list[int]]:
     """Return places as pairs of first and last."""
     found: list[list[int]] = []
     for place in places:
@@ -147,5 +147,6 @@ def _ranges(places: Sequence[int]) -> list[list[int]]:
     return found
 
 
-def _places(ranges: Iterable[Sequence[int]]) -> list[int]:
-    return [place for first, last in ranges for place in range(first, last + 1)]
+def places_in(pairs: Iterable[Sequence[int]]) -> list[int]:
+    """Return the places of `ranges`."""
+    return [place for first, last in pairs for place in range(first, last + 1)]

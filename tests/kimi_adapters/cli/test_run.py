@@ -574,6 +574,58 @@ def test_batches_give_the_same_answers_for_less(run, rows, tmp_path):
     assert not (tmp_path / "out.jsonl.batches.json").exists()
 
 
+BATCHED = ("in.jsonl", "out.jsonl", "-p", SUM, "--batch-api", "--poll-interval", 0)
+
+
+def test_rows_of_a_batch_whose_error_may_pass_are_asked_again_alone(run, rows, tmp_path, moonshot):
+    rows(*sums(4))
+    moonshot.script_line("input-1", status=429, type="engine_overloaded_error")
+    assert run(*BATCHED).returncode == 1
+
+    assert run(*BATCHED).returncode == 0
+
+    assert [row["answer"] for row in output(tmp_path)] == [f"{a} + 1 = {a + 1}" for a in range(4)]
+    assert sorted(len(batch.requests) for batch in moonshot.batches.all()) == [1, 4]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl"]
+
+
+@pytest.mark.parametrize("left", [2, 3, 4])
+def test_a_death_while_the_answers_of_a_batch_are_written_costs_nothing(run, rows, tmp_path, moonshot, left):
+    rows(*sums(4))
+    moonshot.script_line("input-1", status=429, type="engine_overloaded_error")
+    run(*BATCHED)
+    lines = (tmp_path / "out.jsonl.journal").read_bytes().splitlines(keepends=True)
+    (tmp_path / "out.jsonl.journal").write_bytes(b"".join(lines[:left]))
+
+    assert run(*BATCHED).returncode == 0
+
+    assert [row["answer"] for row in output(tmp_path)] == [f"{a} + 1 = {a + 1}" for a in range(4)]
+    assert sorted(len(batch.requests) for batch in moonshot.batches.all()) == [1, 4]
+
+
+@pytest.mark.parametrize("more", [(), ("--batch-api",)])
+def test_a_schema_that_no_row_can_be_asked_by_ends_the_run_with_nothing_written(run, rows, tmp_path, moonshot, more):
+    rows(*sums(2))
+    (tmp_path / "schema.json").write_text('{"type": "object", "properties": {"a": {"type": "nonsense"}}}')
+
+    done = run("in.jsonl", "out.jsonl", "-p", SUM, "--schema", "schema.json", *more)
+
+    assert done.returncode == 2
+    assert "nonsense" in done.stderr
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_a_model_without_batches_ends_the_run_with_nothing_written(run, rows, tmp_path, moonshot):
+    rows(*sums(2))
+
+    done = run(*BATCHED, "--model", "kimi-k3")
+
+    assert done.returncode == 1
+    assert "kimi-k2.6" in done.stderr
+    assert not (tmp_path / "out.jsonl").exists()
+    assert run(*BATCHED[:-3]).returncode == 0  # nothing is answered yet, so it may be begun otherwise
+
+
 def test_the_report_in_json(run, rows):
     rows(*sums(2))
 
