@@ -207,7 +207,7 @@ class Run:
             [request for _, request, _ in waiting], state=state, progress=False, poll_interval=poll_interval
         )
         for (number, _, mark), outcome in zip(waiting, outcomes, strict=True):
-            if isinstance(outcome, _FATAL):
+            if isinstance(outcome, Exception) and answers.is_fatal(outcome):
                 self.stop(str(outcome))
             elif not self._journal.is_done(number):
                 self._note(number, mark, outcome)
