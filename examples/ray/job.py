@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     context = DataContext.get_current()
     context.enable_progress_bars = sys.stderr.isatty()
     context.checkpoint_config = CheckpointConfig(asked.id, str(state / "written"), delete_checkpoint_on_success=False)
-    read_rows = ray.data.read_parquet if asked.input.endswith(".parquet") else ray.data.read_json
+    read_rows = ray.data.read_parquet if is_parquet(Path(asked.input)) else ray.data.read_json
     rows = read_rows(asked.input).repartition(target_num_rows_per_block=asked.rows_per_block)
     answered = rows.map_batches(
         AskRows,
@@ -64,8 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     try:
         answered.write_parquet(str(output))
-    except KimiError as error:
-        print(error, file=sys.stderr)
+    except ray.exceptions.RayTaskError as error:
+        ours = [line for line in str(error).splitlines() if line.startswith(KimiError.__module__)]
+        if not ours:
+            raise
+        print(ours[-1], "\nThe same command goes on.", file=sys.stderr)
         return 1
     return 0
 
@@ -86,6 +89,11 @@ def read(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--kept", help="a folder on each machine's own disk (default: OUTPUT.state, for one machine)")
     parser.add_argument("--address", help="of a Ray cluster; default: one on this machine, as long as the job lasts")
     return parser.parse_args(arguments)
+
+
+def is_parquet(source: Path) -> bool:
+    """Return whether a file, or a folder's files, are Parquet by their names."""
+    return source.suffix == ".parquet" or any(source.glob("*.parquet"))
 
 
 def remember(state: Path, asked: argparse.Namespace) -> None:

@@ -52,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--concurrency", type=int, default=8, help="requests at the same time, of all workers together")
     parser.add_argument("--requests-per-minute", type=int, default=3000)
     parser.add_argument("--fault-rate", type=float, default=0.05)
+    parser.add_argument("--lines", action="store_true", help="the rows are JSON Lines, and not Parquet")
     parser.add_argument("--delay", type=float, default=0.1, help="seconds before the host answers")
     asked = parser.parse_args(arguments)
     with contextlib.ExitStack() as started:
@@ -68,10 +69,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "MOONSHOT_API_KEY": where["api_key"],
             "KIMI_LIMITS_STORAGE": started.enter_context(redis()),
         }
-        rows, output = folder / "rows.parquet", folder / "answers"
-        pq.write_table(
-            pa.table({"id": range(asked.rows), "group": [f"group {n % 7}" for n in range(asked.rows)]}), rows
-        )
+        rows, output = folder / ("rows.jsonl" if asked.lines else "rows.parquet"), folder / "answers"
+        table = pa.table({"id": range(asked.rows), "group": [f"group {n % 7}" for n in range(asked.rows)]})
+        if asked.lines:
+            rows.write_text("".join(json.dumps(row) + "\n" for row in table.to_pylist()))
+        else:
+            pq.write_table(table, rows)
         command = [sys.executable, HERE / "job.py", rows, output, "--prompt", PROMPT, "--framework", asked.framework]
         command += ["--workers", str(asked.workers), "--rows-per-block", str(asked.rows_per_block)]
         command += ["--concurrency", str(asked.concurrency), "--limits", json.dumps(most)]
