@@ -434,11 +434,30 @@ def away() -> Iterator[RedisServer]:
     server.stop()
 
 
-def test_a_redis_that_is_away_is_waited_for(driver: Driver, kimi: LocalKimi, away: RedisServer) -> None:
+@pytest.fixture
+def waits(caplog: pytest.LogCaptureFixture) -> Iterator[threading.Event]:
+    """Set once the log says that a request waits."""
+    caplog.set_level(logging.INFO, "kimi_core.limits")
+    seen = threading.Event()
+
+    def look(record: logging.LogRecord) -> bool:
+        if "waits for" in record.getMessage():
+            seen.set()
+        return True
+
+    caplog.handler.addFilter(look)
+    yield seen
+    caplog.handler.removeFilter(look)
+
+
+def test_a_redis_that_is_away_is_waited_for(
+    driver: Driver, kimi: LocalKimi, away: RedisServer, waits: threading.Event
+) -> None:
     limits = Limits(requests_per_minute=3, storage=away.url)
     model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key, limits=limits)
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(driver.ask, model, "Hello")
+        assert waits.wait(60)
         away.start()
         assert metadata(answer.result())["limits_waited"] > 0
 
