@@ -89,7 +89,7 @@ class BatchApi:
                 only_whole=not return_exceptions,
             )
             answers: list[Any] = []
-            for given, chosen in asked.each(Replay, inputs, config, came):
+            for given, chosen in asked.each(Replay, config, came):
                 try:
                     answers.append(asked.answering.invoke(given, chosen))
                 except Exception as error:
@@ -131,7 +131,7 @@ class BatchApi:
                 only_whole=not return_exceptions,
             )
             answers: list[Any] = []
-            for given, chosen in asked.each(AsyncReplay, inputs, config, came):
+            for given, chosen in asked.each(AsyncReplay, config, came):
                 try:
                     answers.append(await asked.answering.ainvoke(given, chosen))
                 except Exception as error:
@@ -164,12 +164,15 @@ class _Asked:
         self._include_raw, self._kwargs = include_raw, kwargs
         self.made: list[Request | Exception] = []
         self.answering: Runnable[Any, Any] = model
+        self._inputs: list[LanguageModelInput] = []
 
     def requests(self, inputs: Sequence[LanguageModelInput], *, raises: bool) -> Any:
         """Make the requests; return the client that they go to."""
+        from kimi_core.client.batches import inputs_of  # with the first batch
+
         kwargs = self._bound_kwargs()
-        asked = self._client
-        for given in inputs:
+        asked, self._inputs = self._client, inputs_of(inputs)
+        for given in self._inputs:
             try:
                 messages = self._model._convert_input(given).to_messages()
                 asked, request, _ = _calls.prepare(self._model, self._client, messages, None, kwargs)
@@ -194,7 +197,7 @@ class _Asked:
         )
 
     def each(
-        self, kind: Any, inputs: Sequence[LanguageModelInput], config: Any, came: Sequence[Response | Exception]
+        self, kind: Any, config: Any, came: Sequence[Response | Exception]
     ) -> Iterator[tuple[LanguageModelInput, RunnableConfig]]:
         """Yield each input with its configuration, when the answer to it is ready."""
         replay = kind(self._client)
@@ -206,7 +209,7 @@ class _Asked:
             self.answering = copied.bind(**self._kwargs) if self._kwargs else copied
         else:
             self.answering = self._with_schema(copied, include_raw=self._include_raw)
-        chosen = get_config_list(config, len(inputs))
-        for given, one, outcome in zip(inputs, chosen, came, strict=True):
+        chosen = get_config_list(config, len(self._inputs))
+        for given, one, outcome in zip(self._inputs, chosen, came, strict=True):
             replay.outcome = outcome
             yield given, one

@@ -147,10 +147,12 @@ class _Asked:
 
     def requests(self, inputs: Sequence[str | Sequence[ChatMessage]], *, raises: bool) -> Any:
         """Make the requests; return the client that they go to."""
+        from kimi_core.client.batches import inputs_of  # with the first batch
+
         connection: JsonObject = {}
-        for given in inputs:
+        for given in inputs_of(inputs):
             try:
-                said, kwargs = self._question(user_message(given) if isinstance(given, str) else given)
+                said, kwargs = self._question(user_message(given) if isinstance(given, str) else [*given])
                 request, connection, _ = to_request(self._llm, said, kwargs)
                 self.made.append(request)
             except Exception as error:

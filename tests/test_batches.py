@@ -209,6 +209,39 @@ def test_what_cannot_be_asked_raises_before_any_io(asked: Asked, option: Any, er
     assert asked.kimi.requests == []
 
 
+def test_inputs_may_be_gone_through_but_once(asked: Asked) -> None:
+    assert texts(asked.batch(question for question in QUESTIONS)) == ANSWERS
+    if asked.framework == "llama_index":
+        assert texts(asked.batch([iter(asked.said(QUESTIONS[0]))])) == ANSWERS[:1]
+
+
+@pytest.mark.parametrize("inputs", ["one text", b"bytes", {"a": "mapping"}, None, 5])
+def test_what_is_no_list_of_inputs_raises_before_any_io(asked: Asked, inputs: Any) -> None:
+    with pytest.raises(ConfigError, match="put a single one into a list"):
+        asked.batch(inputs)
+    assert asked.kimi.requests == []
+
+
+def test_half_a_character_is_asked_in_a_batch_as_in_a_call(asked: Asked, tmp_path: Path) -> None:
+    inputs = [f"\ud83d {QUESTIONS[0]}"]
+    assert texts(asked.batch(inputs, state=tmp_path / "state.json")) == ANSWERS[:1]
+
+
+def test_a_second_program_with_the_same_state_is_refused(asked: Asked, tmp_path: Path) -> None:
+    state, refused = tmp_path / "state.json", []
+
+    def watch(progress: Any) -> None:
+        if not refused:
+            with pytest.raises(ConfigError, match="Another program is at the batches") as caught:
+                Asked(asked.framework, "sync", asked.kimi).batch(state=state)
+            refused.append(caught.value)
+
+    assert texts(asked.batch(state=state, progress=watch)) == ANSWERS
+    assert len(refused) == len(asked.kimi.batches.all()) == 1
+    assert texts(asked.batch(state=state)) == ANSWERS
+    assert [path.name for path in tmp_path.iterdir()] == ["state.json"]
+
+
 def test_a_key_of_the_call_is_used_and_shown_nowhere(asked: Asked, tmp_path: Path) -> None:
     with LocalKimi(api_key=CANARY) as kimi:
         other = Asked(asked.framework, asked.mode, kimi)

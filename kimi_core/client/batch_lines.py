@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json, to_json, to_jsonable_python
 
 from kimi_core import errors as err
 from kimi_core.call_options import Options
+from kimi_core.characters import without_halves
 from kimi_core.codecs import WireRequest
 from kimi_core.codecs.error_mapping import error_in_body
 from kimi_core.endpoints import batches as endpoint
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from kimi_core.client.base_client import BaseClient
 
 _ID: Final = "input-"
+_AS_JSON: Final[dict[str, Any]] = {"bytes_mode": "base64", "inf_nan_mode": "strings", "serialize_unknown": True}
 
 
 @dataclass(slots=True)
@@ -105,8 +107,11 @@ def fingerprint(requests: Iterable[Request | Exception]) -> str:
     found = hashlib.sha256()
     for request in requests:
         shown = in_short(request) if isinstance(request, Exception) else request
-        whole = to_json(shown, bytes_mode="base64", inf_nan_mode="strings", serialize_unknown=True)
-        found.update(to_json(_given(from_json(whole))) + b"\n")
+        try:
+            value = from_json(to_json(shown, **_AS_JSON))
+        except ValueError:  # half a character
+            value = without_halves(to_jsonable_python(shown, **_AS_JSON))
+        found.update(to_json(_given(value)) + b"\n")
     return found.hexdigest()
 
 

@@ -130,13 +130,16 @@ class BatchRun:
         if not self._lines:
             return self._in_order()
         kept = BatchState(None if state is None else Path(state), self._about())
-        if not kept.parts:
-            await self._plan(kept, self._lines)
-        else:
-            await self._collect_reported(kept)
-        todo = [part for part in kept.parts if not part.reported]
-        if todo:
-            await self._finish(kept, todo, poll_interval, progress)
+        try:
+            if not kept.parts:
+                await self._plan(kept, self._lines)
+            else:
+                await self._collect_reported(kept)
+            todo = [part for part in kept.parts if not part.reported]
+            if todo:
+                await self._finish(kept, todo, poll_interval, progress)
+        finally:
+            kept.close()
         return self._in_order()
 
     def _about(self) -> dict[str, object]:

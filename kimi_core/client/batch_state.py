@@ -10,9 +10,10 @@ import json
 import os
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from kimi_core.errors import ConfigError
 from kimi_core.quoting import in_short, quoted
@@ -58,13 +59,27 @@ class BatchState:
             about: What the job is: host, address, model, number of inputs, and a fingerprint of these.
 
         Raises:
-            ConfigError: If the file is of another job, or no such file.
+            ConfigError: If the file is of another job, or no such file, or another program has it.
         """
         self._path, self._about = path, dict(about)
         self._job = uuid.uuid4().hex[:16]
         self.parts: list[Part] = []
+        self._held: IO[str] | None = None
         if path is not None:
-            self._read(path)
+            self._held = _locked(path)
+            try:
+                self._read(path)
+            except BaseException:
+                self.close()
+                raise
+
+    def close(self) -> None:
+        """Let another program have the file. One that was never written is taken away."""
+        held, self._held = self._held, None
+        if held is not None and self._path is not None:
+            if os.fstat(held.fileno()).st_size == 0:
+                self._path.unlink(missing_ok=True)
+            held.close()
 
     def add(self, inputs: Iterable[int]) -> Part:
         """Return a new part for some inputs. It is not written yet."""
@@ -93,18 +108,27 @@ class BatchState:
         whole = {"version": _VERSION, **self._about, "job": self._job, "batches": parts}
         beside = self._path.with_name(f".{self._path.name}.{os.getpid()}.new")
         try:
-            with beside.open("w", encoding="utf-8") as file:
+            with ExitStack() as stack:
+                file = stack.enter_context(beside.open("w", encoding="utf-8"))
                 json.dump(whole, file, indent=1)
                 file.flush()
                 os.fsync(file.fileno())
-            beside.replace(self._path)
+                _lock(file)  # before it takes the place of the one that is held
+                beside.replace(self._path)
+                if self._held is not None:
+                    self._held.close()
+                    self._held = file
+                    stack.pop_all()
         except OSError as error:
             beside.unlink(missing_ok=True)
             raise ConfigError(f"state={in_short(self._path)} cannot be written: {in_short(error)}.") from None
 
     def _read(self, path: Path) -> None:
         try:
-            found = json.loads(path.read_bytes())
+            data = path.read_bytes()
+            if not data:
+                return
+            found = json.loads(data)
             version, about = found["version"], {name: found[name] for name in self._about}
             parts = [
                 Part(p["key"], places_in(p["inputs"]), p["file"], p["batch"], p["reported"], resumed=True)
@@ -134,6 +158,51 @@ class BatchState:
                 f"state={in_short(path)} is of another batch: its inputs or options are not the same. Give another "
                 "path, or what it was begun with."
             )
+
+
+def _lock(file: IO[str]) -> None:
+    """Keep a file for this program until it is closed, where platform and file system can do that.
+
+    Raises:
+        BlockingIOError: If another has it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:
+        return
+
+
+def _locked(path: Path) -> IO[str] | None:
+    """Return a file, made if it is not there, that this program alone has; None where it cannot be opened.
+
+    Raises:
+        ConfigError: If another has it.
+    """
+    while True:
+        file = None
+        try:
+            file = path.open("a", encoding="utf-8")
+            _lock(file)
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return file
+        except BlockingIOError:
+            if file is not None:
+                file.close()
+            raise ConfigError(
+                f"Another program is at the batches of state={in_short(path)}. Wait for it, or give another path."
+            ) from None
+        except FileNotFoundError:
+            if file is None:  # there is no such folder
+                return None
+        except OSError:  # said where it is read or written
+            return None
+        file.close()  # another program has put a new one in its place meanwhile
 
 
 def ranges(places: Sequence[int]) -> list[list[int]]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from kimi_core.client import batch_requests
 from kimi_core.client.batch_progress import Watcher
 from kimi_core.client.batch_run import BatchRun
 from kimi_core.endpoints.batches import BatchLine, BatchObject
+from kimi_core.errors import ConfigError
 from kimi_core.transport.waiting import wait
 from kimi_core.types import Request, Response
 
@@ -17,9 +18,23 @@ if TYPE_CHECKING:
     from kimi_core.client.async_client import AsyncKimiClient
     from kimi_core.transport.transport import Transport
 
+T = TypeVar("T")
 Lines: TypeAlias = list[BatchLine]
 Outcomes: TypeAlias = list[Response | Exception]
 """For each request its response, or the error in its place."""
+
+
+def inputs_of(given: Iterable[T]) -> list[T]:
+    """Return the inputs of one call, which are gone through more than once.
+
+    Raises:
+        ConfigError: If they are one text or mapping, each letter or name of which would be asked.
+    """
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+        raise ConfigError(
+            f"The inputs of a batch are a list, not {type(given).__name__}: put a single one into a list."
+        )
+    return [*given]
 
 
 class AsyncBatches:
