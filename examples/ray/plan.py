@@ -52,7 +52,7 @@ class Plan:
     fault_share: float = 0.05
     workers: int = 16
     concurrency: int = 64
-    cpu_ms: float = 3.0
+    cpu_ms: float = 3.4
 
     @property
     def counted(self) -> int:
