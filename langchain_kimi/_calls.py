@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from functools import partial
+from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun, Callbacks
@@ -108,6 +110,36 @@ def ahooks(model: ChatKimi, run_manager: AsyncCallbackManagerForLLMRun | None) -
     """See `hooks`."""
     pace = partial(model.rate_limiter.aacquire, blocking=True) if model.rate_limiter else None
     return {"pace": pace, "on_retry": run_manager and run_manager.on_retry}
+
+
+def warn_of_two_retries(model: ChatKimi, stop_after_attempt: int = 3, **_: Any) -> None:
+    """Warn once when somebody retries a model from outside that retries itself.
+
+    LangChain's own middleware (summaries) does so too: who uses that has not chosen it, and is not warned.
+    """
+    if not model.max_retries or _caller() in _LIBRARIES:
+        return
+    most = (model.max_retries + 1) * stop_after_attempt
+    model._client.pipeline.warn(
+        "with_retry",
+        f"with_retry and max_retries={model.max_retries} multiply: one answer may take {most} requests. Give "
+        "max_retries=0 to a model that is retried from outside, or leave retries to the model: it knows the host's pause.",
+    )
+
+
+_LIBRARIES = ("langchain", "langchain_classic", "deepagents")
+_BETWEEN = ("langchain_kimi", "langchain_core")
+
+
+def _caller() -> str:
+    """Return the package of whoever called a method of a model, directly or through a binding."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if package not in _BETWEEN:
+            return package
+        frame = frame.f_back
+    return ""
 
 
 def priced(model: ChatKimi, callbacks: Callbacks, manager: Any, kwargs: JsonObject) -> Callbacks:

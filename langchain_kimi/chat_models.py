@@ -226,6 +226,11 @@ class ChatKimi(BatchApi, KimiFields):
 
         return Binding(bound=self, kwargs=kwargs, config={})
 
+    def with_retry(self, **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
+        """Retry from outside, as LangChain does; warns once when the model retries as well."""
+        _calls.warn_of_two_retries(self, **kwargs)
+        return super().with_retry(**kwargs)
+
     def bind_tools(
         self,
         tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],

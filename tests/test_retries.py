@@ -19,7 +19,7 @@ from llama_index_instrumentation import get_dispatcher
 from llama_index_instrumentation.event_handlers import BaseEventHandler
 
 from kimi_adapters.local_server import LocalKimi
-from kimi_core import APIStatusError, InternalServerError, OverloadedError, web_search
+from kimi_core import APIStatusError, InternalServerError, KimiWarning, OverloadedError, web_search
 from kimi_core.codecs.amounts import retry_after
 from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
@@ -217,3 +217,23 @@ def test_a_retry_in_a_stream_that_is_continued_waits_for_it_too(driver: Driver, 
     head = {"id": "a", "object": "chat.completion.chunk", "created": 1, "model": "kimi-k2.6"}
     kimi.enqueue(sse=[{**head, "choices": [{"index": 0, "delta": {"content": "Tea "}}]}], done=False, cut=True)
     check_that_a_retry_was_waited_for(driver, kimi, resume="auto")
+
+
+def test_retries_from_outside_warn_when_the_model_retries_too(kimi: LocalKimi) -> None:
+    model = ChatKimi(base_url=kimi.base_url, api_key=kimi.api_key)
+    with pytest.warns(KimiWarning, match="may take 9 requests"):
+        model.with_retry()
+    with pytest.warns(KimiWarning, match="may take 15 requests"):
+        ChatKimi(base_url=kimi.base_url, api_key=kimi.api_key).bind(stop=["x"]).with_retry(stop_after_attempt=5)
+
+
+def test_retries_from_outside_alone_do_not_warn(kimi: LocalKimi) -> None:
+    kimi.fail(headers=NOW)
+    alone = ChatKimi(base_url=kimi.base_url, api_key=kimi.api_key, max_retries=0).with_retry()
+    assert alone.invoke("Hello").text
+
+
+def test_retries_of_langchains_own_middleware_do_not_warn(kimi: LocalKimi) -> None:
+    middleware = pytest.importorskip("langchain.agents.middleware")
+    model = ChatKimi(base_url=kimi.base_url, api_key=kimi.api_key)
+    assert middleware.SummarizationMiddleware(model).model is model  # a warning would be an error
