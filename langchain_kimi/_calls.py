@@ -122,8 +122,9 @@ def warn_of_two_retries(model: ChatKimi, stop_after_attempt: int = 3, **_: Any) 
     most = (model.max_retries + 1) * stop_after_attempt
     model._client.pipeline.warn(
         "with_retry",
-        f"with_retry and max_retries={model.max_retries} multiply: one answer may take {most} requests. Give "
-        "max_retries=0 to a model that is retried from outside, or leave retries to the model: it knows the host's pause.",
+        f"with_retry and max_retries={model.max_retries} multiply: one answer may take {most} requests. "
+        "Give max_retries=0 to a model that is retried from outside, or leave retries to the model: it knows the "
+        "host's pause.",
     )
 
 
