@@ -13,7 +13,7 @@ PYTHONS := 3.12 3.13
 # What a version of Python can change: threads and event loops, annotations, pickles, tracebacks, the frameworks themselves.
 PYTHON_TESTS := tests/kimi_core tests/langchain_kimi/standard/test_unit.py tests/langchain_kimi/standard/test_event_loops.py $(addprefix tests/,langchain_kimi/test_chat_kimi.py langchain_kimi/test_structured.py langchain_kimi/test_tools.py llama_index_kimi/test_copies.py llama_index_kimi/test_structured.py llama_index_conformance test_agents.py test_annotations.py test_streams.py test_tracebacks.py test_wire.py)
 # What the oldest versions cannot bring (deepagents, MCP, vector stores, other classes whose options are compared) or have no part in.
-FLOOR_TESTS := tests $(addprefix --ignore=tests/,langchain_kimi/agents langchain_kimi/test_langsmith.py langchain_kimi/test_openinference.py llama_index_kimi/test_openinference.py test_aiohttp.py test_annotations.py test_killed_agents.py test_option_hints.py rag kimi_adapters hosts kimi_core/test_schema.py test_docs.py test_site.py test_peers.py test_install_lines.py test_extras.py test_architecture.py test_house_rules.py test_fix_issue.py)
+FLOOR_TESTS := tests $(addprefix --ignore=tests/,langchain_kimi/agents langchain_kimi/test_langsmith.py langchain_kimi/test_openinference.py llama_index_kimi/test_ingestion.py llama_index_kimi/test_openinference.py test_aiohttp.py test_annotations.py test_killed_agents.py test_option_hints.py rag kimi_adapters hosts kimi_core/test_schema.py test_docs.py test_site.py test_peers.py test_install_lines.py test_extras.py test_architecture.py test_house_rules.py test_fix_issue.py)
 # A file's tests stay in one process, so that what they share is made once.
 PARALLEL := -n auto --dist loadfile
 UV     := .uv/bin/uv
