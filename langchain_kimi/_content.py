@@ -66,8 +66,8 @@ def to_content(content: Any) -> str | tuple[Part, ...]:
     Raises:
         MessageError: If a block cannot be sent to any Kimi host.
     """
-    if type(content) is str:
-        return content
+    if isinstance(content, str):
+        return str.__str__(content)
     return _joined([_written(block) for block in content])
 
 
@@ -77,8 +77,8 @@ def to_result(content: Any) -> str | tuple[Part, ...]:
     A result that is an object of no known type is sent as its JSON; of one that cannot be sent, the model reads what it
     was.
     """
-    if type(content) is str:
-        return content
+    if isinstance(content, str):
+        return str.__str__(content)
     if not isinstance(content, list | tuple):
         return _as_json(content)
     blocks = map(_bare, content)
@@ -100,6 +100,8 @@ def to_speech(blocks: Sequence[Any], left_out: dict[str, None]) -> str | tuple[P
         blocks: The content.
         left_out: Gets the types of blocks that only mean something to the provider they are from.
     """
+    if isinstance(blocks, str):  # of a subclass, assigned to a message
+        return str.__str__(blocks)
     parts: list[Part | None] = []
     for block in map(_bare, blocks):
         kind = _kind(block)

@@ -177,6 +177,29 @@ async def test_what_cannot_be_told_raises_before_any_io(
 # ------------------------------------------------------------------------------------------------- messages
 
 
+class Marked(str):
+    """A text as template engines and numpy make it, whose `str` is something else."""
+
+    def __str__(self) -> str:
+        return "not this"
+
+
+def test_texts_of_a_subclass_are_sent_as_texts(model: ChatKimi, kimi: LocalKimi) -> None:
+    calls = [{"name": "look", "args": {}, "id": "c1"}]
+    plain = [
+        SystemMessage("Be kind."),
+        HumanMessage("Look."),
+        AIMessage("I look.", tool_calls=calls, additional_kwargs={"reasoning_content": "Look first."}),
+        ToolMessage("done", tool_call_id="c1"),
+    ]
+    marked = copy.deepcopy(plain)
+    for message in marked:
+        message.content = Marked(message.content)  # assigned, and so not made a text by pydantic
+    for conversation in (plain, marked, marked):
+        model.invoke(conversation)
+    assert kimi.requests[0].body == kimi.requests[1].body == kimi.requests[2].body
+
+
 def test_names_are_sent(model: ChatKimi, kimi: LocalKimi) -> None:
     model.invoke([SystemMessage("S", name="rules"), HumanMessage("Hello", name="ada")])
     assert kimi.requests[-1].body["messages"] == snapshot(
