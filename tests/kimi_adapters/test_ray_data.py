@@ -6,6 +6,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from example_scripts import EXAMPLES
@@ -42,3 +43,12 @@ def test_each_row_is_in_the_output_once_after_a_worker_and_the_driver_were_kille
     assert (host["questions"], host["refused_by_limits"]) == (60, 0)
     assert host["most_at_once"] <= 4
     assert told["asked_twice_by_kills"] <= 8  # those that were being asked: four at each kill
+
+
+@pytest.mark.timeout(300)
+def test_documents_that_are_ingested_twice_are_in_the_store_once(tmp_path: Path) -> None:
+    command = [sys.executable, EXAMPLES / "llama_index_scale" / "on_ray.py", tmp_path, "--documents", "2"]
+    for _ in range(2):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=140, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stdout.endswith("40 in the store\n")
