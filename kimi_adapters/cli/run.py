@@ -70,7 +70,11 @@ def run(wish: Wish) -> int:
     except KeyboardInterrupt:
         aside.print(Text("Stopped. The same command goes on.", style="yellow"))
         return 130
-    except (KimiError, OSError) as error:
+    except OSError as error:
+        aside.print(Text(clean(f"A file cannot be read or written: {error}"), style="red"))
+        aside.print(Text("What was answered is kept in the journal: the same command goes on."))
+        return 1
+    except KimiError as error:
         aside.print(Text(clean(str(error)), style="red"))
         return 2 if isinstance(error, ConfigError | MessageError) else 1
     _report(job, counts, time.monotonic() - began, aside, as_json=wish.as_json)

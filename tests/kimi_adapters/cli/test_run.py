@@ -16,6 +16,7 @@ import pytest
 from inline_snapshot import snapshot
 
 from kimi_adapters.local_server import LocalKimi
+from kimi_adapters.rows.journal import Journal
 
 CANARY = "sk-canary-4711"
 SUM = "What is {a} + {b}?"
@@ -461,6 +462,28 @@ def test_a_line_that_a_death_has_cut_off_is_asked_again(run, rows, tmp_path, moo
     assert run(*command).returncode == 0
 
     assert [row["error"] for row in output(tmp_path)] == [None] * 3
+
+
+def test_a_full_disk_ends_the_run_and_the_same_command_goes_on(run, rows, tmp_path, moonshot, monkeypatch):
+    rows(*sums(5))
+    command, put = ("in.jsonl", "out.jsonl", "-p", SUM, "--concurrency", 1), Journal._put
+
+    def full(journal, record):
+        if record.get("row") == 3:
+            raise OSError(28, "No space left on device")
+        return put(journal, record)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "_put", full)
+        done = run(*command)
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert "the same command goes on" in " ".join(done.stderr.split())
+
+    assert run(*command).returncode == 0
+
+    assert [row["answer"] for row in output(tmp_path)] == [f"{a} + 1 = {a + 1}" for a in range(5)]
+    assert len(moonshot.requests) == 6  # the row that could not be written is asked again
 
 
 def test_a_line_of_the_journal_that_is_no_json_costs_its_row_alone(run, rows, tmp_path, moonshot):
