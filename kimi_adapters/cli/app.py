@@ -31,6 +31,7 @@ class DialectOption(StrEnum):
     fireworks = "fireworks"
     vllm = "vllm"
     sglang = "sglang"
+    llama_cpp = "llama-cpp"
 
 
 class FrameworkOption(StrEnum):
@@ -73,13 +74,14 @@ def demo(
     ] = None,
     question: Annotated[str | None, typer.Option(metavar="TEXT", help="What to ask about these texts.")] = None,
     base_url: Address = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show Kimi at work: on the real host, or without a key."""
     with needs("demo"):
         from kimi_adapters.cli import demo as demonstration
 
     chosen = ("langchain", "llama-index") if framework is FrameworkOption.both else (framework.value,)
-    wish = demonstration.Wish(chosen, host, model, docs, question, base_url)
+    wish = demonstration.Wish(chosen, host, model, docs, question, base_url, as_json)
     raise typer.Exit(demonstration.run(wish))
 
 

@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,10 +14,12 @@ from rich.console import Console
 from rich.text import Text
 
 from kimi_adapters.cli import demo_docs, demo_files, demo_tasks
+from kimi_adapters.cli.demo_record import Record
 from kimi_adapters.cli.demo_target import Target, target
 from kimi_adapters.cli.demo_tasks import Framework
 from kimi_adapters.cli.demo_view import View
 from kimi_adapters.cli.extras import needs
+from kimi_adapters.cli.output import FAILED, INTERRUPTED, write_json
 from kimi_adapters.notebook.wording import clean
 from kimi_core.errors import KimiError, UnsupportedError
 from kimi_core.settings import DEFAULT_HOST
@@ -33,6 +35,7 @@ class Wish:
     docs: Path | None = None
     question: str | None = None
     base_url: str | None = None
+    as_json: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +58,17 @@ class Section(NamedTuple):
 
 def run(wish: Wish) -> int:
     """Show everything and return the exit code, 0 when all went well."""
-    console = Console(highlight=False)
+    console = Console(stderr=wish.as_json, highlight=False)
     try:
         library = demo_docs.library(wish.docs, wish.question)
         with target(wish.host, wish.model, wish.base_url) as where:
-            return Demo(where, library, console).run(wish.frameworks)
+            demo = Demo(where, library, console)
+            return demo.print_json(wish.frameworks) if wish.as_json else demo.run(wish.frameworks)
     except (KimiError, ValueError) as error:
         console.print(clean(str(error)), style="red", markup=False)
-        return 1
+        return FAILED
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
 
 
 @dataclass(slots=True)
@@ -81,11 +85,27 @@ class Demo:
         view = View(self.console)
         view.opening(*_opening(self.where))
         frameworks = [self._perform(name, view) for name in names]
-        refused = [f"{entry.status} {entry.error}" for entry in self.where.local.errors] if self.where.local else []
-        good = not self.failed and not refused
-        notes = self._notes(refused, estimates=any(one.tally.estimates for one in frameworks))
-        view.summary({one.name: one.tally for one in frameworks}, notes, good=good)
-        return 0 if good else 1
+        notes = self._notes(estimates=any(one.tally.estimates for one in frameworks))
+        view.summary({one.name: one.tally for one in frameworks}, notes, good=self._good)
+        return 0 if self._good else FAILED
+
+    def print_json(self, names: Sequence[str]) -> int:
+        """Do the same, and print what each part asked, got and took as JSON; return the exit code."""
+        record = Record()
+        for name in names:
+            self._perform(name, record)
+        where = {"host": self.where.settings.host.name, "model": self.where.model, "local": bool(self.where.local)}
+        write_json({"ok": self._good, **where, "parts": record.parts, "refused": self._refused})
+        return 0 if self._good else FAILED
+
+    @property
+    def _refused(self) -> list[str]:
+        """What the local server refused, if there is one."""
+        return [f"{entry.status} {entry.error}" for entry in self.where.local.errors] if self.where.local else []
+
+    @property
+    def _good(self) -> bool:
+        return not self.failed and not self._refused
 
     @property
     def _watched(self) -> bool:
@@ -106,7 +126,7 @@ class Demo:
 
     def _section(self, stage: Stage, section: Section) -> None:
         """Show one section. What goes wrong in it is shown, and the others still run."""
-        started = time.perf_counter()
+        started, before = time.perf_counter(), replace(stage.framework.tally)
         try:
             # Only the first section is about watching an answer come.
             with self.where.live(section.word == "answer" and self._watched):
@@ -119,9 +139,10 @@ class Demo:
             stage.view.fail(f"{type(error).__name__}: {error}")
         stage.view.end()
         stage.framework.tally.seconds += time.perf_counter() - started
+        stage.view.took(stage.framework.tally.since(before))
 
-    def _notes(self, refused: Sequence[str], *, estimates: bool) -> list[str]:
-        notes = [f"Failed: {title}" for title in self.failed] + [f"Refused: {one}" for one in refused]
+    def _notes(self, *, estimates: bool) -> list[str]:
+        notes = [f"Failed: {title}" for title in self.failed] + [f"Refused: {one}" for one in self._refused]
         if estimates:
             notes.append("~ is an estimate from the host's published prices.")
         if self.where.local:

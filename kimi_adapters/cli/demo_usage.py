@@ -35,6 +35,10 @@ class Tally:
         for field in fields(self):
             setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
 
+    def since(self, before: Tally) -> Tally:
+        """Return what came since an earlier state of this tally."""
+        return Tally(*(getattr(self, field.name) - getattr(before, field.name) for field in fields(self)))
+
 
 def total(tallies: Iterable[Tally]) -> Tally:
     """Return the sum of several tallies."""

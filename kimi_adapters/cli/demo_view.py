@@ -217,6 +217,9 @@ class View:
         self._flow.forget()
         self._thought = 0
 
+    def took(self, tally: Tally) -> None:
+        """Take what a section came to; only the sums at the end are shown."""
+
     def summary(self, tallies: Mapping[str, Tally], notes: Sequence[str], *, good: bool) -> None:
         """Show the table at the end, and notes on it."""
         self._console.print()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 from types import SimpleNamespace
@@ -152,6 +153,42 @@ def test_what_cannot_be_done_is_said_in_a_sentence(kimi, tmp_path, options, said
     assert done.returncode == 1
     assert said in " ".join(done.stdout.split())
     assert "Traceback" not in done.stderr
+
+
+def test_json_has_what_each_part_asked_got_and_took_and_nothing_else_is_printed(kimi):
+    done = kimi("demo", "--framework", "langchain", "--json")
+
+    found = json.loads(done.stdout)
+    answer, work, extract, *_ = found["parts"]
+    assert (done.returncode, done.stderr, found["ok"], found["local"], found["refused"]) == (0, "", True, True, [])
+    assert [(part["title"], part["outcome"]) for part in found["parts"]] == [(title, "checked") for title in SECTIONS]
+    assert answer["asked"].endswith("Why did sales dip in August?")
+    assert "roaster" in answer["answer"]
+    assert [call["name"] for call in work["tool_calls"]] == ["list_files", *["read_file"] * 4, "add_numbers"]
+    assert work["answer"] == "The result of add_numbers: 517862.65"
+    assert extract["answer"]["order_id"] == "HC-2041"
+    assert [part["calls"] for part in found["parts"]] == [1, 4, 1, 1, 1]
+    assert all(part["output_tokens"] and part["cost_usd"] and part["cost_is_estimate"] for part in found["parts"])
+
+
+def test_json_says_what_failed_and_what_it_was_refused(capsys):
+    with target("moonshot", "kimi-k2.6") as where:
+        where.local.fail(1, status=400, message="Not today.")
+        code = demo.Demo(where, demo_docs.library(), Console(stderr=True)).print_json(["llama-index"])
+
+    found = json.loads(capsys.readouterr().out)
+    failed = found["parts"][0]
+    assert (code, found["ok"], len(found["refused"])) == (1, False, 1)
+    assert (failed["outcome"], failed["calls"], failed["cost_usd"], failed["answer"]) == ("failed", 0, None, "")
+    assert "Not today." in failed["detail"]
+    assert [part["outcome"] for part in found["parts"][1:]] == ["checked"] * 4
+
+
+def test_with_json_an_error_leaves_standard_output_empty(kimi):
+    done = kimi("demo", "--host", "nowhere", "--json")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no host 'nowhere'" in " ".join(done.stderr.split())
 
 
 def perform(where):

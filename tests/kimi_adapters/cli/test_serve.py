@@ -9,8 +9,12 @@ import subprocess
 import sys
 import time
 import urllib.request
+from typing import get_args
 
 import pytest
+
+from kimi_adapters.cli.app import DialectOption
+from kimi_adapters.local_server.server import DialectName
 
 
 def free_port():
@@ -147,6 +151,10 @@ def test_a_port_that_is_taken_is_said_plainly(kimi):
     assert done.returncode == 1
     assert f"Cannot listen on 127.0.0.1:{port}" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_every_dialect_of_the_local_server_is_on_offer():
+    assert {option.value for option in DialectOption} == set(get_args(DialectName))
 
 
 def test_an_unknown_dialect_is_refused_with_the_known_ones(kimi):
