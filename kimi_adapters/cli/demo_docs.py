@@ -79,7 +79,8 @@ def own_texts(root: Path) -> list[tuple[str, str]]:
         texts = [(f"docs/{name}", text) for name, text in _texts(root / "docs")]
         texts.append(("README.md", (root / "README.md").read_text("utf-8")))
     else:
-        texts = [("README.md", "".join(metadata.metadata("kimi-adapters").get_all("Description") or ()))]
+        readme = "".join(metadata.metadata("kimi-adapters").get_all("Description") or ())
+        return [("README.md", readme), *_docstrings()]
     enough = sum(len(text) for _, text in texts) >= _ENOUGH
     return texts if enough else [*texts, *_docstrings()]
 

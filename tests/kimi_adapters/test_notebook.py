@@ -217,6 +217,8 @@ async def test_the_events_of_a_llama_index_agent_are_a_conversation(kimi: LocalK
 def test_ctrl_c_in_a_program_keeps_what_came(tmp_path: Path) -> None:
     with LocalKimi(chunk_delay=0.1) as slow:
         code = (
+            # A shell that starts something in the background has it ignore Ctrl-C.
+            "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
             "from langchain_kimi import ChatKimi; from kimi_adapters.notebook import show;"
             f"model = ChatKimi(base_url={slow.base_url!r}, api_key={slow.api_key!r}, host='moonshot');"
             f"answer = show(model.stream({QUESTION!r})); print(type(answer).__name__)"
