@@ -603,7 +603,7 @@ def test_requests_are_told_apart_by_what_is_given(other: Request, same: bool) ->
     assert fingerprint([ask("x")] * 2) != fingerprint([ask("x")])
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", '{"version": 1}', "\0", "[" * 100_000])
+@pytest.mark.parametrize("content", ["{}", "[]", '{"version": 1}', "\0", "[" * 100_000])
 def test_a_file_that_is_no_state_is_refused(
     kimi: LocalKimi, run: Callable[..., Any], tmp_path: Path, content: str
 ) -> None:
@@ -613,6 +613,13 @@ def test_a_file_that_is_no_state_is_refused(
         run(state=state)
     assert state.read_text() == content
     assert kimi.requests == []
+
+
+def test_an_empty_file_is_what_a_death_before_the_first_step_leaves(run: Callable[..., Any], tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    state.touch()
+    run(state=state)
+    assert json.loads(state.read_text())["version"] == 1
 
 
 def test_a_state_that_cannot_be_written_is_said_before_anything_is_submitted(
