@@ -49,7 +49,7 @@ class Run:
     def __init__(self, folder: Path, dies: str) -> None:
         self.folder, self.dies = folder, dies
         self._pieces = itertools.count(1)
-        self._ran = False
+        self._ran = self._asked = False
         self._kept = threading.Event()
 
     def look_up(self, order: str) -> str:
@@ -78,13 +78,14 @@ class Run:
             self._kept.set()
 
     def asks(self) -> None:
-        """Note that the model is about to be asked."""
+        """Note that the model is about to be asked; after a tool, what the tool did is saved by then."""
+        self._asked = self._ran
         if self._ran and self.dies == "model":
             die()
 
     def piece(self, text: str) -> None:
-        """Note a piece of an answer."""
-        if self._ran and text and self.dies == "answer" and next(self._pieces) == 2:
+        """Note a piece of an answer. Those before the tool may come while it runs: they are read in another thread."""
+        if self._asked and text and self.dies == "answer" and next(self._pieces) == 2:
             die()
 
     # ------------------------------------------------------------------------------------------------------- LangGraph
