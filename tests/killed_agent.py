@@ -107,7 +107,10 @@ class Run:
     def langgraph(self) -> str:
         with SqliteSaver.from_conn_string(str(self.folder / "threads.sqlite")) as saver:
             agent = self.agent(saver)
-            asked = None if agent.get_state(THREAD).next else {"messages": [("user", QUESTION)]}
+            state = agent.get_state(THREAD)
+            if state.values and not state.next:  # answered and saved before the kill
+                return str(state.values["messages"][-1].text)
+            asked = None if state.next else {"messages": [("user", QUESTION)]}
             for message, facts in agent.stream(asked, THREAD, stream_mode="messages", durability="sync"):
                 self.piece(message.text if facts["langgraph_node"] == "model" else "")
             return str(agent.get_state(THREAD).values["messages"][-1].text)
@@ -115,7 +118,10 @@ class Run:
     async def langgraph_async(self) -> str:
         async with AsyncSqliteSaver.from_conn_string(str(self.folder / "threads.sqlite")) as saver:
             agent = self.agent(saver)
-            asked = None if (await agent.aget_state(THREAD)).next else {"messages": [("user", QUESTION)]}
+            state = await agent.aget_state(THREAD)
+            if state.values and not state.next:
+                return str(state.values["messages"][-1].text)
+            asked = None if state.next else {"messages": [("user", QUESTION)]}
             async for message, facts in agent.astream(asked, THREAD, stream_mode="messages", durability="sync"):
                 self.piece(message.text if facts["langgraph_node"] == "model" else "")
             return str((await agent.aget_state(THREAD)).values["messages"][-1].text)
