@@ -76,7 +76,7 @@ class Host(asyncio.Protocol):
             answer = ANSWERS[bytes(wanted[1]) if wanted else b"short"]
             self.came.clear()
             self.whole = 0
-            self.transport.write(answer)  # type: ignore[attr-defined]
+            self.transport.write(answer)
 
 
 async def main() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,6 @@ def tables(table: Table) -> dict[str, Callable[[], str]]:
     named = {"chat-openai": "ChatOpenAI", "chat-moonshot": "ChatMoonshot", "moonshot-chat": "MoonshotChat"}
     found: dict[str, Callable[[], str]] = {"peers-langchain": lambda: langchain(table), "peers-versions": versions}
     for name, peer in (named | {"open-ai-like": "OpenAILike"}).items():
-        found[f"from-{name}-same"] = lambda peer=peer: same(peer)  # type: ignore[misc]
-        found[f"from-{name}"] = lambda peer=peer: renamed(table, peer)  # type: ignore[misc]
+        found[f"from-{name}-same"] = partial(same, peer)
+        found[f"from-{name}"] = partial(renamed, table, peer)
     return found

@@ -37,14 +37,16 @@ def postgres() -> Iterator[str]:
         initdb = [programs / "initdb", "-D", data, "-U", "kimi", "--auth=trust", "--no-sync", "--encoding=UTF8"]
         subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, user=user, cwd=folder)
         serve = [programs / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses=", "-c", "fsync=off"]
-        with open(f"{folder}/log", "w") as log:  # noqa: SIM117 - the log is to be there for the server
-            with subprocess.Popen(serve, stdout=log, stderr=log, user=user, cwd=folder) as server:
-                dsn = f"host={folder} user=kimi dbname=postgres"
-                try:
-                    _wait_for(dsn, server, Path(log.name))
-                    yield dsn
-                finally:
-                    server.send_signal(signal.SIGINT)  # closes what is open, and ends
+        with (
+            open(f"{folder}/log", "w") as log,
+            subprocess.Popen(serve, stdout=log, stderr=log, user=user, cwd=folder) as server,
+        ):
+            dsn = f"host={folder} user=kimi dbname=postgres"
+            try:
+                _wait_for(dsn, server, Path(log.name))
+                yield dsn
+            finally:
+                server.send_signal(signal.SIGINT)  # closes what is open, and ends
 
 
 def _programs() -> Path:
