@@ -20,7 +20,7 @@ from kimi_adapters.cli.chat import target
 from kimi_adapters.cli.output import write_json
 from kimi_adapters.notebook.wording import clean
 from kimi_adapters.rows.job import Counts, Job, Run, compose
-from kimi_adapters.rows.journal import Journal
+from kimi_adapters.rows.journal import Journal, forget
 from kimi_adapters.rows.template import Template
 from kimi_core import Budget, Limits
 from kimi_core.call_options import CallOptions
@@ -61,7 +61,8 @@ def run(wish: Wish) -> int:
         job = _job(wish)
         rows = job.check()
         if wish.overwrite:
-            for old in (job.target, job.journal, _state(job)):
+            forget(job.journal)
+            for old in (job.target, _state(job)):
                 old.unlink(missing_ok=True)
         elif job.target.exists() and not job.journal.exists():
             raise ConfigError(f"{in_short(job.target)} is there already, and complete. --overwrite begins anew.")

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from kimi_adapters.rows.files import json_line
 from kimi_core.client.batch_state import places_in, ranges
@@ -56,7 +56,7 @@ class Journal:
         except OSError as error:
             raise ConfigError(f"The journal {in_short(path)} cannot be written: {in_short(error)}.") from None
         try:
-            self._lock()
+            _lock(self._file, path)
             self._read()
         except BaseException:
             self._file.close()
@@ -116,19 +116,6 @@ class Journal:
         """Take the file away: all is written."""
         self._path.unlink(missing_ok=True)
 
-    def _lock(self) -> None:
-        """Refuse a second process, where the platform can."""
-        try:
-            import fcntl
-        except ImportError:  # Windows
-            return
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(f"Another process is at this run: it holds {in_short(self._path)}.") from None
-        except OSError:  # a file system without locks
-            return
-
     def _read(self) -> None:
         self._file.seek(0)
         head = self._file.readline()
@@ -172,6 +159,32 @@ class Journal:
                     f"{in_short(self._path)} is of a run with another {name}. Give what it was begun with, or begin "
                     "anew with --overwrite."
                 )
+
+
+def forget(path: Path) -> None:
+    """Take a journal away, if there is one.
+
+    Raises:
+        ConfigError: If another process is at its run.
+    """
+    if path.exists():
+        with path.open("ab") as file:
+            _lock(file, path)
+            path.unlink(missing_ok=True)
+
+
+def _lock(file: IO[bytes], path: Path) -> None:
+    """Refuse a second process, where the platform can."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ConfigError(f"Another process is at this run: it holds {in_short(path)}.") from None
+    except OSError:  # a file system without locks
+        return
 
 
 def _parsed(line: bytes) -> Record | None:

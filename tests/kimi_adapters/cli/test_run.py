@@ -558,14 +558,16 @@ def test_rows_may_be_added_while_a_run_is_not_complete(run, half, rows, tmp_path
     assert len(output(tmp_path)) == 12
 
 
-def test_a_second_process_is_refused(run, rows, begun):
+@pytest.mark.parametrize("more", [(), ("--overwrite",)], ids=["goes on", "begins anew"])
+def test_a_second_process_is_refused(run, rows, begun, tmp_path, more):
     rows(*sums(300))
     begun("in.jsonl", "out.jsonl", "-p", SUM, "--concurrency", 1)
 
-    done = run("in.jsonl", "out.jsonl", "-p", SUM)
+    done = run("in.jsonl", "out.jsonl", "-p", SUM, *more)
 
     assert done.returncode == 2
     assert "Another process" in done.stderr
+    assert journal(tmp_path)
 
 
 def test_no_key_is_in_the_journal(half, tmp_path):
