@@ -21,13 +21,11 @@ from kimi_adapters import local_server
 from kimi_adapters.local_server import LocalKimi, create_app
 
 
-def test_it_starts_and_stops_quickly_and_leaves_no_thread():
+def test_it_starts_and_stops_and_leaves_no_thread():
     before = set(threading.enumerate())
-    started = time.perf_counter()
     with LocalKimi() as kimi:
         assert kimi.base_url == f"http://127.0.0.1:{kimi.port}/moonshot/v1"
         assert set(threading.enumerate()) - before
-    assert time.perf_counter() - started < 1
     assert set(threading.enumerate()) == before
 
 
@@ -53,22 +51,20 @@ def test_it_stops_while_a_client_keeps_its_connection(client_of):
     connection = http.client.HTTPConnection(kimi.host, kimi.port, timeout=5)
     connection.request("GET", "/")
     connection.getresponse().read()
-    started = time.perf_counter()
     kimi.stop()
-    assert time.perf_counter() - started < 1
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((kimi.host, kimi.port), timeout=1)
     connection.close()
 
 
 def test_it_stops_while_a_stream_is_running(client_of):
-    kimi = LocalKimi(chunk_delay=0.5).start()
+    kimi = LocalKimi(chunk_delay=1000).start()
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(client_of(kimi).stream)
         while not kimi.requests:
             time.sleep(0.01)
-        started = time.perf_counter()
         kimi.stop()
-        assert time.perf_counter() - started < 3
-        assert isinstance(running.exception(timeout=5), http.client.IncompleteRead)
+        assert isinstance(running.exception(timeout=60), http.client.IncompleteRead)
 
 
 def test_it_can_be_started_again(client_of):
@@ -124,9 +120,8 @@ def test_a_hundred_requests_at_once_are_answered(client_of):
 
 def test_delays_of_parallel_requests_do_not_add_up(client_of):
     with LocalKimi(delay=1) as kimi, ThreadPoolExecutor(10) as pool:
-        started = time.perf_counter()
         list(pool.map(lambda _: client_of(kimi).chat(), range(10)))
-        assert time.perf_counter() - started < 9  # one after another they would take ten
+        assert kimi.allowance.most_at_once > 1
 
 
 def test_frames_can_share_a_piece(client_of):
