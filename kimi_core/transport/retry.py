@@ -92,27 +92,32 @@ async def call(
         where: Tells who is asked, for the log of what failed.
     """
     known, most = attempts.current(), max_retries + 1
-
-    async def awaited() -> T:  # tenacity awaits coroutine functions only
-        if retrying.statistics.get("attempt_number", 1) > 1:
-            await known.turn()
-        return await attempt()
-
-    async def again(state: RetryCallState) -> None:
-        await known.again(state, most, where())
-
-    retrying = tenacity.AsyncRetrying(
-        sleep=driver.sleep,
-        stop=stop_after_attempt(most),
-        retry=_worth_it,
-        wait=_pause,
-        before_sleep=again,
-        reraise=True,
-    )
     with short_traceback:
         try:
-            return await retrying(awaited)
+            return await attempt()
         except KimiError as error:
-            if (made := retrying.statistics.get("attempt_number", 1)) > 1:
+            first = error
+
+        async def repeated() -> T:  # tenacity awaits coroutine functions only
+            if retrying.statistics["attempt_number"] == 1:
+                raise first
+            await known.turn()
+            return await attempt()
+
+        async def again(state: RetryCallState) -> None:
+            await known.again(state, most, where())
+
+        retrying = tenacity.AsyncRetrying(
+            sleep=driver.sleep,
+            stop=stop_after_attempt(most),
+            retry=_worth_it,
+            wait=_pause,
+            before_sleep=again,
+            reraise=True,
+        )
+        try:
+            return await retrying(repeated)
+        except KimiError as error:
+            if (made := retrying.statistics["attempt_number"]) > 1:
                 error.add_note(f"This was the last of {made} attempts.")
             raise

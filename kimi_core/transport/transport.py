@@ -151,7 +151,7 @@ class Transport:
             _count(self.settings.budget, call, profile)
         driver = self.driver
         ask = getattr(await driver.client(self.settings), call.method)
-        address = call.path or self.settings.base_url  # the SDK would put a slash behind a base_url of its own
+        address = _address(self.settings.base_url, call.path)
         redirects = 0
         with Translation(self.settings, call.headers, profile, "begin" if call.stream else "send"):
 
@@ -164,6 +164,14 @@ class Transport:
                 except Exception as error:
                     address = followed(error, redirects)
                     redirects += 1
+
+
+def _address(base_url: str, path: str) -> str:
+    """Return a whole address: the SDK would parse the two and join them anew for each request.
+
+    Without a path it is the `base_url` as it stands; the SDK would put a slash behind it.
+    """
+    return f"{base_url.rstrip('/')}/{path.lstrip('/')}" if path else base_url
 
 
 async def _in_turn(attempt: Callable[[], Coroutine[Any, Any, T]], turn: Turn, driver: Driver) -> T:
