@@ -162,9 +162,13 @@ class ServerToolTurn:
 
 
 class _Writable:
-    """Keeps how a message was last written for a host (see `codecs.written`). No field: it is no part of a message."""
+    """Keeps what was found out about a message, none of which is part of it: so none of it is a field.
 
-    __slots__ = ("_written",)
+    `_written` is how it was last written for a host (see `codecs.written`); `_readable` says for which hosts the
+    arguments of its calls can be sent as they are (see `request.history`).
+    """
+
+    __slots__ = ("_readable", "_written")
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from kimi_adapters.local_server import LocalKimi
 from kimi_core import KimiClient, Message, Reasoning, Request, ToolCall
 from kimi_core.codecs import chat, written
 from kimi_core.remembered import Remembered
+from kimi_core.request import history
 from kimi_core.transport import transport
 from langchain_kimi import ChatKimi, _messages_in
 from langchain_kimi._remembered import MESSAGES
@@ -236,6 +237,14 @@ def test_each_host_gets_its_own_from_the_same_messages() -> None:
     assert len(set(fresh)) > 1
 
 
+def test_arguments_that_one_host_takes_are_repaired_for_another() -> None:
+    answer = Message("assistant", "", Reasoning("Hm."), (ToolCall("1", "look", "oops"),))
+    messages = [Message("user", "Hi"), answer, Message("tool", "x", tool_call_id="1")]
+    rules = [{}, {"tools.reads_arguments": True}] * 3
+    bodies = [body_of(messages, KimiClient(api_key="x", on_unsupported="ignore", overrides=rule)) for rule in rules]
+    assert [b"invalid_arguments" in body for body in bodies] == [False, True] * 3
+
+
 def test_a_renamed_tool_is_renamed_in_what_was_said_before_as_well() -> None:
     call = ToolCall("1", "look", "{}")
     plain = [Message("user", "Hi"), Message("assistant", "", Reasoning("Hm."), (call,))]
@@ -380,6 +389,7 @@ def test_every_message_is_written_once_and_converted_twice(
     for name in ("_plain", "_tool"):  # an assistant's is a plain one with more
         monkeypatch.setattr(chat._MessageEncoder, name, counted("encoded", getattr(chat._MessageEncoder, name)))
     monkeypatch.setattr(written, "_text", counted("dumped", written._text))
+    monkeypatch.setattr(history, "_arguments", counted("arguments", history._arguments))
     for module in (_messages_in, _llama_index_in):
         for key, convert in module._CONVERTERS.items():
             monkeypatch.setitem(module._CONVERTERS, key, counted("converted", convert))  # type: ignore[arg-type]
@@ -389,6 +399,7 @@ def test_every_message_is_written_once_and_converted_twice(
         ask(talk)
     assert counts["converted"] == counts["encoded"] == 2 * len(talk) - 2  # the second time it is remembered
     assert counts["dumped"] <= len(talk)
+    assert counts["arguments"] <= 2 * 12
 
 
 @in_both

@@ -147,12 +147,22 @@ def _needs_repair(messages: Sequence[Message], blank: str | None, host: HostSpec
         elif calls := message.tool_calls:
             if blank is not None and not (message.reasoning and message.reasoning.text):
                 return True
-            for call in calls:
-                id_, text = call.id, call.arguments
-                if not id_ or id_ in open_ids or not call.name or _arguments(text, host) is not text:
-                    return True
-                open_ids.add(id_)
+            if not _are_fit(calls, message, open_ids, host):
+                return True
     return bool(open_ids)
+
+
+def _are_fit(calls: Sequence[ToolCall], message: Message, open_ids: set[str | None], host: HostSpec) -> bool:
+    """Return whether the calls of a message can be sent as they are, and note their ids as open."""
+    read_before = getattr(message, "_readable", None) is host.tools.reads_arguments
+    for call in calls:
+        id_, text = call.id, call.arguments
+        if not id_ or id_ in open_ids or not call.name or not (read_before or _arguments(text, host) is text):
+            return False
+        open_ids.add(id_)
+    if not read_before and type(calls) is tuple:  # then nothing in it can change
+        object.__setattr__(message, "_readable", host.tools.reads_arguments)
+    return True
 
 
 def _is_blank(message: Message, host: HostSpec) -> bool:
