@@ -25,7 +25,9 @@ from pathlib import Path
 from typing import Any
 
 import llama_index.core.base.llms.types as li
+from floors import floors
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.output_parsers import PydanticToolsParser
 from openai import AsyncOpenAI, OpenAI
 from pydantic import BaseModel
 
@@ -36,6 +38,7 @@ from llama_index_kimi import KimiLLM
 ROUNDS = 7
 RESULTS = Path(__file__).parent / "results.json"
 MODEL, SDK, LANGCHAIN, LLAMA_INDEX = "kimi-k2.6", "openai SDK", "ChatKimi", "KimiLLM"
+LANGCHAIN_FLOOR, LLAMA_INDEX_FLOOR = "LangChain's floor", "LlamaIndex's floor"
 THOUGHT = "I should look at the file first, then decide what to change. " * 7
 RESULT = "line 17: def handler(event): return process(event)\n" * 40
 PICTURE = base64.b64decode("iVBORw0KGgoA" * 870_000)
@@ -80,16 +83,24 @@ class Clients:
     def said(self, what: str) -> list[dict[str, Any]]:
         return [{"role": "user", "content": f"[[{what}]]"}]
 
+    def body(self, what: str, **options: Any) -> bytes:
+        return json.dumps({"model": MODEL, "messages": self.said(what), **options}).encode()
+
     def short(self) -> dict[str, Work]:
         native = [li.ChatMessage(role="user", content="[[short]]")]
+        chat, llm = floors(self.url, self.body("short"))
         return {
+            LANGCHAIN_FLOOR: lambda: [chat.invoke("[[short]]") for _ in range(50)],
+            LLAMA_INDEX_FLOOR: lambda: [llm.chat(native) for _ in range(50)],
             SDK: lambda: [self.create(model=MODEL, messages=self.said("short")) for _ in range(50)],
             LANGCHAIN: lambda: [self.chat.invoke("[[short]]") for _ in range(50)],
             LLAMA_INDEX: lambda: [self.llm.chat(native) for _ in range(50)],
         }
 
-    def at_once(self) -> dict[str, Callable[[], float]]:
+    def at_once(self, **options: Any) -> dict[str, Callable[[], float]]:
         """Make a hundred calls at once; each returns the seconds, without making the client."""
+        chat = ChatKimi(base_url=self.url, api_key="k", **options)
+        llm = KimiLLM(base_url=self.url, api_key="k", **options)
         native = [li.ChatMessage(role="user", content="[[short]]")]
 
         async def twice(call: Callable[[], Any]) -> float:
@@ -105,8 +116,8 @@ class Clients:
 
         return {
             SDK: lambda: asyncio.run(sdk()),
-            LANGCHAIN: lambda: asyncio.run(twice(lambda: self.chat.ainvoke("[[short]]"))),
-            LLAMA_INDEX: lambda: asyncio.run(twice(lambda: self.llm.achat(native))),
+            LANGCHAIN: lambda: asyncio.run(twice(lambda: chat.ainvoke("[[short]]"))),
+            LLAMA_INDEX: lambda: asyncio.run(twice(lambda: llm.achat(native))),
         }
 
     def streamed(self, what: str) -> dict[str, Work]:
@@ -141,7 +152,11 @@ class Clients:
         for client in talks:
             for _ in range(turns):
                 grow(client)
+        chat, llm = floors(self.url, self.body("short"))
+        talks |= {LANGCHAIN_FLOOR: talks[LANGCHAIN][:], LLAMA_INDEX_FLOOR: talks[LLAMA_INDEX][:]}
         ask: dict[str, Callable[[Any], Any]] = {
+            LANGCHAIN_FLOOR: chat.invoke,
+            LLAMA_INDEX_FLOOR: llm.chat,
             SDK: lambda talk: self.create(model=MODEL, messages=talk),
             LANGCHAIN: self.chat.invoke,
             LLAMA_INDEX: self.llm.chat,
@@ -175,6 +190,9 @@ class Clients:
         chat = self.chat.with_structured_output(Person, method="function_calling")
         llm = self.llm.as_structured_llm(Person)
         native = [li.ChatMessage(role="user", content="[[person]]")]
+        chat_floor, llm_floor = floors(self.url, self.body("person", tools=tools))
+        parsed = chat_floor.bind_tools(tools) | PydanticToolsParser(tools=[Person], first_tool_only=True)
+        structured = llm_floor.as_structured_llm(Person)
 
         def sdk() -> Person:
             answer = self.create(model=MODEL, messages=self.said("person"), tools=tools)
@@ -184,6 +202,8 @@ class Clients:
             SDK: lambda: [sdk() for _ in range(50)],
             LANGCHAIN: lambda: [chat.invoke("[[person]]") for _ in range(50)],
             LLAMA_INDEX: lambda: [llm.chat(native) for _ in range(50)],
+            LANGCHAIN_FLOOR: lambda: [parsed.invoke("[[person]]") for _ in range(50)],
+            LLAMA_INDEX_FLOOR: lambda: [structured.chat(native) for _ in range(50)],
         }
 
 
@@ -210,6 +230,8 @@ TURNS: dict[str, Callable[[int], list[Any]]] = {
     SDK: sdk_turn,
     LANGCHAIN: langchain_turn,
     LLAMA_INDEX: llama_index_turn,
+    LANGCHAIN_FLOOR: langchain_turn,
+    LLAMA_INDEX_FLOOR: llama_index_turn,
 }
 
 
@@ -244,6 +266,7 @@ def measured(url: str) -> dict[str, dict[str, float]]:
     }
     took = {name: best({client: partial(cpu, work) for client, work in make().items()}) for name, make in plain.items()}
     took["100 calls at once in an event loop"] = best(clients.at_once())
+    took['the same with `async_transport="aiohttp"`'] = best(clients.at_once(async_transport="aiohttp"))
     took["the first answer of a process, without Python's and the framework's own import"] = first_answer(url)
     return took
 
@@ -256,7 +279,10 @@ def best(clients: dict[str, Callable[[], float]]) -> dict[str, float]:
 
 
 def line(name: str, took: dict[str, float]) -> str:
-    ratios = "".join(f"{took[client] / took[SDK]:9.3f} x" for client in (LANGCHAIN, LLAMA_INDEX))
+    ratios = "".join(
+        f"{took[client] / took[SDK]:9.3f} x" if client in took else f"{'–':>11}"
+        for client in (LANGCHAIN, LANGCHAIN_FLOOR, LLAMA_INDEX, LLAMA_INDEX_FLOOR)
+    )
     return f"{name:<66}{took[SDK] * 1000:9.1f} ms{ratios}"
 
 
