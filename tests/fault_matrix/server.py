@@ -58,6 +58,13 @@ class FaultyServer:
                     break
         self._open.discard(connection)
 
+    def count(self, name: str, sent: int) -> int:
+        """Return how many requests named a fault; the last of those that were sent may not have been read yet."""
+        until = time.monotonic() + 10
+        while self.asked[name] < sent and time.monotonic() < until:
+            time.sleep(0.01)
+        return self.asked[name]
+
     def close(self) -> None:
         """Stop listening, and leave all who still wait."""
         self._socket.close()
