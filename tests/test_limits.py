@@ -326,6 +326,40 @@ def test_a_deadline_ends_the_wait(driver: Driver, kimi: LocalKimi, storage: str)
     assert holder.complete(asked()).text
 
 
+@pytest.mark.parametrize("mode", ["threads", "tasks"])
+def test_one_who_may_not_wait_is_let_through_where_there_is_room(
+    kimi: LocalKimi, storage: str, long_minute: None, mode: str
+) -> None:
+    limits = Limits(requests_per_minute=60, concurrency=60, storage=storage, max_wait=0)
+    made = client(kimi, limits)
+
+    async def all_at_once() -> list[Any]:
+        other = AsyncKimiClient(made.settings)
+        return await asyncio.gather(*(other.complete(asked()) for _ in range(30)))
+
+    if mode == "tasks":
+        assert len(asyncio.run(all_at_once())) == 30
+        return
+    with ThreadPoolExecutor(30) as pool:
+        assert len([*pool.map(lambda _: made.complete(asked()), range(30))]) == 30
+
+
+def test_none_waits_behind_one_whom_the_limits_do_not_let_through(kimi: LocalKimi, storage: str) -> None:
+    patient = client(kimi, Limits(concurrency=1, storage=storage))
+    hurried = client(kimi, Limits(concurrency=1, storage=storage, max_wait=0.2))
+    stream = patient.stream(asked())
+    with ThreadPoolExecutor(1) as pool:  # not beside the stream: in a thread of its own
+        first = pool.submit(patient.complete, asked("first"))
+        place = line.of_place(turn.place_of(patient.settings, Limits(concurrency=1)))
+        while not place.is_held_up:
+            time.sleep(0.01)
+        with ThreadPoolExecutor(1) as other, pytest.raises(LimitsError, match="for those that came before"):
+            other.submit(hurried.complete, asked("second")).result()
+        assert not first.done()
+        stream.close()
+        assert first.result().text
+
+
 def test_a_call_beside_ones_own_stream_is_an_error_and_no_deadlock(
     kimi: LocalKimi, storage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

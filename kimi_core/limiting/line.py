@@ -28,6 +28,7 @@ class Line:
     def __init__(self) -> None:
         self.under_way: set[Any] = set()
         self._waiting: dict[Bell, None] = {}  # a set in the order of arrival
+        self._refused: Bell | None = None
         self._lock = threading.Lock()
 
     def enter(self, bell: Bell) -> None:
@@ -40,10 +41,24 @@ class Line:
         with self._lock:
             return self._first(bell) is bell
 
+    def refused(self, bell: Bell) -> None:
+        """Note that the limits do not let one through yet: those behind it wait for the same."""
+        with self._lock:
+            if self._first() is bell:
+                self._refused = bell
+
+    @property
+    def is_held_up(self) -> bool:
+        """Whether the first one waits for the limits; else it is just being asked for, and the line moves on."""
+        with self._lock:
+            return (first := self._first()) is not None and first is self._refused
+
     def leave(self, bell: Bell) -> None:
         """Go, whether one was let through or not, and wake the next one."""
         with self._lock:
             self._waiting.pop(bell, None)
+            if self._refused is bell:
+                self._refused = None
         self.wake()
 
     def wake(self) -> None:

@@ -98,11 +98,13 @@ class Turn:
             # Those before it in line may be tasks of the loop that it blocks: it does not wait for them.
             while (delay := await self._delay(driver, ask, None if blocks_loop else bell)) is not None:
                 delayed = True
-                if delay.limit != "turn" and not said:
-                    said = delay.limit
-                    _log.info("%s: a request waits for %s", self._profile.where, _WORDS.get(said, said))
+                if delay.limit != "turn":
+                    self._line.refused(bell)
+                    if not said:
+                        said = delay.limit
+                        _log.info("%s: a request waits for %s", self._profile.where, _WORDS.get(said, said))
                 self._check(delay, time.monotonic() - began, blocks_loop=blocks_loop)
-                await bell.wait(min(delay.seconds, _LOOKS_AGAIN, self._left(began)))
+                await bell.wait(min(delay.seconds, _LOOKS_AGAIN, self._left(began) or asks.GLANCE))
         except BaseException:
             self._storage.end(ask, Outcome(sent=False))
             raise
@@ -149,7 +151,8 @@ class Turn:
         most = self._limits.max_wait
         # Until those under way have been answered, they count as if they had been sent later.
         known = 0.0 if delay.limit in ("turn", "concurrency", "storage") else delay.seconds - asks.TRAVEL
-        if most is not None and (waited >= most or waited + known > most):
+        asked = delay.limit != "turn" or self._line.is_held_up  # else nobody knows yet that there is no room
+        if most is not None and asked and (waited >= most or waited + known > most):
             what = _WORDS.get(delay.limit, delay.limit)
             raise self._error(f"it would wait longer than max_wait={most:g} seconds for {what}")
         if self._limits.concurrency and delay.limit in ("concurrency", "turn"):
