@@ -242,6 +242,15 @@ def test_a_second_program_with_the_same_state_is_refused(asked: Asked, tmp_path:
     assert [path.name for path in tmp_path.iterdir()] == ["state.json"]
 
 
+def test_a_link_leads_to_the_state_afterwards_as_well(asked: Asked, tmp_path: Path) -> None:
+    link, state = tmp_path / "link.json", tmp_path / "state.json"
+    link.symlink_to(state)
+    assert texts(asked.batch(state=link)) == ANSWERS
+    assert link.is_symlink()
+    assert texts(asked.batch(state=state)) == ANSWERS
+    assert len(asked.kimi.batches.all()) == 1
+
+
 def test_a_key_of_the_call_is_used_and_shown_nowhere(asked: Asked, tmp_path: Path) -> None:
     with LocalKimi(api_key=CANARY) as kimi:
         other = Asked(asked.framework, asked.mode, kimi)

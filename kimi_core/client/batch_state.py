@@ -78,7 +78,7 @@ class BatchState:
         held, self._held = self._held, None
         if held is not None and self._path is not None:
             if os.fstat(held.fileno()).st_size == 0:
-                self._path.unlink(missing_ok=True)
+                self._path.resolve().unlink(missing_ok=True)
             held.close()
 
     def add(self, inputs: Iterable[int]) -> Part:
@@ -88,7 +88,7 @@ class BatchState:
         return made
 
     def save(self) -> None:
-        """Write the file, where there is one: another takes its place in one step.
+        """Write the file, where there is one: another takes its place in one step. What a link leads to is written.
 
         Raises:
             ConfigError: If it cannot be written.
@@ -106,7 +106,8 @@ class BatchState:
             for part in self.parts
         ]
         whole = {"version": _VERSION, **self._about, "job": self._job, "batches": parts}
-        beside = self._path.with_name(f".{self._path.name}.{os.getpid()}.new")
+        path = self._path.resolve()
+        beside = path.with_name(f".{path.name}.{os.getpid()}.new")
         try:
             with ExitStack() as stack:
                 file = stack.enter_context(beside.open("w", encoding="utf-8"))
@@ -114,7 +115,7 @@ class BatchState:
                 file.flush()
                 os.fsync(file.fileno())
                 _lock(file)  # before it takes the place of the one that is held
-                beside.replace(self._path)
+                beside.replace(path)
                 if self._held is not None:
                     self._held.close()
                     self._held = file
