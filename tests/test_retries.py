@@ -134,6 +134,21 @@ async def test_langchains_callbacks_hear_of_retries(kimi: LocalKimi, mode: str) 
     assert heard == ["OverloadedError", "OverloadedError"]
 
 
+def test_the_first_attempt_is_part_of_the_time_that_callbacks_hear_of() -> None:
+    heard: list[tuple[float, float]] = []
+
+    class Handler(BaseCallbackHandler):
+        def on_retry(self, retry_state: Any, **_: Any) -> None:
+            told = retry_state.retry_object.statistics["delay_since_first_attempt"]
+            heard.append((retry_state.seconds_since_start, told))
+
+    with LocalKimi(delay=0.2) as slow:
+        slow.fail(2, headers=NOW)
+        model = ChatKimi(base_url=slow.base_url, api_key=slow.api_key)
+        model.invoke("Hello", config={"callbacks": [Handler()]})
+    assert [since >= 0.1 * attempt for attempt, times in enumerate(heard, 1) for since in times] == [True] * 4
+
+
 @pytest.mark.parametrize("mode", ["chat", "achat", "stream_chat", "astream_chat"])
 async def test_llama_index_emits_an_event_for_a_retry(kimi: LocalKimi, mode: str) -> None:
     heard: list[Any] = []

@@ -7,6 +7,7 @@ host's `Retry-After` is honoured up to a cap; otherwise the pause doubles, with 
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -91,7 +92,7 @@ async def call(
         attempt: Makes one.
         where: Tells who is asked, for the log of what failed.
     """
-    known, most = attempts.current(), max_retries + 1
+    known, most, began = attempts.current(), max_retries + 1, time.monotonic()
     with short_traceback:
         try:
             return await attempt()
@@ -105,6 +106,8 @@ async def call(
             return await attempt()
 
         async def again(state: RetryCallState) -> None:
+            state.start_time = retrying.statistics["start_time"] = began  # the first attempt was made before
+            retrying.statistics["delay_since_first_attempt"] = state.seconds_since_start
             await known.again(state, most, where())
 
         retrying = tenacity.AsyncRetrying(
