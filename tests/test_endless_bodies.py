@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 
+import httpx
 import openai
 import pytest
 from drivers import STREAMED, Driver, by_name
@@ -85,3 +86,11 @@ def test_hooks_of_the_users_http_client_may_read_the_body(kimi: LocalKimi) -> No
         kimi.fail(1)
         with pytest.raises(APIError):
             client.complete(request)
+
+
+def test_a_client_of_httpx_serves_with_either_major_of_the_sdk(driver: Driver, kimi: LocalKimi) -> None:
+    closing = httpx.Limits(max_keepalive_connections=0)  # a connection that is kept outlives the event loop of its call
+    with httpx.Client() as http:
+        clients = {"http_client": http, "http_async_client": httpx.AsyncClient(limits=closing)}
+        model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key, max_retries=0, **clients)
+        assert driver.ask(model, "The code is 4711. What is the code?").text == "The code is 4711."

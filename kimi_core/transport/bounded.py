@@ -27,6 +27,11 @@ class BoundedClient:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
 
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        """The real client's: the SDK asks whether it is one of httpx or of httpx2, whose timeouts differ."""
+        return type(self._real)
+
     def send(self, request: Any, *, stream: bool = False, **options: Any) -> Any:
         """Send a request; return the response, which is read unless it is a stream of events."""
         response = self._real.send(request, stream=True, **options)
