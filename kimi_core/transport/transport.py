@@ -169,9 +169,12 @@ class Transport:
 def _address(base_url: str, path: str) -> str:
     """Return a whole address: the SDK would parse the two and join them anew for each request.
 
-    Without a path it is the `base_url` as it stands; the SDK would put a slash behind it.
+    Without a path it is the `base_url` as it stands; the SDK would put a slash behind it. An endpoint elsewhere has a
+    whole address of its own.
     """
-    return f"{base_url.rstrip('/')}/{path.lstrip('/')}" if path else base_url
+    if not path or "://" in path:
+        return path or base_url
+    return f"{base_url.rstrip('/')}/{path.lstrip('/')}"
 
 
 async def _in_turn(attempt: Callable[[], Coroutine[Any, Any, T]], turn: Turn, driver: Driver) -> T:

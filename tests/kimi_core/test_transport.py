@@ -374,3 +374,12 @@ def test_a_whole_body_instead_of_a_stream_is_read(kimi: LocalKimi, name: str) ->
     kimi.enqueue(raw=b"<html>login</html>", content_type="text/html")
     with pytest.raises(core.DecodeError, match="Check base_url"):
         WAYS[name](kimi, 0)
+
+
+def test_an_endpoint_with_an_address_of_its_own_is_asked_there(kimi: LocalKimi) -> None:
+    elsewhere = {"endpoints.chat": f"{kimi.base_url}/chat/completions"}
+    there = KimiClient(
+        host="moonshot", base_url="http://127.0.0.1:9/v1", api_key=kimi.api_key, overrides=elsewhere, max_retries=0
+    )
+    there.complete(HELLO)
+    assert [request.path for request in kimi.requests] == ["/v1/chat/completions"]
