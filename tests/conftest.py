@@ -23,7 +23,9 @@ settings.register_profile("new", **_UNTIMED)
 settings.register_profile("judged", derandomize=True, **_UNTIMED)
 settings.load_profile("judged" if os.environ.get("KIMI_TEST_EXAMPLES") == "judged" else "new")
 
-_FOREIGN = ("LC_OUTPUT_VERSION", "OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_CUSTOM_HEADERS")
+_FOREIGN = {"LC_OUTPUT_VERSION", "OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_CUSTOM_HEADERS"}
+_ADDRESSES = [spec.address for spec in HOSTS.values()]
+_PERSONAL = _FOREIGN.union(*(address.key_env + address.base_url_env for address in _ADDRESSES))
 
 
 @pytest.fixture(scope="session")
@@ -40,9 +42,8 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, _no_certificates: Path) -
     """
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     monkeypatch.setenv("SSL_CERT_DIR", str(_no_certificates))
-    names = {name for spec in HOSTS.values() for name in (*spec.address.key_env, *spec.address.base_url_env)}
-    for name in (*names, *_FOREIGN):
-        monkeypatch.delenv(name, raising=False)
+    for name in _PERSONAL.intersection(os.environ):
+        monkeypatch.delenv(name)
     monkeypatch.setenv("LANGSMITH_TRACING", "false")
 
 
