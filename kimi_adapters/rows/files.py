@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -109,12 +110,19 @@ def _lines(path: Path) -> Iterator[Row]:
             if not line.strip():
                 continue
             try:
-                row = json.loads(line)
+                row = json.loads(line, parse_float=_finite)
             except (ValueError, RecursionError) as error:
                 raise ConfigError(f"Line {number} of {in_short(path)} is no JSON: {in_short(error)}.") from None
             if not isinstance(row, dict):
                 raise ConfigError(f"Line {number} of {in_short(path)} is no JSON object.")
             yield row
+
+
+def _finite(text: str) -> float:
+    """Read a number; one that would be written as `Infinity`, which is no JSON, is an error."""
+    if math.isinf(number := float(text)):
+        raise ValueError(f"the number {in_short(text)} is out of range")
+    return number
 
 
 def write(path: Path, like: Path, added: Mapping[str, str], outcome: Callable[[int], Row]) -> None:

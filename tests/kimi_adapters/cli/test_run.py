@@ -284,6 +284,14 @@ def test_a_line_that_is_no_json_is_named(run, tmp_path, moonshot):
     assert moonshot.requests == []
 
 
+def test_a_number_that_is_out_of_range_is_named(run, tmp_path):
+    (tmp_path / "in.jsonl").write_text('{"a": 1}\n{"a": 1e999}\n')
+
+    shown = " ".join(run("in.jsonl", "out.jsonl", "-p", "{a}").stderr.split())
+
+    assert "Line 2 of in.jsonl is no JSON: the number 1e999 is out of range" in shown
+
+
 # ----------------------------------------------------------------------------------------------------- failures
 
 
