@@ -170,9 +170,9 @@ def _address(base_url: str, path: str) -> str:
     """Return a whole address: the SDK would parse the two and join them anew for each request.
 
     Without a path it is the `base_url` as it stands; the SDK would put a slash behind it. An endpoint elsewhere has a
-    whole address of its own.
+    whole address of its own, from its beginning: what a host calls a file can stand further behind, and is no address.
     """
-    if not path or "://" in path:
+    if not path or path.startswith(("https://", "http://")):
         return path or base_url
     return f"{base_url.rstrip('/')}/{path.lstrip('/')}"
 

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 import kimi_core as core
 from kimi_adapters.local_server import LocalKimi
 from kimi_core import AsyncKimiClient, KimiClient, Message, Options, Request
+from kimi_core.transport.transport import _address
 
 HELLO = Request(messages=[Message("user", "Hello")], model="kimi-k2.6")
 HEAD = {"id": "c", "object": "chat.completion.chunk", "model": "kimi-k2.6"}
@@ -383,3 +384,7 @@ def test_an_endpoint_with_an_address_of_its_own_is_asked_there(kimi: LocalKimi) 
     )
     there.complete(HELLO)
     assert [request.path for request in kimi.requests] == ["/v1/chat/completions"]
+
+
+def test_an_id_that_looks_like_an_address_is_asked_for_at_the_host() -> None:
+    assert _address("https://host/v1/", "/files/https://evil/x") == "https://host/v1/files/https://evil/x"
