@@ -1,8 +1,8 @@
 """What a framework itself takes: classes that convert nothing and know one request.
 
 They are as thin as a class of the framework can be that goes through the SDK: the framework's own methods, one raw
-request of the SDK with a body that was written before, and an answer made of the parsed JSON. No class of the framework
-costs less, unless it leaves out the SDK; what `ChatKimi` and `KimiLLM` take beyond it is their own.
+request of the SDK with a body that was written before, and an answer made of the parsed JSON. No class that goes the
+framework's own way costs less, unless it leaves out the SDK; what `ChatKimi` and `KimiLLM` take beyond it is their own.
 """
 
 from __future__ import annotations
@@ -78,7 +78,9 @@ class LlamaIndexFloor(FunctionCallingLLM):
         blocks += [li.TextBlock(text=said["content"])] if said["content"] else []
         return li.ChatResponse(message=li.ChatMessage(role="assistant", blocks=blocks))
 
-    def _prepare_chat_with_tools(self, tools: Any, user_msg: Any = None, chat_history: Any = None, *_: Any, **__: Any):  # type: ignore[no-untyped-def]
+    def _prepare_chat_with_tools(
+        self, tools: Any, user_msg: Any = None, chat_history: Any = None, *_: Any, **__: Any
+    ) -> dict[str, Any]:
         return {"messages": [*(chat_history or []), *([user_msg] if user_msg else [])]}
 
     def get_tool_calls_from_response(self, response: Any, *_: Any, **__: Any) -> list[ToolSelection]:
@@ -88,11 +90,12 @@ class LlamaIndexFloor(FunctionCallingLLM):
             if isinstance(block, li.ToolCallBlock)
         ]
 
-    def _none(self, *_: Any, **__: Any) -> Any:
+    def _unused(self, *_: Any, **__: Any) -> Any:
+        """Stand in for what the base class wants and nothing here calls."""
         raise NotImplementedError
 
-    complete = stream_complete = stream_chat = _none
-    acomplete = achat = astream_complete = astream_chat = _none
+    complete = stream_complete = stream_chat = _unused
+    acomplete = achat = astream_complete = astream_chat = _unused
 
 
 def floors(url: str, content: bytes) -> tuple[LangChainFloor, LlamaIndexFloor]:
