@@ -101,14 +101,17 @@ class Pipeline:
             raise err.UnsupportedError(" ".join(note.text for note in plan.notes))
         for note in plan.notes:
             self.warn(f"{profile.model_id} {note.option}", note.text)
-        plan = self._repaired(plan)
+        messages = request.messages  # the policy leaves them as they are
+        if any(type(message.content) is not str for message in messages) or history.needs_repair(
+            messages, profile.host, plan.thinks
+        ):
+            plan = self._repaired(plan)
         return plan, codec(profile.host.codec).encode(plan, stream=stream)
 
     def _repaired(self, plan: Plan) -> Plan:
         """Return the plan with messages that the host takes. Others' parts are repaired, with a warning."""
         profile, messages = plan.profile, plan.request.messages
-        if any(type(message.content) is not str for message in messages):
-            messages = self._readable(messages, profile)
+        messages = self._readable(messages, profile)
         messages, repairs = history.repair(messages, profile, plan.thinks)
         if messages is plan.request.messages:
             return plan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -26,12 +26,17 @@ class Profile:
         model: The model's spec with the same patches.
         model_id: What is sent as `model`.
         thinking: True when the user's id of the model is one that asks for thinking; None when it is not.
+        thinks_unasked: Whether a call thinks that does not say whether it is to; None when nobody knows.
     """
 
     host: HostSpec
     model: ModelSpec
     model_id: str
     thinking: bool | None = None
+    thinks_unasked: bool | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "thinks_unasked", self.thinks(None))
 
     @property
     def media(self) -> frozenset[str]:

@@ -63,9 +63,9 @@ def repair(
         The conversation to send, and the keys of `REPAIRS` for the repairs to report.
     """
     host = profile.host
-    blank = host.reasoning.blank if host.reasoning.required and thinks is not False else None
-    if not _needs_repair(messages, blank, host):
+    if not needs_repair(messages, host, thinks):
         return messages, ()
+    blank = _blank(host, thinks)
     repairs: dict[str, None] = {}
     written = unfolded(messages) if host.messages.takes_refusal else map(_refusal_as_text, unfolded(messages))
     turns = tuple(_named(_readable(tuple(written), host, repairs), repairs))
@@ -126,7 +126,7 @@ def _served(step: ServerToolTurn) -> Iterator[Message]:
             yield Message("tool", served.output, tool_call_id=served.call.id, name=served.call.name)
 
 
-def _needs_repair(messages: Sequence[Message], blank: str | None, host: HostSpec) -> bool:
+def needs_repair(messages: Sequence[Message], host: HostSpec, thinks: bool | None) -> bool:
     """Return whether any rule is broken. Every ordinary call runs this, so it is one flat loop."""
     open_ids: set[str | None] = set()
     last = messages[-1] if messages else None
@@ -145,11 +145,16 @@ def _needs_repair(messages: Sequence[Message], blank: str | None, host: HostSpec
         ):
             return True
         elif calls := message.tool_calls:
-            if blank is not None and not (message.reasoning and message.reasoning.text):
+            if not (message.reasoning and message.reasoning.text) and _blank(host, thinks) is not None:
                 return True
             if not _are_fit(calls, message, open_ids, host):
                 return True
     return bool(open_ids)
+
+
+def _blank(host: HostSpec, thinks: bool | None) -> str | None:
+    """Return what is sent for reasoning that is missing beside calls; None where it may be missing."""
+    return host.reasoning.blank if host.reasoning.required and thinks is not False else None
 
 
 def _are_fit(calls: Sequence[ToolCall], message: Message, open_ids: set[str | None], host: HostSpec) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from kimi_core.call_options import AgentSwarm, Thinking
+from kimi_core.call_options import NO_OPTIONS, AgentSwarm
 from kimi_core.errors import ConfigError, MessageError, UnsupportedError
 from kimi_core.hosts.groups import ChoiceMode, Patch
 from kimi_core.hosts.profile import Profile
@@ -40,11 +40,11 @@ def plan(request: Request, profile: Profile) -> Plan:
         _strict(draft)  # goes by the choice that is left: forced or not
     if request.messages and request.messages[-1].partial:
         _continued(draft)  # the last that may switch thinking off
-    _thinking(draft)  # writes the switch, which is final by now
-    _sampling(draft)  # the pinned values depend on whether the model thinks
-    if profile.host.sampling.refuses:
+    if draft.options is not NO_OPTIONS:
+        _thinking(draft)  # writes the switch, which is final by now
+        _sampling(draft)  # the pinned values depend on whether the model thinks
         _refused(draft)  # after `_sampling`, which leaves of `n` what goes into this request
-    _optional(draft)
+        _optional(draft)
     _messages(draft)  # after `_output`: a message that is to be continued excludes some methods
     return draft.plan()
 
@@ -58,21 +58,19 @@ class _Draft:
         self.choice = request.tool_choice
         self.output = request.output
         self.options = request.options
-        if profile.thinking is not None and self.thinking.enabled is None and self.thinking.effort != "none":
-            self.set(thinking=replace(self.thinking, enabled=profile.thinking))
+        thinking = request.options.thinking
+        if profile.thinking is not None and thinking.enabled is None and thinking.effort != "none":
+            thinking = replace(thinking, enabled=profile.thinking)
+            self.set(thinking=thinking)
         self.request = request
         self.patches: list[Patch] = []
-        self.unwanted = self.thinking.enabled is False or self.thinking.effort == "none"
+        self.unwanted = thinking.enabled is False or thinking.effort == "none"
         self.must_call: frozenset[str] = frozenset()
         self.notes: list[Note] = []
 
     @property
-    def thinking(self) -> Thinking:
-        return self.options.thinking
-
-    @property
     def thinks(self) -> bool | None:
-        return self.profile.thinks(self.thinking.enabled)
+        return self.profile.thinks(self.options.thinking.enabled)
 
     def set(self, **changes: Any) -> None:
         self.options = self.options.changed(**changes)
@@ -81,14 +79,14 @@ class _Draft:
         self.notes.append(Note(option, f"{option} is not sent to {self.profile.where}: {why}"))
 
     def plan(self) -> Plan:
-        request = replace(
-            self.request, tools=self.tools, tool_choice=self.choice, output=self.output, options=self.options
-        )
+        profile, enabled = self.profile, self.options.thinking.enabled
         return Plan(
-            request=request,
-            profile=self.profile,
+            request=replace(
+                self.request, tools=self.tools, tool_choice=self.choice, output=self.output, options=self.options
+            ),
+            profile=profile,
             patches=tuple(self.patches),
-            thinks=self.thinks,
+            thinks=profile.thinks_unasked if enabled is None else profile.thinks(enabled),
             unwanted=self.unwanted,
             must_call=self.must_call,
             notes=tuple(self.notes),
@@ -178,8 +176,8 @@ def _builtin(draft: _Draft) -> None:
         return
     where, name = draft.profile.where, in_short(name)
     unsure = f"whether {name} works while the model thinks is unconfirmed there"
-    if draft.thinking.enabled is None and draft.profile.thinks(False) is False:
-        draft.set(thinking=replace(draft.thinking, enabled=False, keep=None))
+    if draft.options.thinking.enabled is None and draft.profile.thinks(False) is False:
+        draft.set(thinking=replace(draft.options.thinking, enabled=False, keep=None))
         why = f"{where} does not think in calls that offer {name}: {unsure}. Give thinking=False or thinking=True."
     else:
         why = f"{where} may refuse {name}: {unsure}. Switch thinking off for such calls, if it can be switched off."
@@ -197,8 +195,8 @@ def _tool_choice(draft: _Draft, choice: ToolChoice) -> None:
         # K3 takes `required` while it thinks, but no name: with one tool on offer they mean the same.
         draft.tools = tuple(t for t in draft.tools if t.name == choice.name)
         draft.choice = ToolChoice("required")
-    elif draft.thinking.enabled is None and draft.profile.thinks(False) is False:
-        draft.set(thinking=replace(draft.thinking, enabled=False, keep=None))
+    elif draft.options.thinking.enabled is None and draft.profile.thinks(False) is False:
+        draft.set(thinking=replace(draft.options.thinking, enabled=False, keep=None))
     else:
         _unforce(draft, choice)
 
@@ -249,7 +247,7 @@ def _unforce(draft: _Draft, choice: ToolChoice) -> None:
 
 def _continued(draft: _Draft) -> None:
     """Switch thinking off, or note it, where the continuation of a message would come as reasoning."""
-    thinking = draft.thinking
+    thinking = draft.options.thinking
     if draft.profile.host.partial.with_thinking or draft.thinks is False:
         return
     if thinking.enabled is None and thinking.effort is None and draft.profile.thinks(False) is False:
@@ -260,14 +258,14 @@ def _continued(draft: _Draft) -> None:
 
 
 def _thinking(draft: _Draft) -> None:
-    if draft.thinking.effort == "none":
-        draft.set(thinking=replace(draft.thinking, enabled=False, effort=None))
-    if draft.thinking.enabled is not None:
-        _switch(draft, draft.thinking.enabled)
-    if draft.thinking.keep is not None:
-        _keep(draft, draft.thinking.keep)
-    if draft.thinking.effort is not None:  # after `_switch`, which may set it
-        _effort(draft, draft.thinking.effort)
+    if draft.options.thinking.effort == "none":
+        draft.set(thinking=replace(draft.options.thinking, enabled=False, effort=None))
+    if draft.options.thinking.enabled is not None:
+        _switch(draft, draft.options.thinking.enabled)
+    if draft.options.thinking.keep is not None:
+        _keep(draft, draft.options.thinking.keep)
+    if draft.options.thinking.effort is not None:  # after `_switch`, which may set it
+        _effort(draft, draft.options.thinking.effort)
 
 
 def _switch(draft: _Draft, enabled: bool) -> None:
@@ -276,8 +274,8 @@ def _switch(draft: _Draft, enabled: bool) -> None:
     if not enabled and (patch is None or model.thinking == "always"):
         why = "the model always thinks" if model.thinking == "always" else "the host has no switch"
         draft.unwanted = False
-        if host.thinking.least and draft.thinking.effort is None:
-            draft.set(thinking=replace(draft.thinking, effort=host.thinking.least))
+        if host.thinking.least and draft.options.thinking.effort is None:
+            draft.set(thinking=replace(draft.options.thinking, effort=host.thinking.least))
             why = f"{why}. It is sent reasoning_effort={host.thinking.least!r}, the least that it thinks"
         draft.note("thinking=False", f"{why}; leave thinking unset, or use a model and host that can switch it off.")
     elif enabled and (patch is None or model.thinking == "never"):
