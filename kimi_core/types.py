@@ -164,7 +164,7 @@ class ServerToolTurn:
 class _Writable:
     """Keeps what was found out about a message, none of which is part of it: so none of it is a field.
 
-    `_written` is how it was last written for a host (see `codecs.written`); `_readable` says for which hosts the
+    `_written` is how it was last written for a host (see `codecs.messages`); `_readable` says for which hosts the
     arguments of its calls can be sent as they are (see `request.history`).
     """
 

@@ -23,7 +23,7 @@ from pydantic_core import to_json
 
 from kimi_adapters.local_server import LocalKimi
 from kimi_core import KimiClient, Message, Reasoning, Request, ToolCall
-from kimi_core.codecs import chat, written
+from kimi_core.codecs import messages as wire_messages
 from kimi_core.remembered import Remembered
 from kimi_core.request import history
 from kimi_core.transport import transport
@@ -387,8 +387,10 @@ def test_every_message_is_written_once_and_converted_twice(
         return count
 
     for name in ("_plain", "_tool"):  # an assistant's is a plain one with more
-        monkeypatch.setattr(chat._MessageEncoder, name, counted("encoded", getattr(chat._MessageEncoder, name)))
-    monkeypatch.setattr(written, "_text", counted("dumped", written._text))
+        monkeypatch.setattr(
+            wire_messages.MessageEncoder, name, counted("encoded", getattr(wire_messages.MessageEncoder, name))
+        )
+    monkeypatch.setattr(wire_messages, "_text", counted("dumped", wire_messages._text))
     monkeypatch.setattr(history, "_arguments", counted("arguments", history._arguments))
     for module in (_messages_in, _llama_index_in):
         for key, convert in module._CONVERTERS.items():

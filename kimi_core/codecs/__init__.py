@@ -18,7 +18,7 @@ from kimi_core.request.plan import Plan
 from kimi_core.types import Part
 
 if TYPE_CHECKING:
-    from kimi_core.codecs.written import Written
+    from kimi_core.codecs.messages import Written
     from kimi_core.schema import PropertyNames
 
 

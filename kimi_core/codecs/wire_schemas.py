@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pydantic_core import from_json, to_json
 
@@ -45,18 +45,38 @@ def wire_schema(value: Mapping[str, Any], profile: Profile, what: str, label: st
     return from_json(_for_host(value, profile, what, label).text)
 
 
-class RequestSchemas:
-    """The schemas of one request: of each tool (None where it has none), and of the output."""
+class RequestSchemas(NamedTuple):
+    """The schemas of one request.
 
-    def __init__(self, request: Request, profile: Profile) -> None:
-        self.tools = [
-            None
-            if tool.type == "builtin_function"
-            else _for_host(tool.parameters or {}, profile, "tool", f"tool {quoted(tool.name)}")
-            for tool in request.tools
-        ]
-        given = zip(request.tools, self.tools, strict=True)
-        self.arguments = {tool.name: shape.names for tool, shape in given if shape is not None and shape.names}
-        self.output: WireSchema | None = None
-        if (output := request.output) is not None and output.method != "json_object":
-            self.output = _for_host(output.schema or {}, profile, "output", f"the output {quoted(output.name)}")
+    Attributes:
+        tools: That of each tool; None where it has none.
+        arguments: Tool -> names of its properties, where some are called otherwise on the wire.
+        output: That of the answer; None where it has none.
+    """
+
+    tools: Sequence[WireSchema | None] = ()
+    arguments: Mapping[str, schema.PropertyNames] = {}
+    output: WireSchema | None = None
+
+
+NO_SCHEMAS: Final = RequestSchemas()
+
+
+def request_schemas(request: Request, profile: Profile) -> RequestSchemas:
+    """Write the schemas of a request in the dialect of its host.
+
+    Raises:
+        MessageError: If one cannot be expressed in the dialect; the error names what it is the schema of.
+    """
+    tools = [
+        None
+        if tool.type == "builtin_function"
+        else _for_host(tool.parameters or {}, profile, "tool", f"tool {quoted(tool.name)}")
+        for tool in request.tools
+    ]
+    given = zip(request.tools, tools, strict=True)
+    arguments = {tool.name: shape.names for tool, shape in given if shape is not None and shape.names}
+    written: WireSchema | None = None
+    if (output := request.output) is not None and output.method != "json_object":
+        written = _for_host(output.schema or {}, profile, "output", f"the output {quoted(output.name)}")
+    return RequestSchemas(tools, arguments, written)

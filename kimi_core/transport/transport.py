@@ -19,7 +19,7 @@ from kimi_core import errors as err
 from kimi_core.call_options import Options
 from kimi_core.codecs import WireRequest
 from kimi_core.codecs.error_mapping import complains, error_in_body
-from kimi_core.codecs.written import Written, joined
+from kimi_core.codecs.messages import Written, joined
 from kimi_core.headers import hidden, merged
 from kimi_core.hosts.profile import Profile
 from kimi_core.quoting import in_short
