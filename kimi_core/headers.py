@@ -18,7 +18,7 @@ def hidden(headers: Mapping[str, Any]) -> dict[str, SecretStr]:
 
 def revealed(headers: Mapping[str, Any]) -> dict[str, Any]:
     """Return the headers with values as they are sent."""
-    return {name: revealed_value(value) for name, value in headers.items()}
+    return {name: v.get_secret_value() if isinstance(v, SecretStr) else v for name, v in headers.items()}
 
 
 def revealed_value(value: Any) -> Any:

@@ -342,7 +342,7 @@ def test_every_body_begins_with_the_messages_of_the_one_before(
 
 HASHED = """
 from kimi_core import KimiClient, Message, OutputFormat, Request, Tool
-from kimi_core.transport.transport import json_bytes
+from kimi_core.codecs.messages import json_bytes
 names = [f"look.{name}" for name in ("up", "down", "around")]
 leaf = {"$ref": "#/$defs/leaf"}
 schema = {"type": "object", "properties": dict.fromkeys(("a", "b", "$ref", "c"), leaf), "$defs": {"leaf": {"enum": ["x", 1]}}}

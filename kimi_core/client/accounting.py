@@ -20,24 +20,15 @@ class Accounting:
     """Counts answers, where there is a budget or somebody listens to the log."""
 
     def __init__(self, budget: Budget | None) -> None:
-        self._budget = budget
-
-    @property
-    def is_on(self) -> bool:
-        """Whether anything is counted."""
-        return self._budget is not None or _usage_log.isEnabledFor(logging.INFO)
-
-    def meter(self, plan: Plan) -> Meter | None:
-        """Return what counts a stream while it comes, where there is a budget."""
-        return None if self._budget is None else self._budget.meter(plan.request, plan.profile)
+        self.budget = budget
 
     def count(self, plan: Plan, response: Response, meter: Meter | None = None) -> None:
         """Count an answer."""
-        if self._budget is not None:
+        if self.budget is not None:
             if meter is None and response.usage is None:
-                meter = self._budget.meter(plan.request, plan.profile)
+                meter = self.budget.meter(plan.request, plan.profile)
                 meter.estimate(response)
-            self._budget.settle(response, plan.profile, meter)
+            self.budget.settle(response, plan.profile, meter)
         if response.usage is not None and _usage_log.isEnabledFor(logging.INFO):
             _log_usage(plan.profile, response)
 

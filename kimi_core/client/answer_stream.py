@@ -45,7 +45,7 @@ class AnswerStream:
         self._builder = ResponseBuilder(redactor.event)
         self.feed_one = self._decoder.feed
         self._merge = plan.request.options.merge_deltas is not False
-        self._meter = accounting.meter(plan)
+        self._meter = None if accounting.budget is None else accounting.budget.meter(plan.request, plan.profile)
         self._redactor, self._accounting, self._warn = redactor, accounting, warn
         self.add = self._builder.add if self._meter is None else self._meter.through(self._builder)
         self._watch: RepetitionWatch | None = None
@@ -86,40 +86,40 @@ class AnswerStream:
         """
         if self._watch is not None:
             self._watch.check()
-        for event in self._last_events():
+        try:
+            events = self._decoder.end()
+        except MALFORMED:
+            raise not_an_answer("the end of its stream", self._plan.profile) from None
+        response = None
+        for event in events:
+            if type(event) is Finished:
+                event.retries = self.retries
+                event.limits_waited = round(self.limits_waited, 3)
             self._builder.add(event)
             if type(event) is Finished:
-                yield from self._finished(event)
+                response = self._builder.response()
+                self._accounting.count(self._plan, response, self._meter)  # nobody need wait for what comes after it
+                if self._plan.request.options.empty_answer == "promote" and empty_answers.is_only_thought(response):
+                    yield self._promoted(event, response)
+                    response = self._builder.response()
+                event.response = response
             yield event
-        self._judge()
+        self._judge(self._builder.response() if response is None else response)
 
-    def _finished(self, event: Finished) -> Iterator[Event]:
-        """Complete the last event; yield what comes before it, where the reasoning is to be the answer."""
-        response = self._builder.response()
-        event.retries = self.retries
-        event.limits_waited = round(self.limits_waited, 3)
-        if self._accounting.is_on:  # here, since nobody need wait for what comes after it
-            self._accounting.count(self._plan, response, self._meter)
-        if empty_answers.empty_answer(self._plan) == "promote" and empty_answers.is_only_thought(response):
-            event.extra = empty_answers.promoted(response).extra
-            delta = TextDelta(response.reasoning.text if response.reasoning else "")
-            self._builder.add(delta)
-            yield delta
-        event.response = self._builder.response()
+    def _promoted(self, end: Finished, response: Response) -> TextDelta:
+        """Return the reasoning as the answer's text, and mark it as that in the last event."""
+        end.extra = empty_answers.promoted(response).extra
+        delta = TextDelta(response.reasoning.text if response.reasoning else "")
+        self._builder.add(delta)
+        return delta
 
     @property
     def so_far(self) -> Response:
         """What has come."""
         return self._builder.response()
 
-    def _last_events(self) -> Iterable[Event]:
-        try:
-            return self._decoder.end()
-        except MALFORMED:
-            raise not_an_answer("the end of its stream", self._plan.profile) from None
-
-    def _judge(self) -> None:
-        plan, response = self._plan, self._builder.response()
+    def _judge(self, response: Response) -> None:
+        plan = self._plan
         if response.finish_reason is None:
             raise err.make(
                 err.StreamError,
@@ -128,10 +128,14 @@ class AnswerStream:
                 host=plan.profile.host.name,
                 model=plan.profile.model_id,
             )
-        self._warn.all(empty_answers.oddities(plan, response))
+        for key, text in empty_answers.oddities(plan, response):
+            self._warn(key, text)
+        if response.text.strip() and not plan.must_call:
+            return
         if empty_answers.lacks_call(plan, response):
             raise empty_answers.not_called(plan, response)
-        self._warn.all(empty_answers.left_empty(plan, response))
+        for key, text in empty_answers.left_empty(plan, response):
+            self._warn(key, text)
 
     def broken(self, error: err.APIError) -> err.APIError:
         """Return the error of a stream that broke, with what came and what that has cost, if the host reported it."""

@@ -14,7 +14,7 @@ from kimi_core.call_options import NO_OPTIONS, Options
 from kimi_core.client import empty_answers
 from kimi_core.client.answer_stream import AnswerStream
 from kimi_core.client.base_client import BaseClient
-from kimi_core.client.held import hold
+from kimi_core.client.held import Held, hold
 from kimi_core.codecs import WireRequest
 from kimi_core.events import Event
 from kimi_core.hosts.profile import Profile, model_there, of_host
@@ -22,7 +22,7 @@ from kimi_core.quoting import in_short
 from kimi_core.request.plan import Plan
 from kimi_core.settings import Settings, fallback_settings
 from kimi_core.transport import attempts
-from kimi_core.transport.attempts import Hook
+from kimi_core.transport.attempts import Attempts, Hook
 from kimi_core.transport.deadlines import DeadlineError
 from kimi_core.transport.waiting import BEGUN
 from kimi_core.types import JsonObject, Request, Response, Tool, ToolCall
@@ -71,9 +71,9 @@ class AsyncKimiClient(BaseClient):
     async def complete(self, request: Request, *, pace: Hook | None = None, on_retry: Hook | None = None) -> Response:
         """See `KimiClient.complete`. Requests for several answers are tasks; when one fails, the rest is cancelled."""
         request = self._begun(request)
-        with attempts.of_call(pace, on_retry) as made:
+        with Attempts(pace, on_retry) as made:
             do = partial(self._complete_one, request)
-            if _wants_several(request):
+            if (request.options.n or 1) > 1:
                 do = partial(self._several, request, self._complete_one, pace)
             response = await self._within(request, do)
         if not (made.failed or made.waited):
@@ -139,7 +139,7 @@ class AsyncKimiClient(BaseClient):
         return request
 
     async def _complete_one(self, request: Request) -> Response:
-        if not is_hosted(request):
+        if not (request.tools and is_hosted(request)):
             return await self._complete(request)
         from kimi_core.client.tool_loop import events_of, run
 
@@ -163,13 +163,12 @@ class AsyncKimiClient(BaseClient):
 
     async def _complete_here(self, request: Request, served: Container[str]) -> Response:
         """Ask this host alone for an answer; again where what comes is none."""
-        if (
-            _wants_several(request) and len(self._parts(request)) > 1
-        ):  # this is a fallback host, which gives fewer answers in one call
+        # A fallback host may give fewer answers in one call.
+        if (request.options.n or 1) > 1 and len(self._parts(request)) > 1:
             return await self._several(request, partial(self._complete_here, served=served))
         plan, wire = self.pipeline.prepare(await self.attached(request))
         plan, response = await self._answered(plan, wire)
-        if served and empty_answers.is_all_served(response, served):
+        if (response.text.strip() and not plan.must_call) or empty_answers.is_all_served(response, served):
             return response
         if again := self.pipeline.again(plan, response):
             _, second = await self._answered(*again)
@@ -178,25 +177,25 @@ class AsyncKimiClient(BaseClient):
 
     async def _answered(self, plan: Plan, wire: WireRequest) -> tuple[Plan, Response]:
         """Send a request, and return its answer with the plan that was followed at last."""
-        held, response = await hold(self.settings, self._driver, plan), None
+        held, response = await hold(self.settings, self._driver, plan) if self.settings.holds else None, None
         try:
-            plan, wire, (body, headers) = await self._sent(self._transport.send, plan, wire, held.turn)
+            plan, wire, (body, headers) = await self._sent(self._transport.send, plan, wire, held)
             response = self.pipeline.decode(plan, wire, body, headers)
             return plan, response
         finally:
-            held.end_whole(response)
+            if held is not None:
+                held.end_whole(response)
 
     async def stream(
         self, request: Request, *, pace: Hook | None = None, on_retry: Hook | None = None
     ) -> AsyncGenerator[Event]:
         """See `KimiClient.stream`. Awaiting it sends the request, so that a refusal is raised right here."""
         request = self._begun(request)
-        with attempts.of_call(pace, on_retry):
-            return await self._streamed(request)
+        with Attempts(pace, on_retry):
+            return await (self._served if is_hosted(request) else self._stream)(request)
 
-    async def _streamed(self, request: Request) -> AsyncGenerator[Event]:
-        if not is_hosted(request):
-            return await self._stream(request)
+    async def _served(self, request: Request) -> AsyncGenerator[Event]:
+        """Return an answer in whose course the client runs tools of the host."""
         from kimi_core.client.tool_loop import run
 
         loop = await self._within(request, partial(self._tool_loop, request))
@@ -235,15 +234,17 @@ class AsyncKimiClient(BaseClient):
         failed = attempts.current().failed
         before = len(failed)  # of this call, in its earlier turns or parts
         plan, wire = self.pipeline.prepare(await self.attached(request), stream=True)
-        held = await hold(self.settings, self._driver, plan, stream=True)
+        held = await hold(self.settings, self._driver, plan, stream=True) if self.settings.holds else None
         try:
-            plan, wire, opened = await self._sent(self._transport.open, plan, wire, held.turn, stream=True)
+            plan, wire, opened = await self._sent(self._transport.open, plan, wire, held, stream=True)
             answer = self.pipeline.stream(plan, wire, opened.headers)
         except BaseException:
-            held.end()
+            if held is not None:
+                held.end()
             raise
         answer.retries = tuple(failed[before:])
-        held.until_closed(opened, answer)
+        if held is not None:
+            held.until_closed(opened, answer)
         return opened, answer
 
     @staticmethod
@@ -268,11 +269,12 @@ class AsyncKimiClient(BaseClient):
         send: Callable[[WireRequest, Profile, Options, Turn | None], Awaitable[T]],
         plan: Plan,
         wire: WireRequest,
-        turn: Turn | None,
+        held: Held | None,
         *,
         stream: bool = False,
     ) -> tuple[Plan, WireRequest, T]:
         """Send; again without an option that is refused by name. Each turn has one option less, so it ends."""
+        turn = None if held is None else held.turn
         while True:
             try:
                 return plan, wire, await send(wire, plan.profile, plan.request.options, turn)
@@ -296,6 +298,8 @@ class AsyncKimiClient(BaseClient):
 
     async def attached(self, request: Request) -> Request:
         """See `KimiClient.attached`."""
+        if all(type(message.content) is str for message in request.messages):
+            return request
         todo = self._steps(request)
         if todo is None:
             return request
@@ -305,8 +309,6 @@ class AsyncKimiClient(BaseClient):
 
     def _steps(self, request: Request) -> Steps | None:
         """Return what to do with media and documents first; None for nothing. Mistakes are found before that."""
-        if all(type(message.content) is str for message in request.messages):
-            return None
         from kimi_core.attachments import attachments
         from kimi_core.media import parts  # with the first picture
 
@@ -427,11 +429,6 @@ class AsyncKimiClient(BaseClient):
         plan, wire = self.pipeline.prepare(await self.attached(request))
         body, _ = await self._transport.send(token_count.request(plan.profile, wire), plan.profile, NO_OPTIONS)
         return token_count.read(body, plan.profile)
-
-
-def _wants_several(request: Request) -> bool:
-    """Return whether several answers are asked for."""
-    return request.options.n is not None and request.options.n > 1
 
 
 def is_hosted(request: Request) -> bool:

@@ -14,12 +14,12 @@ from kimi_core.call_options import Options
 from kimi_core.characters import without_halves
 from kimi_core.codecs import WireRequest
 from kimi_core.codecs.error_mapping import error_in_body
+from kimi_core.codecs.messages import json_bytes
 from kimi_core.endpoints import batches as endpoint
 from kimi_core.endpoints.batches import BatchLine, BatchObject
 from kimi_core.quoting import in_short, listed
 from kimi_core.request.plan import Plan
 from kimi_core.transport.redaction import Redactor
-from kimi_core.transport.transport import json_bytes
 from kimi_core.types import Request, Response
 
 if TYPE_CHECKING:

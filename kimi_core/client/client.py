@@ -11,8 +11,7 @@ from kimi_core.client.answer_stream import AnswerStream
 from kimi_core.client.async_client import AsyncKimiClient, is_hosted
 from kimi_core.client.base_client import BaseClient
 from kimi_core.events import Event
-from kimi_core.transport import attempts
-from kimi_core.transport.attempts import Hook
+from kimi_core.transport.attempts import Attempts, Hook
 from kimi_core.transport.waiting import BEGUN, iterate, wait
 from kimi_core.types import JsonObject, Request, Response, Tool
 
@@ -95,11 +94,11 @@ class KimiClient(BaseClient):
             ToolNotCalledError: If a tool that had to be called was not; raised at the end.
             ServerRoundsError: If the model kept calling the host's own tools.
         """
-        if self.settings.takes_over or is_hosted(request):
+        if self.settings.takes_over or (request.tools and is_hosted(request)):
             events = iterate(wait(self._calls.stream(request, pace=pace, on_retry=on_retry)))
         else:
             request = self._calls._begun(request)
-            with attempts.of_call(pace, on_retry):
+            with Attempts(pace, on_retry):
                 events = self._events(*wait(self._calls._open(request)))
         next(events)
         return events

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from kimi_core.client.answer_stream import AnswerStream
 from kimi_core.request.plan import Plan
@@ -47,8 +47,6 @@ class Held:
 
     def until_closed(self, opened: OpenStream, answer: AnswerStream) -> None:
         """Hold it until a stream is closed, or dropped."""
-        if self._give_back is None and self.turn is None:
-            return
         if isinstance(self._give_back, Reservation):
             self._give_back.of(opened)
         if self.turn is not None:
@@ -61,17 +59,12 @@ def _end(held: Held, answer: AnswerStream) -> None:
     held.end(answer.so_far)
 
 
-NOTHING: Final = Held(None, None)
-
-
 async def hold(settings: Settings, driver: Driver, plan: Plan, *, stream: bool = False) -> Held:
-    """Hold what a call needs; wait for others where it does not fit into the budget.
+    """Hold what a call needs whose settings have a budget or limits; wait where it does not fit into the budget.
 
     Raises:
         BudgetExceededError: If a limit of the budget is reached, or the wait was in vain.
     """
-    if settings.budget is None and settings.limits is None:
-        return NOTHING
     give_back = None if settings.budget is None else await _reserved(settings.budget, driver, plan, stream=stream)
     turn = None
     if settings.limits is not None:

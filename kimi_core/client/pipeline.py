@@ -209,7 +209,8 @@ class Pipeline:
         wanted = plan.request.options.stop_repetition
         if wanted is not None and (loop := repetition.of_whole(response, wanted, profile)) is not None:
             raise redactor.scrub(loop)
-        self.warn.all(empty_answers.oddities(plan, response))
+        for key, text in empty_answers.oddities(plan, response):
+            self.warn(key, text)
         return response
 
     def again(self, plan: Plan, response: Response) -> tuple[Plan, WireRequest] | None:
@@ -230,5 +231,6 @@ class Pipeline:
             raise empty_answers.not_called(plan, response)
         if empty_answers.empty_answer(plan) == "promote" and empty_answers.is_only_thought(response):
             return empty_answers.promoted(response)
-        self.warn.all(empty_answers.left_empty(plan, response))
+        for key, text in empty_answers.left_empty(plan, response):
+            self.warn(key, text)
         return response

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from kimi_core.errors import warn
 
 
@@ -28,8 +26,3 @@ class WarnOnce:
         if key not in self.given and not self._silent:
             self.given.add(key)
             warn(text)
-
-    def all(self, warnings: Iterable[tuple[str, str]]) -> None:
-        """Warn of each of some pairs of key and text."""
-        for key, text in warnings:
-            self(key, text)

@@ -7,6 +7,7 @@ as before.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -185,10 +186,26 @@ def _size(message: Message) -> int:
     return said + thought + sum(len(call.arguments) for call in message.tool_calls)
 
 
-def joined(body: Any, written: Written | None) -> bytes:
-    """Return the JSON of a body, as `to_json` writes it. Raises what that raises."""
-    if written is None or not written.texts or type(body) is not dict or body.get("messages") is not written.messages:
-        return to_json(body)
+def json_bytes(body: Any, written: Written | None = None) -> bytes:
+    """Return the JSON of a body, with what of its messages was written before; to the letter as `to_json` writes it.
+
+    Raises:
+        MessageError: If JSON has no form for it.
+    """
+    joins = written is not None and written.texts and type(body) is dict and body.get("messages") is written.messages
+    try:
+        return _joined(body, written) if joins and written else to_json(body)
+    except (ValueError, RecursionError):  # pydantic's own is the first of them
+        pass
+    try:
+        return json.dumps(body).encode()  # lone surrogates go as escapes
+    except (TypeError, ValueError, RecursionError) as error:
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else in_short(error)
+    raise MessageError(f"The request cannot be written as JSON: {why}. Look at what extra_body and the tools hold.")
+
+
+def _joined(body: JsonObject, written: Written) -> bytes:
+    """Return the JSON of a body whose messages were written before."""
     items = list(body.items())
     at = [key for key, _ in items].index("messages")
     before, behind = to_json(dict(items[:at])), to_json(dict(items[at + 1 :]))

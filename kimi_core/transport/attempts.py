@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -27,16 +27,26 @@ class Attempts:
         waited: Seconds that were waited for a turn under the user's limits.
     """
 
+    __slots__ = ("_on_retry", "_pace", "_token", "failed", "waited")
+
     def __init__(self, pace: Hook | None = None, on_retry: Hook | None = None) -> None:
-        """Begin a call.
+        """Begin a call; within its context, the attempts of all requests are counted as its own.
 
         Args:
             pace: Called before each further request, as a rate limiter's wait.
             on_retry: Called with tenacity's `RetryCallState` before the pause.
         """
         self._pace, self._on_retry = pace, on_retry
+        self._token: Token[Attempts | None]
         self.failed: list[Mapping[str, Any]] = []
         self.waited = 0.0
+
+    def __enter__(self) -> Self:
+        self._token = _current.set(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)
 
     async def again(self, state: RetryCallState, most: int, where: str) -> None:
         """Note that an attempt failed and another follows after a pause."""
@@ -68,19 +78,15 @@ _current: ContextVar[Attempts | None] = ContextVar("attempts", default=None)
 
 @contextmanager
 def resumed(attempts: Attempts) -> Iterator[Attempts]:
-    """Count the attempts of what is made within as those of a call that goes on, as a stream does."""
+    """Count the attempts of what is made within as those of a call that goes on, as a stream does.
+
+    A call may be resumed in several tasks at once; its own context is entered once.
+    """
     token = _current.set(attempts)
     try:
         yield attempts
     finally:
         _current.reset(token)
-
-
-@contextmanager
-def of_call(pace: Hook | None = None, on_retry: Hook | None = None) -> Iterator[Attempts]:
-    """Count the attempts of all requests that are made within as those of one call."""
-    with resumed(Attempts(pace, on_retry)) as attempts:
-        yield attempts
 
 
 def current() -> Attempts:

@@ -23,6 +23,7 @@ class BoundedClient:
 
     def __init__(self, client: Any) -> None:
         self._real = client
+        self.build_request = client.build_request
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
@@ -35,7 +36,7 @@ class BoundedClient:
     def send(self, request: Any, *, stream: bool = False, **options: Any) -> Any:
         """Send a request; return the response, which is read unless it is a stream of events."""
         response = self._real.send(request, stream=True, **options)
-        if _is_left_open(response, stream=stream):
+        if stream and response.is_success and not is_whole(response):
             return response
         body = _Body(response)
         try:
@@ -53,7 +54,7 @@ class AsyncBoundedClient(BoundedClient):
     async def send(self, request: Any, *, stream: bool = False, **options: Any) -> Any:
         """See `BoundedClient.send`."""
         response = await self._real.send(request, stream=True, **options)
-        if _is_left_open(response, stream=stream):
+        if stream and response.is_success and not is_whole(response):
             return response
         body = _Body(response)
         try:
@@ -74,10 +75,6 @@ def is_whole(response: Any) -> bool:
 def is_cut(response: Any) -> bool:
     """Return whether a body was longer than what is read."""
     return _CUT in response.extensions
-
-
-def _is_left_open(response: Any, *, stream: bool) -> bool:
-    return stream and response.is_success and not is_whole(response)
 
 
 class _Body:
@@ -104,14 +101,12 @@ class _Body:
             came.status_code, content=content, request=came.request, extensions={**came.extensions, **marks}
         )
         made.headers = came.headers  # not before: they have the encoding of the body
-        made.encoding = _encoding(content, came.encoding)
+        made.encoding = "utf-8" if came.encoding in (None, "utf-8") else _encoding(content, came.encoding)
         return made
 
 
-def _encoding(content: bytes, label: str | None) -> str:
+def _encoding(content: bytes, label: str) -> str:
     """Return the encoding that a response declares; UTF-8 where it cannot be read so."""
-    if label is None or label.lower() == "utf-8":
-        return "utf-8"
     try:
         text: Any = codecs.getincrementaldecoder(label)("replace").decode(content, final=True)
     except Exception:  # `hex`, `undefined` and others are no encodings of text, and fail as they like

@@ -121,15 +121,12 @@ def _close(result: Any) -> None:
 
 
 @contextlib.contextmanager
-def cut_off(response: Any, until: float | None) -> Iterator[None]:
+def cut_off(response: Any, until: float) -> Iterator[None]:
     """Cut a response off at a moment of `time.monotonic()`, where its connection can be had.
 
     Raises:
         DeadlineError: In place of the error that this causes.
     """
-    if until is None:
-        yield
-        return
     timer = threading.Timer(max(0.0, until - time.monotonic()), _shut, [response])
     timer.daemon = True
     timer.start()

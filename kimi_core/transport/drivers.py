@@ -244,7 +244,8 @@ class Blocking:
     sync: ClassVar[bool] = True
 
     async def client(self, settings: Settings) -> Any:
-        """See `Driver.client`."""
+        """See `Driver.client`. A thread that was left behind gets none, and so sends nothing more."""
+        refuse_left()
         return sdk.client(settings)
 
     async def result(self, value: Any) -> Any:
@@ -269,8 +270,7 @@ class Blocking:
         return BlockingBell()
 
     async def within(self, seconds: float | None, do: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """See `Driver.within`. A thread that was left behind does nothing more."""
-        refuse_left()
+        """See `Driver.within`."""
         return await do() if seconds is None else in_thread(seconds, do)
 
     async def when_freed(self, attempt: Attempt[T], patience: float) -> T | None:

@@ -98,10 +98,10 @@ class Redactor:
     def event(self, event: Started | Finished) -> None:
         """Remove secrets, in place, from the ids, headers and extra fields of an answer; its text stays as it is."""
         names = ("id", "model", "system_fingerprint", "headers") if isinstance(event, Started) else ("extra",)
-        for name in names:
-            known = getattr(event, name)
-            if known and self.finds(_written(known)):
-                setattr(event, name, self._cleaned(known))
+        known = {name: value for name in names if (value := getattr(event, name))}
+        if known and self.finds(" ".join(map(_written, known.values()))):
+            for name, value in known.items():
+                setattr(event, name, self._cleaned(value))
 
     def scrub(self, made: APIError) -> APIError:
         """Remove secrets, in place, from an error and its attributes, since hosts and proxies echo them; return it."""

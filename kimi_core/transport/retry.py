@@ -92,12 +92,13 @@ async def call(
         attempt: Makes one.
         where: Tells who is asked, for the log of what failed.
     """
-    known, most, began = attempts.current(), max_retries + 1, time.monotonic()
+    began = time.monotonic()
     with short_traceback:
         try:
             return await attempt()
         except KimiError as error:
             first = error
+        known, most = attempts.current(), max_retries + 1
 
         async def repeated() -> T:  # tenacity awaits coroutine functions only
             if retrying.statistics["attempt_number"] == 1:

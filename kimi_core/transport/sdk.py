@@ -14,7 +14,7 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kimi_core._version import __version__
@@ -226,6 +226,7 @@ def stream_class(*, sync: bool) -> Any:
     return openai.Stream[object] if sync else openai.AsyncStream[object]
 
 
+@lru_cache(maxsize=64)
 def timeout(seconds: float, silence: float | None = None) -> Any:
     """Return the SDK's timeout of so many seconds, of which connecting gets ten at most, and one read `silence`."""
     import openai

@@ -13,6 +13,8 @@ from kimi_core.hosts.profile import Profile
 from kimi_core.settings import Settings
 from kimi_core.transport import sdk
 
+_JSON = {"Content-Type": "application/json"}
+
 
 @dataclass(frozen=True, slots=True)
 class Upload:
@@ -33,7 +35,12 @@ class Upload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request as it is passed to the SDK."""
+    """One request as it is passed to the SDK.
+
+    Attributes:
+        content: The JSON that is sent; None where there is none.
+        headers: Its own, beside those of the host, of the settings and of the content.
+    """
 
     method: Literal["get", "post", "delete"]
     path: str
@@ -45,28 +52,24 @@ class Call:
 
 def arguments(call: Call, settings: Settings, profile: Profile, *, sync: bool) -> dict[str, Any]:
     """Return the arguments of the SDK's method."""
+    address, key = profile.host.address, settings.api_key
+    own: dict[str, Any] = {address.key_header: key} if address.key_header and key is not None else {}
+    kind = {} if call.content is None else _JSON
+    given = headers.revealed(headers.merged(own, address.headers, settings.default_headers, kind, call.headers))
+    if address.key_header or key is None:
+        given.setdefault("Authorization", sdk.omitted())
     patience = _patience(settings, profile, stream=call.stream)
-    options = _options(settings, profile, call.headers, patience)
+    # Another origin would be sent the conversation, and all headers but `Authorization`: see `Transport`.
+    options = {"headers": given, "timeout": patience, "follow_redirects": False}
     found: dict[str, Any] = {"options": options, "cast_to": sdk.library().Response}  # of raw responses
     if call.content is not None:
         found["content"] = call.content
     if upload := call.upload:
         found |= {"body": upload.fields, "files": {"file": (upload.filename, upload.data, upload.mime)}}
-        options["headers"]["Content-Type"] = "multipart/form-data"  # the SDK puts the boundary in
+        given["Content-Type"] = "multipart/form-data"  # the SDK puts the boundary in
     if call.stream:
         found |= {"cast_to": object, "stream": True, "stream_cls": sdk.stream_class(sync=sync)}
     return found
-
-
-def _options(settings: Settings, profile: Profile, given: Mapping[str, Any], patience: Any) -> dict[str, Any]:
-    """Return the SDK's per-request options."""
-    host, key = profile.host, settings.api_key
-    own: dict[str, Any] = {host.address.key_header: key} if host.address.key_header and key is not None else {}
-    merged = headers.revealed(headers.merged(own, host.address.headers, settings.default_headers, given))
-    if host.address.key_header or key is None:
-        merged.setdefault("Authorization", sdk.omitted())
-    # Another origin would be sent the conversation, and all headers but `Authorization`: see `Transport`.
-    return {"headers": merged, "timeout": patience, "follow_redirects": False}
 
 
 def _patience(settings: Settings, profile: Profile, *, stream: bool) -> Any:

@@ -45,9 +45,13 @@ class FrameReader:
 
     Attributes:
         ended: Whether there will be no more: the host ended it, or sent what is no frame (`close` raises that).
+        done: Whether the host ended it in good form, so that nothing is left of it.
     """
 
-    __slots__ = ("_after_cr", "_begun", "_body", "_broken", "_data", "_held", "_line", "_silence", "_since", "ended")
+    __slots__ = (
+        *("_after_cr", "_begun", "_body", "_broken", "_data", "_held", "_line", "_silence", "_since"),
+        *("done", "ended"),
+    )
 
     def __init__(self, silence: float | None = None) -> None:
         """Begin a stream.
@@ -68,7 +72,7 @@ class FrameReader:
         self._body = b""
         """The first line, where it is of no event but may be a whole body."""
         self._broken: Exception | None = None
-        self.ended = False
+        self.ended = self.done = False
 
     def feed(self, read: bytes) -> list[Any]:
         """Return the frames that end in these bytes, up to one that is no JSON."""
@@ -88,7 +92,7 @@ class FrameReader:
         self._since, self._held, self._body = 0.0, 0, b""
         for i, one in enumerate(data):
             if one.startswith(DONE):
-                self.ended = True
+                self.ended = self.done = True
                 del data[i:]
                 break
         try:
@@ -214,39 +218,43 @@ class OpenStream:
         self._driver = driver
         self._translation = Translation(settings, call.headers, profile, "stream")
         self._abandon: Callable[[], None] | None = driver.closer(stream)
-        self.headers: Mapping[str, str] = stream.response.headers
+        response = stream.response
+        self.headers: Mapping[str, str] = response.headers
         self.when_closed: Callable[[], None] | None = None
         self.rests_since: float | None = time.monotonic()
         self._until: float | None = None
         self._blocking: Iterator[list[Any]] | None = None
         self._reads: list[Any] = []
-        self._frames = FrameReader()
+        # Each read may take as long as the HTTP library was told.
+        self._frames = FrameReader(response.request.extensions.get("timeout", {}).get("read"))
         self._ended = False
         self._failed: Exception | None = None
         """What the last read ended with, while what came before it is handed on."""
 
     def __iter__(self) -> Iterator[list[Any]]:
         with err.short_traceback, self._translation:
-            if is_whole(self._stream.response):  # read when it was opened
-                yield [body_of(self._stream.response, self._profile)]
+            response, frames, until = self._stream.response, self._frames, self._until
+            if is_whole(response):  # read when it was opened
+                yield [body_of(response, self._profile)]
                 return
-            # The SDK's own iterator would parse with the slower stdlib, and hide what surrounds an error.
-            frames = FrameReader(_silence(self._stream.response))
-            with cut_off(self._stream.response, self._until):
+            with contextlib.nullcontext() if until is None else cut_off(response, until):
                 self.rests_since = None
                 try:
-                    for read in self._stream.response.iter_bytes():
+                    # The SDK's own iterator would parse with the slower stdlib, and hide what surrounds an error.
+                    for read in response.iter_bytes():
                         if ready := frames.feed(read):
                             self.rests_since = time.monotonic()
                             yield ready
                             self.rests_since = None
-                        if frames.ended or (self._until is not None and self._is_late()):
+                        if frames.ended or (until is not None and self._is_late()):
                             break
                 except Exception:
                     if rest := frames.rest():
                         yield rest
                     raise
-            self._finish(frames)
+            if frames.done:
+                return
+            self._finish()
             if rest := frames.rest():
                 yield rest
 
@@ -276,7 +284,7 @@ class OpenStream:
                 read = await (anext(self._reads[0]) if self._reads else begin(self._begun(response)))
             except StopAsyncIteration:
                 self._ended = True
-                self._finish(self._frames)
+                self._finish()
                 ready = self._frames.rest()
             except Exception as error:
                 ready = self._frames.rest()
@@ -290,11 +298,11 @@ class OpenStream:
                 return ready
         if self._failed is not None:
             raise self._failed
-        self._finish(self._frames)
+        if not self._frames.done:
+            self._finish()
         raise StopAsyncIteration
 
     def _begun(self, response: Any) -> AsyncIterator[bytes]:
-        self._frames = FrameReader(_silence(response))
         reads: AsyncIterator[bytes] = response.aiter_bytes()
         timed = reads if self._until is None else reads_until(reads, self._until)
         self._reads = [timed] if timed is reads else [timed, reads]
@@ -308,15 +316,16 @@ class OpenStream:
     def _is_late(self) -> bool:
         return self._until is not None and time.monotonic() >= self._until
 
-    def _finish(self, frames: FrameReader) -> None:
-        if self._is_late() and not frames.ended:
+    def _finish(self) -> None:
+        if self._is_late() and not self._frames.ended:
             raise DeadlineError
-        frames.close()
+        self._frames.close()
 
     async def close(self) -> None:
         """Close the stream and give the connection back."""
         self._abandon = None
-        self._tell()
+        if self.when_closed is not None:
+            self.when_closed()
         for reads in self._reads:  # before what they read from
             if not reads.ag_running:
                 await reads.aclose()
@@ -325,12 +334,9 @@ class OpenStream:
     def __del__(self) -> None:
         abandon = getattr(self, "_abandon", None)  # not there when making this failed
         if abandon is not None:
-            self._tell()
+            if self.when_closed is not None:
+                self.when_closed()
             abandon()
-
-    def _tell(self) -> None:
-        if self.when_closed is not None:
-            self.when_closed()
 
 
 async def _nothing() -> AsyncIterator[bytes]:
@@ -339,23 +345,12 @@ async def _nothing() -> AsyncIterator[bytes]:
         yield b""
 
 
-def _silence(response: Any) -> float | None:
-    """Return the seconds that each read of a stream may take, as they were given to the HTTP library."""
-    seconds: float | None = response.request.extensions.get("timeout", {}).get("read")
-    return seconds
-
-
 # ----------------------------------------------------------------------------------------------- whole bodies
 
 
-def refuse_cut(response: Any, profile: Profile) -> None:
-    """Raise for a body of which only the beginning was read.
-
-    Raises:
-        DecodeError: If it is longer than anything real.
-    """
-    if is_cut(response):
-        raise broken(err.DecodeError, f"answered with a body of more than {MOST:,} bytes, which is not read", profile)
+def too_long(profile: Profile) -> err.APIError:
+    """Return the error for a body of which only the beginning was read."""
+    return broken(err.DecodeError, f"answered with a body of more than {MOST:,} bytes, which is not read", profile)
 
 
 def body_of(response: Any, profile: Profile) -> Any:
@@ -364,7 +359,8 @@ def body_of(response: Any, profile: Profile) -> Any:
     Raises:
         DecodeError: If it is none, or too long.
     """
-    refuse_cut(response, profile)
+    if is_cut(response):
+        raise too_long(profile)
     try:
         return parsed_json(response.content)
     except ValueError:

@@ -8,34 +8,31 @@ meanings of a 429.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kimi_core import errors as err
 from kimi_core.call_options import Options
 from kimi_core.codecs import WireRequest
 from kimi_core.codecs.error_mapping import complains, error_in_body
-from kimi_core.codecs.messages import Written, joined
+from kimi_core.codecs.messages import json_bytes
 from kimi_core.headers import hidden, merged
 from kimi_core.hosts.profile import Profile
-from kimi_core.quoting import in_short
 from kimi_core.settings import Settings, require_key
 from kimi_core.transport import retry
-from kimi_core.transport.bounded import is_whole
+from kimi_core.transport.bounded import is_cut, is_whole
 from kimi_core.transport.drivers import Driver
 from kimi_core.transport.file_lines import FileLines, Take
 from kimi_core.transport.redaction import Redactor
 from kimi_core.transport.redirects import followed
 from kimi_core.transport.sdk_call import Call, Upload, arguments
 from kimi_core.transport.sdk_errors import Translation, broken
-from kimi_core.transport.stream import OpenStream, body_of, refuse_cut
+from kimi_core.transport.stream import OpenStream, body_of, too_long
 
 if TYPE_CHECKING:
-    from kimi_core.budget import Budget
     from kimi_core.limiting.turn import Turn
 
 T = TypeVar("T")
@@ -80,7 +77,7 @@ class Transport:
         """
         call = _posted(wire, options, stream=True)
 
-        async def attempt() -> OpenStream:
+        async def begun() -> OpenStream:
             began = time.monotonic()
             stream = await self._once(call, profile)
             if is_whole(stream.response):
@@ -92,7 +89,8 @@ class Transport:
                 turn.answered(opened.headers)
             return opened
 
-        return await self._repeated(attempt, profile, turn)
+        attempt = begun if turn is None else partial(_in_turn, begun, turn, self.driver)
+        return await retry.call(self.driver, self.settings.max_retries, attempt, lambda: profile.where)
 
     async def get(self, path: str, profile: Profile) -> tuple[Any, Mapping[str, str]]:
         """Get a JSON body that is not an answer of the model; return it with the response's headers."""
@@ -104,7 +102,8 @@ class Transport:
         response = await retry.call(
             self.driver, self.settings.max_retries, lambda: self._once(call, profile), lambda: profile.where
         )
-        refuse_cut(response, profile)
+        if is_cut(response):
+            raise too_long(profile)
         return response.content, response.headers
 
     async def read_lines(self, path: str, profile: Profile, take: Take, most: int) -> None:
@@ -131,41 +130,45 @@ class Transport:
         return await self._json(Call(method="post", path=path, upload=upload), profile)
 
     async def _json(self, call: Call, profile: Profile, turn: Turn | None = None) -> tuple[Any, Mapping[str, str]]:
-        async def attempt() -> tuple[Any, Mapping[str, str]]:
+        async def answer() -> tuple[Any, Mapping[str, str]]:
             body, headers = _received(await self._once(call, profile), call, profile, self.settings)
             if turn is not None:
                 turn.answered(headers)
             return body, headers
 
-        return await self._repeated(attempt, profile, turn)
-
-    async def _repeated(self, attempt: Callable[[], Coroutine[Any, Any, T]], profile: Profile, turn: Turn | None) -> T:
-        """Make attempts until one succeeds, each when it is its turn."""
-        if turn is not None:
-            attempt = partial(_in_turn, attempt, turn, self.driver)
+        attempt = answer if turn is None else partial(_in_turn, answer, turn, self.driver)
         return await retry.call(self.driver, self.settings.max_retries, attempt, lambda: profile.where)
 
-    async def _once(self, call: Call, profile: Profile) -> Any:
+    @cached_property
+    def _ready(self) -> Settings:
+        """The settings, with which calls can be made."""
         require_key(self.settings)
-        if self.settings.budget is not None:
-            _count(self.settings.budget, call, profile)
-        driver = self.driver
-        ask = getattr(await driver.client(self.settings), call.method)
-        address = _address(self.settings.base_url, call.path)
+        return self.settings
+
+    async def _once(self, call: Call, profile: Profile) -> Any:
+        settings = self._ready
+        if settings.budget is not None and call.path == profile.host.endpoints.chat:
+            settings.budget.step(profile)
+        address = _address(settings.base_url, call.path)
         redirects = 0
-        with Translation(self.settings, call.headers, profile, "begin" if call.stream else "send"):
-
-            async def send() -> Any:
-                return await driver.result(ask(address, **arguments(call, self.settings, profile, sync=driver.sync)))
-
+        with Translation(settings, call.headers, profile, "begin" if call.stream else "send"):
             while True:
                 try:
-                    return await driver.within(self.settings.attempt_deadline, send)
+                    if settings.attempt_deadline is None:
+                        return await self._asked(call, profile, address)
+                    asked = partial(self._asked, call, profile, address)
+                    return await self.driver.within(settings.attempt_deadline, asked)
                 except Exception as error:
                     address = followed(error, redirects)
                     redirects += 1
 
+    async def _asked(self, call: Call, profile: Profile, address: str) -> Any:
+        sdk_client = await self.driver.client(self.settings)
+        ask = getattr(sdk_client, call.method)
+        return await self.driver.result(ask(address, **arguments(call, self.settings, profile, sync=self.driver.sync)))
 
+
+@lru_cache(maxsize=256)
 def _address(base_url: str, path: str) -> str:
     """Return a whole address: the SDK would parse the two and join them anew for each request.
 
@@ -187,38 +190,12 @@ async def _in_turn(attempt: Callable[[], Coroutine[Any, Any, T]], turn: Turn, dr
         raise
 
 
-def _count(budget: Budget, call: Call, profile: Profile) -> None:
-    """Count an attempt to get an answer; raise when the budget is used up."""
-    if call.path == profile.host.endpoints.chat:
-        budget.step(profile)
-
-
 def _posted(wire: WireRequest, options: Options, *, stream: bool = False) -> Call:
-    headers = merged({"Content-Type": "application/json"}, wire.headers, options.extra_headers or {})
-    return Call(
-        method="post",
-        path=wire.path,
-        content=json_bytes(wire.body, wire.written),
-        headers=hidden(headers),
-        stream=stream,
-    )
-
-
-def json_bytes(body: Any, written: Written | None = None) -> bytes:
-    """Write the body of a request, with what of its messages was written before.
-
-    Raises:
-        MessageError: If JSON has no form for it.
-    """
-    try:
-        return joined(body, written)
-    except (ValueError, RecursionError):  # pydantic's own is the first of them
-        pass
-    try:
-        return json.dumps(body).encode()  # lone surrogates go as escapes
-    except (TypeError, ValueError, RecursionError) as error:
-        why = "it is nested too deeply" if isinstance(error, RecursionError) else in_short(error)
-    raise err.MessageError(f"The request cannot be written as JSON: {why}. Look at what extra_body and the tools hold.")
+    """Return the call that posts a request."""
+    given = options.extra_headers
+    headers = hidden(merged(wire.headers, given or {})) if wire.headers or given else {}
+    content = json_bytes(wire.body, wire.written)
+    return Call(method="post", path=wire.path, content=content, headers=headers, stream=stream)
 
 
 def _received(response: Any, call: Call, profile: Profile, settings: Settings) -> tuple[Any, Mapping[str, str]]:
@@ -227,15 +204,15 @@ def _received(response: Any, call: Call, profile: Profile, settings: Settings) -
         body = body_of(response, profile)
         if call.path != profile.host.endpoints.chat:  # not an answer of a model, whose text would stay as it is
             return Redactor(settings, call.headers).clean(body), response.headers
-        if isinstance(body, dict) and _failed(body):
+        if isinstance(body, dict) and not body.get("choices") and _failed(body):
             raise error_in_body(body, response.headers, profile)
         return body, response.headers
 
 
 def _failed(body: Mapping[str, Any]) -> bool:
-    """Return whether a body holds only errors. Runware sends errors beside results."""
+    """Return whether a body without choices holds only errors. Runware sends errors beside results."""
     errors = body.get("error") or body.get("errors") or ("choices" not in body and complains(body))
-    return bool(errors) and not (body.get("choices") or body.get("data"))
+    return bool(errors) and not body.get("data")
 
 
 def _unfinished(wire: WireRequest, profile: Profile) -> err.APIError:
