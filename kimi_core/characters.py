@@ -1,7 +1,7 @@
 r"""Halves of characters: surrogates that a host cut apart, which no file, host or database takes alone.
 
 `\ud83d` in one frame and `\ude00` in the next are one character. Who knows only the first cannot tell whether the
-other half comes, so texts that grow are joined as they come (`Halves`), and all else is cleaned at once.
+other half comes, so texts that grow are joined as they come (`join_halves`), and all else is cleaned at once.
 """
 
 from __future__ import annotations
@@ -57,26 +57,16 @@ def _inner(text: str) -> str:
     return begin + whole_characters(text[len(begin) : len(text) - len(end)]) + end
 
 
-class Halves:
-    """Joins the halves of characters in one text that comes in pieces.
+def join_halves(held: str, piece: str) -> tuple[str, str]:
+    """Join the halves of characters in a text that comes in pieces.
 
-    Attributes:
-        held: Half a character that a piece ended with.
+    Args:
+        held: Half a character that the piece before ended with; empty for none.
+        piece: The next piece.
+
+    Returns:
+        The piece with what was held back, which may be empty, and the half that it ends with.
     """
-
-    __slots__ = ("held",)
-
-    def __init__(self) -> None:
-        self.held = ""
-
-    def join(self, piece: str) -> str:
-        """Return the next piece, with what was held back; it may be empty."""
-        text, self.held = self.held + piece, ""
-        if "\ud800" <= text[-1:] <= "\udbff":
-            text, self.held = text[:-1], text[-1]
-        return whole_characters(text)
-
-    def rest(self) -> str:
-        """Return the replacement for the half that was held back at the end."""
-        held, self.held = self.held, ""
-        return LOST if held else ""
+    text = held + piece
+    half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
+    return whole_characters(text[: len(text) - len(half)]), half

@@ -178,25 +178,25 @@ class ResponseBuilder:
         elif type(event) is ReasoningDelta:
             self._reasoning.append(event.text)
             self._key = event.key
+        elif type(event) is ToolCallDelta:
+            if event.index == len(self._calls):
+                self._calls.append((event, []))
+            self._calls[event.index][1].append(event.arguments)
         elif type(event) is RefusalDelta:
             self._refusal.append(event.text)
+        elif type(event) is Started:
+            if self._clean:
+                self._clean(event)
+            self._started = event
+        elif type(event) is Finished:
+            if self._clean:
+                self._clean(event)
+            self._finished = event
         else:
-            self._add_rare(event)
+            self._add_server_tool(event)
 
-    def _add_rare(self, event: Event) -> None:
+    def _add_server_tool(self, event: Event) -> None:
         match event:
-            case ToolCallDelta():
-                if event.index == len(self._calls):
-                    self._calls.append((event, []))
-                self._calls[event.index][1].append(event.arguments)
-            case Started():
-                if self._clean:
-                    self._clean(event)
-                self._started = event
-            case Finished():
-                if self._clean:
-                    self._clean(event)
-                self._finished = event
             case ServerToolCall():
                 self._served.append(ServerCall(event.call, position=event.position))
             case ServerToolResult():
@@ -211,25 +211,23 @@ class ResponseBuilder:
                 return
 
     def _end_step(self, end: ServerToolTurnEnded) -> None:
-        reasoning = self._thought(end.reasoning_details)
-        self._steps.append(ServerToolTurn("".join(self._text), reasoning, tuple(self._served)))
+        self._finished = Finished(None, None, reasoning_details=end.reasoning_details)
+        turn = self.response()
+        self._steps.append(ServerToolTurn(turn.text, turn.reasoning, tuple(self._served)))
         # What is known at the end of an answer that breaks off in its next turn.
         self._finished = Finished(None, None, end.usage, end.cost_usd, end.cost_is_estimate)
         self._key = None
         for pieces in (self._text, self._reasoning, self._served):
             pieces.clear()
 
-    def _thought(self, details: tuple[Any, ...]) -> Reasoning | None:
-        text = "".join(self._reasoning)
-        return Reasoning(text, self._key, details) if text or details else None
-
     def response(self) -> Response:
         """Return the response as far as it has come; complete once `Finished` was added."""
         start, end = self._started, self._finished
+        thought, details = "".join(self._reasoning), end.reasoning_details
         open_step = (ServerToolTurn(calls=tuple(self._served), open=True),) if self._served else ()
         return Response(
             text="".join(self._text),
-            reasoning=self._thought(end.reasoning_details),
+            reasoning=Reasoning(thought, self._key, details) if thought or details else None,
             tool_calls=tuple(
                 ToolCall(first.id or "", first.name or "", "".join(pieces), first.type) for first, pieces in self._calls
             ),

@@ -20,7 +20,7 @@ from llama_index_instrumentation.event_handlers import BaseEventHandler
 
 from kimi_adapters.local_server import LocalKimi
 from kimi_core import APIStatusError, InternalServerError, KimiWarning, OverloadedError, web_search
-from kimi_core.codecs.amounts import retry_after
+from kimi_core.codecs.json_values import retry_after
 from langchain_kimi import ChatKimi
 from llama_index_kimi import KimiLLM
 from llama_index_kimi._retries import LLMRetryEvent

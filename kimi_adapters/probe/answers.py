@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from kimi_core import errors as err
-from kimi_core.codecs.json_paths import dig, first
+from kimi_core.codecs.json_values import dig, first
 from kimi_core.hosts.groups import DETAILS
 from kimi_core.types import JsonObject
 

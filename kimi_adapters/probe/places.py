@@ -10,7 +10,7 @@ from kimi_adapters.probe.answers import Answer, numbers
 from kimi_adapters.probe.findings import Finding, unknown, within
 from kimi_adapters.probe.judges import Found, why_not
 from kimi_adapters.probe.seen import Answers, Seen
-from kimi_core.codecs.json_paths import dig
+from kimi_core.codecs.json_values import dig
 from kimi_core.hosts.groups import UsageRules
 from kimi_core.hosts.registry import HOSTS
 

@@ -11,7 +11,7 @@ from kimi_adapters.probe import judges, messages, places
 from kimi_adapters.probe.answers import Answer
 from kimi_adapters.probe.judges import Found
 from kimi_adapters.probe.seen import Answers, Seen, Try
-from kimi_core.codecs.json_paths import merge_patch
+from kimi_core.codecs.json_values import merge_patch
 from kimi_core.hosts.groups import DETAILS
 
 

@@ -15,7 +15,7 @@ from kimi_adapters.probe.seen import Seen, Try
 from kimi_core import errors as err
 from kimi_core.call_options import NO_OPTIONS
 from kimi_core.codecs import WireRequest
-from kimi_core.codecs.json_paths import dig, merge_patch
+from kimi_core.codecs.json_values import dig, merge_patch
 from kimi_core.hosts import models
 from kimi_core.hosts.models import NEAREST
 from kimi_core.hosts.profile import Profile, resolve

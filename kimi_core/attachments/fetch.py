@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from kimi_core.cache import Cache
-from kimi_core.codecs.amounts import retry_after
+from kimi_core.codecs.json_values import retry_after
 from kimi_core.hosts.addresses import is_public, shown
 from kimi_core.media import data_urls, documents
 from kimi_core.media.data_urls import Kind, MediaError

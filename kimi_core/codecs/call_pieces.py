@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Container
 from typing import Any
 
-from kimi_core.characters import Halves, whole_characters
+from kimi_core.characters import LOST, join_halves, whole_characters
 from kimi_core.quoting import in_short
 from kimi_core.tool_arguments import is_object
 
@@ -108,7 +108,7 @@ class OpenCall:
         self.has_arguments = self.given = False
         self.pending: list[str] = []
         self.arguments: list[str] = []
-        self.half = Halves()
+        self.half = ""
 
     def take(self, piece: Piece) -> None:
         """Add a piece to the call."""
@@ -126,8 +126,8 @@ class OpenCall:
     def add(self, text: str) -> None:
         """Add more arguments."""
         self.whole = self.restarts = False
-        if self.half.held or not (text.isascii() or is_sound(text)):
-            text = self.half.join(text)
+        if self.half or not (text.isascii() or is_sound(text)):
+            text, self.half = join_halves(self.half, text)
         self.pending.append(text)
         self.arguments.append(text)
         if not self.begun:
@@ -138,7 +138,7 @@ class OpenCall:
     @property
     def flows(self) -> bool:
         """Return whether nothing is held back, and whatever comes next can only be more arguments."""
-        return self.index >= 0 and self.begun and not (self.half.held or self.silent or self.restarts)
+        return self.index >= 0 and self.begun and not (self.half or self.silent or self.restarts)
 
     @property
     def text(self) -> str:
@@ -160,8 +160,9 @@ class OpenCall:
 
     def end(self) -> None:
         """Finish the call: replace half a character that is left, and drop arguments that are blank or `null`."""
-        if lost := self.half.rest():
-            self.pending.append(lost)
+        if self.half:
+            self.half = ""
+            self.pending.append(LOST)
         if not self.begun and "".join(self.pending).strip() in ("", "null"):
             self.pending.clear()
 

@@ -15,7 +15,7 @@ from kimi_core.call_options import NO_OPTIONS, Options
 from kimi_core.codecs import WireRequest
 from kimi_core.codecs.chat_stream import ChatStreamDecoder
 from kimi_core.codecs.error_mapping import not_an_answer
-from kimi_core.codecs.json_paths import merge_patch
+from kimi_core.codecs.json_values import merge_patch
 from kimi_core.codecs.messages import MessageEncoder, encode_part
 from kimi_core.codecs.wire_schemas import NO_SCHEMAS, WireSchema, request_schemas
 from kimi_core.errors import ContextOverflowError, make
@@ -102,10 +102,10 @@ class ChatCodec:
     def decode(self, body: Any, wire: WireRequest, profile: Profile, headers: Mapping[str, str]) -> Iterable[Event]:
         """Decode a whole body like a stream of one chunk that holds everything."""
         decoder = self.decoder(wire, profile, headers)
-        yield from decoder.feed(body)
+        events = decoder.feed(body)
         if not decoder.started:
             raise not_an_answer(body, profile)
-        yield from decoder.end(whole=True)
+        return [*events, *decoder.end(whole=True)]
 
     def decoder(
         self, wire: WireRequest, profile: Profile, headers: Mapping[str, str]

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kimi_core.characters import Halves, is_cut
+from kimi_core.characters import LOST, is_cut, join_halves
 from kimi_core.codecs import merging
-from kimi_core.codecs.amounts import amount, usage_of
 from kimi_core.codecs.call_sections import WITHHELD, RecoveredCalls, SectionReader, WithheldCalls
 from kimi_core.codecs.error_mapping import MALFORMED, complains, error_in_frame, not_an_answer
 from kimi_core.codecs.inline_markup import MarkupReader
-from kimi_core.codecs.json_paths import dig, first
+from kimi_core.codecs.json_values import amount, dig, first, usage_of
 from kimi_core.codecs.original_names import OriginalNames
 from kimi_core.codecs.reasoning_details import Details
 from kimi_core.codecs.tool_calls import ToolCallAssembler
@@ -37,7 +36,11 @@ _KNOWN = frozenset({"id", "object", "created", "model", "choices", "usage", "sys
 
 
 class ChatStreamDecoder:
-    """Decodes one answer. Tolerant by design: hosts differ in where they put usage, ids and indexes."""
+    """Decodes one answer. Tolerant by design: hosts differ in where they put usage, ids and indexes.
+
+    Attributes:
+        started: Whether any answer has come.
+    """
 
     __slots__ = (
         "_calls",
@@ -57,11 +60,11 @@ class ChatStreamDecoder:
         "_originals",
         "_price_keys",
         "_profile",
-        "_started",
         "_texts",
         "_usage",
         "_wire",
         "_withheld",
+        "started",
     )
 
     def __init__(self, profile: Profile, wire: WireRequest, headers: Mapping[str, str]) -> None:
@@ -72,10 +75,11 @@ class ChatStreamDecoder:
         self._keys = host.reasoning.keys_in
         # A host that reports its price does so under one of these.
         self._price_keys = {path.partition(".")[0] for path in host.usage.cost_paths} - {"usage"}
-        self._calls = ToolCallAssembler(wire)
-        sections = _sections(profile, wire, self._calls)
-        self._withheld = sections if isinstance(sections, WithheldCalls) else None
-        self._markup = _markup(profile, wire, sections)
+        self._calls: ToolCallAssembler | None = None
+        self._withheld: WithheldCalls | None = None
+        self._markup: MarkupReader | None = None
+        if host.tools.leaked_calls or host.reasoning.think_tags != "no":
+            self._expect_markup()
         self._originals = OriginalNames(wire) if wire.arguments or wire.output else None
         self._details = Details() if DETAILS in host.reasoning.keys_in else None
         self._texts: frozenset[str] = frozenset()
@@ -83,19 +87,30 @@ class ChatStreamDecoder:
         if self._markup is None and self._originals is None:
             self._texts = frozenset({"content", *host.reasoning.keys_in}) - {DETAILS}
         self._key = ""
-        self._started = False
+        self.started = False
         self._index: Any = None
-        self._half, self._half_thought, self._half_refusal = Halves(), Halves(), Halves()
+        self._half = self._half_thought = self._half_refusal = ""
         self._finish: str | None = None
         self._usage: JsonObject | None = None
         self._cost: float | None = None
         self._logprobs: list[JsonObject] = []
         self._extra: JsonObject = {"endpoint": host.endpoint} if host.endpoint else {}
 
-    @property
-    def started(self) -> bool:
-        """Return whether any answer has come."""
-        return self._started
+    def _expect_markup(self) -> None:
+        """Begin to read what the host may leave in the text: thoughts, and calls where tools were sent."""
+        host, wire = self._profile.host, self._wire
+        sections: SectionReader | None = None
+        if host.tools.leaked_calls and wire.body.get("tools"):
+            if wire.body.get("tool_choice") == "none":
+                sections = self._withheld = WithheldCalls()
+            else:
+                self._calls = ToolCallAssembler(wire)
+                sections = RecoveredCalls(self._calls)
+        where: str = host.reasoning.think_tags
+        if where == "opened" and wire.thinks is False:
+            where = "leading"  # the template closes the thought in the prompt already
+        if sections is not None or where != "no":
+            self._markup = MarkupReader(where, sections)
 
     def feed(self, frame: Any) -> list[Event]:
         """Return the events of one chunk.
@@ -109,7 +124,7 @@ class ChatStreamDecoder:
             if choices:
                 self._take(frame, choices, events)
             else:
-                self._rare(frame)
+                self._rare(frame, {})
             return events if self._originals is None else self._originals.of(events)
         except KimiError:
             raise
@@ -139,9 +154,9 @@ class ChatStreamDecoder:
         except (AttributeError, LookupError, TypeError, ValueError):
             return "", ""
         get = choice.get
-        if key not in self._texts or type(text) is not str or not self._started or get("index") != self._index:
+        if key not in self._texts or type(text) is not str or not self.started or get("index") != self._index:
             return "", ""
-        if self._half.held or self._half_thought.held or (not text.isascii() and is_cut(text)):
+        if self._half or self._half_thought or (not text.isascii() and is_cut(text)):
             return "", ""
         if get("finish_reason") or frame.get("usage") or get("usage") or get("logprobs") or frame.get("error"):
             return "", ""
@@ -157,9 +172,11 @@ class ChatStreamDecoder:
 
     def _take(self, frame: JsonObject, choices: Sequence[JsonObject], events: list[Event]) -> None:
         """Add the events of a chunk of the answer: reasoning first, then text, then calls."""
-        if not self._started:
-            self._start(frame, choices[0], events)
         choice = choices[0]
+        if not self.started:
+            self.started, self._index = True, choice.get("index")
+            id_, model, created = frame.get("id"), frame.get("model"), frame.get("created")
+            events.append(Started(id_, model, created, frame.get("system_fingerprint"), self._headers))
         if len(choices) > 1 or choice.get("index") != self._index:
             choice = self._own(choices)
         get = choice.get
@@ -170,8 +187,8 @@ class ChatStreamDecoder:
             self._take_reasoning(delta, events)
         if text:
             text = text if type(text) is str else _joined(text, events)
-            if self._half.held or (not text.isascii() and is_cut(text)):
-                text = self._half.join(text)
+            if self._half or (not text.isascii() and is_cut(text)):
+                text, self._half = join_halves(self._half, text)
             if self._markup is None:
                 events.append(TextDelta(text))
             else:
@@ -180,7 +197,7 @@ class ChatStreamDecoder:
             self._take_calls(delta, events, whole=not get("delta") and frame.get("object") != _CHUNK)
         ends = get("finish_reason") or frame.get("usage") or get("usage") or get("logprobs")
         if ends or frame.get("error") or not self._price_keys.isdisjoint(frame):
-            self._ending(frame, choice)
+            self._rare(frame, choice)
 
     def _take_reasoning(self, delta: JsonObject, events: list[Event]) -> None:
         """Add the reasoning of a delta: from the first key that holds text, or from an array."""
@@ -188,8 +205,8 @@ class ChatStreamDecoder:
             text = delta.get(key)
             if text and type(text) is str:
                 self._key = key
-                if self._half_thought.held or (not text.isascii() and is_cut(text)):
-                    text = self._half_thought.join(text)
+                if self._half_thought or (not text.isascii() and is_cut(text)):
+                    text, self._half_thought = join_halves(self._half_thought, text)
                 if self._markup is None:
                     events.append(ReasoningDelta(text, key))
                 else:
@@ -198,35 +215,40 @@ class ChatStreamDecoder:
         if self._details is not None and (items := delta.get(DETAILS)):
             text = self._details.add(items)
             if text and not self._key:
-                events.append(ReasoningDelta(self._half_thought.join(text), DETAILS))
+                text, self._half_thought = join_halves(self._half_thought, text)
+                events.append(ReasoningDelta(text, DETAILS))
 
     def _take_calls(self, delta: JsonObject, events: list[Event], *, whole: bool) -> None:
         """Add tool calls, or a refusal."""
         if calls := delta.get("tool_calls"):
+            if self._calls is None:
+                self._calls = ToolCallAssembler(self._wire)
             self._calls.feed(calls, events, whole=whole)
         if refusal := delta.get("refusal"):
             text = refusal if type(refusal) is str else dump(refusal)
-            events.append(RefusalDelta(self._half_refusal.join(text)))
+            text, self._half_refusal = join_halves(self._half_refusal, text)
+            events.append(RefusalDelta(text))
 
     def end(self, *, whole: bool = False) -> list[Event]:
         """Return what was held back and the `Finished` event; nothing for a stream without a finish reason.
 
         Such a stream was cut off. A whole body needs no finish reason.
         """
-        if self._finish is None and not (whole and self._started):
+        if self._finish is None and not (whole and self.started):
             return []
         usage = usage_of(self._usage, self._profile)
         cost, estimated = self._price(usage)
-        events = self._halves()
+        events = self._halves() if self._half or self._half_thought or self._half_refusal else []
         if self._markup is not None:
             self._markup.rest(self._key, events)
         if self._withheld is not None and self._withheld.text:
             self._extra[WITHHELD] = self._withheld.text
-        events += self._calls.rest()
+        if self._calls is not None:
+            events += self._calls.rest()
         if self._originals is not None:
             events = self._originals.of(events) + self._originals.rest()
         reason = _REASONS.get(self._finish or "", "other")
-        if reason == "stop" and self._calls.seen:
+        if reason == "stop" and self._calls is not None and self._calls.seen:
             # vLLM finishes a named call with `stop`; a turn that calls tools is a tool turn.
             reason = "tool_calls"
         details = self._details.result() if self._details is not None else ()
@@ -239,12 +261,12 @@ class ChatStreamDecoder:
     def _halves(self) -> list[Event]:
         """Return replacements for halves of characters whose other half never came."""
         held: list[Event] = []
-        if self._half_thought.held:
-            held.append(ReasoningDelta(self._half_thought.rest(), self._key or DETAILS))
-        if self._half.held:
-            held.append(TextDelta(self._half.rest()))
-        if self._half_refusal.held:
-            held.append(RefusalDelta(self._half_refusal.rest()))
+        if self._half_thought:
+            held.append(ReasoningDelta(LOST, self._key or DETAILS))
+        if self._half:
+            held.append(TextDelta(LOST))
+        if self._half_refusal:
+            held.append(RefusalDelta(LOST))
         return held
 
     def so_far(self) -> Finished | None:
@@ -265,13 +287,10 @@ class ChatStreamDecoder:
                 own = choice
         return own
 
-    def _start(self, frame: JsonObject, choice: JsonObject, events: list[Event]) -> None:
-        self._started, self._index = True, choice.get("index")
-        get = frame.get
-        fingerprint = get("system_fingerprint")
-        events.append(Started(get("id"), get("model"), get("created"), fingerprint, self._headers))
-
-    def _ending(self, frame: JsonObject, choice: JsonObject) -> None:
+    def _rare(self, frame: Any, choice: JsonObject) -> None:
+        """Take what hardly any frame has: the end, usage, cost and the host's own fields; raise its error."""
+        if type(frame) is not dict:
+            return  # `null` keeps a connection alive
         if finish := choice.get("finish_reason"):
             self._finish = str(finish)
         if error := choice.get("error"):  # OpenRouter, beside `finish_reason: "error"`
@@ -279,19 +298,14 @@ class ChatStreamDecoder:
         logprobs = choice.get("logprobs")
         if logprobs and isinstance(logprobs, dict):
             self._logprobs.append(logprobs)
-        self._rare(frame)
-
-    def _rare(self, frame: Any) -> None:
-        """Take usage, cost and the host's own fields from a frame; raise its error."""
-        if type(frame) is not dict:
-            return  # `null` keeps a connection alive
         if frame.get("error") or frame.get("errors") or ("choices" not in frame and complains(frame)):
             raise error_in_frame(frame, self._profile)
         host = self._profile.host
         # Moonshot sends the same usage in the last choice and in a chunk of its own: last wins, never added.
         usage = first(frame, host.usage.paths)
         self._usage = usage if isinstance(usage, dict) and usage else self._usage
-        if (cost := amount(first(frame, host.usage.cost_paths))) is not None:
+        paths = host.usage.cost_paths
+        if paths and (cost := amount(first(frame, paths))) is not None:
             self._cost = cost
         for key, value in frame.items():
             if key not in _KNOWN and value is not None:
@@ -318,21 +332,6 @@ class ChatStreamDecoder:
         """Return how long cached tokens are kept, which sets their price."""
         asked = dig(self._wire.body, "prompt_cache_options.ttl")
         return str(asked) if asked else next(iter(self._profile.host.usage.cache_ttls), "")
-
-
-def _sections(profile: Profile, wire: WireRequest, calls: ToolCallAssembler) -> SectionReader | None:
-    """Return the reader of calls in the text; None when the host leaves none there, or no tools were sent."""
-    if not profile.host.tools.leaked_calls or not dig(wire.body, "tools"):
-        return None
-    return WithheldCalls() if dig(wire.body, "tool_choice") == "none" else RecoveredCalls(calls)
-
-
-def _markup(profile: Profile, wire: WireRequest, sections: SectionReader | None) -> MarkupReader | None:
-    """Return the reader of markup in the text; None when the host leaves none there."""
-    where: str = profile.host.reasoning.think_tags
-    if where == "opened" and wire.thinks is False:
-        where = "leading"  # the template closes the thought in the prompt already
-    return None if sections is None and where == "no" else MarkupReader(where, sections)
 
 
 def _joined(parts: Any, events: list[Event]) -> str:

@@ -12,8 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from kimi_core import errors as err
-from kimi_core.codecs.amounts import count, retry_after
-from kimi_core.codecs.json_paths import first
+from kimi_core.codecs.json_values import count, first, retry_after
 from kimi_core.hosts.addresses import is_same_origin, shown
 from kimi_core.hosts.common import SHORTEN
 from kimi_core.hosts.groups import ErrorRule

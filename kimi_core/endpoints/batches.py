@@ -16,8 +16,8 @@ from pydantic_core import from_json
 
 from kimi_core import errors as err
 from kimi_core.codecs import WireRequest
-from kimi_core.codecs.amounts import count
 from kimi_core.codecs.error_mapping import error_from_status
+from kimi_core.codecs.json_values import count
 from kimi_core.endpoints.paths import path_of
 from kimi_core.hosts.patches import patched
 from kimi_core.hosts.profile import Profile

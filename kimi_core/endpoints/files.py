@@ -13,7 +13,7 @@ from urllib.parse import quote
 from pydantic_core import from_json
 
 from kimi_core.cache import UPLOADED
-from kimi_core.codecs.amounts import count
+from kimi_core.codecs.json_values import count
 from kimi_core.endpoints.paths import path_of
 from kimi_core.errors import ConfigError, DecodeError, MessageError, UnsupportedError, make
 from kimi_core.hosts.profile import Profile

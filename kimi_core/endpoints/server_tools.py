@@ -16,7 +16,7 @@ from typing import Any
 from kimi_core import errors as err
 from kimi_core import openai_shapes
 from kimi_core.codecs import WireRequest
-from kimi_core.codecs.json_paths import first
+from kimi_core.codecs.json_values import first
 from kimi_core.endpoints.paths import path_of
 from kimi_core.hosts.profile import Profile
 from kimi_core.quoting import in_short, quoted

@@ -12,7 +12,7 @@ from kimi_core.call_options import Options
 from kimi_core.codecs import Poll, WireRequest
 from kimi_core.codecs.chat import STREAMED, WITH_TOOLS, wire_names, wire_to_user
 from kimi_core.codecs.error_mapping import error_in_body, not_an_answer
-from kimi_core.codecs.json_paths import merge_patch
+from kimi_core.codecs.json_values import merge_patch
 from kimi_core.codecs.messages import document_text, media_url, unread
 from kimi_core.codecs.runware.options import check as check_options
 from kimi_core.codecs.runware.stream import RunwareStreamDecoder, is_of

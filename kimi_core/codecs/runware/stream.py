@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kimi_core import errors as err
-from kimi_core.characters import Halves
+from kimi_core.characters import LOST, join_halves
 from kimi_core.codecs import merging
-from kimi_core.codecs.amounts import amount, usage_of
 from kimi_core.codecs.error_mapping import MALFORMED, error_in_frame, not_an_answer
-from kimi_core.codecs.json_paths import first
+from kimi_core.codecs.json_values import amount, first, usage_of
 from kimi_core.codecs.tool_calls import ToolCallAssembler
 from kimi_core.events import Event, Finished, ReasoningDelta, Started, TextDelta
 from kimi_core.hosts.profile import Profile
@@ -64,7 +63,7 @@ class RunwareStreamDecoder:
         self._id = wire.body[0]["taskUUID"]
         self._calls = ToolCallAssembler(wire)
         self._started = False
-        self._half, self._half_thought = Halves(), Halves()
+        self._half = self._half_thought = ""
         self._finish: str | None = None
         self._usage: JsonObject | None = None
         self._cost: float | None = None
@@ -109,9 +108,11 @@ class RunwareStreamDecoder:
         if thought := delta.get(_REASONING):
             # Text in three of the published types, a list of texts in a fourth.
             text = thought if type(thought) is str else "".join(thought)
-            events.append(ReasoningDelta(self._half_thought.join(text), _REASONING))
+            text, self._half_thought = join_halves(self._half_thought, text)
+            events.append(ReasoningDelta(text, _REASONING))
         if more := delta.get("text"):
-            events.append(TextDelta(self._half.join(more)))
+            text, self._half = join_halves(self._half, more)
+            events.append(TextDelta(text))
         for key in _CALLS:
             if calls := delta.get(key):
                 self._calls.feed(list(_as_deltas(calls)), events, whole=whole)
@@ -137,10 +138,10 @@ class RunwareStreamDecoder:
         if self._finish is None and not (whole and self._started):
             return []
         events: list[Event] = []
-        if lost := self._half_thought.rest():
-            events.append(ReasoningDelta(lost, _REASONING))
-        if lost := self._half.rest():
-            events.append(TextDelta(lost))
+        if self._half_thought:
+            events.append(ReasoningDelta(LOST, _REASONING))
+        if self._half:
+            events.append(TextDelta(LOST))
         events += self._calls.rest()
         reason = _REASONS.get(self._finish or "", "other")
         if reason == "tool_calls" and not self._calls.seen:
