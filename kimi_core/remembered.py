@@ -17,6 +17,7 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 from kimi_core.types import Message
 
 M = TypeVar("M")
+C = TypeVar("C")
 Read: TypeAlias = Callable[[Any], Sequence[Any] | None]
 """Returns all that a message's conversion reads, in a flat row; None for a message that is not to be remembered."""
 Frame: TypeAlias = tuple[Any, Sequence[str] | None, Sequence[Any]]
@@ -48,24 +49,29 @@ class Remembered(Generic[M]):
     def __len__(self) -> int:
         return len(self._kept)
 
-    def recall(self, message: M) -> Message | None:
-        """Return what a message became; None when that is not known, or the message was changed."""
-        kept = self._kept.get(id(message))
-        if kept is None or (seen := kept.seen) is None or kept() is not message:
-            return None
-        try:
-            row = kept.read(message)
-            # Equal texts are the same; `1` and `True` are equal, too, so that only what is no text has to be the same.
-            if row != seen or (kept.exact and not kept.is_exact(row)):
-                return None
-        except Exception:  # what was put in may not even be comparable
-            return None
-        return kept.made
+    def converted(self, message: M, convert: Callable[..., C], *more: Any) -> Message | C:
+        """Return what a message became before, as long as it is what it was; else convert it.
 
-    def keep(self, message: M, made: Message) -> None:
-        """Remember what a message became, where that can be, from the second time on: most are converted once."""
+        It is remembered where that can be, from the second time on: most are converted once.
+
+        Args:
+            message: The message.
+            convert: Makes a `Message` of it; what else it may make is not remembered.
+            *more: What it is called with beside the message.
+        """
         kept = self._kept.get(id(message))
-        if kept is not None and kept() is message:
+        if kept is not None and kept() is not message:
+            kept = None
+        if kept is not None and (seen := kept.seen) is not None:
+            with suppress(Exception):  # what was put in may not even be comparable
+                row = kept.read(message)
+                # Equal texts are the same; `1` and `True` are equal, too: what is no text has to be the very same.
+                if row == seen and (not kept.exact or kept.is_exact(row)):
+                    return kept.made
+        made = convert(message, *more)
+        if not isinstance(made, Message):
+            return made
+        if kept is not None:
             kept.made = made
             kept.look(message)
         elif (read := self._read.get(type(message))) is not None:
@@ -74,6 +80,7 @@ class Remembered(Generic[M]):
             if len(self._kept) > self._most:
                 with suppress(StopIteration, RuntimeError):  # other threads forget, too
                     self._kept.pop(next(iter(self._kept)), None)
+        return made
 
     def _gone(self, kept: Any) -> None:
         self._kept.pop(kept.key, None)
@@ -99,7 +106,9 @@ class _Kept(weakref.ref[M]):
         with suppress(Exception):
             seen, deep = self.read(message), list[Frame]()
             if seen is not None and all(_collect(value, deep) for value in seen if value is not BREAK):
-                self.exact = tuple(at for at, value in enumerate(seen) if not _is_text(value))
+                # What is equal to a text is the same on the wire.
+                texts = (isinstance(value, str) or value is None or value is BREAK for value in seen)
+                self.exact = tuple(at for at, is_text in enumerate(texts) if not is_text)
                 self.deep, self.seen = tuple(deep), seen
 
     def is_exact(self, row: Sequence[Any]) -> bool:
@@ -115,11 +124,6 @@ class _Kept(weakref.ref[M]):
             elif [*held] != keys or not all(map(is_, held.values(), values)):
                 return False
         return True
-
-
-def _is_text(value: Any) -> bool:
-    """Return whether what is equal to a value is the same on the wire."""
-    return isinstance(value, str) or value is None or value is BREAK
 
 
 def _collect(value: Any, found: list[Frame], depth: int = 0) -> bool:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from operator import itemgetter
+from typing import Any, Final
 
-from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 from kimi_core.errors import MessageError
 from kimi_core.openai_shapes import details_of, refusal_of
 from kimi_core.quoting import quoted
+from kimi_core.remembered import BREAK, Remembered
 from kimi_core.server_tool_record import TURNS, kind_of
 from kimi_core.structured_output import dump
 from kimi_core.tool_arguments import parse_arguments
 from kimi_core.types import JsonObject, Message, Reasoning, Role, ToolCall
 from langchain_kimi._content import to_content, to_result, to_speech
 from langchain_kimi._json_escapes import Escaper
-from langchain_kimi._remembered import MESSAGES
 from langchain_kimi._server_tools import split_turns
 
 PROVIDER = "moonshot"
@@ -47,14 +48,10 @@ def to_messages(messages: Iterable[BaseMessage], left_out: dict[str, None] | Non
     left_out = {} if left_out is None else left_out
     converted: list[Message] = []
     for message in messages:
-        if (known := MESSAGES.recall(message)) is not None:
-            converted.append(known)
-            continue
-        made = _CONVERTERS.get(message.type, _refuse)(message, left_out)
+        made = MESSAGES.converted(message, _CONVERTERS.get(message.type, _refuse), left_out)
         if isinstance(made, list):
             converted.extend(made)
         else:
-            MESSAGES.keep(message, made)
             converted.append(made)
     return converted
 
@@ -291,6 +288,53 @@ def _as_text(thought: Any) -> str:
     if isinstance(thought, Mapping):
         return _as_text(thought.get("text") or thought.get("summary"))
     return "".join(map(_as_text, thought)) if isinstance(thought, list | tuple) else ""
+
+
+# --------------------------------------------------------------------------- what is read to know a message again
+
+_BLOCKS: Final = frozenset(("text", "reasoning", "tool_call"))
+"""Blocks of answers that are converted without a warning, each by itself."""
+
+_said = itemgetter("type", "name", "content")
+_result = itemgetter("type", "name", "content", "tool_call_id")
+
+
+def _read_said(message: BaseMessage) -> tuple[Any, ...] | None:
+    read = _said(message.__dict__)
+    return read if type(read[2]) is str else None
+
+
+def _read_result(message: BaseMessage) -> tuple[Any, ...] | None:
+    read = _result(message.__dict__)
+    return read if type(read[2]) is str else None
+
+
+def _read_answer(message: BaseMessage) -> list[Any] | None:
+    read = message.__dict__
+    content, kwargs, metadata = read["content"], read["additional_kwargs"], read["response_metadata"]
+    if read["invalid_tool_calls"] != [] or TURNS in kwargs or (type(content) is not str and not _is_own(content)):
+        return None
+    provider, key = metadata.get("model_provider"), metadata.get("reasoning_key", BREAK)
+    row = [read["type"], read["name"], content, provider, key, *kwargs, *kwargs.values()]
+    for call in read["tool_calls"]:
+        args = call["args"]
+        row += (BREAK, call["name"], call["id"], *args, *args.values())
+    return row
+
+
+def _is_own(content: Any) -> bool:
+    return type(content) is list and all(type(block) is dict and block.get("type") in _BLOCKS for block in content)
+
+
+MESSAGES: Final[Remembered[BaseMessage]] = Remembered(
+    {
+        HumanMessage: _read_said,
+        SystemMessage: _read_said,
+        ToolMessage: _read_result,
+        AIMessage: _read_answer,
+        AIMessageChunk: _read_answer,
+    }
+)
 
 
 # ------------------------------------------------------------------------------------------------- continuation

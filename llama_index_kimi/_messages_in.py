@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -24,6 +24,7 @@ from kimi_core.hosts import addresses
 from kimi_core.media import data_urls, left_out
 from kimi_core.openai_shapes import details_of, refusal_of
 from kimi_core.quoting import quoted
+from kimi_core.remembered import BREAK, Remembered
 from kimi_core.server_tool_record import TURNS
 from kimi_core.structured_output import dump
 from kimi_core.types import (
@@ -41,7 +42,6 @@ from kimi_core.types import (
     VideoPart,
 )
 from llama_index_kimi._messages_out import REASONING_DETAILS, REASONING_KEY, UNTHOUGHT
-from llama_index_kimi._remembered import MESSAGES
 from llama_index_kimi._structured_output import to_output
 from llama_index_kimi._tools import answered_call_id, match_recorded, read_arguments, recorded_calls, to_tools
 
@@ -87,7 +87,7 @@ def to_messages(messages: Iterable[ChatMessage]) -> list[Message]:
         MessageError: If a block cannot be sent to any Kimi host, or something is no message.
     """
     try:
-        return [MESSAGES.recall(message) or _converted(message) for message in messages]
+        return [MESSAGES.converted(message, _converted) for message in messages]
     except AttributeError:
         for at, message in enumerate(messages):
             if not isinstance(message, ChatMessage):
@@ -98,9 +98,7 @@ def to_messages(messages: Iterable[ChatMessage]) -> list[Message]:
 
 
 def _converted(message: ChatMessage) -> Message:
-    made = _CONVERTERS[message.role](message)
-    MESSAGES.keep(message, made)
-    return made
+    return _CONVERTERS[message.role](message)
 
 
 def user_message(prompt: str) -> list[ChatMessage]:
@@ -400,3 +398,35 @@ _PARTS: dict[str, Callable[[Any], Iterable[Part]]] = {
     "thinking": _thinking,
     "tool_call": _call_of_no_assistant,
 }
+
+
+# ------------------------------------------------------------------------- what is read to know a message again
+
+_OF_ASSISTANTS: Final = (MessageRole.ASSISTANT, MessageRole.CHATBOT, MessageRole.MODEL)
+
+
+def _read(message: ChatMessage) -> list[Any] | None:
+    read = message.__dict__
+    role, kwargs = read["role"], read["additional_kwargs"]
+    if TURNS in kwargs:
+        return None
+    row = [role, *kwargs, *kwargs.values()]
+    for block in read["blocks"]:
+        kind = type(block)
+        if kind is TextBlock:
+            row += (BREAK, "text", block.block_type, block.text)
+        elif role not in _OF_ASSISTANTS:  # what is left out there is warned of each time
+            return None
+        elif kind is ThinkingBlock:
+            known = block.additional_information
+            row += (BREAK, "thinking", block.block_type, block.content, *known, *known.values())
+        elif kind is ToolCallBlock:
+            args = block.tool_kwargs
+            row += (BREAK, "call", block.block_type, block.tool_call_id, block.tool_name)
+            row += (*args, *args.values()) if type(args) is dict else ("as text", args, None)
+        else:
+            return None
+    return row
+
+
+MESSAGES: Final[Remembered[ChatMessage]] = Remembered({ChatMessage: _read})

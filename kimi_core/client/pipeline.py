@@ -183,7 +183,8 @@ class Pipeline:
 
     def stream(self, plan: Plan, wire: WireRequest, headers: Mapping[str, str]) -> AnswerStream:
         """Begin to read a streamed answer."""
-        redactor = self._redactor.of_call(plan.request.options.extra_headers)
+        given = plan.request.options.extra_headers
+        redactor = self._redactor.of_call(given) if given else self._redactor
         return AnswerStream(plan, wire, headers, redactor, self._accounting, self.warn)
 
     def decode(
@@ -195,7 +196,8 @@ class Pipeline:
             APIError: If the body is no answer.
             RepetitionError: If the answer ends in a loop, and `stop_repetition` was given.
         """
-        profile, redactor = plan.profile, self._redactor.of_call(plan.request.options.extra_headers)
+        profile, given = plan.profile, plan.request.options.extra_headers
+        redactor = self._redactor.of_call(given) if given else self._redactor
         try:
             events = codec(profile.host.codec).decode(body, wire, profile, headers)
             response = reduce(events, redactor.event)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 from typing import Any
 
-from kimi_core.transport.deadlines import refuse_left
+from kimi_core.transport.deadlines import WORK, refuse_left
 
 MOST = 100 * 1024 * 1024
 """Most bytes of a body: what the largest file has that Moonshot takes, and hundreds of times the longest answer."""
@@ -88,7 +88,8 @@ class _Body:
 
     def add(self, piece: bytes) -> bool:
         """Take a piece in; return whether it is enough."""
-        refuse_left()
+        if WORK.get():
+            refuse_left()
         self._pieces.append(piece[: self._most - self._size])
         self._size += len(piece)
         return self._size > self._most

@@ -44,8 +44,8 @@ class _Work:
         return True
 
 
-_WORK: ContextVar[tuple[_Work, ...]] = ContextVar("kimi_core_work_with_deadlines", default=())
-"""What this thread, and those that wait for it, are doing."""
+WORK: ContextVar[tuple[_Work, ...]] = ContextVar("kimi_core_work_with_deadlines", default=())
+"""What this thread, and those that wait for it, are doing; without anything, it was not left behind."""
 
 
 class DeadlineError(Exception):
@@ -62,13 +62,13 @@ def refuse_left() -> None:
     Raises:
         DeadlineError: If nobody waits for it any more.
     """
-    if any(work.outcome.cancelled() for work in _WORK.get()):
+    if any(work.outcome.cancelled() for work in WORK.get()):
         raise DeadlineError
 
 
 def when_left(end: Callable[[], None]) -> None:
     """Have something called when this thread is left behind, and what it holds would be held for ever."""
-    for work in _WORK.get():
+    for work in WORK.get():
         work.ends.append(end)
 
 
@@ -94,7 +94,7 @@ def in_thread(seconds: float, do: Callable[[], Coroutine[Any, Any, T]]) -> T:
         else:
             _close(result)
 
-    context.run(_WORK.set, (*_WORK.get(), work))
+    context.run(WORK.set, (*WORK.get(), work))
     threading.Thread(target=context.run, args=(run,), name="kimi-deadline", daemon=True).start()
     try:
         wait_for([outcome], max(0.0, seconds))
@@ -111,7 +111,7 @@ def in_thread(seconds: float, do: Callable[[], Coroutine[Any, Any, T]]) -> T:
 def _take_over(context: Context) -> None:
     """Set the variables here that were set in the thread."""
     for variable, value in context.items():
-        if variable is not _WORK and variable.get(None) is not value:
+        if variable is not WORK and variable.get(None) is not value:
             variable.set(value)
 
 

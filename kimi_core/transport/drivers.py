@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 from kimi_core.settings import Settings
 from kimi_core.transport import sdk
 from kimi_core.transport.bells import AsyncioBell, BlockingBell
-from kimi_core.transport.deadlines import DeadlineError, in_thread, refuse_left
+from kimi_core.transport.deadlines import WORK, DeadlineError, in_thread, refuse_left
 from kimi_core.transport.waiting import wait
 
 T = TypeVar("T")
@@ -245,7 +245,8 @@ class Blocking:
 
     async def client(self, settings: Settings) -> Any:
         """See `Driver.client`. A thread that was left behind gets none, and so sends nothing more."""
-        refuse_left()
+        if WORK.get():
+            refuse_left()
         return sdk.client(settings)
 
     async def result(self, value: Any) -> Any:

@@ -56,9 +56,9 @@ class Redactor:
         found = (secret for secret in sent if _is_long_enough(secret) and secret not in settings.base_url)
         self._secrets = tuple(sorted(found, key=lambda secret: (-len(secret), secret)))
 
-    def of_call(self, headers: Mapping[str, Any] | None) -> Redactor:
+    def of_call(self, headers: Mapping[str, Any]) -> Redactor:
         """Return a redactor for a call with headers of its own."""
-        return Redactor(self._settings, headers) if headers else self
+        return Redactor(self._settings, headers)
 
     @cached_property
     def _signs(self) -> tuple[str, ...]:

@@ -93,11 +93,11 @@ async def call(
         where: Tells who is asked, for the log of what failed.
     """
     began = time.monotonic()
+    try:
+        return await attempt()
+    except KimiError as error:
+        first = error
     with short_traceback:
-        try:
-            return await attempt()
-        except KimiError as error:
-            first = error
         known, most = attempts.current(), max_retries + 1
 
         async def repeated() -> T:  # tenacity awaits coroutine functions only

@@ -54,8 +54,9 @@ def arguments(call: Call, settings: Settings, profile: Profile, *, sync: bool) -
     """Return the arguments of the SDK's method."""
     address, key = profile.host.address, settings.api_key
     own: dict[str, Any] = {address.key_header: key} if address.key_header and key is not None else {}
-    kind = {} if call.content is None else _JSON
-    given = headers.revealed(headers.merged(own, address.headers, settings.default_headers, kind, call.headers))
+    given = {} if call.content is None else dict(_JSON)
+    if own or address.headers or settings.default_headers or call.headers:
+        given = headers.revealed(headers.merged(own, address.headers, settings.default_headers, given, call.headers))
     if address.key_header or key is None:
         given.setdefault("Authorization", sdk.omitted())
     patience = _patience(settings, profile, stream=call.stream)
