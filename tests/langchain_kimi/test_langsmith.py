@@ -56,6 +56,7 @@ class LangSmith(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # the head and the body are written apart, and the second would wait 40 ms
     server: LangSmith
 
     def do_POST(self) -> None:
