@@ -63,11 +63,14 @@ class Remembered(Generic[M]):
         if kept is not None and kept() is not message:
             kept = None
         if kept is not None and (seen := kept.seen) is not None:
-            with suppress(Exception):  # what was put in may not even be comparable
+            try:
                 row = kept.read(message)
                 # Equal texts are the same; `1` and `True` are equal, too: what is no text has to be the very same.
-                if row == seen and (not kept.exact or kept.is_exact(row)):
-                    return kept.made
+                same = row == seen and (not kept.exact or kept.is_exact(row))
+            except Exception:  # what was put in may not even be comparable
+                same = False
+            if same:
+                return kept.made
         made = convert(message, *more)
         if not isinstance(made, Message):
             return made

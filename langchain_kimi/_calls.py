@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun, Callbacks
 from langchain_core.messages import BaseMessage
+from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.runnables import RunnableConfig, ensure_config
 
 from kimi_core import openai_shapes, options
-from kimi_core.call_options import Options
+from kimi_core.call_options import NO_OPTIONS, Options
 from kimi_core.client.async_client import AsyncKimiClient
 from kimi_core.client.client import KimiClient
 from kimi_core.errors import ConfigError
@@ -65,15 +66,16 @@ def prepare(
         ConfigError: If an option is wrong or does not exist.
         MessageError: If a message cannot be sent to a Kimi host.
     """
-    connection, given, own = options.split(kwargs, _OWN)
+    connection, given, own = options.split(kwargs, _OWN) if kwargs else ({}, {}, {})
     if connection:
         connection = revived(connection)
     if stop is not None:
         given["stop"] = stop
-    base = options.parse({name: getattr(model, name) for name in options.OPTIONS})
-    if connection and base.extra_headers and client.changes_host(connection):
-        base = base.changed(extra_headers=None)
-    request = _request(model, messages, own, options.parse(given, base))
+    fixed = {name: value for name in options.OPTIONS if (value := getattr(model, name)) is not None}
+    chosen = options.parse(fixed) if fixed else NO_OPTIONS
+    if connection and chosen.extra_headers and client.changes_host(connection):
+        chosen = chosen.changed(extra_headers=None)
+    request = _request(model, messages, own, options.parse(given, chosen) if given else chosen)
     asked = {name: getattr(model, name) if own.get(name) is None else own[name] for name in _SHAPING}
     if stream and not asked["stream_usage"]:
         facts = connection.get("overrides") or model._client.settings.overrides
@@ -100,16 +102,14 @@ def prepare(
     return client, request, message_format
 
 
-def hooks(model: ChatKimi, run_manager: CallbackManagerForLLMRun | None) -> JsonObject:
-    """Return what is called before each request of a call but the first, for which LangChain waits, and on a retry."""
-    pace = partial(model.rate_limiter.acquire, blocking=True) if model.rate_limiter else None
-    return {"pace": pace, "on_retry": run_manager and run_manager.on_retry}
+def pace(limiter: BaseRateLimiter) -> Callable[[], Any]:
+    """Return what waits for a rate limiter before each request of a call but the first, for which LangChain waits."""
+    return partial(limiter.acquire, blocking=True)
 
 
-def ahooks(model: ChatKimi, run_manager: AsyncCallbackManagerForLLMRun | None) -> JsonObject:
-    """See `hooks`."""
-    pace = partial(model.rate_limiter.aacquire, blocking=True) if model.rate_limiter else None
-    return {"pace": pace, "on_retry": run_manager and run_manager.on_retry}
+def apace(limiter: BaseRateLimiter) -> Callable[[], Any]:
+    """See `pace`."""
+    return partial(limiter.aacquire, blocking=True)
 
 
 def warn_of_two_retries(model: ChatKimi, stop_after_attempt: int = 3, **_: Any) -> None:
@@ -157,8 +157,6 @@ def priced_config(
     model: ChatKimi, config: RunnableConfig | None, manager: Any, kwargs: JsonObject
 ) -> RunnableConfig | None:
     """Return a configuration with callbacks as in `priced`."""
-    if not model.cost_in_usage and not kwargs.get("cost_in_usage"):
-        return config
     config = ensure_config(config)
     return {**config, "callbacks": priced(model, config.get("callbacks"), manager, kwargs)}
 
@@ -171,10 +169,8 @@ def _request(model: ChatKimi, messages: list[BaseMessage], own: JsonObject, aske
     request = Request(
         messages=to_messages(messages, left_out),
         model=name,
-        **options.parse_served(own, vars(model), to_tools(own["tools"]) if "tools" in own else ()),
-        tool_choice=options.parse_tool_choice(own.get("tool_choice")),
-        output=_output(own) if own else None,
         options=asked,
+        **(_tools_and_output(model, own) if own or model.server_tools or model.max_server_rounds is not None else {}),
     )
     for kind in left_out:
         model._client.pipeline.warn(
@@ -183,6 +179,15 @@ def _request(model: ChatKimi, messages: list[BaseMessage], own: JsonObject, aske
             "only to the provider that it is from.",
         )
     return request
+
+
+def _tools_and_output(model: ChatKimi, own: JsonObject) -> JsonObject:
+    """Return the fields of a request about tools, and about the form of the answer."""
+    return {
+        **options.parse_served(own, vars(model), to_tools(own["tools"]) if "tools" in own else ()),
+        "tool_choice": options.parse_tool_choice(own.get("tool_choice")),
+        "output": _output(own),
+    }
 
 
 def _output(own: JsonObject) -> OutputFormat | None:

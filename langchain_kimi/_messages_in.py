@@ -290,7 +290,7 @@ def _as_text(thought: Any) -> str:
     return "".join(map(_as_text, thought)) if isinstance(thought, list | tuple) else ""
 
 
-# --------------------------------------------------------------------------- what is read to know a message again
+# ----------------------------------------------------------------------- what is read to know a message again
 
 _BLOCKS: Final = frozenset(("text", "reasoning", "tool_call"))
 """Blocks of answers that are converted without a warning, each by itself."""

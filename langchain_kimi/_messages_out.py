@@ -86,13 +86,15 @@ def to_ai_message(response: Response, message_format: MessageFormat) -> AIMessag
     if message_format.prefill:
         response = _prefilled(response, message_format.prefill)
     tool_calls = response.tool_calls[:1] if message_format.single_call else response.tool_calls
-    calls, invalid = parse_calls(tool_calls)
+    calls, invalid = parse_calls(tool_calls) if tool_calls else ([], [])
     text, reasoning = response.text, response.reasoning
-    kwargs = {**to_refusal(response.refusal), **original_arguments(tool_calls, calls)}
+    kwargs: JsonObject = {"refusal": response.refusal} if response.refusal else {}
+    if tool_calls:
+        kwargs |= original_arguments(tool_calls, calls)
     content: Any = to_blocks(text, reasoning, calls, invalid) if message_format.v1 else text
     if response.steps:
         content, kwargs = _with_steps(response, content, kwargs)
-    elif not message_format.v1:
+    elif reasoning and not message_format.v1:
         kwargs = {**to_kwargs(reasoning), **kwargs}
     return AIMessage(
         content=content,
@@ -123,11 +125,6 @@ def _with_steps(response: Response, content: Any, kwargs: JsonObject) -> tuple[A
         **kwargs,
         TURNS: server_tool_record.to_record(steps),
     }
-
-
-def to_refusal(refusal: str) -> JsonObject:
-    """Return a refusal where LangChain's messages of OpenAI's shape have it."""
-    return {"refusal": refusal} if refusal else {}
 
 
 def to_kwargs(reasoning: Reasoning | None) -> JsonObject:
@@ -340,6 +337,8 @@ def _costs(response: Response, message_format: MessageFormat) -> dict[str, float
 
 def to_metadata(response: Response, message_format: MessageFormat) -> JsonObject:
     """Return what belongs to an answer but is not its content. On a stream it comes once, with the last chunk."""
+    usage = response.usage
+    summed = message_format.served or message_format.several  # the host may have been asked several times
     metadata: JsonObject = {
         **response.extra,
         "model_provider": PROVIDER,
@@ -353,7 +352,7 @@ def to_metadata(response: Response, message_format: MessageFormat) -> JsonObject
         "created": response.created,
         "system_fingerprint": response.system_fingerprint,
         "logprobs": response.logprobs,
-        "token_usage": _token_usage(response.usage, message_format) if response.usage else None,
+        "token_usage": usage and (_summed(usage) if summed else dict(usage.raw)),
         "cost_usd": response.cost_usd,
         "cost_is_estimate": response.cost_is_estimate if response.cost_usd is not None else None,
         "costs": _costs(response, message_format) if message_format.costs else None,
@@ -366,10 +365,8 @@ def to_metadata(response: Response, message_format: MessageFormat) -> JsonObject
     return {key: value for key, value in metadata.items() if value is not None}
 
 
-def _token_usage(usage: Usage, message_format: MessageFormat) -> JsonObject:
-    """Return the host's own object; where it was asked several times for one answer, with the sums."""
-    if not (message_format.served or message_format.several):
-        return dict(usage.raw)
+def _summed(usage: Usage) -> JsonObject:
+    """Return the host's own object with the sums of all that it was asked for one answer."""
     sums = {
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,

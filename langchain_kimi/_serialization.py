@@ -18,11 +18,13 @@ from kimi_core.quoting import quoted
 from kimi_core.types import JsonObject
 from langchain_kimi._fields import KimiFields
 
-_SHOWN = tuple(
+SHOWN = tuple(
     name for name in (*options.OPTIONS, *options.SERVED) if name not in options.PRIVATE or name == "host_options"
 )
-# What changes a message and is no option of the call.
-_SHAPING = ("output_version", "cost_in_usage", "include_response_headers", "include_prefill")
+"""Options that make a model's answers different from those of others."""
+SHAPING = ("output_version", "cost_in_usage", "include_response_headers", "include_prefill")
+"""What changes a message, and is no option of the call."""
+
 _TIMEOUT_PARTS = ("connect", "read", "write", "pool")
 
 
@@ -46,18 +48,10 @@ def shown(kwargs: JsonObject) -> JsonObject:
     return shown
 
 
-def identifying_params(model: KimiFields, host: str) -> JsonObject:
-    """Return what makes a model's answers different from those of others; traces show it."""
-    asked = {name: getattr(model, name) for name in _SHOWN}
-    if isinstance(model.thinking, Thinking):
-        asked["thinking"] = _of_thinking(model.thinking)
-    if model.agent is not None:
-        asked["agent"] = _plain(model.agent)
-    if model.host_options is not None:
-        asked = shown(asked)
-    shaping = {name: getattr(model, name) or None for name in _SHAPING}
-    params = {"model": model.model_name, "host": host, **asked, **shaping}
-    return {name: value for name, value in params.items() if value is not None}
+def traceable(asked: JsonObject) -> JsonObject:
+    """Return options that a model has (`SHOWN`) as traces may have them."""
+    made = {**asked, "thinking": _of_thinking(asked["thinking"]), "agent": _plain(asked["agent"])}
+    return shown(made) if made["host_options"] is not None else made
 
 
 # -------------------------------------------------------------------------------------------------- to plain

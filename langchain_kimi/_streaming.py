@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, closing
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.messages import AIMessageChunk, BaseMessage
@@ -41,15 +41,13 @@ from langchain_kimi._messages_out import (
     reasoning_block,
     to_kwargs,
     to_metadata,
-    to_refusal,
     to_usage,
 )
 
 if TYPE_CHECKING:
     from langchain_kimi.chat_models import ChatKimi
 
-_M = TypeVar("_M")
-_set = object.__setattr__
+_new, _set = object.__new__, object.__setattr__
 
 COALESCE = 256
 GROWTH = 16
@@ -73,38 +71,56 @@ class ChunkTemplate:
     has its own lists and dicts. They share the set of given field names, which is the same for all of a kind.
     """
 
-    reasoning_index = ""
-    """The index of blocks of reasoning; only where there are blocks."""
+    def __init__(self, turn: int | None = None) -> None:
+        """Prepare.
 
-    def __init__(self, metadata: dict[str, str]) -> None:
-        self.metadata = metadata
-        message = AIMessageChunk(content="", id=None, additional_kwargs={}, response_metadata=metadata)
+        Args:
+            turn: None for strings as content. For standard blocks, of which turn of an answer they are: the first,
+                unless server tools run.
+        """
+        self.metadata = {"model_provider": PROVIDER, **({} if turn is None else {"output_version": "v1"})}
+        indexes = {"text": TEXT_INDEX, "reasoning": REASONING_INDEX}
+        self.indexes = {} if turn is None else {kind: index.format(turn) for kind, index in indexes.items()}
+        message = AIMessageChunk(content="", id=None, additional_kwargs={}, response_metadata=self.metadata)
         self._message = message.__dict__
-        call = AIMessageChunk(content="", tool_call_chunks=[tool_call_chunk(args="x")], response_metadata=metadata)
+        call = AIMessageChunk(content="", tool_call_chunks=[tool_call_chunk(args="x")], response_metadata=self.metadata)
         self._call_names = {*call.model_fields_set}
         self._fresh = [(k, type(v)) for k, v in message.__dict__.items() if type(v) in (list, dict) and not v]
         self._chunk = ChatGenerationChunk(message=message, text="").__dict__
         self._names = {*message.model_fields_set, *ChatGenerationChunk.model_fields}
 
-    def text(self, text: str) -> ChatGenerationChunk:
-        """Return a chunk of text."""
-        return self._make(text, text, {})
-
-    def reasoning(self, text: str) -> ChatGenerationChunk:
-        """Return a chunk of reasoning."""
-        return self._make("", "", {"reasoning_content": text})
-
-    def refusal(self, text: str) -> ChatGenerationChunk:
-        """Return a chunk of a refusal."""
-        return self._make("", self._message["content"], to_refusal(text))
+    def make(self, kind: Literal["text", "reasoning", "refusal"], piece: str) -> ChatGenerationChunk:
+        """Return a chunk of text, of reasoning, or of a refusal."""
+        fields, chunk = self._message.copy(), self._chunk.copy()
+        for name, fresh in self._fresh:
+            fields[name] = fresh()
+        fields["response_metadata"] = self.metadata.copy()
+        if kind == "refusal":
+            fields["additional_kwargs"] = {"refusal": piece} if piece else {}
+        elif self.indexes:
+            fields["content"] = [{"type": kind, kind: piece, "index": self.indexes[kind]}]
+        elif kind == "text":
+            fields["content"] = piece
+        else:
+            fields["additional_kwargs"] = {"reasoning_content": piece}
+        chunk["text"] = piece if kind == "text" else ""
+        chunk["message"] = message = _new(AIMessageChunk)
+        made = _new(ChatGenerationChunk)
+        for one, known, extra in ((message, fields, {}), (made, chunk, None)):
+            _set(one, "__dict__", known)
+            _set(one, "__pydantic_fields_set__", self._names)
+            _set(one, "__pydantic_extra__", extra)
+            _set(one, "__pydantic_private__", None)
+        return made
 
     def arguments(self, part: ToolCallChunk, content: Any) -> ChatGenerationChunk:
         """Return a chunk of arguments that cannot begin an object.
 
         LangChain's validator would parse them, and then keep them as an invalid call.
         """
-        made = self._make("", content, {})
+        made = self.make("text", "")
         fields = made.message.__dict__
+        fields["content"] = content
         fields["tool_call_chunks"] = [part]
         fields["invalid_tool_calls"] = [
             invalid_tool_call(name=part["name"], args=part["args"], id=part["id"], error=None)
@@ -112,45 +128,8 @@ class ChunkTemplate:
         _set(made.message, "__pydantic_fields_set__", self._call_names)
         return made
 
-    def _make(self, text: str, content: Any, kwargs: dict[str, str]) -> ChatGenerationChunk:
-        fields = self._message.copy()
-        for name, kind in self._fresh:
-            fields[name] = kind()
-        fields["content"] = content
-        fields["additional_kwargs"] = kwargs
-        fields["response_metadata"] = self.metadata.copy()
-        chunk = self._chunk.copy()
-        chunk["text"] = text
-        chunk["message"] = self._cast(AIMessageChunk, fields, {})
-        return self._cast(ChatGenerationChunk, chunk, None)
 
-    def _cast(self, cls: type[_M], fields: dict[str, Any], extra: dict[str, Any] | None) -> _M:
-        made = cls.__new__(cls)
-        _set(made, "__dict__", fields)
-        _set(made, "__pydantic_fields_set__", self._names)
-        _set(made, "__pydantic_extra__", extra)
-        _set(made, "__pydantic_private__", None)
-        return made
-
-
-class BlockTemplate(ChunkTemplate):
-    """The same with standard blocks as content: those of one turn of an answer, the first unless server tools run."""
-
-    def __init__(self, turn: int = 0) -> None:
-        super().__init__({"model_provider": PROVIDER, "output_version": "v1"})
-        self.text_index, self.reasoning_index = TEXT_INDEX.format(turn), REASONING_INDEX.format(turn)
-
-    def text(self, text: str) -> ChatGenerationChunk:
-        return self._make(text, [{"type": "text", "text": text, "index": self.text_index}], {})
-
-    def reasoning(self, text: str) -> ChatGenerationChunk:
-        return self._make("", [{"type": "reasoning", "reasoning": text, "index": self.reasoning_index}], {})
-
-
-TEMPLATES = {
-    False: ChunkTemplate({"model_provider": PROVIDER}),
-    True: BlockTemplate(),
-}
+TEMPLATES = {False: ChunkTemplate(), True: ChunkTemplate(0)}
 
 
 # ------------------------------------------------------------------------------------------ chunks of a stream
@@ -164,7 +143,7 @@ class ChunkMaker:
 
     def __init__(self, message_format: MessageFormat) -> None:
         self._message_format = message_format
-        self._template: ChunkTemplate = TEMPLATES[message_format.v1]
+        self._template = TEMPLATES[message_format.v1]
         self._prefill = message_format.prefill
         self._key: str | None = None
         self._call: ToolCallDelta | None = None
@@ -177,13 +156,13 @@ class ChunkMaker:
     def feed(self, event: Event) -> list[ChatGenerationChunk]:
         """Return the chunks that are ready after one event."""
         if type(event) is TextDelta:
-            chunk = self._template.text(self._prefill + event.text)
+            chunk = self._template.make("text", self._prefill + event.text)
             self._prefill = ""
         elif type(event) is ReasoningDelta:
-            chunk = self._template.reasoning(event.text)
+            chunk = self._template.make("reasoning", event.text)
             self._key = event.key
         elif type(event) is RefusalDelta:
-            chunk = self._template.refusal(event.text)
+            chunk = self._template.make("refusal", event.text)
         elif type(event) is ToolCallDelta:
             return self._tool_call(event)
         else:
@@ -193,7 +172,7 @@ class ChunkMaker:
     def _unsent(self) -> list[ChatGenerationChunk]:
         """Return what is continued, when no text follows it."""
         text, self._prefill = self._prefill, ""
-        return [self._template.text(text)] if text else []
+        return [self._template.make("text", text)] if text else []
 
     def _tool_call(self, delta: ToolCallDelta) -> list[ChatGenerationChunk]:
         if delta.index and self._message_format.single_call:
@@ -260,7 +239,7 @@ class ChunkMaker:
         content: Any = [] if v1 else ""
         details = response.reasoning.details if response.reasoning else ()
         if details and v1:
-            content = [{**reasoning_block("", details), "index": self._template.reasoning_index}]
+            content = [{**reasoning_block("", details), "index": self._template.indexes["reasoning"]}]
         elif details:
             kwargs = {**to_kwargs(Reasoning("", details=details)), **kwargs}
         message = AIMessageChunk(
@@ -345,14 +324,14 @@ class ServerToolChunkMaker(ChunkMaker):
             chunks = [self._record(server_tool_record.to_end("".join(self._text), reasoning))]
         elif origin := server_tool_record.to_origin(reasoning):
             block = {**_server_tools.thought_block(reasoning), "reasoning": "", "extras": origin}
-            chunks = [self._chunk([{**block, "index": self._template.reasoning_index}])]
+            chunks = [self._chunk([{**block, "index": self._template.indexes["reasoning"]}])]
         else:
             chunks = []
         self._key = None
         self._turn += 1
         self._begin()
         if self._message_format.v1:
-            self._template = BlockTemplate(self._turn)
+            self._template = ChunkTemplate(self._turn)
         return chunks
 
     def _block(self, block: JsonObject) -> ChatGenerationChunk:
@@ -368,51 +347,52 @@ class ServerToolChunkMaker(ChunkMaker):
         return ChatGenerationChunk(message=message)
 
 
-def chunk_maker(message_format: MessageFormat) -> ChunkMaker:
-    """Return what makes the chunks of a stream."""
-    return ServerToolChunkMaker(message_format) if message_format.served else ChunkMaker(message_format)
-
-
 # --------------------------------------------------------------------------------------------------- one stream
 
 
-def chunks(
-    model: ChatKimi,
-    messages: list[BaseMessage],
-    stop: list[str] | None,
-    run_manager: CallbackManagerForLLMRun | None,
-    kwargs: JsonObject,
-) -> Iterator[ChatGenerationChunk]:
-    """Ask for an answer, and yield it chunk by chunk."""
-    with short_traceback:
-        client, request, message_format = _calls.prepare(
-            model, model._client, messages, stop, kwargs, stream=True, run_manager=run_manager
-        )
-        feed = chunk_maker(message_format).feed
-        with closing(client.stream(request, **_calls.hooks(model, run_manager))) as events:
-            for event in events:
-                for chunk in feed(event):
-                    if run_manager:
-                        run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                    yield chunk
+class Streaming:
+    """The methods of `ChatKimi` by which LangChain streams: they ask for an answer, and yield it chunk by chunk."""
 
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        model = cast("ChatKimi", self)
+        with short_traceback:
+            client, request, message_format = _calls.prepare(
+                model, model._client, messages, stop, kwargs, stream=True, run_manager=run_manager
+            )
+            feed = (ServerToolChunkMaker if message_format.served else ChunkMaker)(message_format).feed
+            pace = _calls.pace(model.rate_limiter) if model.rate_limiter else None
+            on_retry = run_manager.on_retry if run_manager else None
+            with closing(client.stream(request, pace=pace, on_retry=on_retry)) as events:
+                for event in events:
+                    for chunk in feed(event):
+                        if run_manager:
+                            run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                        yield chunk
 
-async def achunks(
-    model: ChatKimi,
-    messages: list[BaseMessage],
-    stop: list[str] | None,
-    run_manager: AsyncCallbackManagerForLLMRun | None,
-    kwargs: JsonObject,
-) -> AsyncIterator[ChatGenerationChunk]:
-    """See `chunks`."""
-    with short_traceback:
-        client, request, message_format = _calls.prepare(
-            model, model._aclient, messages, stop, kwargs, stream=True, run_manager=run_manager
-        )
-        feed = chunk_maker(message_format).feed
-        async with aclosing(await client.stream(request, **_calls.ahooks(model, run_manager))) as events:
-            async for event in events:
-                for chunk in feed(event):
-                    if run_manager:
-                        await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                    yield chunk
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        model = cast("ChatKimi", self)
+        with short_traceback:
+            client, request, message_format = _calls.prepare(
+                model, model._aclient, messages, stop, kwargs, stream=True, run_manager=run_manager
+            )
+            feed = (ServerToolChunkMaker if message_format.served else ChunkMaker)(message_format).feed
+            pace = _calls.apace(model.rate_limiter) if model.rate_limiter else None
+            on_retry = run_manager.on_retry if run_manager else None
+            async with aclosing(await client.stream(request, pace=pace, on_retry=on_retry)) as events:
+                async for event in events:
+                    for chunk in feed(event):
+                        if run_manager:
+                            await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                        yield chunk

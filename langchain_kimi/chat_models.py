@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from langchain_core.callbacks import (
     AsyncCallbackManager,
@@ -15,7 +15,7 @@ from langchain_core.callbacks import (
 )
 from langchain_core.language_models import LangSmithParams, LanguageModelInput, ModelProfile
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, Generation, LLMResult
+from langchain_core.outputs import ChatGeneration, ChatResult, Generation, LLMResult
 from langchain_core.runnables import Runnable, RunnableConfig
 from pydantic import ConfigDict, PrivateAttr, model_validator
 
@@ -30,7 +30,7 @@ from langchain_kimi._content import presentable
 from langchain_kimi._fields import KimiFields
 from langchain_kimi._messages_in import PROVIDER, to_messages
 from langchain_kimi._messages_out import combined, to_result, without_price
-from langchain_kimi._streaming import achunks, chunks
+from langchain_kimi._streaming import Streaming
 from langchain_kimi._tools import to_dicts, to_tools
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ AsyncRunManager = AsyncCallbackManagerForLLMRun | None
 _PARSED = ("thinking", "reasoning_effort", "agent", "extra_headers", "n")
 
 
-class ChatKimi(BatchApi, KimiFields):
+class ChatKimi(BatchApi, Streaming, KimiFields):
     """Kimi models (Moonshot AI) in LangChain, from any host that serves them.
 
     Install `kimi-adapters[langchain]` and set `MOONSHOT_API_KEY` (or the variable of another host).
@@ -86,6 +86,7 @@ class ChatKimi(BatchApi, KimiFields):
 
     _client: KimiClient = PrivateAttr()
     _aclient: AsyncKimiClient = PrivateAttr()
+    _llm_type: ClassVar[str] = "kimi-chat"
 
     # ------------------------------------------------------------------------------------ construction and copies
 
@@ -187,24 +188,18 @@ class ChatKimi(BatchApi, KimiFields):
     ) -> ChatResult:
         with short_traceback:
             client, request, message_format = _calls.prepare(self, self._client, messages, stop, kwargs)
-            return to_result(client.complete(request, **_calls.hooks(self, run_manager)), message_format)
+            pace = _calls.pace(self.rate_limiter) if self.rate_limiter else None
+            on_retry = run_manager.on_retry if run_manager else None
+            return to_result(client.complete(request, pace=pace, on_retry=on_retry), message_format)
 
     async def _agenerate(
         self, messages: list[BaseMessage], stop: Stop = None, run_manager: AsyncRunManager = None, **kwargs: Any
     ) -> ChatResult:
         with short_traceback:
             client, request, message_format = _calls.prepare(self, self._aclient, messages, stop, kwargs)
-            return to_result(await client.complete(request, **_calls.ahooks(self, run_manager)), message_format)
-
-    def _stream(
-        self, messages: list[BaseMessage], stop: Stop = None, run_manager: RunManager = None, **kwargs: Any
-    ) -> Iterator[ChatGenerationChunk]:
-        return chunks(self, messages, stop, run_manager, kwargs)
-
-    def _astream(
-        self, messages: list[BaseMessage], stop: Stop = None, run_manager: AsyncRunManager = None, **kwargs: Any
-    ) -> AsyncIterator[ChatGenerationChunk]:
-        return achunks(self, messages, stop, run_manager, kwargs)
+            pace = _calls.apace(self.rate_limiter) if self.rate_limiter else None
+            on_retry = run_manager.on_retry if run_manager else None
+            return to_result(await client.complete(request, pace=pace, on_retry=on_retry), message_format)
 
     def _streaming_disabled(self, **kwargs: Any) -> bool:
         """Ask for several answers whole, whoever listens; an explicit stream of them raises."""
@@ -213,7 +208,7 @@ class ChatKimi(BatchApi, KimiFields):
         return several or super()._streaming_disabled(**kwargs)
 
     def _combine_llm_outputs(self, llm_outputs: list[JsonObject | None], /) -> JsonObject:
-        return combined(llm_outputs)
+        return combined(llm_outputs) if len(llm_outputs) > 1 else {**(llm_outputs[0] or {})}
 
     def _convert_cached_generations(self, cache_val: list[Generation]) -> list[ChatGeneration]:
         return [without_price(generation) for generation in super()._convert_cached_generations(cache_val)]
@@ -355,30 +350,42 @@ class ChatKimi(BatchApi, KimiFields):
         self, messages: list[list[BaseMessage]], stop: Stop = None, callbacks: Callbacks = None, **kwargs: Any
     ) -> LLMResult:
         """Do as LangChain does; its tracers learn the price, and fail at no block."""
-        callbacks = _calls.priced(self, callbacks, CallbackManager, kwargs)
-        return super().generate([*map(presentable, messages)], stop, callbacks, **kwargs)
+        if any(type(message.content) is list for conversation in messages for message in conversation):
+            messages = [*map(presentable, messages)]
+        if self.cost_in_usage or kwargs.get("cost_in_usage"):
+            callbacks = _calls.priced(self, callbacks, CallbackManager, kwargs)
+        return super().generate(messages, stop, callbacks, **kwargs)
 
     async def agenerate(
         self, messages: list[list[BaseMessage]], stop: Stop = None, callbacks: Callbacks = None, **kwargs: Any
     ) -> LLMResult:
         """Do as LangChain does; its tracers learn the price, and fail at no block."""
-        callbacks = _calls.priced(self, callbacks, AsyncCallbackManager, kwargs)
-        return await super().agenerate([*map(presentable, messages)], stop, callbacks, **kwargs)
+        if any(type(message.content) is list for conversation in messages for message in conversation):
+            messages = [*map(presentable, messages)]
+        if self.cost_in_usage or kwargs.get("cost_in_usage"):
+            callbacks = _calls.priced(self, callbacks, AsyncCallbackManager, kwargs)
+        return await super().agenerate(messages, stop, callbacks, **kwargs)
 
     def stream(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, *, stop: Stop = None, **kwargs: Any
     ) -> Iterator[AIMessageChunk]:
         """Do as LangChain does; its tracers learn the price, and fail at no block."""
-        input = presentable(self._convert_input(input).to_messages())
-        config = _calls.priced_config(self, config, CallbackManager, kwargs)
+        input = self._convert_input(input).to_messages()
+        if any(type(message.content) is list for message in input):
+            input = presentable(input)
+        if self.cost_in_usage or kwargs.get("cost_in_usage"):
+            config = _calls.priced_config(self, config, CallbackManager, kwargs)
         return super().stream(input, config, stop=stop, **kwargs)
 
     def astream(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, *, stop: Stop = None, **kwargs: Any
     ) -> AsyncIterator[AIMessageChunk]:
         """Do as LangChain does; its tracers learn the price, and fail at no block."""
-        input = presentable(self._convert_input(input).to_messages())
-        config = _calls.priced_config(self, config, AsyncCallbackManager, kwargs)
+        input = self._convert_input(input).to_messages()
+        if any(type(message.content) is list for message in input):
+            input = presentable(input)
+        if self.cost_in_usage or kwargs.get("cost_in_usage"):
+            config = _calls.priced_config(self, config, AsyncCallbackManager, kwargs)
         return finalized(super().astream(input, config, stop=stop, **kwargs))
 
     # ------------------------------------------------------------------------- traces, caches, `dumps`: nothing secret
@@ -387,10 +394,6 @@ class ChatKimi(BatchApi, KimiFields):
     def model(self) -> str:
         """The model's id, by the name that many libraries look for."""
         return self.model_name
-
-    @property
-    def _llm_type(self) -> str:
-        return "kimi-chat"
 
     @property
     def lc_secrets(self) -> dict[str, str]:
@@ -410,7 +413,12 @@ class ChatKimi(BatchApi, KimiFields):
 
     @property
     def _identifying_params(self) -> JsonObject:
-        return _serialization.identifying_params(self, self._client.settings.host.name)
+        asked = {name: getattr(self, name) for name in _serialization.SHOWN}
+        if self.thinking is not None or self.agent is not None or self.host_options is not None:
+            asked = _serialization.traceable(asked)
+        shaping = {name: getattr(self, name) or None for name in _serialization.SHAPING}
+        params = {"model": self.model_name, "host": self._client.settings.host.name, **asked, **shaping}
+        return {name: value for name, value in params.items() if value is not None}
 
     def _get_invocation_params(self, stop: Stop = None, **kwargs: Any) -> JsonObject:
         return super()._get_invocation_params(stop=stop, **(kwargs and _serialization.shown(kwargs)))
@@ -421,7 +429,7 @@ class ChatKimi(BatchApi, KimiFields):
     def _get_ls_params(self, stop: Stop = None, **kwargs: Any) -> LangSmithParams:
         kwargs = {options.ALIASES.get(name, name): value for name, value in kwargs.items()}
         stops = stop or kwargs.pop("stop", None) or self.stop
+        kwargs["model"] = kwargs.get("model") or kwargs.get("model_name") or self.model_name
         params = super()._get_ls_params(stop=list(options.parse_stop(stops)) if stops else None, **kwargs)
         params["ls_provider"] = PROVIDER
-        params["ls_model_name"] = kwargs.get("model") or kwargs.get("model_name") or self.model_name
         return params

@@ -399,8 +399,7 @@ _PARTS: dict[str, Callable[[Any], Iterable[Part]]] = {
     "tool_call": _call_of_no_assistant,
 }
 
-
-# ------------------------------------------------------------------------- what is read to know a message again
+# ----------------------------------------------------------------------- what is read to know a message again
 
 _OF_ASSISTANTS: Final = (MessageRole.ASSISTANT, MessageRole.CHATBOT, MessageRole.MODEL)
 

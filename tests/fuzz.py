@@ -29,7 +29,7 @@ from kimi_core import HOSTS, KimiClient, KimiError, Message, Options, Request, T
 from kimi_core.transport.stream import FrameReader
 from langchain_kimi._messages_in import to_messages as from_langchain
 from langchain_kimi._messages_out import MessageFormat, to_result
-from langchain_kimi._streaming import chunk_maker
+from langchain_kimi._streaming import ChunkMaker
 from llama_index_kimi._messages_in import to_messages as from_llama_index
 from llama_index_kimi._messages_out import to_chat_response
 from llama_index_kimi._streaming import StreamResponses
@@ -93,7 +93,7 @@ class Fuzzer:
         client, plan, wire = self._asked(rng)
         frames = [self._odd(rng, rng.choice(PARTS)) for _ in range(rng.randint(1, 12))]
         answer = client.pipeline.stream(plan, wire, {"x-request-id": rng.choice(["a", "²³"])})
-        chunks, responses = chunk_maker(MessageFormat(host="fuzz", v1=rng.random() < 0.5)), StreamResponses()
+        chunks, responses = ChunkMaker(MessageFormat(host="fuzz", v1=rng.random() < 0.5)), StreamResponses()
         reader = FrameReader()
         for read in _cut(rng, b"".join(_event(rng, one) for one in frames)):
             if ready := reader.feed(read):

@@ -28,10 +28,8 @@ from kimi_core.remembered import Remembered
 from kimi_core.request import history
 from kimi_core.transport import transport
 from langchain_kimi import ChatKimi, _messages_in
-from langchain_kimi._remembered import MESSAGES
 from llama_index_kimi import KimiLLM
 from llama_index_kimi import _messages_in as _llama_index_in
-from llama_index_kimi._remembered import MESSAGES as LLAMA_INDEX_MESSAGES
 
 PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg=="
 ARGS = {"path": "a.py", "lines": [1, 40, {"deep": 1}], "all": True, "n": 1}
@@ -98,14 +96,14 @@ FRAMEWORKS = [
         "langchain",
         langchain_talk,
         _messages_in.to_messages,
-        MESSAGES,
+        _messages_in.MESSAGES,
         lambda kimi: ChatKimi(base_url=kimi.base_url, api_key=kimi.api_key).invoke,
     ),
     Framework(
         "llama_index",
         llama_index_talk,
         _llama_index_in.to_messages,
-        LLAMA_INDEX_MESSAGES,
+        _llama_index_in.MESSAGES,
         lambda kimi: KimiLLM(base_url=kimi.base_url, api_key=kimi.api_key).chat,
     ),
 ]
@@ -201,12 +199,16 @@ def test_a_number_that_is_merely_equal_is_sent_as_it_is(framework: Framework, va
     assert json.dumps(value) in framework.convert(messages)[2].tool_calls[0].arguments.rpartition('"n": ')[2]
 
 
+def unknown(_: Any) -> None:
+    """Converts nothing: what is not None was remembered."""
+
+
 @in_both
 def test_the_messages_of_a_conversation_are_remembered(framework: Framework) -> None:
     messages = framework.talk()
     framework.convert(messages)
     framework.convert(messages)
-    known = [framework.memory.recall(message) for message in messages]
+    known = [framework.memory.converted(message, unknown) for message in messages]
     plain = [i for i, message in enumerate(messages) if isinstance(message, ChatMessage) or message.type != "human"]
     assert [i for i in plain if known[i] is None and i not in (5, 8)] == []
     assert [a is b for a, b in zip(framework.convert(messages), known, strict=True) if b is not None] != []
@@ -420,8 +422,9 @@ def test_only_so_many_are_remembered() -> None:
     messages = [HumanMessage(str(i)) for i in range(5)]
     for _ in range(2):
         for message in messages[-3:]:
-            memory.keep(message, Message("user", str(message.content)))
+            memory.converted(message, lambda message: Message("user", str(message.content)))
     for message in messages[:2]:
-        memory.keep(message, Message("user", ""))
+        memory.converted(message, lambda _: Message("user", ""))
     assert len(memory) == 3
-    assert [memory.recall(message) is not None for message in messages] == [False, False, False, False, True]
+    known = [memory.converted(message, unknown) is not None for message in messages]
+    assert known == [False, False, False, False, True]

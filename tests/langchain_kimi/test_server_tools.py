@@ -30,7 +30,7 @@ from kimi_core import Reasoning, Response
 from langchain_kimi import ChatKimi, prefill
 from langchain_kimi._messages_in import to_messages
 from langchain_kimi._messages_out import MessageFormat, to_ai_message
-from langchain_kimi._streaming import chunk_maker
+from langchain_kimi._streaming import ServerToolChunkMaker
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*(beta|experimental):langchain_core._api.LangChainBetaWarning"),
@@ -313,7 +313,7 @@ def test_server_tools_are_part_of_what_identifies_a_model(kimi: LocalKimi) -> No
 
 
 def streamed(answer: Response, message_format: MessageFormat) -> AIMessageChunk:
-    maker = chunk_maker(message_format)
+    maker = ServerToolChunkMaker(message_format)
     return reduce(operator.add, [chunk.message for event in events(answer) for chunk in maker.feed(event)])
 
 
