@@ -19,11 +19,6 @@ def whole_characters(text: str) -> str:
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def is_cut(text: str) -> bool:
-    """Return whether a text begins or ends with half a character."""
-    return "\ud800" <= text[-1:] <= "\udbff" or "\udc00" <= text[:1] <= "\udfff"
-
-
 def without_halves(value: Any) -> Any:
     """Return a JSON value without halves of characters."""
     if isinstance(value, str):

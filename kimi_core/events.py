@@ -138,29 +138,34 @@ Event: TypeAlias = (
 )
 
 
+Clean: TypeAlias = Callable[[Started | Finished], None]
+"""Takes out of an event, in place, what nobody is to see."""
+
+
 class ResponseBuilder:
-    """Reduces events to a `Response`. Order and size of deltas do not matter, only their concatenation."""
+    """Reduces events to a `Response`. Order and size of deltas do not matter, only their concatenation.
+
+    Attributes:
+        add: Takes one event in. Nothing is done with it before the response is asked for, since a stream has many.
+    """
 
     __slots__ = (
         "_calls",
-        "_clean",
         "_finished",
         "_key",
+        "_new",
         "_reasoning",
         "_refusal",
         "_served",
         "_started",
         "_steps",
         "_text",
+        "add",
     )
 
-    def __init__(self, clean: Callable[[Started | Finished], None] | None = None) -> None:
-        """Begin a response.
-
-        Args:
-            clean: Takes out of an event, in place, what nobody is to see.
-        """
-        self._clean = clean
+    def __init__(self) -> None:
+        self._new: list[Event] = []
+        self.add: Callable[[Event], None] = self._new.append
         self._started = Started()
         self._finished = Finished(None, None)
         self._text: list[str] = []
@@ -171,29 +176,27 @@ class ResponseBuilder:
         self._served: list[ServerCall] = []
         self._steps: list[ServerToolTurn] = []
 
-    def add(self, event: Event) -> None:
-        """Take one event in."""
-        if type(event) is TextDelta:
-            self._text.append(event.text)
-        elif type(event) is ReasoningDelta:
-            self._reasoning.append(event.text)
-            self._key = event.key
-        elif type(event) is ToolCallDelta:
-            if event.index == len(self._calls):
-                self._calls.append((event, []))
-            self._calls[event.index][1].append(event.arguments)
-        elif type(event) is RefusalDelta:
-            self._refusal.append(event.text)
-        elif type(event) is Started:
-            if self._clean:
-                self._clean(event)
-            self._started = event
-        elif type(event) is Finished:
-            if self._clean:
-                self._clean(event)
-            self._finished = event
-        else:
-            self._add_server_tool(event)
+    def _take_in(self) -> None:
+        new = tuple(self._new)
+        del self._new[: len(new)]
+        for event in new:
+            if type(event) is TextDelta:
+                self._text.append(event.text)
+            elif type(event) is ReasoningDelta:
+                self._reasoning.append(event.text)
+                self._key = event.key
+            elif type(event) is ToolCallDelta:
+                if event.index == len(self._calls):
+                    self._calls.append((event, []))
+                self._calls[event.index][1].append(event.arguments)
+            elif type(event) is RefusalDelta:
+                self._refusal.append(event.text)
+            elif type(event) is Started:
+                self._started = event
+            elif type(event) is Finished:
+                self._finished = event
+            else:
+                self._add_server_tool(event)
 
     def _add_server_tool(self, event: Event) -> None:
         match event:
@@ -211,9 +214,9 @@ class ResponseBuilder:
                 return
 
     def _end_step(self, end: ServerToolTurnEnded) -> None:
-        self._finished = Finished(None, None, reasoning_details=end.reasoning_details)
-        turn = self.response()
-        self._steps.append(ServerToolTurn(turn.text, turn.reasoning, tuple(self._served)))
+        thought, details = "".join(self._reasoning), end.reasoning_details
+        reasoning = Reasoning(thought, self._key, details) if thought or details else None
+        self._steps.append(ServerToolTurn("".join(self._text), reasoning, tuple(self._served)))
         # What is known at the end of an answer that breaks off in its next turn.
         self._finished = Finished(None, None, end.usage, end.cost_usd, end.cost_is_estimate)
         self._key = None
@@ -222,6 +225,7 @@ class ResponseBuilder:
 
     def response(self) -> Response:
         """Return the response as far as it has come; complete once `Finished` was added."""
+        self._take_in()
         start, end = self._started, self._finished
         thought, details = "".join(self._reasoning), end.reasoning_details
         open_step = (ServerToolTurn(calls=tuple(self._served), open=True),) if self._served else ()
@@ -253,9 +257,11 @@ class ResponseBuilder:
         )
 
 
-def reduce(events: Iterable[Event], clean: Callable[[Started | Finished], None] | None = None) -> Response:
-    """Build a response from all its events."""
-    builder = ResponseBuilder(clean)
+def reduce(events: Iterable[Event], clean: Clean | None = None) -> Response:
+    """Build a response from all its events, each cleaned first."""
+    builder = ResponseBuilder()
     for event in events:
+        if clean is not None and isinstance(event, Started | Finished):
+            clean(event)
         builder.add(event)
     return builder.response()

@@ -41,8 +41,8 @@ class AnswerStream:
         warn: WarnOnce,
     ) -> None:
         self._plan = plan
-        self._decoder = codec(plan.profile.host.codec).decoder(wire, plan.profile, headers)
-        self._builder = ResponseBuilder(redactor.event)
+        self._decoder = codec(plan.profile.host.codec).decoder(wire, plan.profile, headers, redactor.event)
+        self._builder = ResponseBuilder()
         self.feed_one = self._decoder.feed
         self._merge = plan.request.options.merge_deltas is not False
         self._meter = None if accounting.budget is None else accounting.budget.meter(plan.request, plan.profile)

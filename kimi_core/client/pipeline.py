@@ -88,7 +88,9 @@ class Pipeline:
         """
         if request.options.extra_headers:
             check_headers(request.options.extra_headers)
-        profile = self.route(request)
+        profile = self.profile(request.model)
+        if profile.host.compatible is not None:
+            profile = self.route(request)
         if stream and (request.options.n or 1) > 1:
             raise err.UnsupportedError(
                 f"{profile.where} cannot stream n={request.options.n} answers: a stream is one answer. Give n=1 for "

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from kimi_core.events import Event, Finished
+from kimi_core.events import Clean, Event, Finished
 from kimi_core.hosts.profile import Profile
 from kimi_core.request.plan import Plan
 from kimi_core.types import Part
@@ -100,8 +100,10 @@ class Codec(Protocol):
     def decode(self, body: Any, wire: WireRequest, profile: Profile, headers: Mapping[str, str]) -> Iterable[Event]:
         """Decode a whole body into events."""
 
-    def decoder(self, wire: WireRequest, profile: Profile, headers: Mapping[str, str]) -> StreamDecoder:
-        """Return a decoder for one stream."""
+    def decoder(
+        self, wire: WireRequest, profile: Profile, headers: Mapping[str, str], clean: Clean | None = None
+    ) -> StreamDecoder:
+        """Return a decoder for one stream; its first and last event are cleaned."""
 
 
 @cache

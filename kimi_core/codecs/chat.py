@@ -19,7 +19,7 @@ from kimi_core.codecs.json_values import merge_patch
 from kimi_core.codecs.messages import MessageEncoder, encode_part
 from kimi_core.codecs.wire_schemas import NO_SCHEMAS, WireSchema, request_schemas
 from kimi_core.errors import ContextOverflowError, make
-from kimi_core.events import Event
+from kimi_core.events import Clean, Event
 from kimi_core.hosts.profile import Profile
 from kimi_core.request import tool_names
 from kimi_core.request.plan import Plan
@@ -108,14 +108,14 @@ class ChatCodec:
         return [*events, *decoder.end(whole=True)]
 
     def decoder(
-        self, wire: WireRequest, profile: Profile, headers: Mapping[str, str]
+        self, wire: WireRequest, profile: Profile, headers: Mapping[str, str], clean: Clean | None = None
     ) -> ChatStreamDecoder | ChoicesDecoder:
-        """Return a decoder for one stream."""
+        """See `Codec.decoder`."""
         if wire.body.get("n") in (None, 1):
-            return ChatStreamDecoder(profile, wire, headers)
+            return ChatStreamDecoder(profile, wire, headers, clean)
         from kimi_core.codecs.choices import ChoicesDecoder  # with the first answers of several
 
-        return ChoicesDecoder(profile, wire, headers)
+        return ChoicesDecoder(profile, wire, headers, clean)
 
 
 def _check_size(messages: list[JsonObject], limit: int, profile: Profile) -> None:

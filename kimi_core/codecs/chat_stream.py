@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kimi_core.characters import LOST, is_cut, join_halves
+from kimi_core.characters import LOST, join_halves
 from kimi_core.codecs import merging
 from kimi_core.codecs.call_sections import WITHHELD, RecoveredCalls, SectionReader, WithheldCalls
 from kimi_core.codecs.error_mapping import MALFORMED, complains, error_in_frame, not_an_answer
@@ -15,7 +15,7 @@ from kimi_core.codecs.original_names import OriginalNames
 from kimi_core.codecs.reasoning_details import Details
 from kimi_core.codecs.tool_calls import ToolCallAssembler
 from kimi_core.errors import KimiError
-from kimi_core.events import UNASKED, Event, Finished, ReasoningDelta, RefusalDelta, Started, TextDelta
+from kimi_core.events import UNASKED, Clean, Event, Finished, ReasoningDelta, RefusalDelta, Started, TextDelta
 from kimi_core.hosts.groups import DETAILS
 from kimi_core.hosts.profile import Profile
 from kimi_core.structured_output import dump
@@ -44,6 +44,7 @@ class ChatStreamDecoder:
 
     __slots__ = (
         "_calls",
+        "_clean",
         "_cost",
         "_details",
         "_extra",
@@ -67,8 +68,11 @@ class ChatStreamDecoder:
         "started",
     )
 
-    def __init__(self, profile: Profile, wire: WireRequest, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, profile: Profile, wire: WireRequest, headers: Mapping[str, str], clean: Clean | None = None
+    ) -> None:
         host = profile.host
+        self._clean = clean
         self._profile = profile
         self._wire = wire
         self._headers = headers
@@ -156,7 +160,7 @@ class ChatStreamDecoder:
         get = choice.get
         if key not in self._texts or type(text) is not str or not self.started or get("index") != self._index:
             return "", ""
-        if self._half or self._half_thought or (not text.isascii() and is_cut(text)):
+        if self._half or self._half_thought or not (text.isascii() or text.isprintable()):
             return "", ""
         if get("finish_reason") or frame.get("usage") or get("usage") or get("logprobs") or frame.get("error"):
             return "", ""
@@ -176,7 +180,10 @@ class ChatStreamDecoder:
         if not self.started:
             self.started, self._index = True, choice.get("index")
             id_, model, created = frame.get("id"), frame.get("model"), frame.get("created")
-            events.append(Started(id_, model, created, frame.get("system_fingerprint"), self._headers))
+            began = Started(id_, model, created, frame.get("system_fingerprint"), self._headers)
+            if self._clean is not None:
+                self._clean(began)
+            events.append(began)
         if len(choices) > 1 or choice.get("index") != self._index:
             choice = self._own(choices)
         get = choice.get
@@ -187,7 +194,7 @@ class ChatStreamDecoder:
             self._take_reasoning(delta, events)
         if text:
             text = text if type(text) is str else _joined(text, events)
-            if self._half or (not text.isascii() and is_cut(text)):
+            if self._half or not (text.isascii() or text.isprintable()):  # half a character cannot be printed
                 text, self._half = join_halves(self._half, text)
             if self._markup is None:
                 events.append(TextDelta(text))
@@ -205,7 +212,7 @@ class ChatStreamDecoder:
             text = delta.get(key)
             if text and type(text) is str:
                 self._key = key
-                if self._half_thought or (not text.isascii() and is_cut(text)):
+                if self._half_thought or not (text.isascii() or text.isprintable()):
                     text, self._half_thought = join_halves(self._half_thought, text)
                 if self._markup is None:
                     events.append(ReasoningDelta(text, key))
@@ -255,6 +262,8 @@ class ChatStreamDecoder:
         logprobs = merging.logprobs(self._logprobs) if self._logprobs else None
         end = Finished(reason, self._finish, usage, cost, estimated, logprobs, self._extra, details)
         end.host = self._profile.host.name
+        if self._clean is not None:
+            self._clean(end)
         events.append(end)
         return events
 

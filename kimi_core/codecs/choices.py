@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kimi_core.codecs import merging
 from kimi_core.codecs.chat_stream import ChatStreamDecoder
 from kimi_core.codecs.error_mapping import MALFORMED, not_an_answer
-from kimi_core.events import Event, Finished, ResponseBuilder
+from kimi_core.events import Clean, Event, Finished, ResponseBuilder
 from kimi_core.hosts.profile import Profile
 from kimi_core.types import JsonObject, Response
 
@@ -24,9 +24,11 @@ class ChoicesDecoder:
     in the order of their indexes. Usage and price are those of all choices together, as hosts report them.
     """
 
-    def __init__(self, profile: Profile, wire: WireRequest, headers: Mapping[str, str]) -> None:
-        self._profile, self._wire, self._headers = profile, wire, headers
-        self._first = ChatStreamDecoder(profile, wire, headers)
+    def __init__(
+        self, profile: Profile, wire: WireRequest, headers: Mapping[str, str], clean: Clean | None = None
+    ) -> None:
+        self._profile, self._wire, self._headers, self._clean = profile, wire, headers, clean
+        self._first = ChatStreamDecoder(profile, wire, headers, clean)
         self._index = 0
         self._others: dict[int, _Other] = {}
 
@@ -67,7 +69,7 @@ class ChoicesDecoder:
 
     def _other(self, index: int) -> _Other:
         if index not in self._others:
-            self._others[index] = _Other(ChatStreamDecoder(self._profile, self._wire, self._headers))
+            self._others[index] = _Other(ChatStreamDecoder(self._profile, self._wire, self._headers, self._clean))
         return self._others[index]
 
     def end(self, *, whole: bool = False) -> list[Event]:

@@ -46,7 +46,18 @@ def plan(request: Request, profile: Profile) -> Plan:
         _refused(draft)  # after `_sampling`, which leaves of `n` what goes into this request
         _optional(draft)
     _messages(draft)  # after `_output`: a message that is to be continued excludes some methods
-    return draft.plan()
+    enabled = draft.options.thinking.enabled
+    return Plan(
+        request=replace(
+            request, tools=draft.tools, tool_choice=draft.choice, output=draft.output, options=draft.options
+        ),
+        profile=profile,
+        patches=tuple(draft.patches),
+        thinks=profile.thinks_unasked if enabled is None else profile.thinks(enabled),
+        unwanted=draft.unwanted,
+        must_call=draft.must_call,
+        notes=tuple(draft.notes),
+    )
 
 
 class _Draft:
@@ -77,20 +88,6 @@ class _Draft:
 
     def note(self, option: str, why: str) -> None:
         self.notes.append(Note(option, f"{option} is not sent to {self.profile.where}: {why}"))
-
-    def plan(self) -> Plan:
-        profile, enabled = self.profile, self.options.thinking.enabled
-        return Plan(
-            request=replace(
-                self.request, tools=self.tools, tool_choice=self.choice, output=self.output, options=self.options
-            ),
-            profile=profile,
-            patches=tuple(self.patches),
-            thinks=profile.thinks_unasked if enabled is None else profile.thinks(enabled),
-            unwanted=self.unwanted,
-            must_call=self.must_call,
-            notes=tuple(self.notes),
-        )
 
 
 # ------------------------------------------------------------------------------------------ structured output

@@ -18,7 +18,7 @@ from kimi_core.codecs.runware.options import check as check_options
 from kimi_core.codecs.runware.stream import RunwareStreamDecoder, is_of
 from kimi_core.codecs.wire_schemas import wire_schema
 from kimi_core.errors import MessageError
-from kimi_core.events import Event, Finished, ResponseBuilder
+from kimi_core.events import Clean, Event, Finished, ResponseBuilder
 from kimi_core.hosts.profile import Profile
 from kimi_core.media import documents
 from kimi_core.quoting import quoted
@@ -94,9 +94,11 @@ class RunwareCodec:
         if isinstance(end, Finished):
             yield _together(end, alternatives, errors)
 
-    def decoder(self, wire: WireRequest, profile: Profile, headers: Mapping[str, str]) -> RunwareStreamDecoder:
-        """Return a decoder for one stream."""
-        return RunwareStreamDecoder(profile, wire, headers)
+    def decoder(
+        self, wire: WireRequest, profile: Profile, headers: Mapping[str, str], clean: Clean | None = None
+    ) -> RunwareStreamDecoder:
+        """See `Codec.decoder`."""
+        return RunwareStreamDecoder(profile, wire, headers, clean)
 
     def _events(self, item: Any, wire: WireRequest, profile: Profile, headers: Mapping[str, str]) -> Iterator[Event]:
         decoder = self.decoder(wire, profile, headers)

@@ -11,7 +11,7 @@ from kimi_core.codecs import merging
 from kimi_core.codecs.error_mapping import MALFORMED, error_in_frame, not_an_answer
 from kimi_core.codecs.json_values import amount, first, usage_of
 from kimi_core.codecs.tool_calls import ToolCallAssembler
-from kimi_core.events import Event, Finished, ReasoningDelta, Started, TextDelta
+from kimi_core.events import Clean, Event, Finished, ReasoningDelta, Started, TextDelta
 from kimi_core.hosts.profile import Profile
 from kimi_core.quoting import in_short
 from kimi_core.types import FinishReason, JsonObject
@@ -44,6 +44,7 @@ class RunwareStreamDecoder:
 
     __slots__ = (
         "_calls",
+        "_clean",
         "_cost",
         "_extra",
         "_finish",
@@ -57,7 +58,10 @@ class RunwareStreamDecoder:
         "_usage",
     )
 
-    def __init__(self, profile: Profile, wire: WireRequest, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, profile: Profile, wire: WireRequest, headers: Mapping[str, str], clean: Clean | None = None
+    ) -> None:
+        self._clean = clean
         self._profile = profile
         self._headers = headers
         self._id = wire.body[0]["taskUUID"]
@@ -98,7 +102,10 @@ class RunwareStreamDecoder:
             return
         if not self._started:
             self._started = True
-            events.append(Started(self._id, item.get("model") or self._profile.model_id, headers=self._headers))
+            began = Started(self._id, item.get("model") or self._profile.model_id, headers=self._headers)
+            if self._clean is not None:
+                self._clean(began)
+            events.append(began)
         delta = item.get("delta")
         self._delta(item if delta is None else delta, events, whole=delta is None)
         if item.get("finishReason") or "usage" in item or "cost" in item or delta is None:
@@ -150,7 +157,10 @@ class RunwareStreamDecoder:
             reason = "tool_calls"
         usage = usage_of(self._usage, self._profile, "Tokens")
         host = self._profile.host.name
-        events.append(Finished(reason, self._finish, usage, self._cost, extra=self._extra, host=host))
+        end = Finished(reason, self._finish, usage, self._cost, extra=self._extra, host=host)
+        if self._clean is not None:
+            self._clean(end)
+        events.append(end)
         return events
 
     def so_far(self) -> Finished | None:
