@@ -18,6 +18,15 @@ T = TypeVar("T")
 Finalizer: TypeAlias = Callable[[AsyncGenerator[Any, Any]], None]
 
 
+def in_event_loop() -> bool:
+    """Return whether this thread runs an event loop at the moment."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 def _leave(generator: AsyncGenerator[Any, Any]) -> None:
     """Do nothing to a generator that nobody holds: what it reads from closes itself (`OpenStream`)."""
 

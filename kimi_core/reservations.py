@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import time
-import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Final, Protocol
 
-LONGEST_REST: Final = 5.0
-"""Seconds. A stream that was not read for so long is not waited for: who is to read it may be waiting itself."""
+from kimi_core.held_stream import HeldStream
 
 _numbers = itertools.count()
 _READING: ContextVar[tuple[int, ...]] = ContextVar("kimi_core_streams_being_read", default=())
@@ -30,41 +26,21 @@ class Amount:
         return Amount(self.tokens + other.tokens, self.usd + other.usd)
 
 
-class Read(Protocol):
-    """What is read bit by bit.
+class Reservation:
+    """An amount that is held back; called, it is given back.
 
     Attributes:
-        rests_since: The moment of `time.monotonic()` since which nobody reads; None while somebody waits for the host.
+        stream: The stream that it is held back for.
     """
-
-    rests_since: float | None
-
-
-class Reservation:
-    """An amount that is held back; called, it is given back."""
 
     def __init__(self, number: int, amount: Amount, give_back: Callable[[int], None]) -> None:
         self.number, self.amount = number, amount
         self._give_back = give_back
-        self._stream: Callable[[], Read | None] = _nothing
+        self.stream = HeldStream()
 
     def __call__(self) -> None:
         """Give it back."""
         self._give_back(self.number)
-
-    def of(self, stream: Read) -> None:
-        """Name the stream that it is held back for. It is not kept alive."""
-        self._stream = weakref.ref(stream)
-
-    @property
-    def rests(self) -> bool:
-        """Whether it is held back for a stream that nobody has read for a while."""
-        since = getattr(self._stream(), "rests_since", None)
-        return since is not None and time.monotonic() - since >= LONGEST_REST
-
-
-def _nothing() -> None:
-    return None
 
 
 class Reservations:
@@ -95,7 +71,7 @@ class Reservations:
         Returns:
             What gives it back; None when it does not fit now.
         """
-        active = [one.amount for one in self._held.values() if not one.rests]
+        active = [one.amount for one in self._held.values() if not one.stream.rests]
         held = sum(active, amount)
         fits = held.tokens <= left.tokens and held.usd <= left.usd
         reading = tuple(number for number in _READING.get() if number in self._held)

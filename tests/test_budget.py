@@ -29,6 +29,7 @@ from kimi_core import (
     Request,
     Spent,
     TextDelta,
+    held_stream,
     reservations,
     web_search,
 )
@@ -373,7 +374,7 @@ def test_a_stream_that_is_closed_or_dropped_keeps_nobody_waiting(kimi: LocalKimi
 def test_a_call_in_another_thread_does_not_wait_for_a_stream_that_waits_for_it(
     streamed: Driver, kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reservations, "LONGEST_REST", 0.2)
+    monkeypatch.setattr(held_stream, "LONGEST_REST", 0.2)
     client = KimiClient(base_url=kimi.base_url, api_key=kimi.api_key, budget=Budget(usd=0.2))
     request = Request(messages=[Message("user", "Hello")], model="kimi-k2.6")
     with ThreadPoolExecutor() as pool:
@@ -388,7 +389,7 @@ def test_a_call_in_another_thread_does_not_wait_for_a_stream_that_waits_for_it(
 async def test_streams_that_are_begun_together_can_be_read_one_after_the_other(
     kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reservations, "LONGEST_REST", 0.2)
+    monkeypatch.setattr(held_stream, "LONGEST_REST", 0.2)
     llm = KimiLLM(base_url=kimi.base_url, api_key=kimi.api_key, budget=Budget(usd=0.2))
     streams = await asyncio.wait_for(asyncio.gather(*(llm.astream_complete("Hello") for _ in range(3))), 15)
     texts = [[response.text async for response in stream][-1] for stream in streams]
@@ -401,13 +402,13 @@ class Stream:
 
 def test_a_stream_rests_when_nobody_has_read_it_for_a_while_and_not_while_its_host_is_slow() -> None:
     stream, held = Stream(), reservations.Reservation(0, reservations.Amount(1), lambda number: None)
-    assert not held.rests  # it is being opened
-    held.of(stream)
-    assert not held.rests  # somebody waits for the host
+    assert not held.stream.rests  # it is being opened
+    held.stream.of(stream)
+    assert not held.stream.rests  # somebody waits for the host
     stream.rests_since = time.monotonic()
-    assert not held.rests
-    stream.rests_since -= reservations.LONGEST_REST
-    assert held.rests
+    assert not held.stream.rests
+    stream.rests_since -= held_stream.LONGEST_REST
+    assert held.stream.rests
 
 
 @pytest.mark.parametrize("total", [0, 1, -30, "many", None])

@@ -41,6 +41,7 @@ from kimi_core import (
     Options,
     RateLimitError,
     Request,
+    held_stream,
     web_search,
 )
 from kimi_core.limiting import asks, line, memory, shared, storages, turn
@@ -363,7 +364,7 @@ def test_none_waits_behind_one_whom_the_limits_do_not_let_through(kimi: LocalKim
 def test_a_call_beside_ones_own_stream_is_an_error_and_no_deadlock(
     kimi: LocalKimi, storage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turn, "LONGEST_REST", 0.05)
+    monkeypatch.setattr(held_stream, "LONGEST_REST", 0.05)
     limited = client(kimi, Limits(concurrency=1, storage=storage))
     stream = limited.stream(asked())
     with pytest.raises(LimitsError, match="a stream beside which it was begun"):

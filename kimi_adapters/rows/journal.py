@@ -12,6 +12,7 @@ from typing import IO, Any, Final
 from kimi_adapters.rows.files import json_line
 from kimi_core.client.batch_state import places_in, ranges
 from kimi_core.errors import ConfigError
+from kimi_core.file_locks import lock
 from kimi_core.quoting import in_short
 
 Record = dict[str, Any]
@@ -176,15 +177,9 @@ def forget(path: Path) -> None:
 def _lock(file: IO[bytes], path: Path) -> None:
     """Refuse a second process, where the platform can."""
     try:
-        import fcntl
-    except ImportError:  # Windows
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(file)
     except BlockingIOError:
         raise ConfigError(f"Another process is at this run: it holds {in_short(path)}.") from None
-    except OSError:  # a file system without locks
-        return
 
 
 def _parsed(line: bytes) -> Record | None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from kimi_core.errors import ConfigError
+from kimi_core.file_locks import lock
 from kimi_core.quoting import in_short, quoted
 
 _VERSION: Final = 1
@@ -114,7 +115,7 @@ class BatchState:
                 json.dump(whole, file, indent=1)
                 file.flush()
                 os.fsync(file.fileno())
-                _lock(file)  # before it takes the place of the one that is held
+                lock(file)  # before it takes the place of the one that is held
                 beside.replace(path)
                 if self._held is not None:
                     self._held.close()
@@ -161,24 +162,6 @@ class BatchState:
             )
 
 
-def _lock(file: IO[str]) -> None:
-    """Keep a file for this program until it is closed, where platform and file system can do that.
-
-    Raises:
-        BlockingIOError: If another has it.
-    """
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise
-    except OSError:
-        return
-
-
 def _locked(path: Path) -> IO[str] | None:
     """Return a file, made if it is not there, that this program alone has; None where it cannot be opened.
 
@@ -189,7 +172,7 @@ def _locked(path: Path) -> IO[str] | None:
         file = None
         try:
             file = path.open("a", encoding="utf-8")
-            _lock(file)
+            lock(file)
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 return file
         except BlockingIOError:

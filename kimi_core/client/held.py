@@ -48,7 +48,7 @@ class Held:
     def until_closed(self, opened: OpenStream, answer: AnswerStream) -> None:
         """Hold it until a stream is closed, or dropped."""
         if isinstance(self._give_back, Reservation):
-            self._give_back.of(opened)
+            self._give_back.stream.of(opened)
         if self.turn is not None:
             answer.limits_waited = self.turn.waited
             self.turn.of(opened)

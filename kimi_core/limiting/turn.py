@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import logging
 import threading
 import time
-import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
 from kimi_core import errors as err
+from kimi_core.asyncgens import in_event_loop
 from kimi_core.budget import most_tokens
+from kimi_core.held_stream import HeldStream, Read
 from kimi_core.hosts.profile import Profile
 from kimi_core.limiting import asks, line
 from kimi_core.limiting.asks import Ask, AwayError, Delay, Outcome, Storage
@@ -22,7 +22,6 @@ from kimi_core.limiting.memory import MEMORY
 from kimi_core.limiting.storages import storage_of
 from kimi_core.limits import Limits
 from kimi_core.request.plan import Plan
-from kimi_core.reservations import LONGEST_REST, Read
 from kimi_core.types import Response
 
 if TYPE_CHECKING:
@@ -57,6 +56,7 @@ class Turn:
 
     Attributes:
         waited: Seconds that were waited for them.
+        stream: The stream that has the turn.
     """
 
     def __init__(self, limits: Limits, place: str, profile: Profile, tokens: int) -> None:
@@ -76,7 +76,7 @@ class Turn:
         self._answered: float | None = None
         self._began = 0.0
         self._thread = 0
-        self._stream: Callable[[], Read | None] = _nothing
+        self.stream = HeldStream()
 
     # ------------------------------------------------------------------------------------------------- to wait for it
 
@@ -90,7 +90,7 @@ class Turn:
         began = self._began = time.monotonic()
         self._storage, self._answered = storage_of(self._limits), None
         ask = Ask(self._place, self._limits.numbers, self._tokens, asks.MINUTE)
-        bell, blocks_loop = driver.bell(), driver.sync and _in_event_loop()
+        bell, blocks_loop = driver.bell(), driver.sync and in_event_loop()
         self._thread = 0 if driver.sync else threading.get_ident()
         self._line.enter(bell)
         said, delayed = "", False
@@ -161,7 +161,7 @@ class Turn:
     def _check_who_holds(self, most: int, *, blocks_loop: bool) -> None:
         """Raise where those that are waited for wait for this call themselves."""
         beside = [turn for turn in _READING.get() if turn.is_open and turn._place == self._place]
-        if len(beside) >= most and all(turn.rests for turn in beside):
+        if len(beside) >= most and all(turn.stream.rests for turn in beside):
             raise self._error(
                 "it would wait for a stream beside which it was begun, and which nobody reads. Read that stream to its "
                 "end or close it first, or raise concurrency"
@@ -224,8 +224,8 @@ class Turn:
     # ------------------------------------------------------------------------------------------------------- a stream
 
     def of(self, stream: Read) -> None:
-        """Name the stream that has the turn. It is not kept alive."""
-        self._stream = weakref.ref(stream)
+        """Name the stream that has the turn."""
+        self.stream.of(stream)
         if self._limits.concurrency is not None:
             _READING.set((*(turn for turn in _READING.get() if turn.is_open), self))
 
@@ -233,24 +233,6 @@ class Turn:
     def is_open(self) -> bool:
         """Whether a request of it is under way."""
         return self._ask is not None
-
-    @property
-    def rests(self) -> bool:
-        """Whether it belongs to a stream that nobody has read for a while."""
-        since = getattr(self._stream(), "rests_since", None)
-        return since is not None and time.monotonic() - since >= LONGEST_REST
-
-
-def _nothing() -> None:
-    return None
-
-
-def _in_event_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 _WORDS: Final = {

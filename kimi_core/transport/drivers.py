@@ -18,6 +18,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
+from kimi_core.asyncgens import in_event_loop
 from kimi_core.settings import Settings
 from kimi_core.transport import sdk
 from kimi_core.transport.bells import AsyncioBell, BlockingBell
@@ -220,14 +221,6 @@ def _tell(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
         loop.call_soon_threadsafe(event.set)
 
 
-def _in_event_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
-
-
 def _gated(do: Callable[[S], Awaitable[T]], at_once: int) -> Callable[[S], Coroutine[Any, Any, T]]:
     gate = asyncio.Semaphore(at_once)
 
@@ -277,7 +270,7 @@ class Blocking:
     async def when_freed(self, attempt: Attempt[T], patience: float) -> T | None:
         """See `Driver.when_freed`. In the thread of an event loop nobody waits: it may be what the others need."""
         event = threading.Event()
-        freed = None if _in_event_loop() else event.set
+        freed = None if in_event_loop() else event.set
         until = time.monotonic() + patience
         while (result := attempt(freed)) is None and time.monotonic() < until:
             if event.wait(min(patience, _LOOKS_AGAIN)):
