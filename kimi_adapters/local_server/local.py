@@ -37,6 +37,17 @@ class _Server(uvicorn.Server):
         if self._stopping is not None:
             await self._stopping.wait()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Shut down at once where nobody is being answered: uvicorn gives every connection a tenth of a second."""
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        await asyncio.sleep(0)  # in which connections that were closed are lost
+        await asyncio.sleep(0)
+        if self.server_state.connections or self.server_state.tasks:
+            await super().shutdown(sockets)
+
     def stop(self) -> None:
         """End the main loop; any thread may call this."""
         if self._loop is not None and self._stopping is not None:
