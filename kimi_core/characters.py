@@ -19,6 +19,15 @@ def whole_characters(text: str) -> str:
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
+def is_sound(text: str) -> bool:
+    """Return whether a text holds no half of a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def without_halves(value: Any) -> Any:
     """Return a JSON value without halves of characters."""
     if isinstance(value, str):
@@ -62,6 +71,8 @@ def join_halves(held: str, piece: str) -> tuple[str, str]:
     Returns:
         The piece with what was held back, which may be empty, and the half that it ends with.
     """
+    if not held and is_sound(piece):
+        return piece, ""
     text = held + piece
     half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
     return whole_characters(text[: len(text) - len(half)]), half

@@ -126,7 +126,7 @@ class OpenCall:
     def add(self, text: str) -> None:
         """Add more arguments."""
         self.whole = self.restarts = False
-        if self.half or not (text.isascii() or is_sound(text)):
+        if self.half or not text.isascii():
             text, self.half = join_halves(self.half, text)
         self.pending.append(text)
         self.arguments.append(text)
@@ -165,15 +165,6 @@ class OpenCall:
             self.pending.append(LOST)
         if not self.begun and "".join(self.pending).strip() in ("", "null"):
             self.pending.clear()
-
-
-def is_sound(text: str) -> bool:
-    """Return whether a text holds no half of a character."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _index(index: Any) -> int | None:

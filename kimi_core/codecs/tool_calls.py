@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kimi_core.codecs.call_pieces import OpenCall, Piece, is_sound
+from kimi_core.characters import is_sound
+from kimi_core.codecs.call_pieces import OpenCall, Piece
 from kimi_core.events import Event, ToolCallDelta
 from kimi_core.structured_output import parse_partial
 
