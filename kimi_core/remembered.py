@@ -108,7 +108,7 @@ class _Kept(weakref.ref[M]):
         self.seen = None
         with suppress(Exception):
             seen, deep = self.read(message), list[Frame]()
-            if seen is not None and all(_collect(value, deep) for value in seen if value is not BREAK):
+            if seen is not None and all(type(v) is str or v is BREAK or _collect(v, deep) for v in seen):
                 # What is equal to a text is the same on the wire.
                 texts = (isinstance(value, str) or value is None or value is BREAK for value in seen)
                 self.exact = tuple(at for at, is_text in enumerate(texts) if not is_text)

@@ -41,6 +41,7 @@ from kimi_core.types import (
     ToolCall,
     VideoPart,
 )
+from llama_index_kimi._fields import split_additional
 from llama_index_kimi._messages_out import REASONING_DETAILS, REASONING_KEY, UNTHOUGHT
 from llama_index_kimi._structured_output import to_output
 from llama_index_kimi._tools import answered_call_id, match_recorded, read_arguments, recorded_calls, to_tools
@@ -63,21 +64,33 @@ def to_request(
         ConfigError: If an option is wrong.
         MessageError: If a message or a tool is.
     """
-    connection, chosen, own = options.split(kwargs, _CALL)
-    mine = llm._options(own.get("additional_kwargs"), headers=not llm._client.changes_host(connection))
-    parsed = options.parse(chosen, mine)
-    offered, output = own.get("tools"), own.get("response_format")
-    tools = to_tools(offered, own.get("strict"), llm.strict) if offered else ()
+    connection, chosen, own = options.split(kwargs, _CALL) if kwargs else ({}, {}, {})
+    asked = llm._options()
+    if connection and asked.extra_headers and llm._client.changes_host(connection):
+        asked = asked.changed(extra_headers=None)
+    if additional := own.get("additional_kwargs"):
+        asked = options.parse(split_additional(additional), asked)
+    if chosen:
+        asked = options.parse(chosen, asked)
     request = Request(
         messages=to_messages(messages),
         model=own.get("model") or llm.model,
-        **options.parse_served(own, llm.__dict__, tools),
-        tool_choice=options.parse_tool_choice(own.get("tool_choice")),
-        output=None if output is None else to_output(output),
-        options=parsed,
+        options=asked,
+        **(_tools_and_output(llm, own) if own or llm.server_tools or llm.max_server_rounds is not None else {}),
     )
-    single_call = own.get("allow_parallel_tool_calls") is False or parsed.parallel_tool_calls is False
-    return request, {name: value for name, value in connection.items() if value is not None}, single_call
+    single_call = own.get("allow_parallel_tool_calls") is False or asked.parallel_tool_calls is False
+    return request, connection, single_call
+
+
+def _tools_and_output(llm: KimiLLM, own: JsonObject) -> JsonObject:
+    """Return the fields of a request about tools, and about the form of the answer."""
+    offered, output = own.get("tools"), own.get("response_format")
+    tools = to_tools(offered, own.get("strict"), llm.strict) if offered else ()
+    return {
+        **options.parse_served(own, llm.__dict__, tools),
+        "tool_choice": options.parse_tool_choice(own.get("tool_choice")),
+        "output": None if output is None else to_output(output),
+    }
 
 
 def to_messages(messages: Iterable[ChatMessage]) -> list[Message]:

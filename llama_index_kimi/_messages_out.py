@@ -21,8 +21,8 @@ from pydantic import ValidationError
 from kimi_core import server_tool_record
 from kimi_core.openai_shapes import refusal_of
 from kimi_core.server_tool_record import TURNS
-from kimi_core.types import JsonObject, Reasoning, Response, ToolCall, Usage
-from kimi_core.usage import Bill, bill_of
+from kimi_core.types import JsonObject, Response, ToolCall, Usage
+from kimi_core.usage import Bill
 from llama_index_kimi._tools import read_arguments
 
 REASONING_KEY = "reasoning_key"
@@ -43,7 +43,7 @@ def to_chat_response(response: Response, *, single_call: bool = False) -> ChatRe
     if single_call:
         response = replace(response, tool_calls=response.tool_calls[:1])
     facts: JsonObject = {"finish_reason": response.finish_reason} if response.finish_reason else {}
-    facts |= bill_facts(bill_of(response))
+    facts |= bill_facts(response)
     if response.alternatives:
         facts["alternatives"] = [other.text or other.refusal for other in response.alternatives]
     return ChatResponse(
@@ -66,7 +66,13 @@ def to_message(response: Response) -> ChatMessage:
         reasoning = server_tool_record.to_reasoning(response.steps, reasoning)
     blocks: list[Any] = [TextBlock(text=text)]
     if reasoning:
-        blocks.insert(0, to_thinking(reasoning, response.usage))
+        known = {REASONING_KEY: reasoning.key, REASONING_DETAILS: list(reasoning.details)}
+        thinking = ThinkingBlock(
+            content=reasoning.text,
+            num_tokens=response.usage.reasoning_tokens if response.usage else None,
+            additional_information={name: value for name, value in known.items() if value},
+        )
+        blocks.insert(0, thinking)
     elif response.tool_calls:
         blocks.insert(0, ThinkingBlock(content="", additional_information={UNTHOUGHT: True}))
     blocks += [
@@ -79,16 +85,6 @@ def to_message(response: Response) -> ChatMessage:
     if response.steps:
         kwargs[TURNS] = server_tool_record.to_record(response.steps)
     return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=kwargs)
-
-
-def to_thinking(reasoning: Reasoning, usage: Usage | None = None) -> ThinkingBlock:
-    """Return the block that holds what the model thought."""
-    known = {REASONING_KEY: reasoning.key, REASONING_DETAILS: list(reasoning.details)}
-    return ThinkingBlock(
-        content=reasoning.text,
-        num_tokens=usage.reasoning_tokens if usage else None,
-        additional_information={name: value for name, value in known.items() if value},
-    )
 
 
 def to_call_dict(call: ToolCall) -> JsonObject:
@@ -153,7 +149,7 @@ _COUNTS = {
 """The names of counts in `ChatResponse.additional_kwargs`, and those of `Usage`."""
 
 
-def bill_facts(bill: Bill) -> JsonObject:
+def bill_facts(bill: Bill | Response) -> JsonObject:
     """Return what an answer has cost, flat, for `ChatResponse.additional_kwargs`."""
     facts: JsonObject = {name: getattr(bill.usage, ours, None) for name, ours in _COUNTS.items()}
     facts["cost_usd"] = bill.cost_usd

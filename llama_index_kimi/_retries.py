@@ -1,13 +1,11 @@
-"""What happens between two requests of one call: LlamaIndex hears of retries, and its rate limiter is waited for."""
+"""What happens between two requests of one call: LlamaIndex hears of retries."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from llama_index_instrumentation import get_dispatcher
 from llama_index_instrumentation.base import BaseEvent
-
-from kimi_core.types import JsonObject
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -36,17 +34,8 @@ class LLMRetryEvent(BaseEvent):
         return "LLMRetryEvent"
 
 
-def hooks(limiter: Any) -> JsonObject:
-    """Return what is called before a further request of one call (LlamaIndex waits for the first), and on a retry."""
-    return {"pace": limiter and limiter.acquire, "on_retry": _on_retry}
-
-
-def ahooks(limiter: Any) -> JsonObject:
-    """See `hooks`."""
-    return {"pace": limiter and limiter.async_acquire, "on_retry": _on_retry}
-
-
-def _on_retry(state: RetryCallState) -> None:
+def on_retry(state: RetryCallState) -> None:
+    """Tell LlamaIndex of a retry."""
     error = state.outcome.exception() if state.outcome else None
     status, pause = getattr(error, "status_code", None), state.next_action.sleep if state.next_action else 0.0
     attempt = state.attempt_number

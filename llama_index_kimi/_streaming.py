@@ -9,13 +9,13 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
-from contextlib import aclosing, closing, contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import aclosing, closing, suppress
 from contextvars import ContextVar
 from dataclasses import replace
 from time import monotonic
 from types import FunctionType, SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -53,8 +53,6 @@ from kimi_core.types import JsonObject, Reasoning, ToolCall
 from llama_index_kimi._messages_out import REASONING_KEY, to_call_dict, to_chat_response, to_completion
 from llama_index_kimi._tools import read_arguments
 
-G = TypeVar("G")
-
 GROWTH = 64
 PATIENCE = 0.25
 """Arguments are handed on whenever they have grown by one part in so many, or so many seconds have passed.
@@ -65,8 +63,27 @@ Every response holds all of them so far, so that handing on each token of a long
 # -------------------------------------------------------------------------------------------------- responses
 
 
-def responses(builder: StreamResponses, events: Generator[Event]) -> ChatResponseGen:
-    """Yield the responses of a stream, the first event of which was taken."""
+def start(events: Generator[Event], single_call: bool, merge: bool) -> ChatResponseGen:
+    """Start a stream, and return its responses. See `StreamResponses`."""
+    builder = StreamResponses(single_call=single_call, merge=merge)
+    builder.add(next(events))  # a generator that was begun closes its connection even when nobody iterates it
+    begun = _responses(builder, events)
+    if (streams := _opened.get()) is not None:
+        streams.append(begun)
+    return begun
+
+
+async def astart(events: AsyncGenerator[Event], single_call: bool, merge: bool) -> ChatResponseAsyncGen:
+    """See `start`."""
+    builder = StreamResponses(single_call=single_call, merge=merge)
+    builder.add(await anext(events))
+    begun = _aresponses(builder, events)
+    if (streams := _opened.get()) is not None:
+        streams.append(begun)
+    return begun
+
+
+def _responses(builder: StreamResponses, events: Generator[Event]) -> ChatResponseGen:
     with closing(events):
         for event in events:
             response = builder.add(event)
@@ -74,8 +91,7 @@ def responses(builder: StreamResponses, events: Generator[Event]) -> ChatRespons
                 yield response
 
 
-async def aresponses(builder: StreamResponses, events: AsyncGenerator[Event]) -> ChatResponseAsyncGen:
-    """See `responses`."""
+async def _aresponses(builder: StreamResponses, events: AsyncGenerator[Event]) -> ChatResponseAsyncGen:
     async with aclosing(events):
         async for event in events:
             response = builder.add(event)
@@ -136,14 +152,19 @@ class StreamResponses:
         if isinstance(event, TextDelta):
             self._text += event.text
             self._blocks = [*self._thinking, TextBlock(text=self._text)]
-            return self._response(event.text)
-        if isinstance(event, ReasoningDelta):
+            delta, more = event.text, {}
+        elif isinstance(event, ReasoningDelta):
             self._thought += event.text
             known = {REASONING_KEY: event.key} if event.key else {}
             self._thinking = [ThinkingBlock(content=self._thought, num_tokens=None, additional_information=known)]
             self._blocks = [*self._thinking, self._blocks[-1]]
-            return self._response(additional_kwargs={"thinking_delta": event.text})
-        return self._add_other(event)
+            delta, more = "", {"additional_kwargs": {"thinking_delta": event.text}}
+        else:
+            return self._add_other(event)
+        if self._calls or self._turns or self._refusal:
+            return self._response(delta, **more)
+        message = ChatMessage(role=MessageRole.ASSISTANT, blocks=self._blocks)
+        return ChatResponse(message=message, delta=delta, raw=self._raw, **more)
 
     def _add_other(self, event: Event) -> ChatResponse | None:
         if isinstance(event, ToolCallDelta):
@@ -173,19 +194,17 @@ class StreamResponses:
         return self._response() if self._calls[delta.index].grow(delta.arguments) else None
 
     def _response(self, delta: str = "", **more: Any) -> ChatResponse:
-        if self._calls or self._turns or self._refusal:
-            known = {
-                "tool_calls": [call.wire for call in self._calls],
-                "refusal": self._refusal,
-                TURNS: self._turns and self._turns.record,
-            }
-            message = ChatMessage(
-                role=MessageRole.ASSISTANT,
-                blocks=[*self._blocks, *(call.block for call in self._calls)],
-                additional_kwargs={name: value for name, value in known.items() if value},
-            )
-        else:
-            message = ChatMessage(role=MessageRole.ASSISTANT, blocks=self._blocks)
+        """Return a response with calls, turns or a refusal."""
+        known = {
+            "tool_calls": [call.wire for call in self._calls],
+            "refusal": self._refusal,
+            TURNS: self._turns and self._turns.record,
+        }
+        message = ChatMessage(
+            role=MessageRole.ASSISTANT,
+            blocks=[*self._blocks, *(call.block for call in self._calls)],
+            additional_kwargs={name: value for name, value in known.items() if value},
+        )
         return ChatResponse(message=message, delta=delta, raw=self._raw, **more)
 
 
@@ -273,14 +292,7 @@ class _GrowingTurns:
 # stays open, and the host goes on generating. So a call records what it opened, and that is closed with the wrapper.
 
 _opened: ContextVar[list[Any] | None] = ContextVar("opened", default=None)
-
-
-def closed_with_call(stream: G) -> G:
-    """Return the stream; the call that is being made closes it."""
-    streams = _opened.get()
-    if streams is not None:
-        streams.append(stream)
-    return stream
+"""The streams that are closed with the call that is being made."""
 
 
 def closing_streams(wrapped: Any) -> Any:
@@ -288,55 +300,51 @@ def closing_streams(wrapped: Any) -> Any:
 
     @functools.wraps(wrapped)
     def call(*args: Any, **kwargs: Any) -> Any:
-        with _recording() as opened:
-            return _closing(wrapped(*args, **kwargs), opened)
+        opened: list[Any] = []
+        token = _opened.set(opened)
+        try:
+            made = wrapped(*args, **kwargs)
+            return _closing(made, [*opened]) if isinstance(made, Generator) else made
+        finally:
+            _opened.reset(token)
+            opened.clear()
 
     @functools.wraps(wrapped)
     async def acall(*args: Any, **kwargs: Any) -> Any:
-        with _recording() as opened:
-            return _closing(await wrapped(*args, **kwargs), opened)
+        opened: list[Any] = []
+        token = _opened.set(opened)
+        try:
+            made = await wrapped(*args, **kwargs)
+            return finalized(_closing_async(made, [*opened])) if isinstance(made, AsyncGenerator) else made
+        finally:
+            _opened.reset(token)
+            opened.clear()  # the event loop keeps copies of the context, and so this list
 
     return acall if inspect.iscoroutinefunction(wrapped) else call
 
 
-@contextmanager
-def _recording() -> Iterator[list[Any]]:
-    opened: list[Any] = []
-    token = _opened.set(opened)
+def _closing(made: Generator[Any], opened: list[Any]) -> Generator[Any]:
+    """Yield what a stream yields; close it afterwards, and what was opened for it."""
     try:
-        yield opened
+        with short_traceback, closing(made):
+            yield from made
     finally:
-        _opened.reset(token)
-        opened.clear()  # the event loop keeps copies of the context, and so this list
+        for one in opened:
+            one.close()
 
 
-def _closing(made: Any, opened: list[Any]) -> Any:
-    """Return a stream in one that closes it, and what was opened for it; anything else as it is."""
-    opened = [*opened]
-
-    def stream() -> Generator[Any]:
-        try:
-            with short_traceback, closing(made):
-                yield from made
-        finally:
-            for one in opened:
-                one.close()
-
-    async def astream() -> AsyncGenerator[Any]:
-        try:
-            with short_traceback:
-                async with aclosing(made):
-                    with suppress(StopAsyncIteration):
-                        yield await begin(made)
-                    async for piece in made:
-                        yield piece
-        finally:
-            for one in opened:
-                await one.aclose()
-
-    if isinstance(made, AsyncGenerator):
-        return finalized(astream())
-    return stream() if isinstance(made, Generator) else made
+async def _closing_async(made: AsyncGenerator[Any], opened: list[Any]) -> AsyncGenerator[Any]:
+    """See `_closing`. What has been begun is closed here, and not by the event loop."""
+    try:
+        with short_traceback:
+            async with aclosing(made):
+                with suppress(StopAsyncIteration):
+                    yield await begin(made)
+                async for piece in made:
+                    yield piece
+    finally:
+        for one in opened:
+            await one.aclose()
 
 
 # ----------------------------------------------------------------------------------------- events of the pieces

@@ -44,9 +44,7 @@ def traced(method: F) -> F:
     # What is called like a secret may be a value for the prompt: options are in `llm_kwargs` there.
     prompted = "prompt_args" in inspect.signature(method).parameters
 
-    def hide(argument: Any) -> Any:
-        if not isinstance(argument, dict):
-            return argument
+    def hide(argument: dict[str, Any]) -> dict[str, Any]:
         if not prompted:
             return options.hide_call(argument)
         nested = argument.get("llm_kwargs")
@@ -55,12 +53,14 @@ def traced(method: F) -> F:
     @functools.wraps(method)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         with short_traceback:
-            return spanned.__get__(self)(*map(hide, args), **hide(kwargs))
+            shown = [hide(argument) if isinstance(argument, dict) else argument for argument in args]
+            return spanned.__get__(self)(*shown, **(hide(kwargs) if kwargs else {}))
 
     @functools.wraps(method)
     async def acall(self: Any, *args: Any, **kwargs: Any) -> Any:
         with short_traceback:
-            return await spanned.__get__(self)(*map(hide, args), **hide(kwargs))
+            shown = [hide(argument) if isinstance(argument, dict) else argument for argument in args]
+            return await spanned.__get__(self)(*shown, **(hide(kwargs) if kwargs else {}))
 
     wrapped: Any = acall if inspect.iscoroutinefunction(method) else call
     return cast(F, wrapped)

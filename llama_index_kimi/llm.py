@@ -36,7 +36,7 @@ from llama_index_kimi._batch_api import BatchApi
 from llama_index_kimi._fields import KimiFields, connection_fields, given, split_additional
 from llama_index_kimi._messages_in import to_request, user_message
 from llama_index_kimi._messages_out import to_chat_response, to_completion
-from llama_index_kimi._retries import ahooks, hooks
+from llama_index_kimi._retries import on_retry
 from llama_index_kimi._tracing import traced, traced_chat, traced_completion
 
 _TRACED_OPTIONS = ("thinking", "reasoning_effort", "max_tokens", "temperature", "top_p", "stop", "seed")
@@ -44,8 +44,7 @@ _TRACED_OPTIONS = ("thinking", "reasoning_effort", "max_tokens", "temperature", 
 _ANSWER = 3072
 # Tokens of a prompt for which there is room however long answers may be: as many, or half of a smaller window.
 _PROMPT = 1024
-# With less than so many LlamaIndex's own prompts do not fit.
-_LEAST_PROMPT = 512
+_LEAST_PROMPT = 512  # with less LlamaIndex's own prompts do not fit
 
 
 class KimiLLM(BatchApi, KimiFields):
@@ -140,7 +139,8 @@ class KimiLLM(BatchApi, KimiFields):
         window = self.context_window or self._client.profile(self.model).model.context
         limit = self._options().max_tokens if self.additional_kwargs else self.max_tokens
         reserved = _answer_room(window, limit)
-        _fit_prompt_helpers(reserved, limit)
+        if LlamaIndexSettings._prompt_helper or LlamaIndexSettings._chat_prompt_helper:
+            _fit_prompt_helpers(reserved, limit)
         return LLMMetadata(
             context_window=window,
             num_output=reserved,
@@ -260,35 +260,35 @@ class KimiLLM(BatchApi, KimiFields):
 
     def _chat(self, messages: Sequence[ChatMessage], kwargs: JsonObject) -> ChatResponse:
         request, connection, single_call = to_request(self, messages, kwargs)
-        response = self._client.derived(**connection).complete(request, **hooks(self.rate_limiter))
-        return to_chat_response(response, single_call=single_call)
+        client = self._client.derived(**connection) if connection else self._client
+        pace = self.rate_limiter.acquire if self.rate_limiter else None
+        return to_chat_response(client.complete(request, pace=pace, on_retry=on_retry), single_call=single_call)
 
     async def _achat(self, messages: Sequence[ChatMessage], kwargs: JsonObject) -> ChatResponse:
         request, connection, single_call = to_request(self, messages, kwargs)
-        response = await self._aclient.derived(**connection).complete(request, **ahooks(self.rate_limiter))
-        return to_chat_response(response, single_call=single_call)
+        client = self._aclient.derived(**connection) if connection else self._aclient
+        pace = self.rate_limiter.async_acquire if self.rate_limiter else None
+        return to_chat_response(await client.complete(request, pace=pace, on_retry=on_retry), single_call=single_call)
 
     def _stream(self, messages: Sequence[ChatMessage], kwargs: JsonObject) -> ChatResponseGen:
         request, connection, single_call = to_request(self, messages, kwargs)
-        events = self._client.derived(**connection).stream(request, **hooks(self.rate_limiter))
-        builder = _streaming.StreamResponses(single_call=single_call, merge=request.options.merge_deltas is not False)
-        builder.add(next(events))  # a generator that was begun closes its connection even when nobody iterates it
-        return _streaming.closed_with_call(_streaming.responses(builder, events))
+        client = self._client.derived(**connection) if connection else self._client
+        pace = self.rate_limiter.acquire if self.rate_limiter else None
+        events = client.stream(request, pace=pace, on_retry=on_retry)
+        return _streaming.start(events, single_call, request.options.merge_deltas is not False)
 
     async def _astream(self, messages: Sequence[ChatMessage], kwargs: JsonObject) -> ChatResponseAsyncGen:
         request, connection, single_call = to_request(self, messages, kwargs)
-        events = await self._aclient.derived(**connection).stream(request, **ahooks(self.rate_limiter))
-        builder = _streaming.StreamResponses(single_call=single_call, merge=request.options.merge_deltas is not False)
-        builder.add(await anext(events))
-        return _streaming.closed_with_call(_streaming.aresponses(builder, events))
+        client = self._aclient.derived(**connection) if connection else self._aclient
+        pace = self.rate_limiter.async_acquire if self.rate_limiter else None
+        events = await client.stream(request, pace=pace, on_retry=on_retry)
+        return await _streaming.astart(events, single_call, request.options.merge_deltas is not False)
 
-    def _options(self, additional: Mapping[str, Any] | None = None, *, headers: bool = True) -> Options:
-        """Return the options of this object, with its headers or without, and further ones of a call."""
+    def _options(self) -> Options:
+        """Return the options of this object."""
         base = options.parse(split_additional(self.additional_kwargs)) if self.additional_kwargs else NO_OPTIONS
-        mine = options.parse({name: getattr(self, name) for name in options.OPTIONS}, base)
-        if mine.extra_headers and not headers:
-            mine = mine.changed(extra_headers=None)
-        return options.parse(split_additional(additional), mine) if additional else mine
+        fixed = {name: value for name in options.OPTIONS if (value := getattr(self, name)) is not None}
+        return options.parse(fixed, base) if fixed else base
 
     # ------------------------------------------------------------------------------------------- tools
 
