@@ -11,7 +11,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from contextvars import copy_context
@@ -55,6 +55,16 @@ class Driver(Protocol):
 
     async def client(self, settings: Settings) -> Any:
         """Return the SDK's client for these settings."""
+
+    async def ask(self, settings: Settings, method: str, address: str, given: Mapping[str, Any]) -> Any:
+        """Send a request with the SDK's client for these settings.
+
+        Args:
+            settings: Choose the client.
+            method: Its method: `post`, …
+            address: The whole address.
+            given: The method's other arguments.
+        """
 
     async def result(self, value: Any) -> Any:
         """Return the result of a call of the SDK or of the user's code, awaited where it is a coroutine."""
@@ -120,6 +130,10 @@ class Asyncio:
     async def client(self, settings: Settings) -> Any:
         """See `Driver.client`."""
         return await sdk.async_client(settings)
+
+    async def ask(self, settings: Settings, method: str, address: str, given: Mapping[str, Any]) -> Any:
+        """See `Driver.ask`."""
+        return await getattr(await sdk.async_client(settings), method)(address, **given)
 
     async def result(self, value: Any) -> Any:
         """See `Driver.result`."""
@@ -237,10 +251,14 @@ class Blocking:
     sync: ClassVar[bool] = True
 
     async def client(self, settings: Settings) -> Any:
-        """See `Driver.client`. A thread that was left behind gets none, and so sends nothing more."""
+        """See `Driver.client`."""
+        return sdk.client(settings)
+
+    async def ask(self, settings: Settings, method: str, address: str, given: Mapping[str, Any]) -> Any:
+        """See `Driver.ask`. A thread that was left behind sends nothing more."""
         if WORK.get():
             refuse_left()
-        return sdk.client(settings)
+        return getattr(sdk.client(settings), method)(address, **given)
 
     async def result(self, value: Any) -> Any:
         """See `Driver.result`."""

@@ -97,11 +97,15 @@ class Redactor:
 
     def event(self, event: Started | Finished) -> None:
         """Remove secrets, in place, from the ids, headers and extra fields of an answer; its text stays as it is."""
-        names = ("id", "model", "system_fingerprint", "headers") if isinstance(event, Started) else ("extra",)
-        known = {name: value for name in names if (value := getattr(event, name))}
-        if known and self.finds(" ".join(map(_written, known.values()))):
-            for name, value in known.items():
-                setattr(event, name, self._cleaned(value))
+        fields: tuple[str, ...] = ()
+        group = "extra"
+        if isinstance(event, Started):
+            fields, group = ("id", "model", "system_fingerprint"), "headers"
+        texts = [getattr(event, name) for name in fields]
+        texts += [f"{name} {value}" for name, value in getattr(event, group).items()]
+        if self.finds(" ".join(map(str, texts))):
+            for name in (*fields, group):
+                setattr(event, name, self._cleaned(getattr(event, name)))
 
     def scrub(self, made: APIError) -> APIError:
         """Remove secrets, in place, from an error and its attributes, since hosts and proxies echo them; return it."""
@@ -134,10 +138,6 @@ class Redactor:
         made = type(response)(response.status_code, headers=written, content=content, request=request)
         made.encoding = "utf-8"  # whatever its headers say
         return made
-
-
-def _written(known: Any) -> str:
-    return " ".join(f"{k} {v}" for k, v in known.items()) if isinstance(known, Mapping) else str(known)
 
 
 def _is_long_enough(secret: str) -> bool:

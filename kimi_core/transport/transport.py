@@ -153,19 +153,14 @@ class Transport:
         redirects = 0
         with Translation(settings, call.headers, profile, "begin" if call.stream else "send"):
             while True:
+                given = arguments(call, settings, profile, sync=self.driver.sync)
+                ask = partial(self.driver.ask, settings, call.method, address, given)
                 try:
-                    if settings.attempt_deadline is None:
-                        return await self._asked(call, profile, address)
-                    asked = partial(self._asked, call, profile, address)
-                    return await self.driver.within(settings.attempt_deadline, asked)
+                    deadline = settings.attempt_deadline
+                    return await (ask() if deadline is None else self.driver.within(deadline, ask))
                 except Exception as error:
                     address = followed(error, redirects)
                     redirects += 1
-
-    async def _asked(self, call: Call, profile: Profile, address: str) -> Any:
-        sdk_client = await self.driver.client(self.settings)
-        ask = getattr(sdk_client, call.method)
-        return await self.driver.result(ask(address, **arguments(call, self.settings, profile, sync=self.driver.sync)))
 
 
 @lru_cache(maxsize=256)
