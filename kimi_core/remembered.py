@@ -60,17 +60,16 @@ class Remembered(Generic[M]):
             *more: What it is called with beside the message.
         """
         kept = self._kept.get(id(message))
-        if kept is not None and kept() is not message:
+        if kept is None or kept() is not message:
             kept = None
-        if kept is not None and (seen := kept.seen) is not None:
+        elif kept.seen is not None:
             try:
                 row = kept.read(message)
                 # Equal texts are the same; `1` and `True` are equal, too: what is no text has to be the very same.
-                same = row == seen and (not kept.exact or kept.is_exact(row))
+                if row == kept.seen and (not kept.exact or kept.is_exact(row)):
+                    return kept.made
             except Exception:  # what was put in may not even be comparable
-                same = False
-            if same:
-                return kept.made
+                pass
         made = convert(message, *more)
         if not isinstance(made, Message):
             return made

@@ -49,10 +49,10 @@ def to_messages(messages: Iterable[BaseMessage], left_out: dict[str, None] | Non
     converted: list[Message] = []
     for message in messages:
         made = MESSAGES.converted(message, _CONVERTERS.get(message.type, _refuse), left_out)
-        if isinstance(made, list):
-            converted.extend(made)
-        else:
+        if isinstance(made, Message):
             converted.append(made)
+        else:
+            converted.extend(made)
     return converted
 
 

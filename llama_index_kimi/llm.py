@@ -136,7 +136,7 @@ class KimiLLM(BatchApi, KimiFields):
     @property
     def metadata(self) -> LLMMetadata:
         """What LlamaIndex needs to know about the model. No I/O."""
-        window = self.context_window or self._client.profile(self.model).model.context
+        window = self.context_window or self._client.pipeline.profile(self.model).model.context
         limit = self._options().max_tokens if self.additional_kwargs else self.max_tokens
         reserved = _answer_room(window, limit)
         if LlamaIndexSettings._prompt_helper or LlamaIndexSettings._chat_prompt_helper:
