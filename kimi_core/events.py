@@ -143,29 +143,21 @@ Clean: TypeAlias = Callable[[Started | Finished], None]
 
 
 class ResponseBuilder:
-    """Reduces events to a `Response`. Order and size of deltas do not matter, only their concatenation.
-
-    Attributes:
-        add: Takes one event in. Nothing is done with it before the response is asked for, since a stream has many.
-    """
+    """Reduces events to a `Response`. Order and size of deltas do not matter, only their concatenation."""
 
     __slots__ = (
         "_calls",
         "_finished",
         "_key",
-        "_new",
         "_reasoning",
         "_refusal",
         "_served",
         "_started",
         "_steps",
         "_text",
-        "add",
     )
 
     def __init__(self) -> None:
-        self._new: list[Event] = []
-        self.add: Callable[[Event], None] = self._new.append
         self._started = Started()
         self._finished = Finished(None, None)
         self._text: list[str] = []
@@ -176,27 +168,25 @@ class ResponseBuilder:
         self._served: list[ServerCall] = []
         self._steps: list[ServerToolTurn] = []
 
-    def _take_in(self) -> None:
-        new = tuple(self._new)
-        del self._new[: len(new)]
-        for event in new:
-            if type(event) is TextDelta:
-                self._text.append(event.text)
-            elif type(event) is ReasoningDelta:
-                self._reasoning.append(event.text)
-                self._key = event.key
-            elif type(event) is ToolCallDelta:
-                if event.index == len(self._calls):
-                    self._calls.append((event, []))
-                self._calls[event.index][1].append(event.arguments)
-            elif type(event) is RefusalDelta:
-                self._refusal.append(event.text)
-            elif type(event) is Started:
-                self._started = event
-            elif type(event) is Finished:
-                self._finished = event
-            else:
-                self._add_server_tool(event)
+    def add(self, event: Event) -> None:
+        """Take one event in."""
+        if type(event) is TextDelta:
+            self._text.append(event.text)
+        elif type(event) is ReasoningDelta:
+            self._reasoning.append(event.text)
+            self._key = event.key
+        elif type(event) is ToolCallDelta:
+            if event.index == len(self._calls):
+                self._calls.append((event, []))
+            self._calls[event.index][1].append(event.arguments)
+        elif type(event) is RefusalDelta:
+            self._refusal.append(event.text)
+        elif type(event) is Started:
+            self._started = event
+        elif type(event) is Finished:
+            self._finished = event
+        else:
+            self._add_server_tool(event)
 
     def _add_server_tool(self, event: Event) -> None:
         match event:
@@ -225,7 +215,6 @@ class ResponseBuilder:
 
     def response(self) -> Response:
         """Return the response as far as it has come; complete once `Finished` was added."""
-        self._take_in()
         start, end = self._started, self._finished
         thought, details = "".join(self._reasoning), end.reasoning_details
         open_step = (ServerToolTurn(calls=tuple(self._served), open=True),) if self._served else ()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kimi_adapters.local_server import LocalKimi
 from kimi_core import KimiClient, Message, OverloadedError, Request, Tool
-from kimi_core.events import Finished, reduce
+from kimi_core.events import Finished, ReasoningDelta, TextDelta, reduce
 
 # Reasoning, text with wide characters, two parallel calls interleaved, usage in the choice and at the end.
 USAGE = {
@@ -146,6 +146,17 @@ def test_the_last_event_has_the_whole_response(words: dict[str, Any], tools: tup
     assert isinstance(events[-1], Finished)
     assert events[-1].response == reduce(events)
     assert events[-1].response.text == "Ich schaue nach – 少々お待ちください 👀."
+
+
+def test_who_changes_an_event_changes_no_answer(kimi: LocalKimi) -> None:
+    kimi.enqueue(text="Hello there", reasoning="A greeting.")
+    client = KimiClient(base_url=kimi.base_url, api_key=kimi.api_key)
+    for event in client.stream(Request(messages=[Message("user", "Hello")], model="kimi-k2.6")):
+        if isinstance(event, TextDelta | ReasoningDelta):
+            event.text = "?"
+    assert isinstance(event, Finished)
+    response = event.response
+    assert (response.text, response.reasoning and response.reasoning.text) == ("Hello there", "A greeting.")
 
 
 # ---------------------------------------------------------------------------------------- one network read
