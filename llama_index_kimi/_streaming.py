@@ -12,7 +12,6 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing, closing, suppress
 from contextvars import ContextVar
-from dataclasses import replace
 from time import monotonic
 from types import FunctionType, SimpleNamespace
 from typing import Any
@@ -149,63 +148,61 @@ class StreamResponses:
 
     def add(self, event: Event) -> ChatResponse | None:
         """Take one event in, and return the response after it; None when there is nothing new to show."""
-        if isinstance(event, TextDelta):
-            self._text += event.text
-            self._blocks = [*self._thinking, TextBlock(text=self._text)]
-            delta, more = event.text, {}
-        elif isinstance(event, ReasoningDelta):
-            self._thought += event.text
-            known = {REASONING_KEY: event.key} if event.key else {}
-            self._thinking = [ThinkingBlock(content=self._thought, num_tokens=None, additional_information=known)]
-            self._blocks = [*self._thinking, self._blocks[-1]]
-            delta, more = "", {"additional_kwargs": {"thinking_delta": event.text}}
-        else:
-            return self._add_other(event)
-        if self._calls or self._turns or self._refusal:
-            return self._response(delta, **more)
-        message = ChatMessage(role=MessageRole.ASSISTANT, blocks=self._blocks)
-        return ChatResponse(message=message, delta=delta, raw=self._raw, **more)
-
-    def _add_other(self, event: Event) -> ChatResponse | None:
-        if isinstance(event, ToolCallDelta):
-            return None if self._single and event.index > 0 else self._add_call(event)
+        delta, more = "", {}
         match event:
-            case Finished(response=whole):
-                calls = whole.tool_calls[: 1 if self._single else None]
-                response = to_chat_response(replace(whole, tool_calls=calls))
-                response.delta = ""
-                return response
+            case TextDelta():
+                delta = event.text
+                self._text += delta
+                self._blocks = [*self._thinking, TextBlock(text=self._text)]
+            case ReasoningDelta():
+                self._thought += event.text
+                known = {REASONING_KEY: event.key} if event.key else {}
+                self._thinking = [ThinkingBlock(content=self._thought, num_tokens=None, additional_information=known)]
+                self._blocks = [*self._thinking, self._blocks[-1]]
+                more = {"additional_kwargs": {"thinking_delta": event.text}}
+            case ToolCallDelta():
+                if (self._single and event.index > 0) or not self._grow(event):
+                    return None
+            case RefusalDelta():
+                self._refusal += event.text
             case ServerToolCall() | ServerToolResult() | ServerToolTurnEnded():
                 self._turns = self._turns or _GrowingTurns()
                 self._turns.add(event, self._text, self._thought)
-                return self._response()
-            case RefusalDelta():
-                self._refusal += event.text
-                return self._response()
             case Started():
                 self._raw = {"id": event.id, "model": event.model, "created": event.created}
-        return None
+                return None
+            case Finished(response=whole):
+                response = to_chat_response(whole, single_call=self._single)
+                response.delta = ""
+                return response
+            case _:
+                return None
+        if self._calls or self._turns or self._refusal:
+            message = self._message()
+        else:
+            message = ChatMessage(role=MessageRole.ASSISTANT, blocks=self._blocks)
+        return ChatResponse(message=message, delta=delta, raw=self._raw, **more)
 
-    def _add_call(self, delta: ToolCallDelta) -> ChatResponse | None:
+    def _grow(self, delta: ToolCallDelta) -> bool:
+        """Take more of a call in; return whether there is enough new to be shown."""
         if delta.index == len(self._calls):
             if self._calls:
                 self._calls[-1].close_arguments()
             self._calls.append(_GrowingCall(delta, self._growth))
-        return self._response() if self._calls[delta.index].grow(delta.arguments) else None
+        return self._calls[delta.index].grow(delta.arguments)
 
-    def _response(self, delta: str = "", **more: Any) -> ChatResponse:
-        """Return a response with calls, turns or a refusal."""
+    def _message(self) -> ChatMessage:
+        """Return a message with calls, turns or a refusal."""
         known = {
             "tool_calls": [call.wire for call in self._calls],
             "refusal": self._refusal,
             TURNS: self._turns and self._turns.record,
         }
-        message = ChatMessage(
+        return ChatMessage(
             role=MessageRole.ASSISTANT,
             blocks=[*self._blocks, *(call.block for call in self._calls)],
             additional_kwargs={name: value for name, value in known.items() if value},
         )
-        return ChatResponse(message=message, delta=delta, raw=self._raw, **more)
 
 
 class _GrowingCall:
