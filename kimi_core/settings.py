@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from functools import cached_property
 from os import PathLike
 from typing import Any
 
@@ -62,16 +61,6 @@ class Settings(ClientOptions):
 
     def __repr_args__(self) -> list[tuple[str, Any]]:
         return in_one_line(self, ("key_from_env",))
-
-    @cached_property
-    def holds(self) -> bool:
-        """Whether a call holds something while it runs: room in a budget, or a turn under limits."""
-        return self.budget is not None or self.limits is not None
-
-    @cached_property
-    def takes_over(self) -> bool:
-        """Whether a stream that breaks off is continued."""
-        return bool(self.fallback_hosts or self.resume)
 
     def __reduce__(self) -> tuple[Any, ...]:
         clients = ("http_client", "http_async_client")

@@ -177,7 +177,7 @@ class AsyncKimiClient(BaseClient):
 
     async def _answered(self, plan: Plan, wire: WireRequest) -> tuple[Plan, Response]:
         """Send a request, and return its answer with the plan that was followed at last."""
-        held, response = await hold(self.settings, self._driver, plan) if self.settings.holds else None, None
+        held, response = await hold(self.settings, self._driver, plan) if self._holds else None, None
         try:
             plan, wire, (body, headers) = await self._sent(self._transport.send, plan, wire, held)
             response = self.pipeline.decode(plan, wire, body, headers)
@@ -214,7 +214,7 @@ class AsyncKimiClient(BaseClient):
         return events
 
     async def _stream(self, request: Request) -> AsyncGenerator[Event]:
-        if not self.settings.takes_over:
+        if not self._takes_over:
             events = self._events(*await self._open(request))
             await begin(events)
             return events
@@ -234,7 +234,7 @@ class AsyncKimiClient(BaseClient):
         failed = attempts.current().failed
         before = len(failed)  # of this call, in its earlier turns or parts
         plan, wire = self.pipeline.prepare(await self.attached(request), stream=True)
-        held = await hold(self.settings, self._driver, plan, stream=True) if self.settings.holds else None
+        held = await hold(self.settings, self._driver, plan, stream=True) if self._holds else None
         try:
             plan, wire, opened = await self._sent(self._transport.open, plan, wire, held, stream=True)
             answer = self.pipeline.stream(plan, wire, opened.headers)

@@ -34,6 +34,9 @@ class BaseClient:
         """
         self.settings = make_settings(**given) if settings is None else settings
         self.pipeline = Pipeline(self.settings)
+        # A stream that breaks off is continued; a call holds room in a budget, or a turn under limits, while it runs.
+        self._takes_over = bool(self.settings.fallback_hosts or self.settings.resume)
+        self._holds = self.settings.budget is not None or self.settings.limits is not None
         self._formulas: dict[str, tuple[Tool, ...]] = {}
 
     def __repr__(self) -> str:

@@ -94,7 +94,7 @@ class KimiClient(BaseClient):
             ToolNotCalledError: If a tool that had to be called was not; raised at the end.
             ServerRoundsError: If the model kept calling the host's own tools.
         """
-        if self.settings.takes_over or (request.tools and is_hosted(request)):
+        if self._takes_over or (request.tools and is_hosted(request)):
             events = iterate(wait(self._calls.stream(request, pace=pace, on_retry=on_retry)))
         else:
             request = self._calls._begun(request)
