@@ -12,9 +12,11 @@ from drivers import INVOKED, PAIRWISE, Driver, by_name
 from example_scripts import Scripts
 from hypothesis import HealthCheck, settings
 from redis_server import RedisServer
+from tenacity import wait_none
 
 from kimi_adapters.local_server import LocalKimi
 from kimi_core.hosts.registry import HOSTS
+from kimi_core.transport import retry
 
 # A change is judged by the same examples each time it is judged; new ones are looked for by `make test`. Nothing is
 # timed in either: what takes long on a busy machine is no defect.
@@ -85,6 +87,12 @@ def redis(_redis: RedisServer) -> str:
     """The URL of an empty Redis."""
     _redis.empty()
     return _redis.url
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attempts are made again at once, where the host names no time."""
+    monkeypatch.setattr(retry, "_backoff", wait_none())
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ it through the public API of its framework, with that framework's own messages, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -298,6 +299,26 @@ STREAMED = [driver for driver in DRIVERS if driver.streams]
 WHOLE = [driver for driver in DRIVERS if not driver.streams]
 by_name: dict[str, Any] = {"ids": lambda driver: driver.name}
 """How pytest names the drivers of a parametrised test."""
+
+OPPOSITES = list(zip(DRIVERS[:4], reversed(DRIVERS[4:]), strict=True))
+"""Pairs in which all differ: the framework, sync or async, whole or streamed."""
+
+
+def in_turn(names: str, cases: Mapping[str, Any]) -> pytest.MarkDecorator:
+    """Parametrise with a driver and a case, for what the core decides: each case by one of the pairs, which take turns.
+
+    So a case is met by both frameworks, sync and async, whole and streamed, and the cases together by all drivers.
+    """
+    turns = zip(cases.items(), itertools.cycle(OPPOSITES), strict=False)
+    return pytest.mark.parametrize(
+        f"driver,{names}",
+        [
+            pytest.param(driver, *(case if "," in names else [case]), id=f"{driver.name}-{name}")
+            for (name, case), pair in turns
+            for driver in pair
+        ],
+    )
+
 
 in_every_mode = pytest.mark.parametrize("driver", DRIVERS, **by_name)
 """For what is to be shown in all of them; the fixture `driver` is half of them."""

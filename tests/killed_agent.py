@@ -8,6 +8,7 @@ beside it. Then another process goes on, and prints the answer. The processes ar
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import json
 import os
@@ -179,6 +180,7 @@ def forked(way: str, folder: Path, dies: str) -> tuple[int, str]:
 
 
 def main(folder: str, cases: str) -> None:
+    gc.freeze()  # what was imported is not looked through again in each process, nor copied for it
     for way, dies in json.loads(cases):
         place = Path(folder) / f"{way}-{dies}"
         place.mkdir()

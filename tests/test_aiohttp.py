@@ -58,6 +58,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN)
 @pytest.mark.parametrize("driver", ASYNC, **by_name)
 def test_a_connection_that_breaks_is_no_timeout_by_aiohttp(driver: Driver, answer: bytes) -> None:

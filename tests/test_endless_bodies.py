@@ -8,7 +8,7 @@ import json
 import httpx
 import openai
 import pytest
-from drivers import STREAMED, Driver, by_name
+from drivers import STREAMED, Driver, by_name, in_turn
 from odd_values import ask, frame
 
 from kimi_adapters.local_server import LocalKimi
@@ -58,8 +58,10 @@ def test_a_frame_without_end_is_read_to_a_limit(driver: Driver, kimi: LocalKimi,
     assert came.partial.text == "Hello "
 
 
-@pytest.mark.parametrize("charset", ["hex", "undefined", "rot13", "idna", "zip", "nothing", "utf-16"])
-@pytest.mark.parametrize("status", [200, 400, 502])
+CHARSETS = ["hex", "undefined", "rot13", "idna", "zip", "nothing", "utf-16"]
+
+
+@in_turn("charset,status", {f"{charset}-{n}": (charset, n) for charset in CHARSETS for n in (200, 400, 502)})
 def test_a_body_in_no_encoding_is_a_typed_error(driver: Driver, kimi: LocalKimi, charset: str, status: int) -> None:
     page = b"<html>down \xff\xfe</html>"
     kimi.enqueue(raw=page, content_type=f"text/html; charset={charset}", status=status, unchecked=True)

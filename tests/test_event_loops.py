@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from kimi_adapters.local_server import LocalKimi
 
+FORKING = """
+import gc, json, os, sys, warnings
+import langchain_kimi, llama_index_kimi, openai.resources.chat
+
+gc.freeze()  # what was imported is not looked through again, nor copied for it
+for name, code in json.load(sys.stdin).items():
+    with warnings.catch_warnings(action="ignore"):  # some library has a thread
+        child = os.fork()
+    if child == 0:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(os.open(f"{name} {stream.name[1:-1]}", os.O_CREAT | os.O_WRONLY), stream.fileno())
+        exec(code)
+        break
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+"""Runs programs in the folder in which it is started, each in a process of its own, which need import nothing anew."""
+
 SETUP = """
 import asyncio, gc, sys
-base_url, key, framework = sys.argv[1:]
+base_url, key, framework = {!r}, {!r}, {!r}
 
 if framework == "langchain":
     from langchain_kimi import ChatKimi
@@ -108,11 +128,47 @@ asyncio.run(main())
 }
 
 
-@pytest.mark.parametrize("framework", ["langchain", "llama_index"])
-@pytest.mark.parametrize("cases", [[name for name in CASES if name != EXIT], [EXIT]], ids=["dropped", "exit"])
-def test_nothing_is_printed(cases: list[str], framework: str, kimi: LocalKimi) -> None:
-    """One process for all of them, since what takes time is to import the framework."""
-    told = "".join(f"print({name!r}, file=sys.stderr)\n{CASES[name]}" for name in cases)
-    command = [sys.executable, "-c", SETUP + told, kimi.base_url, kimi.api_key, framework]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stdout, done.stderr.splitlines()) == (0, "", cases)
+GROUPS = {"dropped": [name for name in CASES if name != EXIT], "exit": [EXIT]}
+FRAMEWORKS = ["langchain", "llama_index"]
+
+Ended = tuple[int, str, list[str]]
+"""The code with which a program ended, and what it printed."""
+
+
+@pytest.fixture(scope="module")
+def ended(
+    _moonshot: LocalKimi, _no_certificates: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[tuple[str, str], Ended]:
+    """By framework and group: how its program ended. What takes time is to import the frameworks, so it is done once."""
+    folder: Path = tmp_path_factory.mktemp("loops")
+    programs = {
+        f"{framework} {group}": SETUP.format(_moonshot.base_url, _moonshot.api_key, framework)
+        + "".join(f"print({name!r}, file=sys.stderr)\n{CASES[name]}" for name in names)
+        for framework in FRAMEWORKS
+        for group, names in GROUPS.items()
+    }
+    forking = subprocess.run(
+        [sys.executable, "-c", FORKING],
+        cwd=folder,
+        env={**os.environ, "SSL_CERT_DIR": str(_no_certificates), "LANGSMITH_TRACING": "false"},
+        input=json.dumps(programs),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    )
+    assert forking.stderr == ""
+    return {
+        (framework, group): (
+            int(code),
+            (folder / f"{framework} {group} stdout").read_text(),
+            (folder / f"{framework} {group} stderr").read_text().splitlines(),
+        )
+        for (framework, group), code in zip(map(str.split, programs), forking.stdout.split(), strict=True)
+    }
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("group", GROUPS)
+def test_nothing_is_printed(group: str, framework: str, ended: dict[tuple[str, str], Ended]) -> None:
+    assert ended[framework, group] == (0, "", GROUPS[group])

@@ -30,23 +30,17 @@ from fault_matrix import HEADER, KINDS, Fault, FaultyServer, Outcome, faulty_ser
 from fault_matrix.fault import ENCRYPTED, REFUSED
 from langchain_core.messages import HumanMessage
 from llama_index.core.base.llms.types import ChatMessage
-from tenacity import wait_none
 
 from kimi_core import KimiError
-from kimi_core.transport import retry
 from langchain_kimi._messages_out import WRITTEN
 
+pytestmark = pytest.mark.usefixtures("no_pauses")
 AT_ONCE = 32
 SHORT = {"timeout": openai.Timeout(60, read=2), "chunk_timeout": 2.0}
 """For faults that are silence; all else has the time that a busy machine takes."""
 
 Cell = tuple[Outcome, str]
 """What came of a fault, and all that arrived."""
-
-
-@pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry, "_backoff", wait_none())
 
 
 @pytest.mark.filterwarnings("ignore::kimi_core.KimiWarning")

@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 import pytest
-from drivers import STREAMED, Answer, Driver, by_name
+from drivers import STREAMED, Answer, Driver, by_name, in_turn
 from odd_values import (
     DEEP,
     FULL,
@@ -69,7 +69,7 @@ FAULTS: dict[str, tuple[tuple[Any, ...], Any]] = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+@in_turn("fault", FAULTS)
 @pytest.mark.filterwarnings("ignore::kimi_core.KimiWarning")
 def test_an_odd_value_is_answered_or_typed_and_nothing_is_lost(
     driver: Driver, kimi: LocalKimi, fault: tuple[tuple[Any, ...], Any]
@@ -187,8 +187,9 @@ ERRORS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("said", ERRORS.values(), ids=ERRORS)
-@pytest.mark.parametrize("status", [200, 400, 500])
+@in_turn(
+    "status,said", {f"{name}-{status}": (status, said) for name, said in ERRORS.items() for status in (200, 400, 500)}
+)
 def test_an_odd_error_is_a_typed_error(driver: Driver, kimi: LocalKimi, said: Any, status: int) -> None:
     kimi.enqueue(raw=spelled(said).encode(), content_type="application/json", status=status, unchecked=True)
     came = ask(driver, kimi)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from drivers import DRIVERS, INVOKED, Answer, Driver, by_name
+from drivers import DRIVERS, INVOKED, Answer, Driver, by_name, in_turn
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.messages import ChatMessage as RoleMessage
 from llama_index.core.base.llms import types as llama
@@ -314,8 +314,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("driver", ENDS, **by_name)
-@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+@in_turn("answer", ANSWERS)
 def test_a_host_that_says_a_lot_is_quoted_in_short(driver: Driver, kimi: LocalKimi, answer: dict[str, Any]) -> None:
     kimi.enqueue(**answer)
     check(lambda: _ask(driver, kimi))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drivers import INVOKED, Driver, in_every_mode
+from drivers import INVOKED, Driver
 from pydantic import Field
 
 from kimi_adapters.local_server import LocalKimi
@@ -57,7 +57,6 @@ WORDS = [
 ]
 
 
-@in_every_mode
 @pytest.mark.parametrize(("word", "first", "second", "wire_first", "wire_second"), WORDS, ids=[w[0] for w in WORDS])
 def test_every_option_can_be_given_at_construction_and_per_call(
     driver: Driver, kimi: LocalKimi, word: str, first: Any, second: Any, wire_first: Any, wire_second: Any

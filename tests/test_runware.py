@@ -1,4 +1,4 @@
-"""Runware, from both frameworks in every mode: its task protocol, its compatible endpoint, and what goes where."""
+"""Runware, from both frameworks: its task protocol, its compatible endpoint, and what goes where."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from drivers import INVOKED, STREAMED, WHOLE, Answer, Driver, _from_llama_index, in_every_mode
+from drivers import INVOKED, STREAMED, WHOLE, Answer, Driver, _from_llama_index
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
@@ -256,11 +256,8 @@ CASES = [
 ]
 
 
-@in_every_mode
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.name.replace(" ", "-"))
-def test_the_task_is_the_same_from_both_frameworks_in_every_mode(
-    driver: Driver, runware: LocalKimi, case: Case
-) -> None:
+def test_the_task_is_the_same_from_both_frameworks(driver: Driver, runware: LocalKimi, case: Case) -> None:
     driver.ask(made(driver, runware, **case.options), case.messages, **case.call)
     assert runware.errors == [], runware.errors[-1].error
     common = {

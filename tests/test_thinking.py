@@ -6,7 +6,7 @@ import warnings
 from typing import Any
 
 import pytest
-from drivers import Driver
+from drivers import Driver, in_turn
 
 from kimi_adapters.local_server import LocalKimi
 from kimi_core import MODELS, KimiClient, KimiWarning, Message, Options, Request, UnsupportedError
@@ -73,7 +73,7 @@ def test_on_unsupported_error_raises_before_any_io(model: str, option: str, wire
         client.complete(request(model, OPTIONS[option]))
 
 
-@pytest.mark.parametrize(("model", "option", "wire"), LIVE)
+@in_turn("model,option,wire", {f"{model}-{option}": (model, option, wire) for model, option, wire in LIVE})
 @pytest.mark.filterwarnings("ignore::kimi_core.KimiWarning")
 def test_the_host_takes_every_option_from_both_frameworks(
     driver: Driver, kimi: LocalKimi, model: str, option: str, wire: Any
