@@ -104,16 +104,15 @@ class Pipeline:
         for note in plan.notes:
             self.warn(f"{profile.model_id} {note.option}", note.text)
         messages = request.messages  # the policy leaves them as they are
-        if any(type(message.content) is not str for message in messages) or history.needs_repair(
-            messages, profile.host, plan.thinks
-        ):
+        has_parts = any(type(message.content) is not str for message in messages)
+        if has_parts or history.needs_repair(messages, profile.host, plan.thinks):
             plan = self._repaired(plan)
         return plan, codec(profile.host.codec).encode(plan, stream=stream)
 
     def _repaired(self, plan: Plan) -> Plan:
         """Return the plan with messages that the host takes. Others' parts are repaired, with a warning."""
-        profile, messages = plan.profile, plan.request.messages
-        messages = self._readable(messages, profile)
+        profile = plan.profile
+        messages = self._readable(plan.request.messages, profile)
         messages, repairs = history.repair(messages, profile, plan.thinks)
         if messages is plan.request.messages:
             return plan
