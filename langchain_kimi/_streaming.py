@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, closing
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.messages import AIMessageChunk, BaseMessage
@@ -350,49 +350,49 @@ class ServerToolChunkMaker(ChunkMaker):
 # --------------------------------------------------------------------------------------------------- one stream
 
 
-class Streaming:
-    """The methods of `ChatKimi` by which LangChain streams: they ask for an answer, and yield it chunk by chunk."""
+def chunks(
+    model: ChatKimi,
+    /,
+    messages: list[BaseMessage],
+    stop: list[str] | None = None,
+    run_manager: CallbackManagerForLLMRun | None = None,
+    **kwargs: Any,
+) -> Iterator[ChatGenerationChunk]:
+    """Ask for an answer, and yield it chunk by chunk."""
+    with short_traceback:
+        client, request, message_format = _calls.prepare(
+            model, model._client, messages, stop, kwargs, stream=True, run_manager=run_manager
+        )
+        feed = (ServerToolChunkMaker if message_format.served else ChunkMaker)(message_format).feed
+        pace = _calls.pace(model.rate_limiter) if model.rate_limiter else None
+        on_retry = run_manager.on_retry if run_manager else None
+        with closing(client.stream(request, pace=pace, on_retry=on_retry)) as events:
+            for event in events:
+                for chunk in feed(event):
+                    if run_manager:
+                        run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                    yield chunk
 
-    def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> Iterator[ChatGenerationChunk]:
-        model = cast("ChatKimi", self)
-        with short_traceback:
-            client, request, message_format = _calls.prepare(
-                model, model._client, messages, stop, kwargs, stream=True, run_manager=run_manager
-            )
-            feed = (ServerToolChunkMaker if message_format.served else ChunkMaker)(message_format).feed
-            pace = _calls.pace(model.rate_limiter) if model.rate_limiter else None
-            on_retry = run_manager.on_retry if run_manager else None
-            with closing(client.stream(request, pace=pace, on_retry=on_retry)) as events:
-                for event in events:
-                    for chunk in feed(event):
-                        if run_manager:
-                            run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                        yield chunk
 
-    async def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> AsyncIterator[ChatGenerationChunk]:
-        model = cast("ChatKimi", self)
-        with short_traceback:
-            client, request, message_format = _calls.prepare(
-                model, model._aclient, messages, stop, kwargs, stream=True, run_manager=run_manager
-            )
-            feed = (ServerToolChunkMaker if message_format.served else ChunkMaker)(message_format).feed
-            pace = _calls.apace(model.rate_limiter) if model.rate_limiter else None
-            on_retry = run_manager.on_retry if run_manager else None
-            async with aclosing(await client.stream(request, pace=pace, on_retry=on_retry)) as events:
-                async for event in events:
-                    for chunk in feed(event):
-                        if run_manager:
-                            await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                        yield chunk
+async def achunks(
+    model: ChatKimi,
+    /,
+    messages: list[BaseMessage],
+    stop: list[str] | None = None,
+    run_manager: AsyncCallbackManagerForLLMRun | None = None,
+    **kwargs: Any,
+) -> AsyncIterator[ChatGenerationChunk]:
+    """See `chunks`."""
+    with short_traceback:
+        client, request, message_format = _calls.prepare(
+            model, model._aclient, messages, stop, kwargs, stream=True, run_manager=run_manager
+        )
+        feed = (ServerToolChunkMaker if message_format.served else ChunkMaker)(message_format).feed
+        pace = _calls.apace(model.rate_limiter) if model.rate_limiter else None
+        on_retry = run_manager.on_retry if run_manager else None
+        async with aclosing(await client.stream(request, pace=pace, on_retry=on_retry)) as events:
+            async for event in events:
+                for chunk in feed(event):
+                    if run_manager:
+                        await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                    yield chunk

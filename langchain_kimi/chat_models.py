@@ -30,7 +30,7 @@ from langchain_kimi._content import presentable
 from langchain_kimi._fields import KimiFields
 from langchain_kimi._messages_in import PROVIDER, to_messages
 from langchain_kimi._messages_out import combined, to_result, without_price
-from langchain_kimi._streaming import Streaming
+from langchain_kimi._streaming import achunks, chunks
 from langchain_kimi._tools import to_dicts, to_tools
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ AsyncRunManager = AsyncCallbackManagerForLLMRun | None
 _PARSED = ("thinking", "reasoning_effort", "agent", "extra_headers", "n")
 
 
-class ChatKimi(BatchApi, Streaming, KimiFields):
+class ChatKimi(BatchApi, KimiFields):
     """Kimi models (Moonshot AI) in LangChain, from any host that serves them.
 
     Install `kimi-adapters[langchain]` and set `MOONSHOT_API_KEY` (or the variable of another host).
@@ -200,6 +200,8 @@ class ChatKimi(BatchApi, Streaming, KimiFields):
             pace = _calls.apace(self.rate_limiter) if self.rate_limiter else None
             on_retry = run_manager.on_retry if run_manager else None
             return to_result(await client.complete(request, pace=pace, on_retry=on_retry), message_format)
+
+    _stream, _astream = chunks, achunks
 
     def _streaming_disabled(self, **kwargs: Any) -> bool:
         """Ask for several answers whole, whoever listens; an explicit stream of them raises."""
