@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun, Callbacks
 from langchain_core.messages import BaseMessage
-from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.runnables import RunnableConfig, ensure_config
 
 from kimi_core import openai_shapes, options
@@ -102,14 +101,16 @@ def prepare(
     return client, request, message_format
 
 
-def pace(limiter: BaseRateLimiter) -> Callable[[], Any]:
-    """Return what waits for a rate limiter before each request of a call but the first, for which LangChain waits."""
-    return partial(limiter.acquire, blocking=True)
+def hooks(model: ChatKimi, run_manager: CallbackManagerForLLMRun | None) -> JsonObject:
+    """Return what is called before each request of a call but the first, for which LangChain waits, and on a retry."""
+    pace = partial(model.rate_limiter.acquire, blocking=True) if model.rate_limiter else None
+    return {"pace": pace, "on_retry": run_manager and run_manager.on_retry}
 
 
-def apace(limiter: BaseRateLimiter) -> Callable[[], Any]:
-    """See `pace`."""
-    return partial(limiter.aacquire, blocking=True)
+def ahooks(model: ChatKimi, run_manager: AsyncCallbackManagerForLLMRun | None) -> JsonObject:
+    """See `hooks`."""
+    pace = partial(model.rate_limiter.aacquire, blocking=True) if model.rate_limiter else None
+    return {"pace": pace, "on_retry": run_manager and run_manager.on_retry}
 
 
 def warn_of_two_retries(model: ChatKimi, stop_after_attempt: int = 3, **_: Any) -> None:
@@ -157,6 +158,8 @@ def priced_config(
     model: ChatKimi, config: RunnableConfig | None, manager: Any, kwargs: JsonObject
 ) -> RunnableConfig | None:
     """Return a configuration with callbacks as in `priced`."""
+    if not model.cost_in_usage and not kwargs.get("cost_in_usage"):
+        return config
     config = ensure_config(config)
     return {**config, "callbacks": priced(model, config.get("callbacks"), manager, kwargs)}
 

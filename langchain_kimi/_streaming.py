@@ -364,9 +364,7 @@ def chunks(
             model, model._client, messages, stop, kwargs, stream=True, run_manager=run_manager
         )
         feed = (ServerToolChunkMaker if message_format.served else ChunkMaker)(message_format).feed
-        pace = _calls.pace(model.rate_limiter) if model.rate_limiter else None
-        on_retry = run_manager.on_retry if run_manager else None
-        with closing(client.stream(request, pace=pace, on_retry=on_retry)) as events:
+        with closing(client.stream(request, **_calls.hooks(model, run_manager))) as events:
             for event in events:
                 for chunk in feed(event):
                     if run_manager:
@@ -388,9 +386,7 @@ async def achunks(
             model, model._aclient, messages, stop, kwargs, stream=True, run_manager=run_manager
         )
         feed = (ServerToolChunkMaker if message_format.served else ChunkMaker)(message_format).feed
-        pace = _calls.apace(model.rate_limiter) if model.rate_limiter else None
-        on_retry = run_manager.on_retry if run_manager else None
-        async with aclosing(await client.stream(request, pace=pace, on_retry=on_retry)) as events:
+        async with aclosing(await client.stream(request, **_calls.ahooks(model, run_manager))) as events:
             async for event in events:
                 for chunk in feed(event):
                     if run_manager:

@@ -188,20 +188,16 @@ class ChatKimi(BatchApi, KimiFields):
     ) -> ChatResult:
         with short_traceback:
             client, request, message_format = _calls.prepare(self, self._client, messages, stop, kwargs)
-            pace = _calls.pace(self.rate_limiter) if self.rate_limiter else None
-            on_retry = run_manager.on_retry if run_manager else None
-            return to_result(client.complete(request, pace=pace, on_retry=on_retry), message_format)
+            return to_result(client.complete(request, **_calls.hooks(self, run_manager)), message_format)
 
     async def _agenerate(
         self, messages: list[BaseMessage], stop: Stop = None, run_manager: AsyncRunManager = None, **kwargs: Any
     ) -> ChatResult:
         with short_traceback:
             client, request, message_format = _calls.prepare(self, self._aclient, messages, stop, kwargs)
-            pace = _calls.apace(self.rate_limiter) if self.rate_limiter else None
-            on_retry = run_manager.on_retry if run_manager else None
-            return to_result(await client.complete(request, pace=pace, on_retry=on_retry), message_format)
+            return to_result(await client.complete(request, **_calls.ahooks(self, run_manager)), message_format)
 
-    _stream, _astream = chunks, achunks
+    _stream, _astream = chunks, achunks  # their first parameter is the model
 
     def _streaming_disabled(self, **kwargs: Any) -> bool:
         """Ask for several answers whole, whoever listens; an explicit stream of them raises."""
@@ -210,7 +206,7 @@ class ChatKimi(BatchApi, KimiFields):
         return several or super()._streaming_disabled(**kwargs)
 
     def _combine_llm_outputs(self, llm_outputs: list[JsonObject | None], /) -> JsonObject:
-        return combined(llm_outputs) if len(llm_outputs) > 1 else {**(llm_outputs[0] or {})}
+        return combined(llm_outputs)
 
     def _convert_cached_generations(self, cache_val: list[Generation]) -> list[ChatGeneration]:
         return [without_price(generation) for generation in super()._convert_cached_generations(cache_val)]
@@ -352,42 +348,30 @@ class ChatKimi(BatchApi, KimiFields):
         self, messages: list[list[BaseMessage]], stop: Stop = None, callbacks: Callbacks = None, **kwargs: Any
     ) -> LLMResult:
         """Do as LangChain does; its tracers learn the price, and fail at no block."""
-        if any(type(message.content) is list for conversation in messages for message in conversation):
-            messages = [*map(presentable, messages)]
-        if self.cost_in_usage or kwargs.get("cost_in_usage"):
-            callbacks = _calls.priced(self, callbacks, CallbackManager, kwargs)
-        return super().generate(messages, stop, callbacks, **kwargs)
+        callbacks = _calls.priced(self, callbacks, CallbackManager, kwargs)
+        return super().generate([*map(presentable, messages)], stop, callbacks, **kwargs)
 
     async def agenerate(
         self, messages: list[list[BaseMessage]], stop: Stop = None, callbacks: Callbacks = None, **kwargs: Any
     ) -> LLMResult:
         """Do as LangChain does; its tracers learn the price, and fail at no block."""
-        if any(type(message.content) is list for conversation in messages for message in conversation):
-            messages = [*map(presentable, messages)]
-        if self.cost_in_usage or kwargs.get("cost_in_usage"):
-            callbacks = _calls.priced(self, callbacks, AsyncCallbackManager, kwargs)
-        return await super().agenerate(messages, stop, callbacks, **kwargs)
+        callbacks = _calls.priced(self, callbacks, AsyncCallbackManager, kwargs)
+        return await super().agenerate([*map(presentable, messages)], stop, callbacks, **kwargs)
 
     def stream(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, *, stop: Stop = None, **kwargs: Any
     ) -> Iterator[AIMessageChunk]:
         """Do as LangChain does; its tracers learn the price, and fail at no block."""
-        input = self._convert_input(input).to_messages()
-        if any(type(message.content) is list for message in input):
-            input = presentable(input)
-        if self.cost_in_usage or kwargs.get("cost_in_usage"):
-            config = _calls.priced_config(self, config, CallbackManager, kwargs)
+        input = presentable(self._convert_input(input).to_messages())
+        config = _calls.priced_config(self, config, CallbackManager, kwargs)
         return super().stream(input, config, stop=stop, **kwargs)
 
     def astream(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, *, stop: Stop = None, **kwargs: Any
     ) -> AsyncIterator[AIMessageChunk]:
         """Do as LangChain does; its tracers learn the price, and fail at no block."""
-        input = self._convert_input(input).to_messages()
-        if any(type(message.content) is list for message in input):
-            input = presentable(input)
-        if self.cost_in_usage or kwargs.get("cost_in_usage"):
-            config = _calls.priced_config(self, config, AsyncCallbackManager, kwargs)
+        input = presentable(self._convert_input(input).to_messages())
+        config = _calls.priced_config(self, config, AsyncCallbackManager, kwargs)
         return finalized(super().astream(input, config, stop=stop, **kwargs))
 
     # ------------------------------------------------------------------------- traces, caches, `dumps`: nothing secret

@@ -202,6 +202,11 @@ def test_include_raw_returns_instead_of_raising(model: ChatKimi, kimi: LocalKimi
     assert isinstance(answer["parsing_error"], OutputParserException)
 
 
+def test_without_conversations_nobody_is_asked(model: ChatKimi, kimi: LocalKimi) -> None:
+    assert model.generate([]).generations == []
+    assert not kimi.requests
+
+
 def test_a_fallback_takes_over(model: ChatKimi, kimi: LocalKimi) -> None:
     kimi.fail(1, type="exceeded_current_quota_error")
     other = ChatKimi(model="kimi-k3", base_url=kimi.base_url, api_key=kimi.api_key)
