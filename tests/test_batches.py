@@ -359,11 +359,18 @@ def test_a_program_of_llama_indexs_own_is_refused(llama_index: Asked) -> None:
 # ------------------------------------------------------------------------------------- a thousand, and two deaths
 
 PROGRAM = """
-import os, signal, sys
-import {module}
+import gc, os, signal, sys
+import openai.resources.chat, {module}
 from kimi_core.client.batch_run import BatchRun
 
-where, base_url, key, state = sys.argv[1:]
+base_url, key, state, *deaths = sys.argv[1:]
+gc.freeze()  # what was imported is not looked through again in each process, nor copied for it
+for where in deaths:
+    if os.fork() == 0:
+        break
+    print(os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
+else:
+    sys.exit()
 
 
 def die(*_):
@@ -409,15 +416,15 @@ KINDS: dict[tuple[int, int], tuple[dict[str, Any], type[Exception]]] = {
 STAYS = (ContentFilterError, BadRequestError, DecodeError)
 
 
-def killed(asked: Asked, where: str, state: Path, lines: int, inputs: int) -> None:
-    """Let a program ask, and kill itself."""
+def killed(asked: Asked, deaths: Sequence[str], state: Path, lines: int, inputs: int) -> None:
+    """Let programs ask one after the other, and kill themselves; they are forked, so that all is imported once."""
     module, name = {"langchain": ("langchain_kimi", "ChatKimi"), "llama_index": ("llama_index_kimi", "KimiLLM")}[
         asked.framework
     ]
     code = PROGRAM.format(module=module, name=name, lines=lines, inputs=inputs)
-    arguments = [where, asked.kimi.base_url, asked.kimi.api_key, str(state)]
-    ended = subprocess.run([sys.executable, "-c", code, *arguments], check=False, capture_output=True)
-    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+    arguments = [asked.kimi.base_url, asked.kimi.api_key, str(state), *deaths]
+    ended = subprocess.run([sys.executable, "-c", code, *arguments], check=False, capture_output=True, text=True)
+    assert ended.stdout.split() == [str(-signal.SIGKILL)] * len(deaths), ended.stderr
 
 
 @pytest.mark.parametrize(
@@ -433,8 +440,7 @@ def test_a_thousand_are_answered_in_order_though_their_program_was_killed_twice(
     for place, (script, _) in zip(errors, KINDS.values(), strict=True):
         kimi.script_line(f"input-{place}", **script)
     kimi.batches.pace = lines // 8
-    for where in deaths:
-        killed(asked, where, state, lines, inputs)
+    killed(asked, deaths, state, lines, inputs)
     made = asked.make(overrides={"batches.lines": lines})
     questions = [question(number) for number in range(inputs)]
     done: list[int] = []

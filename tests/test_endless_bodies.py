@@ -51,7 +51,7 @@ def test_an_error_page_without_end_is_read_to_a_limit_and_shown(driver: Driver, 
 @pytest.mark.parametrize("piece", [b"data: x", b"data: x\n", b": x\n\n"], ids=["a line", "lines", "comments"])
 def test_a_frame_without_end_is_read_to_a_limit(driver: Driver, kimi: LocalKimi, piece: bytes) -> None:
     begin = f"data: {json.dumps(frame({'content': 'Hello '}))}\n\n".encode()
-    kimi.enqueue(chunks=[begin, *100 * [20_000 // len(piece) * piece]], unchecked=True)
+    kimi.enqueue(chunks=[begin, *30 * [20_000 // len(piece) * piece]], unchecked=True)
     came = ask(driver, kimi)
     assert isinstance(came, StreamError)
     assert "bytes" in str(came)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import pickle
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,31 +25,32 @@ def example(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     monkeypatch.syspath_prepend(EXAMPLE)
     tokens = Path(llama_index.core.__file__).parent / "_static" / "tiktoken_cache"
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tokens))  # the example sets it, if it is not set
-    names = ("corpus", "ingest", "kept", "parts")
+    names = ("ask", "corpus", "ingest", "kept", "parts", "run")
     try:
         import corpus
         import ingest
         import kept
         import parts
+        import run
 
-        yield SimpleNamespace(corpus=corpus, ingest=ingest, kept=kept, parts=parts)
+        yield SimpleNamespace(corpus=corpus, ingest=ingest, kept=kept, parts=parts, run=run)
     finally:
         for name in names:
             sys.modules.pop(name, None)
 
 
-def test_two_processes_ingest_and_answers_have_their_sources() -> None:
-    done = subprocess.run(
-        [sys.executable, str(EXAMPLE / "run.py"), "--documents", "4", "--searches", "10", "--answers", "2"],
-        env={name: value for name, value in os.environ.items() if name != "MOONSHOT_API_KEY"},
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "asked again: 0" in done.stdout
-    assert "hybrid: the passage is among the first 5 for 10 of 10 questions" in done.stdout
-    assert "answers with the right number and its source: 2 of 2" in done.stdout
+@pytest.mark.filterwarnings("ignore:table_names:DeprecationWarning", "ignore:create_fts_index:DeprecationWarning")
+def test_two_processes_ingest_and_answers_have_their_sources(
+    example: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("MOONSHOT_API_KEY", "MOONSHOT_BASE_URL", "INGEST_USAGE", "KIMI_LIMITS_STORAGE"):
+        monkeypatch.setenv(name, "")  # the example sets some of them, and they are set back
+    assert example.run.main(["--documents", "4", "--searches", "10", "--answers", "2"]) == 0
+    shown = capfd.readouterr()
+    assert shown.err == ""
+    assert "asked again: 0" in shown.out
+    assert "hybrid: the passage is among the first 5 for 10 of 10 questions" in shown.out
+    assert "answers with the right number and its source: 2 of 2" in shown.out
 
 
 @pytest.mark.filterwarnings("ignore:table_names:DeprecationWarning")  # LlamaIndex's store asks LanceDB for them

@@ -28,10 +28,13 @@ def pages() -> tuple[Document, ...]:
     )
 
 
-def _files(root: Path) -> Iterator[Path]:
-    for path in root.rglob("*.py"):
-        parts = path.relative_to(root).parts
-        if _LEFT_OUT.isdisjoint(parts) and not any(part.startswith(("_", "config-")) for part in parts):
+def _files(folder: Path) -> Iterator[Path]:
+    for path in folder.iterdir():
+        if path.name in _LEFT_OUT or path.name.startswith(("_", "config-")):
+            continue
+        if path.is_dir():
+            yield from _files(path)
+        elif path.suffix == ".py":
             yield path
 
 

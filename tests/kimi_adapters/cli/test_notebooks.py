@@ -11,13 +11,13 @@ from kimi_core import HOSTS
 
 NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
 ALL = sorted(NOTEBOOKS.glob("*.ipynb"))
-RUN_HERE = [path for path in ALL if "quickstart" in path.name]
-"""`make notebooks` runs them all, and compares what they keep."""
+RUN_HERE = [path for path in ALL if "langchain_quickstart" in path.name]
+"""A kernel takes seconds to start: `make notebooks` runs them all, and compares what they keep."""
 
 
 @pytest.fixture(scope="module")
 def executed(guard):
-    """The quickstarts with their outputs, run without a key."""
+    """A quickstart with its outputs, run without a key."""
     guarded = guard()
     save = guarded.folder / "executed"
     before = [path.read_bytes() for path in RUN_HERE]

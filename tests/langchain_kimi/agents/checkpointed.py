@@ -1,15 +1,18 @@
-"""One process of an agent whose conversation is in a database: `checkpointed.py <database> <steps>`.
+"""Processes of an agent whose conversation is in a database, one after the other: `checkpointed.py <database> <processes>`.
 
-The steps are JSON, each a way, a model and an input: `{"say": …}` puts a question, `{"resume": …}` answers an
-interrupt. Prints what came of each as JSON, a line a step.
+A process is a list of steps in JSON, each a way, a model and an input: `{"say": …}` puts a question, `{"resume": …}`
+answers an interrupt. Prints what came of each as JSON, a line a step. The processes are forked, so that the frameworks
+are imported once.
 Warnings, LangGraph's own in the log included, end it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
+import os
 import sys
 from typing import Any
 
@@ -66,10 +69,16 @@ class Alarm(logging.Handler):
         sys.exit(f"{record.name} warned: {record.getMessage()}")
 
 
-def main(database: str, steps: str) -> None:
+def main(database: str, processes: str) -> None:
     logging.getLogger().addHandler(Alarm(logging.WARNING))
-    for way, model, told in json.loads(steps):
-        step(way, database, model, told)
+    gc.freeze()  # what was imported is not looked through again, nor copied for it
+    for steps in json.loads(processes):
+        if os.fork() == 0:
+            for way, model, told in steps:
+                step(way, database, model, told)
+            return
+        if code := os.waitstatus_to_exitcode(os.wait()[1]):
+            sys.exit(code)
 
 
 def step(way: str, database: str, model: str, told: dict[str, Any]) -> None:

@@ -35,12 +35,12 @@ class Conversation:
         self.database = database
         self.after: list[dict[str, Any]] = []
 
-    def process(self, *steps: tuple[str, str, dict[str, Any]]) -> None:
-        """Take steps in a process of its own."""
+    def go_on(self, *processes: list[tuple[str, str, dict[str, Any]]]) -> None:
+        """Take steps, each list of them in a process of its own."""
         # LangGraph reads nothing but its own and LangChain's types back, when it is told to be strict.
         where = {"MOONSHOT_BASE_URL": self.kimi.base_url, "MOONSHOT_API_KEY": self.kimi.api_key}
         done = subprocess.run(
-            [sys.executable, "-W", "error", str(SCRIPT), str(self.database), json.dumps(steps)],
+            [sys.executable, "-W", "error", str(SCRIPT), str(self.database), json.dumps(processes)],
             env={**os.environ, **where, "LANGGRAPH_STRICT_MSGPACK": "true", "LANGSMITH_TRACING": "false"},
             capture_output=True,
             text=True,
@@ -64,10 +64,12 @@ def conversation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Conversat
     with LocalKimi() as kimi:
         talk = Conversation(kimi, tmp_path_factory.mktemp("talk") / "conversations.sqlite")
         asked = {"say": "Call look_up for the order HC-2041, then call ship_to with the city."}
-        talk.process(("stream", "kimi-k2.6", asked))
-        talk.process(
-            ("ainvoke", "kimi-k2.6", {"resume": {"decisions": [{"type": "approve"}]}}),
-            ("astream", "kimi-k3", {"say": "Call look_up for the order HC-9."}),
+        talk.go_on(
+            [("stream", "kimi-k2.6", asked)],
+            [
+                ("ainvoke", "kimi-k2.6", {"resume": {"decisions": [{"type": "approve"}]}}),
+                ("astream", "kimi-k3", {"say": "Call look_up for the order HC-9."}),
+            ],
         )
         yield talk
 
