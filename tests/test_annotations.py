@@ -1,4 +1,7 @@
-"""Annotations that programs resolve: LangChain does, to find out what returns a runnable."""
+"""Annotations that programs resolve: LangChain does, to find out what returns a runnable.
+
+Those for deepagents are in `langchain_kimi/agents/test_deepagents.py`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,6 @@ from pydantic import BaseModel
 from kimi_adapters.local_server import LocalKimi
 from kimi_core import AsyncKimiClient, KimiClient
 from langchain_kimi import ChatKimi, prefill, register
-from langchain_kimi.deepagents import PromptCacheKeyMiddleware
 from llama_index_kimi import KimiLLM
 
 OURS = ("kimi_core", "langchain_kimi", "llama_index_kimi")
@@ -41,7 +43,6 @@ def public_methods(cls: type) -> Iterator[tuple[str, Callable[..., Any]]]:
 
 CLASSES: list[type] = [
     ChatKimi,
-    PromptCacheKeyMiddleware,
     KimiLLM,
     type(KimiLLM(api_key="k").as_structured_llm(City)),
     KimiClient,

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 from deepagents import create_deep_agent
@@ -48,6 +48,16 @@ def system(body: dict[str, Any]) -> str:
 def test_the_profiles_are_entry_points(group: str, function: Any) -> None:
     (found,) = [one for one in entry_points(group=group) if one.dist and one.dist.name == "kimi-adapters"]
     assert found.load() is function
+
+
+def test_annotations_of_its_middleware_resolve() -> None:
+    methods = [
+        one
+        for name, one in vars(deepagents.PromptCacheKeyMiddleware).items()
+        if name in ("wrap_model_call", "awrap_model_call")
+    ]
+    assert len(methods) == 2
+    assert all("return" in get_type_hints(method) for method in methods)
 
 
 def test_importing_the_package_brings_neither_deepagents_nor_langchain() -> None:
