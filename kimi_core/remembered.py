@@ -8,7 +8,7 @@ and dicts with the same in them, in the same order.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from enum import Enum
 from operator import is_
@@ -17,7 +17,6 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 from kimi_core.types import Message
 
 M = TypeVar("M")
-C = TypeVar("C")
 Read: TypeAlias = Callable[[Any], Sequence[Any] | None]
 """Returns all that a message's conversion reads, in a flat row; None for a message that is not to be remembered."""
 Frame: TypeAlias = tuple[Any, Sequence[str] | None, Sequence[Any]]
@@ -49,30 +48,38 @@ class Remembered(Generic[M]):
     def __len__(self) -> int:
         return len(self._kept)
 
-    def converted(self, message: M, convert: Callable[..., C], *more: Any) -> Message | C:
-        """Return what a message became before, as long as it is what it was; else convert it.
+    def converted(self, messages: Iterable[M], convert: Callable[[M], Message | list[Message]]) -> list[Message]:
+        """Return what messages became before, each as long as it is what it was; else convert it.
 
-        It is remembered where that can be, from the second time on: most are converted once.
+        What one message became is remembered where that can be, from the second time on: most are converted once.
 
         Args:
-            message: The message.
-            convert: Makes a `Message` of it; what else it may make is not remembered.
-            *more: What it is called with beside the message.
+            messages: The messages.
+            convert: Makes a `Message` of one. Several that are made of one are not remembered.
         """
-        kept = self._kept.get(id(message))
-        if kept is None or kept() is not message:
-            kept = None
-        elif kept.seen is not None:
-            try:
-                row = kept.read(message)
-                # Equal texts are the same; `1` and `True` are equal, too: what is no text has to be the very same.
-                if row == kept.seen and (not kept.exact or kept.is_exact(row)):
-                    return kept.made
-            except Exception:  # what was put in may not even be comparable
-                pass
-        made = convert(message, *more)
-        if not isinstance(made, Message):
-            return made
+        found: list[Message] = []
+        for message in messages:
+            kept = self._kept.get(id(message))
+            if kept is not None and kept() is not message:
+                kept = None
+            if kept is not None and (seen := kept.seen) is not None:
+                try:
+                    row = kept.read(message)
+                    # Equal texts are the same; `1` and `True` are equal, too: what is no text has to be the very same.
+                    if row == seen and (not kept.exact or kept.is_exact(row)):
+                        found.append(kept.made)
+                        continue
+                except Exception:  # what was put in may not even be comparable
+                    pass
+            made = convert(message)
+            if isinstance(made, Message):
+                self._keep(message, made, kept)
+                found.append(made)
+            else:
+                found += made
+        return found
+
+    def _keep(self, message: M, made: Message, kept: _Kept[M] | None) -> None:
         if kept is not None:
             kept.made = made
             kept.look(message)
@@ -82,7 +89,6 @@ class Remembered(Generic[M]):
             if len(self._kept) > self._most:
                 with suppress(StopIteration, RuntimeError):  # other threads forget, too
                     self._kept.pop(next(iter(self._kept)), None)
-        return made
 
     def _gone(self, kept: Any) -> None:
         self._kept.pop(kept.key, None)

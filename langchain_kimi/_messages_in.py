@@ -45,15 +45,8 @@ def to_messages(messages: Iterable[BaseMessage], left_out: dict[str, None] | Non
     Raises:
         MessageError: If a message or block cannot be sent to any Kimi host.
     """
-    left_out = {} if left_out is None else left_out
-    converted: list[Message] = []
-    for message in messages:
-        made = MESSAGES.converted(message, _CONVERTERS.get(message.type, _refuse), left_out)
-        if isinstance(made, Message):
-            converted.append(made)
-        else:
-            converted.extend(made)
-    return converted
+    unsent = {} if left_out is None else left_out
+    return MESSAGES.converted(messages, lambda message: _CONVERTERS.get(message.type, _refuse)(message, unsent))
 
 
 def _refuse(message: BaseMessage, _: dict[str, None]) -> Message:
@@ -296,6 +289,9 @@ _BLOCKS: Final = frozenset(("text", "reasoning", "tool_call"))
 """Blocks of answers that are converted without a warning, each by itself."""
 
 _said = itemgetter("type", "name", "content")
+_answer = itemgetter(
+    "type", "name", "content", "additional_kwargs", "response_metadata", "invalid_tool_calls", "tool_calls"
+)
 _result = itemgetter("type", "name", "content", "tool_call_id")
 
 
@@ -310,13 +306,12 @@ def _read_result(message: BaseMessage) -> tuple[Any, ...] | None:
 
 
 def _read_answer(message: BaseMessage) -> list[Any] | None:
-    read = message.__dict__
-    content, kwargs, metadata = read["content"], read["additional_kwargs"], read["response_metadata"]
-    if read["invalid_tool_calls"] != [] or TURNS in kwargs or (type(content) is not str and not _is_own(content)):
+    kind, name, content, kwargs, metadata, invalid, calls = _answer(message.__dict__)
+    if invalid != [] or TURNS in kwargs or (type(content) is not str and not _is_own(content)):
         return None
     provider, key = metadata.get("model_provider"), metadata.get("reasoning_key", BREAK)
-    row = [read["type"], read["name"], content, provider, key, *kwargs, *kwargs.values()]
-    for call in read["tool_calls"]:
+    row = [kind, name, content, provider, key, *kwargs, *kwargs.values()]
+    for call in calls:
         args = call["args"]
         row += (BREAK, call["name"], call["id"], *args, *args.values())
     return row

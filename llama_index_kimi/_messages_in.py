@@ -100,7 +100,7 @@ def to_messages(messages: Iterable[ChatMessage]) -> list[Message]:
         MessageError: If a block cannot be sent to any Kimi host, or something is no message.
     """
     try:
-        return [MESSAGES.converted(message, _converted) for message in messages]
+        return MESSAGES.converted(messages, lambda message: _CONVERTERS[message.role](message))
     except AttributeError:
         for at, message in enumerate(messages):
             if not isinstance(message, ChatMessage):
@@ -108,10 +108,6 @@ def to_messages(messages: Iterable[ChatMessage]) -> list[Message]:
                     f"Message {at} is no ChatMessage of LlamaIndex, but {type(message).__name__}."
                 ) from None
         raise
-
-
-def _converted(message: ChatMessage) -> Message:
-    return _CONVERTERS[message.role](message)
 
 
 def user_message(prompt: str) -> list[ChatMessage]:

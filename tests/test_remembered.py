@@ -199,8 +199,9 @@ def test_a_number_that_is_merely_equal_is_sent_as_it_is(framework: Framework, va
     assert json.dumps(value) in framework.convert(messages)[2].tool_calls[0].arguments.rpartition('"n": ')[2]
 
 
-def unknown(_: Any) -> None:
-    """Converts nothing: what is not None was remembered."""
+def unknown(_: Any) -> list[Message]:
+    """Converts into nothing: whatever becomes of a message was remembered."""
+    return []
 
 
 @in_both
@@ -208,7 +209,7 @@ def test_the_messages_of_a_conversation_are_remembered(framework: Framework) -> 
     messages = framework.talk()
     framework.convert(messages)
     framework.convert(messages)
-    known = [framework.memory.converted(message, unknown) for message in messages]
+    known = [next(iter(framework.memory.converted([message], unknown)), None) for message in messages]
     plain = [i for i, message in enumerate(messages) if isinstance(message, ChatMessage) or message.type != "human"]
     assert [i for i in plain if known[i] is None and i not in (5, 8)] == []
     assert [a is b for a, b in zip(framework.convert(messages), known, strict=True) if b is not None] != []
@@ -421,10 +422,8 @@ def test_only_so_many_are_remembered() -> None:
     memory: Remembered[HumanMessage] = Remembered({HumanMessage: lambda message: (message.content,)}, most=3)
     messages = [HumanMessage(str(i)) for i in range(5)]
     for _ in range(2):
-        for message in messages[-3:]:
-            memory.converted(message, lambda message: Message("user", str(message.content)))
-    for message in messages[:2]:
-        memory.converted(message, lambda _: Message("user", ""))
+        memory.converted(messages[-3:], lambda message: Message("user", str(message.content)))
+    memory.converted(messages[:2], lambda _: Message("user", ""))
     assert len(memory) == 3
-    known = [memory.converted(message, unknown) is not None for message in messages]
+    known = [memory.converted([message], unknown) != [] for message in messages]
     assert known == [False, False, False, False, True]
