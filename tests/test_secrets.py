@@ -399,6 +399,16 @@ def test_not_in_the_metadata_of_an_answer(driver: Driver, guarded: LocalKimi, sa
     assert HEADER not in metadata.replace(answer.text, "")
 
 
+def test_headers_are_read_in_any_case_although_a_host_echoes_the_key_beside_them(guarded: LocalKimi) -> None:
+    delta = {"role": "assistant", "content": "Hi."}
+    body = {"id": CANARY, "choices": [{"index": 0, "finish_reason": "stop", "message": delta}]}
+    guarded.enqueue(json=body)
+    client = KimiClient(base_url=guarded.base_url, host="moonshot", api_key=CANARY)
+    response = client.complete(QUESTION)
+    assert response.id == "[redacted]"
+    assert response.headers["Content-Type"] == response.headers["content-type"]
+
+
 SERVICES: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "models": ("/v1/models", lambda client: client.models()),
     "balance": ("/v1/users/me/balance", lambda client: client.balance()),

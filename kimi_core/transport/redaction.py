@@ -105,7 +105,9 @@ class Redactor:
         texts += [f"{name} {value}" for name, value in getattr(event, group).items()]
         if self.finds(" ".join(map(str, texts))):
             for name in (*fields, group):
-                setattr(event, name, self._cleaned(getattr(event, name)))
+                known = getattr(event, name)
+                if (cleaned := self._cleaned(known)) != known:  # the rest stays as it is, of its own class
+                    setattr(event, name, cleaned)
 
     def scrub(self, made: APIError) -> APIError:
         """Remove secrets, in place, from an error and its attributes, since hosts and proxies echo them; return it."""

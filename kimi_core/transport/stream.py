@@ -177,6 +177,7 @@ class FrameReader:
                 frames.append(parsed_json(one))
         except ValueError as error:
             self._broken, self.ended = (None if one.strip().startswith(DONE) else error), True  # in blanks, too
+            self.done = self._broken is None
         return frames
 
 

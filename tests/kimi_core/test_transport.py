@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -194,6 +195,16 @@ def test_a_frame_that_is_not_json_is_named(kimi: LocalKimi, name: str) -> None:
     kimi.enqueue(sse=["data: {oops\n\n"])
     with pytest.raises(core.StreamError, match="not JSON"):
         WAYS[name](kimi, 0)
+
+
+@pytest.mark.parametrize("name", ["stream", "astream"])
+def test_a_frame_that_is_not_json_is_named_although_the_host_says_done(kimi: LocalKimi, name: str) -> None:
+    """All in one network read, after an answer that looks complete."""
+    chunk = {**HEAD, "choices": [{"index": 0, "delta": {"content": "Half"}, "finish_reason": "stop"}]}
+    kimi.enqueue(chunks=[f"data: {json.dumps(chunk)}\n\ndata: {{oops\n\ndata: [DONE]\n\n".encode()])
+    with pytest.raises(core.StreamError, match="not JSON") as caught:
+        WAYS[name](kimi, 0)
+    assert caught.value.partial.text == "Half"
 
 
 def test_one_object_serves_many_event_loops(kimi: LocalKimi) -> None:
