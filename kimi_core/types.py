@@ -164,11 +164,11 @@ class ServerToolTurn:
 class _Writable:
     """Keeps what was found out about a message, none of which is part of it: so none of it is a field.
 
-    `_written` is how it was last written for a host (see `codecs.messages`); `_readable` says for which hosts the
-    arguments of its calls can be sent as they are (see `request.history`).
+    `_written` is how it was last written for a host (see `codecs.messages`); `_fit` says for which hosts its calls can
+    be sent as they are, and has their ids (see `request.history`).
     """
 
-    __slots__ = ("_readable", "_written")
+    __slots__ = ("_fit", "_written")
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,7 +147,10 @@ def needs_repair(messages: Sequence[Message], host: HostSpec, thinks: bool | Non
         elif calls := message.tool_calls:
             if not (message.reasoning and message.reasoning.text) and _blank(host, thinks) is not None:
                 return True
-            if not _are_fit(calls, message, open_ids, host):
+            known, ids = getattr(message, "_fit", (None, ()))  # what `_are_fit` has found out before
+            if known is host.tools.reads_arguments:
+                open_ids.update(ids)
+            elif not _are_fit(calls, message, open_ids, host):
                 return True
     return bool(open_ids)
 
@@ -158,15 +161,14 @@ def _blank(host: HostSpec, thinks: bool | None) -> str | None:
 
 
 def _are_fit(calls: Sequence[ToolCall], message: Message, open_ids: set[str | None], host: HostSpec) -> bool:
-    """Return whether the calls of a message can be sent as they are, and note their ids as open."""
-    read_before = getattr(message, "_readable", None) is host.tools.reads_arguments
+    """Return whether the calls of a message can be sent as they are, and note their ids as open: none are before."""
     for call in calls:
         id_, text = call.id, call.arguments
-        if not id_ or id_ in open_ids or not call.name or not (read_before or _arguments(text, host) is text):
+        if not id_ or id_ in open_ids or not call.name or _arguments(text, host) is not text:
             return False
         open_ids.add(id_)
-    if not read_before and type(calls) is tuple:  # then nothing in it can change
-        object.__setattr__(message, "_readable", host.tools.reads_arguments)
+    if type(calls) is tuple:  # then nothing in it can change
+        object.__setattr__(message, "_fit", (host.tools.reads_arguments, tuple(open_ids)))
     return True
 
 
