@@ -73,7 +73,7 @@ $(FLOOR)/.ready: pyproject.toml constraints.txt floor.txt | $(UV)
 # Ray is 600 MB, and in nobody's way here.
 $(RAY)/.ready: pyproject.toml constraints.txt | $(UV)
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(RAY)
-	VIRTUAL_ENV=$(RAY) $(UV) pip install --quiet --constraint constraints.txt --group test --editable '.[all,ray]'
+	VIRTUAL_ENV=$(RAY) $(UV) pip install --quiet --constraint constraints.txt --group test --editable '.[all,ray]' llama-index-vector-stores-lancedb
 	@touch $@
 
 demo: $(READY) ## the main job: both frameworks, on the local Kimi server or (with a key) on the real host

@@ -300,16 +300,15 @@ WHOLE = [driver for driver in DRIVERS if not driver.streams]
 by_name: dict[str, Any] = {"ids": lambda driver: driver.name}
 """How pytest names the drivers of a parametrised test."""
 
-OPPOSITES = list(zip(DRIVERS[:4], reversed(DRIVERS[4:]), strict=True))
-"""Pairs in which all differ: the framework, sync or async, whole or streamed."""
 
-
-def in_turn(names: str, cases: Mapping[str, Any]) -> pytest.MarkDecorator:
+def in_turn(names: str, cases: Mapping[str, Any], among: Sequence[Driver] = DRIVERS) -> pytest.MarkDecorator:
     """Parametrise with a driver and a case, for what the core decides: each case by one of the pairs, which take turns.
 
-    So a case is met by both frameworks, sync and async, whole and streamed, and the cases together by all drivers.
+    A pair are drivers in which all differs: the framework, sync or async, whole or streamed. So a case is met by both
+    frameworks, sync and async, and (if `among` has both) whole and streamed, and the cases together by all drivers.
     """
-    turns = zip(cases.items(), itertools.cycle(OPPOSITES), strict=False)
+    half = len(among) // 2
+    turns = zip(cases.items(), itertools.cycle(zip(among[:half], among[: -half - 1 : -1], strict=True)), strict=False)
     return pytest.mark.parametrize(
         f"driver,{names}",
         [

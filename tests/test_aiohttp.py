@@ -43,7 +43,7 @@ def test_errors_are_the_same_by_aiohttp(driver: Driver, kimi: LocalKimi) -> None
         driver.ask(make(driver, kimi, max_retries=0, base_url="http://127.0.0.1:9/v1"), "Hello")
 
 
-@pytest.mark.parametrize("driver", ASYNC, **by_name)
+@pytest.mark.parametrize("driver", [ASYNC[0], ASYNC[-1]], **by_name)
 def test_a_silent_host_times_out_by_aiohttp(driver: Driver) -> None:
     with LocalKimi(delay=5) as kimi, pytest.raises(APITimeoutError):
         driver.ask(make(driver, kimi, max_retries=0, timeout=0.2), "Hello")

