@@ -224,13 +224,10 @@ class AsyncKimiClient(BaseClient):
 
     async def _open(self, request: Request) -> tuple[OpenStream, AnswerStream]:
         """Send a request for a stream to this host alone."""
-        if request.until is None:
-            return await self._opened(request)
-        opened, answer = await self._within(request, partial(self._opened, request))
-        opened.end_at(request.until, 0)
-        return opened, answer
-
-    async def _opened(self, request: Request) -> tuple[OpenStream, AnswerStream]:
+        if request.until is not None:
+            opened, answer = await self._within(request, partial(self._open, replace(request, until=None)))
+            opened.end_at(request.until, 0)
+            return opened, answer
         failed = attempts.current().failed
         before = len(failed)  # of this call, in its earlier turns or parts
         plan, wire = self.pipeline.prepare(await self.attached(request), stream=True)
