@@ -226,7 +226,7 @@ def stream_class(*, sync: bool) -> Any:
     return openai.Stream[object] if sync else openai.AsyncStream[object]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=64, typed=True)  # `20` and `20.0` are two headers
 def timeout(seconds: float, silence: float | None = None) -> Any:
     """Return the SDK's timeout of so many seconds, of which connecting gets ten at most, and one read `silence`."""
     import openai

@@ -207,6 +207,13 @@ def test_a_frame_that_is_not_json_is_named_although_the_host_says_done(kimi: Loc
     assert caught.value.partial.text == "Half"
 
 
+def test_a_client_sends_its_own_timeouts_whatever_others_of_the_same_length_sent(kimi: LocalKimi) -> None:
+    """`20` and `20.0` are the same number and two headers."""
+    for silence in (21.0, 21, 21.0):
+        [*client(kimi, chunk_timeout=silence).stream(HELLO)]
+    assert [r.headers["x-stainless-read-timeout"] for r in kimi.requests] == ["21.0", "21", "21.0"]
+
+
 def test_one_object_serves_many_event_loops(kimi: LocalKimi) -> None:
     """Ten runs, ten requests: nothing is sent twice because a loop had closed."""
     made = aclient(kimi)
