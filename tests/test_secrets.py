@@ -402,7 +402,7 @@ def test_not_in_the_metadata_of_an_answer(driver: Driver, guarded: LocalKimi, sa
 def test_headers_are_read_in_any_case_although_a_host_echoes_the_key_beside_them(guarded: LocalKimi) -> None:
     delta = {"role": "assistant", "content": "Hi."}
     body = {"id": CANARY, "choices": [{"index": 0, "finish_reason": "stop", "message": delta}]}
-    guarded.enqueue(json=body)
+    guarded.enqueue(json=body, headers={"X-Sign": "\u00e9"})
     client = KimiClient(base_url=guarded.base_url, host="moonshot", api_key=CANARY)
     response = client.complete(QUESTION)
     assert response.id == "[redacted]"

@@ -96,7 +96,7 @@ class Redactor:
         return value
 
     def event(self, event: Started | Finished) -> None:
-        """Remove secrets, in place, from the ids, headers and extra fields of an answer; its text stays as it is."""
+        """Remove secrets, in place, from the ids, headers and extra fields of an answer; all else stays as it is."""
         fields: tuple[str, ...] = ()
         group = "extra"
         if isinstance(event, Started):
@@ -106,7 +106,7 @@ class Redactor:
         if self.finds(" ".join(map(str, texts))):
             for name in (*fields, group):
                 known = getattr(event, name)
-                if (cleaned := self._cleaned(known)) != known:  # the rest stays as it is, of its own class
+                if (cleaned := self._cleaned(known)) != (dict(known) if name == group else known):
                     setattr(event, name, cleaned)
 
     def scrub(self, made: APIError) -> APIError:
