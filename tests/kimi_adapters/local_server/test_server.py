@@ -67,6 +67,18 @@ def test_it_stops_while_a_stream_is_running(client_of):
         assert isinstance(running.exception(timeout=60), http.client.IncompleteRead)
 
 
+def test_an_answer_that_nobody_waits_for_any_more_is_not_waited_for(client_of):
+    kimi = LocalKimi(chunk_delay=1000).start()
+    connection = http.client.HTTPConnection(kimi.host, kimi.port, timeout=5)
+    body = '{"model": "kimi-k2.6", "stream": true, "messages": [{"role": "user", "content": "Hello"}]}'
+    connection.request("POST", "/v1/chat/completions", body, {"Authorization": f"Bearer {kimi.api_key}"})
+    assert connection.getresponse().status == 200
+    connection.close()
+    begun = time.monotonic()
+    kimi.stop()
+    assert time.monotonic() - begun < 1  # the second that a client would have had
+
+
 def test_it_can_be_started_again(client_of):
     kimi = LocalKimi()
     for _ in range(2):
