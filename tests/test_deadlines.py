@@ -19,6 +19,7 @@ from kimi_core.attachments import fetch
 from kimi_core.errors import APITimeoutError, MessageError
 
 SOON = 0.4
+PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 20
 HEADERS = (HEAD[:10], b"x")
 BODY = (HEAD + b"application/json\r\n\r\n{", b" ")
 STREAM = (HEAD + b"text/event-stream\r\n\r\n" + frame("Hello"), b" ")
@@ -160,6 +161,19 @@ def test_a_picture_has_a_deadline_of_its_own(
     model = driver.make(base_url=kimi.base_url, api_key=kimi.api_key, fetch_media=True)
     with pytest.raises(MessageError, match=r"could not be fetched within 0\.4 seconds"):
         driver.ask(model, [Message("user", (TextPart("Look."), ImagePart(f"{slow.address}/b.png")))])
+
+
+def test_no_further_picture_is_fetched_after_the_deadline(slow: SlowServer, kimi: LocalKimi) -> None:
+    """The thread that fetches them cannot be stopped; it ends with the picture that it is at."""
+    slow.begin, slow.drip, slow.pause = HEAD + b"image/png\r\nContent-Length: %d\r\n\r\n" % len(PNG), PNG, 0.25
+    client = KimiClient(base_url=kimi.base_url, api_key=kimi.api_key, fetch_media=True, deadline=SOON)
+    pictures = [ImagePart(f"{slow.address}/{number}.png") for number in range(8)]
+    with pytest.raises(APITimeoutError, match="deadline"):
+        client.complete(Request(messages=[Message("user", (TextPart("Look."), *pictures))], model="kimi-k2.6"))
+    begun = slow.asked
+    time.sleep(3 * slow.pause)
+    assert slow.asked <= begun + 1  # one may be on its way to the server
+    assert kimi.requests == []
 
 
 async def test_a_task_that_is_cancelled_from_outside_is_not_late(slow: SlowServer) -> None:

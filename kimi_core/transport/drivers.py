@@ -81,8 +81,8 @@ class Driver(Protocol):
     def bell(self) -> Bell:
         """Return what wakes this task or thread, which may wait for it. It is made where it is waited for."""
 
-    async def within(self, seconds: float | None, do: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Do something that may take so many seconds; None sets no limit.
+    async def within(self, seconds: float, do: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Do something that may take so many seconds.
 
         Raises:
             DeadlineError: If it takes longer.
@@ -166,10 +166,8 @@ class Asyncio:
         """See `Driver.bell`."""
         return AsyncioBell()
 
-    async def within(self, seconds: float | None, do: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    async def within(self, seconds: float, do: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """See `Driver.within`."""
-        if seconds is None:
-            return await do()
         limit = asyncio.timeout(max(0.0, seconds))
         try:
             async with limit:
@@ -281,9 +279,10 @@ class Blocking:
         """See `Driver.bell`."""
         return BlockingBell()
 
-    async def within(self, seconds: float | None, do: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """See `Driver.within`."""
-        return await do() if seconds is None else in_thread(seconds, do)
+    async def within(self, seconds: float, do: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """See `Driver.within`. A thread that was left behind begins nothing more, such as the next picture."""
+        refuse_left()
+        return in_thread(seconds, do)
 
     async def when_freed(self, attempt: Attempt[T], patience: float) -> T | None:
         """See `Driver.when_freed`. In the thread of an event loop nobody waits: it may be what the others need."""
