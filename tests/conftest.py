@@ -16,7 +16,7 @@ from tenacity import wait_none
 
 from kimi_adapters.local_server import LocalKimi
 from kimi_core.hosts.registry import HOSTS
-from kimi_core.transport import retry
+from kimi_core.transport import repeats
 
 # A change is judged by the same examples each time it is judged; new ones are looked for by `make test`. Nothing is
 # timed in either: what takes long on a busy machine is no defect.
@@ -92,7 +92,7 @@ def redis(_redis: RedisServer) -> str:
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Attempts are made again at once, where the host names no time."""
-    monkeypatch.setattr(retry, "_backoff", wait_none())
+    monkeypatch.setattr(repeats, "_backoff", wait_none())
 
 
 @pytest.fixture

@@ -66,7 +66,9 @@ class Transport:
         if wire.poll is None:
             return found
         again = _posted(replace(wire, body=wire.poll.body), options)
-        return await retry.until(
+        from kimi_core.transport import repeats  # with the first answer that has to be asked for again
+
+        return await repeats.until(
             self.driver, wire.poll, found, lambda: self._json(again, profile), lambda: _unfinished(wire, profile)
         )
 

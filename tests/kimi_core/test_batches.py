@@ -362,7 +362,7 @@ def test_results_that_break_off_are_fetched_on_and_counted_once(
 ) -> None:
     from kimi_core.transport.file_lines import FileLines
 
-    monkeypatch.setattr("kimi_core.transport.retry._backoff", lambda state: 0)
+    monkeypatch.setattr("kimi_core.transport.repeats._backoff", lambda state: 0)
     read, breaks = FileLines._one, [True]
 
     def one(self: Any, line: bytes, number: int) -> None:

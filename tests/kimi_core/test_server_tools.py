@@ -225,12 +225,13 @@ def test_a_formula_is_resolved_once_for_each_client(kimi: LocalKimi) -> None:
     assert [r.method for r in kimi.requests] == ["GET", "POST", "POST", "POST"]
 
 
-def test_a_call_without_server_tools_loads_nothing_of_them(kimi: LocalKimi) -> None:
+def test_a_plain_call_loads_nothing_of_server_tools_and_no_retry_library(kimi: LocalKimi) -> None:
     code = (
         "import sys; from kimi_core import *;"
         f"client = KimiClient(host='moonshot', base_url={kimi.base_url!r}, api_key={kimi.api_key!r});"
         "client.complete(Request(messages=[Message('user', 'Hello')], model='kimi-k3', tools=(Tool('ping'),)));"
-        "print([m for m in sys.modules if m in ('kimi_core.client.tool_loop', 'kimi_core.endpoints.server_tools')])"
+        "unused = {'kimi_core.client.tool_loop', 'kimi_core.endpoints.server_tools', 'tenacity'};"
+        "print([*unused.intersection(sys.modules)])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "[]", done.stderr
