@@ -117,9 +117,10 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     """
     if (milliseconds := amount(headers.get("retry-after-ms"))) is not None:
         return milliseconds / 1000
-    text = headers.get("retry-after")
-    if text is None or (seconds := amount(text)) is not None:
-        return None if text is None else seconds
+    if (text := headers.get("retry-after")) is None:
+        return None
+    if (seconds := amount(text)) is not None:
+        return seconds
     try:
         when = parsedate_to_datetime(text)
     except (TypeError, ValueError, IndexError, OverflowError):

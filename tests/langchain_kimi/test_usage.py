@@ -55,3 +55,15 @@ def test_costs_do_not_break_the_sums(model: ChatKimi) -> None:
         model.invoke("Hello")
     assert isinstance(first.response_metadata["cost_usd"], float)
     assert all(isinstance(value, int | dict) for value in usage.usage_metadata["kimi-k2.6"].values())
+
+
+async def test_tokens_are_counted_here_or_by_the_host_also_in_an_event_loop(model: ChatKimi, kimi: LocalKimi) -> None:
+    tools = [{"type": "function", "function": {"name": "look_up", "description": "Look a word up."}}]
+    counted = {by_host: model.count_tokens("Hello", tools=tools, by_host=by_host) for by_host in (False, True)}
+    asked = kimi.requests[-1].path
+    assert asked.endswith("/estimate-token-count")
+    assert counted == {
+        by_host: await model.acount_tokens("Hello", tools=tools, by_host=by_host) for by_host in (False, True)
+    }
+    assert [call.path for call in kimi.requests] == [asked, asked]
+    assert counted[True] > model.count_tokens("Hello", by_host=True)
