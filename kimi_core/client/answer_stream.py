@@ -130,7 +130,7 @@ class AnswerStream:
             )
         for key, text in empty_answers.oddities(plan, response):
             self._warn(key, text)
-        if response.text.strip() and not plan.must_call:
+        if response.text.strip() and not plan.must_call:  # a text is an answer where no call is due
             return
         if empty_answers.lacks_call(plan, response):
             raise empty_answers.not_called(plan, response)

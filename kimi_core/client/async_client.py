@@ -168,6 +168,7 @@ class AsyncKimiClient(BaseClient):
             return await self._several(request, partial(self._complete_here, served=served))
         plan, wire = self.pipeline.prepare(await self.attached(request))
         plan, response = await self._answered(plan, wire)
+        # A text is an answer where no call is due. After calls that the client runs, the tool loop asks on.
         if (response.text.strip() and not plan.must_call) or empty_answers.is_all_served(response, served):
             return response
         if again := self.pipeline.again(plan, response):

@@ -34,7 +34,8 @@ class BaseClient:
         """
         self.settings = make_settings(**given) if settings is None else settings
         self.pipeline = Pipeline(self.settings)
-        # A stream that breaks off is continued; a call holds room in a budget, or a turn under limits, while it runs.
+        # Whether another host goes on where a stream breaks off, or the same one; and whether a call holds something
+        # while it runs: room in a budget, or a turn under limits.
         self._takes_over = bool(self.settings.fallback_hosts or self.settings.resume)
         self._holds = self.settings.budget is not None or self.settings.limits is not None
         self._formulas: dict[str, tuple[Tool, ...]] = {}

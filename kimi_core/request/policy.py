@@ -40,7 +40,7 @@ def plan(request: Request, profile: Profile) -> Plan:
         _strict(draft)  # goes by the choice that is left: forced or not
     if request.messages and request.messages[-1].partial:
         _continued(draft)  # the last that may switch thinking off
-    if draft.options is not NO_OPTIONS:
+    if draft.options is not NO_OPTIONS:  # those of the call, or what a step above has set
         _thinking(draft)  # writes the switch, which is final by now
         _sampling(draft)  # the pinned values depend on whether the model thinks
         _refused(draft)  # after `_sampling`, which leaves of `n` what goes into this request

@@ -45,7 +45,7 @@ class _Work:
 
 
 WORK: ContextVar[tuple[_Work, ...]] = ContextVar("kimi_core_work_with_deadlines", default=())
-"""What this thread, and those that wait for it, are doing; without anything, it was not left behind."""
+"""What this thread, and those that wait for it, do within a deadline. A thread without any cannot be left behind."""
 
 
 class DeadlineError(Exception):
