@@ -92,11 +92,10 @@ class AnswerStream:
             raise not_an_answer("the end of its stream", self._plan.profile) from None
         response = None
         for event in events:
+            self._builder.add(event)
             if type(event) is Finished:
                 event.retries = self.retries
                 event.limits_waited = round(self.limits_waited, 3)
-            self._builder.add(event)
-            if type(event) is Finished:
                 response = self._builder.response()
                 self._accounting.count(self._plan, response, self._meter)  # nobody need wait for what comes after it
                 if self._plan.request.options.empty_answer == "promote" and empty_answers.is_only_thought(response):
