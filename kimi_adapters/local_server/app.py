@@ -25,8 +25,8 @@ from kimi_adapters.local_server.server import KimiServer
 _LOGGER = logging.getLogger(__name__)
 #: Moonshot docs, errors: 413 above 100 MB.
 _LARGEST_BODY = 100 * 1024 * 1024
-#: How many pieces go out before other connections get their turn.
-_TURN = 64
+_TURN = 4
+"""How many pieces go out before other connections get their turn. After five to a client that has gone, asyncio warns."""
 
 
 def create_app(kimi: KimiServer | None = None) -> Starlette:
