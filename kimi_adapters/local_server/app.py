@@ -26,7 +26,7 @@ _LOGGER = logging.getLogger(__name__)
 #: Moonshot docs, errors: 413 above 100 MB.
 _LARGEST_BODY = 100 * 1024 * 1024
 _TURN = 4
-"""How many pieces go out before other connections get their turn. After five to a client that has gone, asyncio warns."""
+"""How many pieces go out before other connections get their turn. asyncio warns of five to a client that has gone."""
 
 
 def create_app(kimi: KimiServer | None = None) -> Starlette:
