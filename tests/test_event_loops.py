@@ -25,7 +25,7 @@ for name, code in json.load(sys.stdin).items():
             os.dup2(os.open(f"{name} {stream.name[1:-1]}", os.O_CREAT | os.O_WRONLY), stream.fileno())
         exec(code)
         break
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)  # else the next child prints it, too
 """
 """Runs programs in the folder in which it is started, each in a process of its own, which need import nothing anew."""
 
