@@ -49,8 +49,17 @@ class FrameReader:
     """
 
     __slots__ = (
-        *("_after_cr", "_begun", "_body", "_broken", "_data", "_held", "_line", "_silence", "_since"),
-        *("done", "ended"),
+        "_after_cr",
+        "_begun",
+        "_body",
+        "_broken",
+        "_data",
+        "_held",
+        "_line",
+        "_silence",
+        "_since",
+        "done",
+        "ended",
     )
 
     def __init__(self, silence: float | None = None) -> None:
