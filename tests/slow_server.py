@@ -58,6 +58,8 @@ class SlowServer:
 
     def close(self) -> None:
         self._ended = True
+        self._socket.shutdown(socket.SHUT_RDWR)  # ends the wait for a connection, which closing does not
+        self._thread.join()
         self._socket.close()
 
 

@@ -7,6 +7,7 @@ imported here.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import os
 import sys
@@ -188,6 +189,15 @@ def _forget_all() -> None:
     _clients.clear()
     _loops.clear()
     _closers.clear()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Close the clients of blocking calls when the program ends: what they hold may be deleted in any order then."""
+    for (*_, own), made in list(_clients.items()):  # a thread that was left behind may still make one
+        if own is None:
+            with contextlib.suppress(Exception):  # nobody would hear of it
+                made.close()
 
 
 if hasattr(os, "register_at_fork"):

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import json
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -229,6 +230,19 @@ def test_clients_are_closed_with_their_loop(kimi: LocalKimi) -> None:
     asyncio.run(made.complete(HELLO))
     gc.collect()
     assert len(sdk._loops) == 0
+
+
+def test_clients_of_blocking_calls_are_closed_with_the_program(
+    kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kimi_core.transport import sdk
+
+    monkeypatch.setattr(sdk, "_clients", OrderedDict())
+    with openai.DefaultHttpxClient() as own:
+        for chosen in ({}, {"http_client": own}):
+            KimiClient(base_url=kimi.base_url, api_key=kimi.api_key, **chosen).complete(HELLO)
+        sdk._close_all()
+        assert [client.is_closed() for client in sdk._clients.values()] == [True, False]  # whose own it is closes it
 
 
 def test_objects_with_the_same_settings_share_a_client(kimi: LocalKimi) -> None:
