@@ -110,7 +110,7 @@ def words(function: Function) -> list[str]:
 
 def alike(one: str, other: str) -> bool:
     """Whether they are the same word, or `close` and `aclose`, `Iterator` and `AsyncIterator`."""
-    return one == other or other in (re.sub(r"^(_*)", r"\1a", one, count=1), f"Async{one}", f"async_{one}")
+    return one == other or other in (re.sub(r"^(['_]*)", r"\1a", one, count=1), f"Async{one}", f"async_{one}")
 
 
 def unlike(one: Function, other: Function) -> bool:
@@ -131,6 +131,8 @@ def test_sync_and_async_twins_do_the_same() -> None:
     [
         ("return self.close()", "return await self.aclose()", True),
         ("for x in y:\n  yield x", "async for x in y:\n  yield x", True),
+        ("return hasattr(x, 'close')", "return hasattr(x, 'aclose')", True),
+        ("return 'open'", "return 'close'", False),
         ("with open(x) as y:\n  pass", "async with open(x) as y:\n  pass", True),
         ("x: Iterator[int] = [y for y in z]", "x: AsyncIterator[int] = [y async for y in z]", True),
         ("return self.close(1)", "return await self.aclose(2)", False),

@@ -6,7 +6,7 @@ import inspect
 import time
 from asyncio import CancelledError
 from collections.abc import AsyncIterator, Awaitable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 from kimi_adapters.notebook import reading
@@ -74,8 +74,8 @@ class _Live:
                 for item in stream:
                     self._add(item)
             finally:
-                with suppress(AttributeError):  # an iterator that is no generator cannot be closed
-                    stream.close()  # type: ignore[attr-defined]
+                if hasattr(stream, "close"):  # an iterator that is no generator cannot be closed
+                    stream.close()
         return self._collected.whole()
 
     async def afeed(self, stream: AsyncIterator[Any]) -> Any:
@@ -84,8 +84,8 @@ class _Live:
                 async for item in stream:
                     self._add(item)
             finally:
-                with suppress(AttributeError):
-                    await stream.aclose()  # type: ignore[attr-defined]
+                if hasattr(stream, "aclose"):
+                    await stream.aclose()
         return self._collected.whole()
 
     @contextmanager

@@ -534,6 +534,32 @@ def test_a_stream_that_breaks_off_is_shown_as_far_as_it_came_and_raises(drawn: D
     assert "broke off: APIError" in drawn.html
 
 
+class Chunks:
+    """A stream that is no generator."""
+
+    def __init__(self) -> None:
+        self._chunks = iter([AIMessageChunk("Hello")])
+
+    def __iter__(self) -> Chunks:
+        return self
+
+    def __next__(self) -> AIMessageChunk:
+        return next(self._chunks)
+
+
+def test_a_stream_that_cannot_be_closed_is_shown(drawn: Drawn) -> None:
+    assert show(Chunks()).text == "Hello"
+
+
+def test_a_mistake_in_closing_a_stream_is_not_hidden(drawn: Drawn) -> None:
+    class Broken(Chunks):
+        def close(self) -> None:
+            raise AttributeError("its own mistake")
+
+    with pytest.raises(AttributeError, match="its own mistake"):
+        show(Broken())
+
+
 def test_an_abandoned_stream_is_closed(drawn: Drawn) -> None:
     closed = []
 
