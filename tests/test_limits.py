@@ -175,6 +175,16 @@ def test_limits_are_shared_by_all_models_with_the_same_key(framework: Driver, st
 
 
 @pytest.mark.usefixtures("long_minute")
+def test_limits_that_settings_are_given_later_hold(kimi: LocalKimi) -> None:
+    settings = client(kimi, None).settings
+    KimiClient(settings).complete(asked())  # whatever a call finds out about its settings is no part of a copy
+    limited = KimiClient(settings.model_copy(update={"limits": Limits(requests_per_minute=1, max_wait=0)}))
+    limited.complete(asked())
+    with pytest.raises(LimitsError):
+        limited.complete(asked())
+
+
+@pytest.mark.usefixtures("long_minute")
 def test_another_key_has_limits_of_its_own(kimi: LocalKimi) -> None:
     limits = Limits(requests_per_minute=1, max_wait=0)
     client(kimi, limits).complete(asked())
