@@ -88,13 +88,13 @@ async def repeated(
     first: KimiError,
     began: float,
 ) -> T:
-    """Repeat an attempt that failed, where that may help. See `retry.call`.
+    """Repeat an attempt that failed, where that may help.
 
     Args:
-        driver: Sleeps between two attempts.
-        max_retries: How often an attempt may be repeated.
-        attempt: Makes one.
-        where: Tells who is asked, for the log of what failed.
+        driver: See `retry.call`.
+        max_retries: See there.
+        attempt: See there.
+        where: See there.
         first: What the first attempt failed with.
         began: When it began, by `time.monotonic()`.
     """
