@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,12 +19,23 @@ from kimi_adapters.local_server import LocalKimi
 from kimi_core.hosts.registry import HOSTS
 from kimi_core.transport import repeats
 
+# Modules and tests stay until the end, and grow by the thousand while they are collected. Looking for garbage among them
+# would cost more than any other thing that tests do: it begins when all are there, and leaves them out.
+gc.disable()
+
 # A change is judged by the same examples each time it is judged; new ones are looked for by `make test`. Nothing is
 # timed in either: what takes long on a busy machine is no defect.
 _UNTIMED: dict[str, Any] = {"deadline": None, "max_examples": 50, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("new", **_UNTIMED)
 settings.register_profile("judged", derandomize=True, **_UNTIMED)
 settings.load_profile("judged" if os.environ.get("KIMI_TEST_EXAMPLES") == "judged" else "new")
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage among what tests make, and only there."""
+    gc.freeze()
+    gc.enable()
+
 
 _FOREIGN = {"LC_OUTPUT_VERSION", "OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_CUSTOM_HEADERS"}
 _ADDRESSES = [spec.address for spec in HOSTS.values()]
