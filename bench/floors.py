@@ -20,14 +20,14 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
 from openai import OpenAI
 
-from kimi_core.transport import sdk
+from kimi_core.transport import clients
 
 
 def posted(client: Any, content: bytes) -> dict[str, Any]:
     """Send a body that is ready; return the answer's message."""
     headers = {"Content-Type": "application/json"}
     response = client.post(
-        "/chat/completions", content=content, cast_to=sdk.library().Response, options={"headers": headers}
+        "/chat/completions", content=content, cast_to=clients.library().Response, options={"headers": headers}
     )
     return json.loads(response.content)["choices"][0]["message"]
 

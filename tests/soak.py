@@ -41,7 +41,7 @@ from pydantic import ValidationError
 from soak_agents import Conversations
 
 from kimi_core import KimiError
-from kimi_core.transport import sdk
+from kimi_core.transport import clients
 
 MB_PER_1000 = 1.0
 """How much memory may grow in 1,000 conversations."""
@@ -175,9 +175,9 @@ class Soak:
 
     async def _close(self) -> None:
         """Close what is kept for the next call: connections, and the threads of the event loop's executor."""
-        while sdk._clients:
-            sdk._clients.popitem()[1].close()
-        await sdk._close_clients(asyncio.get_running_loop())
+        while clients._clients:
+            clients._clients.popitem()[1].close()
+        await clients._close_clients(asyncio.get_running_loop())
         await asyncio.get_running_loop().shutdown_default_executor()
         await asyncio.sleep(0.1)  # transports close in the next turns of the loop
         gc.collect()

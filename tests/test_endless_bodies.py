@@ -14,13 +14,13 @@ from odd_values import ask, frame
 from kimi_adapters.local_server import LocalKimi
 from kimi_core import KimiClient, Message, Request
 from kimi_core.errors import APIError, APITimeoutError, DecodeError, InternalServerError, StreamError
-from kimi_core.transport import bounded, stream
+from kimi_core.transport import reply, stream
 
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bodies, pages and frames may have a hundredth of what they may have."""
-    for module, name in ((bounded, "MOST"), (bounded, "MOST_OF_ERROR"), (stream, "MOST_OF_FRAME")):
+    for module, name in ((reply, "MOST"), (reply, "MOST_OF_ERROR"), (stream, "MOST_OF_FRAME")):
         monkeypatch.setattr(module, name, getattr(module, name) // 100)
 
 

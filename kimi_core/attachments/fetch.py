@@ -24,7 +24,7 @@ from kimi_core.hosts.addresses import is_public, shown
 from kimi_core.media import data_urls, documents
 from kimi_core.media.data_urls import Kind, MediaError
 from kimi_core.quoting import in_short
-from kimi_core.transport import retry, sdk
+from kimi_core.transport import retry
 from kimi_core.transport.deadlines import DeadlineError
 from kimi_core.transport.drivers import Address, Driver
 
@@ -123,7 +123,7 @@ def _too_long(url: str) -> FetchError:
 
 async def _download(url: str, rules: Rules, driver: Driver) -> tuple[bytes, str]:
     with _explained(url):
-        http = sdk.plain_client(sync=driver.sync, proxies=rules.anywhere)
+        http = clients.plain_client(sync=driver.sync, proxies=rules.anywhere)
         async with _closing(http, driver):
             for _ in range(MOST_REDIRECTS + 1):
                 target = _target(url)
@@ -157,7 +157,7 @@ async def _first_that_connects(http: Any, requests: list[Any], driver: Driver) -
 
 
 def _unconnected() -> tuple[type[Exception], ...]:
-    library = sdk.library()
+    library = clients.library()
     return library.ConnectError, library.ConnectTimeout
 
 
@@ -201,7 +201,7 @@ def _requests(http: Any, target: SplitResult, addresses: list[str] | None) -> li
     headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
     url = target._replace(fragment="")
     if addresses is None:
-        return [http.build_request("GET", url.geturl(), headers=headers, timeout=sdk.timeout(PATIENCE))]
+        return [http.build_request("GET", url.geturl(), headers=headers, timeout=clients.timeout(PATIENCE))]
     user, at, _ = target.netloc.rpartition("@")
     name = _ascii(target.hostname or "")
     headers["Host"] = _place(name, target.port)
@@ -210,7 +210,7 @@ def _requests(http: Any, target: SplitResult, addresses: list[str] | None) -> li
             "GET",
             url._replace(netloc=f"{user}{at}{_place(address, target.port)}").geturl(),
             headers=headers,
-            timeout=sdk.timeout(PATIENCE),
+            timeout=clients.timeout(PATIENCE),
             extensions={"sni_hostname": name},  # certificates are checked by the name
         )
         for address in addresses
@@ -269,7 +269,7 @@ class _Body:
 @contextlib.contextmanager
 def _explained(url: str) -> Iterator[None]:
     """Raise whatever the HTTP library or the operating system raises as an error of ours."""
-    library = sdk.library()
+    library = clients.library()
     try:
         yield
     except FetchError:

@@ -24,8 +24,8 @@ from kimi_core.endpoints.files import file_in
 from kimi_core.endpoints.paths import path_of
 from kimi_core.hosts.addresses import shown as shown_address
 from kimi_core.quoting import quoted
+from kimi_core.transport.call import Upload
 from kimi_core.transport.repeats import LONGEST_PAUSE
-from kimi_core.transport.sdk_call import Upload
 from kimi_core.transport.transport import Transport
 from kimi_core.types import Request, Response
 

@@ -19,7 +19,7 @@ from kimi_core.errors import ConfigError, DecodeError, MessageError, Unsupported
 from kimi_core.hosts.profile import Profile
 from kimi_core.media import data_urls, local_files
 from kimi_core.quoting import did_you_mean, in_short, quoted
-from kimi_core.transport.sdk_call import Upload
+from kimi_core.transport.call import Upload
 from kimi_core.transport.waiting import wait
 from kimi_core.types import JsonObject
 

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 from kimi_core.asyncgens import in_event_loop
 from kimi_core.settings import Settings
-from kimi_core.transport import sdk
+from kimi_core.transport import clients
 from kimi_core.transport.bells import AsyncioBell, BlockingBell
 from kimi_core.transport.deadlines import WORK, DeadlineError, in_thread, refuse_left
 from kimi_core.transport.waiting import wait
@@ -129,11 +129,11 @@ class Asyncio:
 
     async def client(self, settings: Settings) -> Any:
         """See `Driver.client`."""
-        return await sdk.async_client(settings)
+        return await clients.async_client(settings)
 
     async def ask(self, settings: Settings, method: str, address: str, given: Mapping[str, Any]) -> Any:
         """See `Driver.ask`."""
-        return await getattr(await sdk.async_client(settings), method)(address, **given)
+        return await getattr(await clients.async_client(settings), method)(address, **given)
 
     async def result(self, value: Any) -> Any:
         """See `Driver.result`."""
@@ -250,13 +250,13 @@ class Blocking:
 
     async def client(self, settings: Settings) -> Any:
         """See `Driver.client`."""
-        return sdk.client(settings)
+        return clients.client(settings)
 
     async def ask(self, settings: Settings, method: str, address: str, given: Mapping[str, Any]) -> Any:
         """See `Driver.ask`. A thread that was left behind sends nothing more."""
         if WORK.get():
             refuse_left()
-        return getattr(sdk.client(settings), method)(address, **given)
+        return getattr(clients.client(settings), method)(address, **given)
 
     async def result(self, value: Any) -> Any:
         """See `Driver.result`."""

@@ -7,9 +7,9 @@ from typing import Any, TypeAlias
 
 from kimi_core import errors as err
 from kimi_core.hosts.profile import Profile
-from kimi_core.transport.bounded import MOST, is_whole
 from kimi_core.transport.drivers import Driver
-from kimi_core.transport.sdk_errors import broken
+from kimi_core.transport.reply import MOST, is_whole
+from kimi_core.transport.translation import broken
 
 Take: TypeAlias = Callable[[bytes], object]
 

@@ -21,10 +21,10 @@ from kimi_core.characters import frame_without_halves
 from kimi_core.hosts.profile import Profile
 from kimi_core.quoting import in_short
 from kimi_core.settings import Settings
-from kimi_core.transport.bounded import MOST, is_cut, is_whole
+from kimi_core.transport.call import Call
 from kimi_core.transport.deadlines import DeadlineError, SilenceError, cut_off, reads_until
-from kimi_core.transport.sdk_call import Call
-from kimi_core.transport.sdk_errors import Translation, broken
+from kimi_core.transport.reply import MOST, is_cut, is_whole
+from kimi_core.transport.translation import Translation, broken
 
 if TYPE_CHECKING:
     from openai import AsyncStream, Stream

@@ -23,14 +23,14 @@ from kimi_core.headers import hidden, merged
 from kimi_core.hosts.profile import Profile
 from kimi_core.settings import Settings, require_key
 from kimi_core.transport import retry
-from kimi_core.transport.bounded import is_cut, is_whole
+from kimi_core.transport.call import Call, Upload, arguments
 from kimi_core.transport.drivers import Driver
 from kimi_core.transport.file_lines import FileLines, Take
 from kimi_core.transport.redaction import Redactor
 from kimi_core.transport.redirects import followed
-from kimi_core.transport.sdk_call import Call, Upload, arguments
-from kimi_core.transport.sdk_errors import Translation, broken
+from kimi_core.transport.reply import is_cut, is_whole
 from kimi_core.transport.stream import OpenStream, body_of, too_long
+from kimi_core.transport.translation import Translation, broken
 
 if TYPE_CHECKING:
     from kimi_core.limiting.turn import Turn

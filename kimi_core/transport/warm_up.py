@@ -6,7 +6,7 @@ import logging
 from typing import Final
 
 from kimi_core.codecs import codec
-from kimi_core.transport import sdk
+from kimi_core.transport import clients
 from kimi_core.transport.transport import Transport
 
 PATIENCE: Final = 10.0
@@ -24,7 +24,7 @@ async def connect(transport: Transport) -> bool:
     settings, driver = transport.settings, transport.driver
     try:
         codec(settings.host.codec)
-        sdk.stream_class(sync=driver.sync)
+        clients.stream_class(sync=driver.sync)
         http = (await driver.client(settings))._client
         request = http.build_request("HEAD", settings.base_url, timeout=PATIENCE)
         await driver.result(http.send(request, auth=None, follow_redirects=False))

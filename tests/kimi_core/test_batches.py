@@ -332,7 +332,7 @@ def test_a_host_of_which_nobody_knows_it_is_reached_by_overrides(kimi: LocalKimi
 def test_results_may_be_longer_than_any_answer(
     kimi: LocalKimi, call: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kimi_core.transport.bounded.MOST", 1_000)
+    monkeypatch.setattr("kimi_core.transport.reply.MOST", 1_000)
     assert texts(call("run", CODES)) == ANSWERS
     assert max(len(kimi.files.get(file.id).data) for file in kimi.files.all()) > 1_000
 

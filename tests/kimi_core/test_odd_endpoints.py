@@ -10,7 +10,7 @@ import pytest
 from odd_values import ODD, paths, spelled, with_value
 
 from kimi_core import KimiClient, KimiError, Message, Request
-from kimi_core.transport import sdk
+from kimi_core.transport import clients
 
 FILE = {"id": "a", "bytes": 1, "created_at": 1, "filename": "f", "purpose": "file-extract", "status": "ok"}
 TOOL = {"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object"}}}
@@ -41,7 +41,7 @@ BESIDE: dict[str, tuple[Any, Callable[[KimiClient], Any]]] = {
 @pytest.mark.parametrize(("whole", "asked"), BESIDE.values(), ids=BESIDE)
 def test_any_odd_value_of_another_endpoint_is_read_or_a_typed_error(whole: Any, asked: Any) -> None:
     said: list[bytes] = []
-    library = sdk.library()
+    library = clients.library()
 
     def answer(request: Any) -> Any:
         return library.Response(200, content=said[-1], headers={"content-type": "application/json"})

@@ -224,32 +224,35 @@ def test_one_object_serves_many_event_loops(kimi: LocalKimi) -> None:
 
 
 def test_clients_are_closed_with_their_loop(kimi: LocalKimi) -> None:
-    from kimi_core.transport import sdk
+    from kimi_core.transport import clients
 
     made = aclient(kimi)
     asyncio.run(made.complete(HELLO))
     gc.collect()
-    assert len(sdk._loops) == 0
+    assert len(clients._loops) == 0
 
 
 def test_clients_of_blocking_calls_are_closed_with_the_program(
     kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kimi_core.transport import sdk
+    from kimi_core.transport import clients
 
     monkeypatch.setattr(sdk, "_clients", OrderedDict())
     with openai.DefaultHttpxClient() as own:
         for chosen in ({}, {"http_client": own}):
             KimiClient(base_url=kimi.base_url, api_key=kimi.api_key, **chosen).complete(HELLO)
-        sdk._close_all()
-        assert [client.is_closed() for client in sdk._clients.values()] == [True, False]  # whose own it is closes it
+        clients._close_all()
+        assert [client.is_closed() for client in clients._clients.values()] == [
+            True,
+            False,
+        ]  # whose own it is closes it
 
 
 def test_objects_with_the_same_settings_share_a_client(kimi: LocalKimi) -> None:
-    from kimi_core.transport import sdk
+    from kimi_core.transport import clients
 
     one, two = client(kimi), client(kimi)
-    assert sdk.client(one.settings) is sdk.client(two.settings)
+    assert clients.client(one.settings) is clients.client(two.settings)
 
 
 def test_nothing_of_openais_environment_is_sent(kimi: LocalKimi, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,9 +260,9 @@ def test_nothing_of_openais_environment_is_sent(kimi: LocalKimi, monkeypatch: py
     monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-secret")
     monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Leak: secret")
     KimiClient(host="moonshot", base_url=kimi.base_url + "/", api_key=kimi.api_key, timeout=7).complete(HELLO)
-    from kimi_core.transport import sdk
+    from kimi_core.transport import clients
 
-    sdk._forget_all()
+    clients._forget_all()
     client(kimi).complete(HELLO)
     headers = kimi.requests[-1].headers
     assert "secret" not in str(headers)
@@ -313,12 +316,12 @@ def test_a_body_without_an_answer_is_named(kimi: LocalKimi) -> None:
 
 
 def test_a_stream_that_nobody_begins_gives_its_connection_back(kimi: LocalKimi) -> None:
-    from kimi_core.transport import sdk
+    from kimi_core.transport import clients
 
     made = client(kimi, timeout=3)
     events = made.stream(HELLO)
     events.close()
-    pool = sdk.client(made.settings)._client._transport._pool
+    pool = clients.client(made.settings)._client._transport._pool
     assert all(connection.is_idle() or connection.is_closed() for connection in pool.connections)
 
 

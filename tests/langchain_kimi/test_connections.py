@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable
 
 from kimi_adapters.local_server import LocalKimi
-from kimi_core.transport import sdk
+from kimi_core.transport import clients
 from langchain_kimi import ChatKimi
 
 
@@ -22,8 +22,8 @@ def test_models_share_their_connections(make: Callable[..., ChatKimi], kimi: Loc
     models = [make() for _ in range(20)]
     for model in models:
         model.invoke("Hello")
-    clients = {id(sdk.client(model._client.settings)) for model in models}
-    assert len(clients) == 1
+    shared = {id(clients.client(model._client.settings)) for model in models}
+    assert len(shared) == 1
 
 
 def test_no_model_is_kept_alive_by_its_client(make: Callable[..., ChatKimi]) -> None:

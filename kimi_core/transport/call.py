@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from kimi_core import headers
 from kimi_core.hosts.profile import Profile
 from kimi_core.settings import Settings
-from kimi_core.transport import sdk
+from kimi_core.transport import clients
 
 _JSON = {"Content-Type": "application/json"}
 
@@ -58,18 +58,18 @@ def arguments(call: Call, settings: Settings, profile: Profile, *, sync: bool) -
     if own or address.headers or settings.default_headers or call.headers:
         given = headers.revealed(headers.merged(own, address.headers, settings.default_headers, given, call.headers))
     if address.key_header or key is None:
-        given.setdefault("Authorization", sdk.omitted())
+        given.setdefault("Authorization", clients.omitted())
     patience = _patience(settings, profile, stream=call.stream)
     # Another origin would be sent the conversation, and all headers but `Authorization`: see `Transport`.
     options = {"headers": given, "timeout": patience, "follow_redirects": False}
-    found: dict[str, Any] = {"options": options, "cast_to": sdk.library().Response}  # of raw responses
+    found: dict[str, Any] = {"options": options, "cast_to": clients.library().Response}  # of raw responses
     if call.content is not None:
         found["content"] = call.content
     if upload := call.upload:
         found |= {"body": upload.fields, "files": {"file": (upload.filename, upload.data, upload.mime)}}
         given["Content-Type"] = "multipart/form-data"  # the SDK puts the boundary in
     if call.stream:
-        found |= {"cast_to": object, "stream": True, "stream_cls": sdk.stream_class(sync=sync)}
+        found |= {"cast_to": object, "stream": True, "stream_cls": clients.stream_class(sync=sync)}
     return found
 
 
@@ -81,11 +81,11 @@ def _patience(settings: Settings, profile: Profile, *, stream: bool) -> Any:
     """
     given, known = settings.timeout, profile.host.timeouts
     if isinstance(given, Mapping):  # as a dumped model has it
-        given = sdk.timeout_of({"timeout": known.answer, **given})
+        given = clients.timeout_of({"timeout": known.answer, **given})
     whole = known.answer if given is None else given
     silence = settings.chunk_timeout if stream else None
     if stream and silence is None and known.chunk is not None and isinstance(whole, int | float):
         silence = min(whole, known.chunk)
     if given is None:
-        return sdk.timeout(whole, silence)
-    return given if silence is None else sdk.with_silence(given, silence)
+        return clients.timeout(whole, silence)
+    return given if silence is None else clients.with_silence(given, silence)

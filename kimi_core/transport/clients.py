@@ -22,8 +22,8 @@ from kimi_core._version import __version__
 from kimi_core.errors import ConfigError
 from kimi_core.quoting import in_short, quoted
 from kimi_core.settings import Settings
-from kimi_core.transport.bounded import AsyncBoundedClient, BoundedClient
 from kimi_core.transport.cookies import keep_sendable
+from kimi_core.transport.reply import AsyncBoundedClient, BoundedClient
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, OpenAI
