@@ -112,7 +112,7 @@ class ConnectionOptions(BaseModel):
         default=None,
         frozen=True,
         description='`"aiohttp"` sends asynchronous calls by aiohttp, which costs less where many are made at once: a '
-        "tenth with openai 2, half with openai 3 (install `kimi-adapters[aiohttp]`). Default: the SDK's own library.",
+        "tenth with openai 2, half with openai 3 (install `kimi-adapters[aiohttp]`). Default: the SDK's library.",
     )
     on_unsupported: OnUnsupported = Field(
         default="warn",
@@ -192,7 +192,7 @@ class ClientOptions(ConnectionOptions):
         repr=False,
         exclude=True,
         frozen=True,
-        description="A client for sync calls to use instead of the SDK's own (anything `openai.OpenAI` takes).",
+        description="A client for sync calls to use instead of our own (anything `openai.OpenAI` takes).",
     )
     http_async_client: Any = Field(
         default=None,

@@ -41,17 +41,17 @@ The tree::
 
 What is raised for `APIError` and below also inherits the openai SDK's class of the same meaning, so that
 existing `except openai.RateLimitError` clauses keep working; adapters add their framework's classes
-(`add_base`). Those classes are put together when the first error is raised, since the SDK is not imported before.
+(`add_base`). Those classes are put together, and the SDK imported, when the first error is raised.
 """
 
 from __future__ import annotations
 
 import inspect
-import sys
 import warnings
 from collections.abc import Mapping
 from contextlib import ContextDecorator
 from functools import cache
+from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
@@ -378,8 +378,9 @@ def raised_class(error: type[APIError]) -> type[APIError]:
 
     Its name and module are ours, so `except kimi_core.RateLimitError` and tracebacks read as documented.
     """
-    sdk = sys.modules.get("openai")
-    if not hasattr(sdk, error.sdk_name or "__name__"):  # another thread is importing it
+    # Not before: no call needs it, and importing it takes longer than many.
+    sdk = import_module("openai") if error.sdk_name else None
+    if not hasattr(sdk, error.sdk_name or "__name__"):  # it is being imported
         sdk = None
     return _raised_class(error, sdk)  # type: ignore[arg-type]
 

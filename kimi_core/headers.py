@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-_SDK_NAMES = {name.lower(): name for name in ("Accept", "Authorization", "Content-Type", "User-Agent")}
-"""As the SDK writes them: it would send another spelling beside its own."""
+_NAMES = {name.lower(): name for name in ("Accept", "Authorization", "Content-Type", "User-Agent")}
+"""As the transport writes them: another spelling would be sent beside its own."""
 
 
 def hidden(headers: Mapping[str, Any]) -> dict[str, SecretStr]:
@@ -32,5 +32,5 @@ def merged(*groups: Mapping[str, Any]) -> dict[str, Any]:
     for headers in groups:
         for name, value in headers.items():
             lower = name.lower()
-            found[lower] = (_SDK_NAMES.get(lower, name), value)
+            found[lower] = (_NAMES.get(lower, name), value)
     return dict(found.values())

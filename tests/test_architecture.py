@@ -13,6 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 
 import kimi_core
+from kimi_adapters.local_server import LocalKimi
 from kimi_core.client.async_client import AsyncKimiClient
 from kimi_core.client.batches import AsyncBatches, Batches
 from kimi_core.client.client import KimiClient
@@ -47,6 +48,21 @@ def run(code: str, **more: object) -> str:
 )
 def test_importing_brings_nothing_that_is_not_needed(code: str, absent: list[str]) -> None:
     assert run(f"{code}; import sys; print([m for m in {absent!r} if m in sys.modules])") == "[]"
+
+
+CALLS = {
+    "langchain": "from langchain_kimi import ChatKimi; m = ChatKimi(**given); m.invoke('Hello'); [*m.stream('Hello')]",
+    "langchain-async": "from langchain_kimi import ChatKimi; asyncio.run(ChatKimi(**given).ainvoke('Hello'))",
+    "llama-index": "from llama_index_kimi import KimiLLM; m = KimiLLM(**given); m.complete('Hello'); "
+    "[*m.stream_complete('Hello')]",
+    "llama-index-async": "from llama_index_kimi import KimiLLM; asyncio.run(KimiLLM(**given).acomplete('Hello'))",
+}
+
+
+@pytest.mark.parametrize("way", CALLS)
+def test_no_call_imports_the_sdk(kimi: LocalKimi, way: str) -> None:
+    given = {"base_url": kimi.base_url, "api_key": kimi.api_key}
+    assert run(f"import asyncio, sys; given = {given}; {CALLS[way]}; print('openai' in sys.modules)") == "False"
 
 
 @pytest.mark.parametrize("extra", FRAMEWORKS)

@@ -148,7 +148,7 @@ def test_a_stopped_stream_closes_its_connection() -> None:
 def _pool(client: KimiClient) -> list[Any]:
     from kimi_core.transport import clients
 
-    return list(clients.client(client.settings)._client._transport._pool.connections)
+    return list(clients.client(client.settings)._transport._pool.connections)
 
 
 def test_the_estimate_of_a_stream_gives_way_to_what_the_host_says(streamed: Driver, kimi: LocalKimi) -> None:

@@ -63,7 +63,7 @@ def test_a_picture_is_copied_no_more_often_than_needed(
 
     async def once(self: Transport, call: Any, profile: Any) -> Any:
         assert len(call.content) > len(URL)
-        return type("Response", (), {"content": json.dumps(ANSWER).encode(), "headers": {}, "extensions": {}})()
+        return type("Reply", (), {"content": json.dumps(ANSWER).encode(), "headers": {}, "is_cut": False})()
 
     monkeypatch.setattr(transport.Transport, "_once", once)
     ask = make()

@@ -24,7 +24,8 @@ from kimi_core.hosts.addresses import is_public, shown
 from kimi_core.media import data_urls, documents
 from kimi_core.media.data_urls import Kind, MediaError
 from kimi_core.quoting import in_short
-from kimi_core.transport import retry
+from kimi_core.transport import clients, retry
+from kimi_core.transport.call import LONGEST_CONNECT, STEPS
 from kimi_core.transport.deadlines import DeadlineError
 from kimi_core.transport.drivers import Address, Driver
 
@@ -200,8 +201,9 @@ def _requests(http: Any, target: SplitResult, addresses: list[str] | None) -> li
     """Return the request to make, once for each address that was checked."""
     headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
     url = target._replace(fragment="")
+    patience = {"timeout": {**dict.fromkeys(STEPS, PATIENCE), "connect": LONGEST_CONNECT}}
     if addresses is None:
-        return [http.build_request("GET", url.geturl(), headers=headers, timeout=clients.timeout(PATIENCE))]
+        return [http.build_request("GET", url.geturl(), headers=headers, extensions=patience)]
     user, at, _ = target.netloc.rpartition("@")
     name = _ascii(target.hostname or "")
     headers["Host"] = _place(name, target.port)
@@ -210,8 +212,7 @@ def _requests(http: Any, target: SplitResult, addresses: list[str] | None) -> li
             "GET",
             url._replace(netloc=f"{user}{at}{_place(address, target.port)}").geturl(),
             headers=headers,
-            timeout=clients.timeout(PATIENCE),
-            extensions={"sni_hostname": name},  # certificates are checked by the name
+            extensions={**patience, "sni_hostname": name},  # certificates are checked by the name
         )
         for address in addresses
     ]

@@ -56,7 +56,7 @@ class AsyncKimiClient(BaseClient):
 
     @cached_property
     def _driver(self) -> Driver:
-        from kimi_core.transport.drivers import ASYNCIO  # with the first call: it brings the SDK
+        from kimi_core.transport.drivers import ASYNCIO  # with the first call: it brings what I/O needs
 
         return ASYNCIO
 

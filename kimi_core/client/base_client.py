@@ -23,7 +23,7 @@ class BaseClient:
     """A client without its I/O."""
 
     def __init__(self, settings: Settings | None = None, **given: Any) -> None:
-        """Make a client. No I/O, and the SDK is not imported yet.
+        """Make a client. No I/O, and the HTTP library is not imported yet.
 
         Args:
             settings: Ready-made settings.

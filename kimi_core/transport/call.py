@@ -1,4 +1,4 @@
-"""One request as it is passed to the SDK: its method's arguments, headers and timeout."""
+"""One request as it is passed to the HTTP library: its headers, its body and how long it may take."""
 
 from __future__ import annotations
 
@@ -11,9 +11,14 @@ from pydantic import SecretStr
 from kimi_core import headers
 from kimi_core.hosts.profile import Profile
 from kimi_core.settings import Settings
-from kimi_core.transport import clients
+from kimi_core.transport.clients import AGENT
 
+_ALWAYS = {"Accept": "application/json", **AGENT}
 _JSON = {"Content-Type": "application/json"}
+STEPS = ("connect", "read", "write", "pool")
+"""What the HTTP library waits for, each with a timeout of its own."""
+LONGEST_CONNECT = 10.0
+"""Seconds for a connection to be there, where nobody says how long a call may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request as it is passed to the SDK.
+    """One request.
 
     Attributes:
         content: The JSON that is sent; None where there is none.
@@ -50,42 +55,43 @@ class Call:
     stream: bool = False
 
 
-def arguments(call: Call, settings: Settings, profile: Profile, *, sync: bool) -> dict[str, Any]:
-    """Return the arguments of the SDK's method."""
-    address, key = profile.host.address, settings.api_key
-    own: dict[str, Any] = {address.key_header: key} if address.key_header and key is not None else {}
-    given = {} if call.content is None else dict(_JSON)
-    if own or address.headers or settings.default_headers or call.headers:
-        given = headers.revealed(headers.merged(own, address.headers, settings.default_headers, given, call.headers))
-    if address.key_header or key is None:
-        given.setdefault("Authorization", clients.omitted())
+def arguments(call: Call, settings: Settings, profile: Profile) -> dict[str, Any]:
+    """Return what the HTTP library's `build_request` takes beside the method and the address."""
+    address, own = profile.host.address, {}
+    if settings.api_key is not None and (key := settings.api_key.get_secret_value()):
+        own = {address.key_header: key} if address.key_header else {"Authorization": f"Bearer {key}"}
+    content = {} if call.content is None else _JSON
+    given = {**_ALWAYS, **own, **content}
+    if address.headers or settings.default_headers or call.headers:
+        groups = (address.headers, settings.default_headers, content, call.headers)
+        given = headers.revealed(headers.merged(_ALWAYS, own, *groups))
     patience = _patience(settings, profile, stream=call.stream)
-    # Another origin would be sent the conversation, and all headers but `Authorization`: see `Transport`.
-    options = {"headers": given, "timeout": patience, "follow_redirects": False}
-    found: dict[str, Any] = {"options": options, "cast_to": clients.library().Response}  # of raw responses
+    found: dict[str, Any] = {"headers": given, "extensions": {"timeout": patience}}
     if call.content is not None:
         found["content"] = call.content
     if upload := call.upload:
-        found |= {"body": upload.fields, "files": {"file": (upload.filename, upload.data, upload.mime)}}
-        given["Content-Type"] = "multipart/form-data"  # the SDK puts the boundary in
-    if call.stream:
-        found |= {"cast_to": object, "stream": True, "stream_cls": clients.stream_class(sync=sync)}
+        given.pop("Content-Type", None)  # the library's, which has the boundary between the parts
+        found |= {"data": upload.fields, "files": {"file": (upload.filename, upload.data, upload.mime)}}
     return found
 
 
-def _patience(settings: Settings, profile: Profile, *, stream: bool) -> Any:
-    """Return how long to wait: seconds, or the SDK's timeout.
+def _patience(settings: Settings, profile: Profile, *, stream: bool) -> dict[str, float | None]:
+    """Return how long to wait for each step of a request, in seconds.
 
     The HTTP library counts from one read of the socket to the next. So `chunk_timeout` holds for each piece of a
     stream, the first one included, and costs nothing per chunk.
     """
     given, known = settings.timeout, profile.host.timeouts
-    if isinstance(given, Mapping):  # as a dumped model has it
-        given = clients.timeout_of({"timeout": known.answer, **given})
     whole = known.answer if given is None else given
     silence = settings.chunk_timeout if stream else None
     if stream and silence is None and known.chunk is not None and isinstance(whole, int | float):
         silence = min(whole, known.chunk)
+    if isinstance(whole, Mapping):  # as a dumped model has it
+        found = {step: whole.get(step, whole.get("timeout", known.answer)) for step in STEPS}
+    else:  # seconds, or an `openai.Timeout`
+        found = {step: getattr(whole, step, whole) for step in STEPS}
     if given is None:
-        return clients.timeout(whole, silence)
-    return given if silence is None else clients.with_silence(given, silence)
+        found["connect"] = min(whole, LONGEST_CONNECT)
+    if silence is not None:
+        found["read"] = silence
+    return found

@@ -1,7 +1,7 @@
-"""The openai SDK's clients: made when first needed, shared by all model objects, one set for each event loop.
+"""HTTP clients: made when first needed, shared by all model objects, one set for each event loop.
 
-Both major versions (2.x on httpx, 3.x on httpx2) are used through what they have in common; neither HTTP library is
-imported here.
+They are of the library that the openai SDK uses: httpx2 from its third major on, httpx before. The SDK itself is not
+imported for a call: that takes longer than the call, and only its errors are needed, when one is raised.
 """
 
 from __future__ import annotations
@@ -14,24 +14,23 @@ import sys
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import cache
+from importlib import import_module, metadata
+from typing import Any, TypeAlias
 
 from kimi_core._version import __version__
 from kimi_core.errors import ConfigError
 from kimi_core.quoting import in_short, quoted
 from kimi_core.settings import Settings
 from kimi_core.transport.cookies import keep_sendable
-from kimi_core.transport.reply import AsyncBoundedClient, BoundedClient
-
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI, OpenAI
 
 CACHED = 64
 """How many clients are kept in a process, and in each event loop."""
+AGENT = {"User-Agent": f"kimi-adapters/{__version__}"}
 
-_AGENT = {"User-Agent": f"kimi-adapters/{__version__}"}
+_CONNECTIONS = {"max_connections": 1000, "max_keepalive_connections": 100}
+"""How many a client opens and keeps at most: what the SDK allows its own."""
 
 _lock = threading.Lock()
 _Key: TypeAlias = tuple[str, str | None, str | None, int | None]
@@ -40,20 +39,26 @@ _loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, OrderedDict[_Key, A
 _closers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncIterator[None]] = weakref.WeakKeyDictionary()
 
 
-def client(settings: Settings) -> OpenAI:
-    """Return the sync client for these settings."""
-    import openai
+@cache
+def library() -> Any:
+    """Return the HTTP library of the installed SDK: httpx or httpx2."""
+    try:
+        version = metadata.version("openai")
+    except metadata.PackageNotFoundError:  # a program that was put into one file may lack it
+        version = import_module("openai").__version__
+    return import_module("httpx2" if int(version.partition(".")[0]) > 2 else "httpx")
 
+
+def client(settings: Settings) -> Any:
+    """Return the blocking client for these settings."""
     with _lock:
-        return _cached(_clients, settings, lambda: _make(openai.OpenAI, settings, settings.http_client))  # type: ignore[no-any-return]
+        return _cached(_clients, settings, settings.http_client, _blocking)
 
 
-async def async_client(settings: Settings) -> AsyncOpenAI:
-    """Return the async client for these settings in the running event loop; it is closed with the loop."""
-    import openai
-
+async def async_client(settings: Settings) -> Any:
+    """Return the asynchronous client for these settings in the running event loop; it is closed with the loop."""
     loop = asyncio.get_running_loop()
-    dead: list[AsyncOpenAI] = []
+    dead: list[Any] = []
     with _lock:  # other threads have loops of their own in the same dictionaries
         known = loop in _loops
         if not known:
@@ -63,39 +68,80 @@ async def async_client(settings: Settings) -> AsyncOpenAI:
         clients: OrderedDict[_Key, Any] = _loops[loop]
         closer = _closers[loop]
     for forgotten in dead:
-        # Otherwise the SDK would do so when the client is deleted, in a task whose error nobody reads.
+        # Otherwise it would be closed when it is deleted, in a task whose error nobody reads.
         with contextlib.suppress(RuntimeError):  # its sockets cannot be closed without their loop
-            await forgotten.close()
+            await forgotten.aclose()
     if not known:
         await anext(closer)
-    return _cached(clients, settings, lambda: _make(openai.AsyncOpenAI, settings, _async_http_client(settings)))  # type: ignore[no-any-return]
+    return _cached(clients, settings, settings.http_async_client, _asynchronous)
 
 
-def _async_http_client(settings: Settings) -> Any:
-    """Return the HTTP client for asynchronous calls; None for the SDK's own."""
-    if settings.http_async_client is not None or settings.async_transport is None:
-        return settings.http_async_client
-    import openai
-
-    try:
-        return openai.DefaultAioHttpClient()
-    except (ImportError, RuntimeError):  # the SDK raises the one or the other, by its version
-        raise ConfigError('async_transport="aiohttp" needs aiohttp: pip install "kimi-adapters[aiohttp]".') from None
-
-
-def _cached(cache: OrderedDict[_Key, Any], settings: Settings, make: Callable[[], Any]) -> Any:
-    own = settings.http_async_client if cache is not _clients else settings.http_client
+def _cached(cache: OrderedDict[_Key, Any], settings: Settings, own: Any, make: Callable[[Settings, Any], Any]) -> Any:
     secret = settings.api_key.get_secret_value() if settings.api_key else None
     key = (settings.base_url, secret, settings.async_transport, id(own) if own is not None else None)
     found = cache.get(key)
     if found is None:
         with _building(own):
-            found = cache[key] = make()
+            found = cache[key] = make(settings, own)
+        keep_sendable(found.cookies.jar)
         if len(cache) > CACHED:
             cache.popitem(last=False)
     else:
         cache.move_to_end(key)
     return found
+
+
+def _blocking(settings: Settings, own: Any) -> Any:
+    """Return the user's own blocking client, or a new one."""
+    return _closing("Client")(limits=_limits()) if own is None else _checked(own, "Client")
+
+
+def _asynchronous(settings: Settings, own: Any) -> Any:
+    """Return the user's own asynchronous client, or a new one."""
+    if own is not None:
+        return _checked(own, "AsyncClient")
+    if settings.async_transport is None:
+        return _closing("AsyncClient")(limits=_limits())
+    try:
+        return import_module("openai").DefaultAioHttpClient()
+    except (ImportError, RuntimeError):  # the SDK raises the one or the other, by its version
+        raise ConfigError('async_transport="aiohttp" needs aiohttp: pip install "kimi-adapters[aiohttp]".') from None
+
+
+def _limits() -> Any:
+    return library().Limits(**_CONNECTIONS)
+
+
+def _checked(own: Any, kind: str) -> Any:
+    """Return a client of the user's own.
+
+    Raises:
+        TypeError: If it is not of this kind, in httpx or in httpx2.
+    """
+    loaded = [sys.modules[name] for name in ("httpx", "httpx2") if name in sys.modules]
+    if not isinstance(own, tuple(getattr(module, kind) for module in loaded)):
+        raise TypeError(f"it is no httpx.{kind}")
+    return own
+
+
+@cache
+def _closing(kind: str) -> Any:
+    """Return the library's class of a client, which closes itself when nobody holds it any more, as the SDK's do.
+
+    So one that is no longer kept, because many others were used since, serves its calls to their end and is gone then.
+    """
+
+    class Closing(getattr(library(), kind)):  # type: ignore[misc]
+        def __del__(self) -> None:
+            with contextlib.suppress(Exception):  # nobody would hear of it
+                if self.is_closed:
+                    return
+                if kind == "Client":
+                    self.close()
+                else:
+                    asyncio.get_running_loop().create_task(self.aclose())
+
+    return Closing
 
 
 _FILES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
@@ -133,23 +179,6 @@ def _why(error: Exception, own: Any) -> str:
     return f"No HTTP client could be made ({fault}). It reads the address in {proxies}: check it."
 
 
-def _make(cls: Any, settings: Settings, http_client: Any) -> Any:
-    import openai
-
-    made = cls(
-        base_url=settings.base_url,
-        api_key=settings.api_key.get_secret_value() if settings.api_key else "none",
-        http_client=http_client,
-        max_retries=0,
-    )
-    # The SDK reads OPENAI_ORG_ID, OPENAI_PROJECT_ID and OPENAI_CUSTOM_HEADERS: they are not this host's business.
-    made.organization = made.project = None
-    made._custom_headers = dict(_AGENT)
-    keep_sendable(made._client.cookies.jar)
-    made._client = (BoundedClient if cls is openai.OpenAI else AsyncBoundedClient)(made._client)
-    return made
-
-
 async def _close_with_loop(
     loop: asyncio.AbstractEventLoop, ending: Callable[[], bool] = sys.is_finalizing
 ) -> AsyncIterator[None]:
@@ -169,13 +198,13 @@ async def _close_clients(loop: asyncio.AbstractEventLoop) -> None:
     with _lock:
         clients = _loops.pop(loop, OrderedDict())
     for (*_, own), made in clients.items():
-        if own is None and not made.is_closed():  # the user's own client is the user's to close
-            await made.close()
+        if own is None and not made.is_closed:  # the user's own client is the user's to close
+            await made.aclose()
 
 
-def _forget_closed_loops() -> list[AsyncOpenAI]:
+def _forget_closed_loops() -> list[Any]:
     """Forget loops that were closed without their clients; return these, without the user's own."""
-    dead: list[AsyncOpenAI] = []
+    dead: list[Any] = []
     for loop in [loop for loop in _loops if loop.is_closed()]:
         dead += [made for (*_, own), made in _loops.pop(loop, OrderedDict()).items() if own is None]
         _closers.pop(loop, None)
@@ -204,64 +233,14 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_all)
 
 
-@cache
-def library() -> Any:
-    """Return the HTTP library that the SDK uses: httpx or httpx2."""
-    import openai
-
-    module = next(c.__module__ for c in openai.DefaultHttpxClient.__mro__ if c.__module__.startswith("httpx"))
-    return sys.modules[module.partition(".")[0]]
-
-
 def plain_client(*, sync: bool, proxies: bool) -> Any:
-    """Return a client of the HTTP library for other servers than the host's: it has no key, cookies or own headers.
+    """Return a client for other servers than the host's: it has no key, cookies or own headers.
 
     Args:
         sync: Whether it is the blocking client.
         proxies: Whether the environment's proxies are used.
     """
-    import openai
-
-    make = openai.DefaultHttpxClient if sync else openai.DefaultAsyncHttpxClient
+    make = library().Client if sync else library().AsyncClient
     direct = None if proxies else {"http://": None, "https://": None}
     with _building():
-        return make(headers=_AGENT, follow_redirects=False, mounts=direct)
-
-
-@cache
-def stream_class(*, sync: bool) -> Any:
-    """Return the SDK's class for a stream of plain JSON values."""
-    import openai
-
-    return openai.Stream[object] if sync else openai.AsyncStream[object]
-
-
-@lru_cache(maxsize=64, typed=True)  # `20` and `20.0` are two headers
-def timeout(seconds: float, silence: float | None = None) -> Any:
-    """Return the SDK's timeout of so many seconds, of which connecting gets ten at most, and one read `silence`."""
-    import openai
-
-    read = seconds if silence is None else silence
-    return openai.Timeout(seconds, connect=min(seconds, 10.0), read=read)
-
-
-def timeout_of(parts: Mapping[str, float | None]) -> Any:
-    """Return the SDK's timeout from a mapping of its arguments."""
-    import openai
-
-    return openai.Timeout(**parts)
-
-
-def with_silence(patience: Any, silence: float) -> Any:
-    """Return a timeout (seconds or an `openai.Timeout`) with its read timeout set to `silence` seconds."""
-    import openai
-
-    parts = {name: getattr(patience, name, patience) for name in ("connect", "write", "pool")}
-    return openai.Timeout(**parts, read=silence)
-
-
-def omitted() -> Any:
-    """Return the SDK's marker for a header that is not to be sent."""
-    import openai
-
-    return openai.Omit()
+        return make(headers=AGENT, follow_redirects=False, mounts=direct, limits=_limits())

@@ -23,6 +23,7 @@ from kimi_core.settings import Settings
 from kimi_core.transport import clients
 from kimi_core.transport.bells import AsyncioBell, BlockingBell
 from kimi_core.transport.deadlines import WORK, DeadlineError, in_thread, refuse_left
+from kimi_core.transport.reply import Reply
 from kimi_core.transport.waiting import wait
 
 T = TypeVar("T")
@@ -51,23 +52,29 @@ class Driver(Protocol):
     """The I/O operations that the coroutines of this package need."""
 
     sync: ClassVar[bool]
-    """Whether the SDK's blocking client is used."""
+    """Whether the blocking HTTP client is used."""
 
     async def client(self, settings: Settings) -> Any:
-        """Return the SDK's client for these settings."""
+        """Return the HTTP client for these settings."""
 
-    async def ask(self, settings: Settings, method: str, address: str, given: Mapping[str, Any]) -> Any:
-        """Send a request with the SDK's client for these settings.
+    async def ask(
+        self, settings: Settings, method: str, address: str, given: Mapping[str, Any], *, stream: bool
+    ) -> Reply:
+        """Send a request with the HTTP client for these settings; return the answer, read unless it is a stream.
+
+        A redirect is not followed: another origin would be sent the conversation, and all headers but
+        `Authorization`. `Transport` follows those that stay at the host.
 
         Args:
             settings: Choose the client.
-            method: Its method: `post`, …
+            method: `post`, …
             address: The whole address.
-            given: The method's other arguments.
+            given: What else the client's `build_request` takes.
+            stream: Whether a stream is asked for.
         """
 
     async def result(self, value: Any) -> Any:
-        """Return the result of a call of the SDK or of the user's code, awaited where it is a coroutine."""
+        """Return the result of a call of the HTTP client or of the user's code, awaited where it is a coroutine."""
 
     async def close(self, thing: Any) -> None:
         """Close a stream, a response or a client."""
@@ -131,9 +138,23 @@ class Asyncio:
         """See `Driver.client`."""
         return await clients.async_client(settings)
 
-    async def ask(self, settings: Settings, method: str, address: str, given: Mapping[str, Any]) -> Any:
+    async def ask(
+        self, settings: Settings, method: str, address: str, given: Mapping[str, Any], *, stream: bool
+    ) -> Reply:
         """See `Driver.ask`."""
-        return await getattr(await clients.async_client(settings), method)(address, **given)
+        http = await clients.async_client(settings)
+        request = http.build_request(method, address, **given)
+        response = await http.send(request, stream=True, follow_redirects=False)
+        reply = Reply(response, http)
+        if stream and reply.is_stream:
+            return reply
+        try:
+            async for piece in response.aiter_bytes():
+                if reply.add(piece):
+                    break
+        finally:
+            await response.aclose()
+        return reply
 
     async def result(self, value: Any) -> Any:
         """See `Driver.result`."""
@@ -252,11 +273,25 @@ class Blocking:
         """See `Driver.client`."""
         return clients.client(settings)
 
-    async def ask(self, settings: Settings, method: str, address: str, given: Mapping[str, Any]) -> Any:
+    async def ask(
+        self, settings: Settings, method: str, address: str, given: Mapping[str, Any], *, stream: bool
+    ) -> Reply:
         """See `Driver.ask`. A thread that was left behind sends nothing more."""
         if WORK.get():
             refuse_left()
-        return getattr(clients.client(settings), method)(address, **given)
+        http = clients.client(settings)
+        request = http.build_request(method, address, **given)
+        response = http.send(request, stream=True, follow_redirects=False)
+        reply = Reply(response, http)
+        if stream and reply.is_stream:
+            return reply
+        try:
+            for piece in response.iter_bytes():
+                if reply.add(piece):
+                    break
+        finally:
+            response.close()
+        return reply
 
     async def result(self, value: Any) -> Any:
         """See `Driver.result`."""

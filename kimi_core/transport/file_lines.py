@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from kimi_core import errors as err
 from kimi_core.hosts.profile import Profile
 from kimi_core.transport.drivers import Driver
-from kimi_core.transport.reply import MOST, is_whole
+from kimi_core.transport.reply import MOST, Reply
 from kimi_core.transport.translation import broken
 
 Take: TypeAlias = Callable[[bytes], object]
@@ -22,14 +22,14 @@ class FileLines:
         self._take, self._most, self._profile = take, most, profile
         self._taken = 0
 
-    async def read(self, response: Any, driver: Driver) -> None:
-        """Read a response to its end.
+    async def read(self, reply: Reply, driver: Driver) -> None:
+        """Read an answer to its end.
 
         Raises:
             DecodeError: If it has more lines, or a longer one, than there can be.
         """
         buffer, seen, number = bytearray(), 0, 0
-        async for piece in _pieces(response, driver):
+        async for piece in _pieces(reply, driver):
             buffer += piece
             while (end := buffer.find(b"\n", seen)) >= 0:
                 number += 1
@@ -53,9 +53,9 @@ class FileLines:
         return broken(err.DecodeError, "has a file that is longer than it can be: it is read no further", self._profile)
 
 
-async def _pieces(response: Any, driver: Driver) -> AsyncIterator[bytes]:
-    if is_whole(response):  # read when it came
-        yield response.content
+async def _pieces(reply: Reply, driver: Driver) -> AsyncIterator[bytes]:
+    if not reply.is_stream:  # read when it came
+        yield reply.content
         return
-    async for piece in driver.pieces(response):
+    async for piece in driver.pieces(reply.response):
         yield piece

@@ -9,13 +9,16 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from functools import cached_property, lru_cache
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
 from kimi_core.errors import APIError
 from kimi_core.events import Finished, Started
 from kimi_core.headers import revealed_value
 from kimi_core.settings import Settings
+
+if TYPE_CHECKING:
+    from kimi_core.transport.reply import Reply
 
 T = TypeVar("T")
 
@@ -117,27 +120,26 @@ class Redactor:
             setattr(made, name, self.clean(getattr(made, name)))
         return made
 
-    def error(self, made: APIError, source: Exception) -> APIError:
-        """Give our error the `request` and `response` that frameworks look for on the SDK's, without secrets.
+    def error(self, made: APIError, request: Any, reply: Reply | None = None) -> APIError:
+        """Give an error the `request` and `response` that frameworks look for on the SDK's, without secrets.
 
-        The SDK's own request and response hold the authorization in many places, and servers echo wrong keys. So the
-        error gets a bare request (method and address) and a copy of the response (status, headers, body).
+        The real ones hold the authorization in many places, and servers echo wrong keys. So the error gets a bare
+        request (method and address) and a copy of the response (status, headers, body).
         """
         self.scrub(made)
-        request, response = getattr(source, "request", None), getattr(source, "response", None)
         if request is not None:
             made.__dict__["request"] = request = type(request)(request.method, request.url)
-        if response is not None:
-            made.__dict__["response"] = self._bare(response, request)
+        if reply is not None:
+            made.__dict__["response"] = self._bare(reply, request)
         return made
 
-    def _bare(self, response: Any, request: Any) -> Any:
-        headers = {k: self.text(v) for k, v in response.headers.items() if k.lower() not in (*_STALE, *_FOREIGN)}
+    def _bare(self, reply: Reply, request: Any) -> Any:
+        headers = {k: self.text(v) for k, v in reply.headers.items() if k.lower() not in (*_STALE, *_FOREIGN)}
         if "location" in headers:
             headers["location"] = re.split("[?#]", headers["location"])[0]
         written = [(k.encode(), v.encode()) for k, v in headers.items()]  # a host may write any bytes into them
-        content = self.text(response.text).encode()
-        made = type(response)(response.status_code, headers=written, content=content, request=request)
+        content = self.text(reply.text).encode()
+        made = type(reply.response)(reply.status, headers=written, content=content, request=request)
         made.encoding = "utf-8"  # whatever its headers say
         return made
 

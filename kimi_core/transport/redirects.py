@@ -27,16 +27,9 @@ def keeps(response: Any) -> bool:
     return response.status_code in _KEEPING or (response.status_code in _OTHERS and response.request.method == "GET")
 
 
-def followed(error: Exception, redirects: int) -> str:
-    """Return the address that the host redirects a request to, after so many redirects.
-
-    Raises:
-        Exception: If the error is no redirect, or one that is not followed; it is the error itself.
-    """
-    response = getattr(error, "response", None)
-    if response is None or redirects == MOST_REDIRECTS or not keeps(response):
-        raise error
+def followed(response: Any, redirects: int) -> str | None:
+    """Return the address that a response redirects to after so many redirects; None when it is not followed."""
+    if redirects == MOST_REDIRECTS or not keeps(response):
+        return None
     target = leads_to(response)
-    if target is None or not is_same_origin(str(response.request.url), target):
-        raise error
-    return target
+    return target if target is not None and is_same_origin(str(response.request.url), target) else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic_core import from_json
@@ -23,12 +23,10 @@ from kimi_core.quoting import in_short
 from kimi_core.settings import Settings
 from kimi_core.transport.call import Call
 from kimi_core.transport.deadlines import DeadlineError, SilenceError, cut_off, reads_until
-from kimi_core.transport.reply import MOST, is_cut, is_whole
+from kimi_core.transport.reply import MOST, Reply
 from kimi_core.transport.translation import Translation, broken
 
 if TYPE_CHECKING:
-    from openai import AsyncStream, Stream
-
     from kimi_core.transport.drivers import Driver
 
 DONE = b"[DONE]"
@@ -217,40 +215,38 @@ class OpenStream:
 
     def __init__(
         self,
-        stream: Stream[object] | AsyncStream[object],
+        reply: Reply,
         call: Call,
         settings: Settings,
         profile: Profile,
         driver: Driver,
     ) -> None:
-        self._stream: Any = stream
+        self._reply = reply
         self._profile = profile
         self._driver = driver
         self._translation = Translation(settings, call.headers, profile, "stream")
-        self._abandon: Callable[[], None] | None = driver.closer(stream)
-        response = stream.response
-        self.headers: Mapping[str, str] = response.headers
+        self._abandon: Callable[[], None] | None = driver.closer(reply.response)
+        self.headers = reply.headers
         self.when_closed: Callable[[], None] | None = None
         self.rests_since: float | None = time.monotonic()
         self._until: float | None = None
         self._blocking: Iterator[list[Any]] | None = None
         self._reads: list[Any] = []
         # Each read may take as long as the HTTP library was told.
-        self._frames = FrameReader(response.request.extensions.get("timeout", {}).get("read"))
+        self._frames = FrameReader(reply.response.request.extensions.get("timeout", {}).get("read"))
         self._ended = False
         self._failed: Exception | None = None
         """What the last read ended with, while what came before it is handed on."""
 
     def __iter__(self) -> Iterator[list[Any]]:
         with err.short_traceback, self._translation:
-            response, frames, until = self._stream.response, self._frames, self._until
-            if is_whole(response):  # read when it was opened
-                yield [body_of(response, self._profile)]
+            response, frames, until = self._reply.response, self._frames, self._until
+            if not self._reply.is_stream:  # read when it was opened
+                yield [body_of(self._reply, self._profile)]
                 return
             with contextlib.nullcontext() if until is None else cut_off(response, until):
                 self.rests_since = None
                 try:
-                    # The SDK's own iterator would parse with the slower stdlib, and hide what surrounds an error.
                     for read in response.iter_bytes():
                         if ready := frames.feed(read):
                             self.rests_since = time.monotonic()
@@ -285,13 +281,12 @@ class OpenStream:
         return ready
 
     async def _next(self) -> list[Any]:
-        response = self._stream.response
-        if not self._reads and is_whole(response):
+        if not self._reads and not self._reply.is_stream:
             self._reads, self._ended = [_nothing()], True
-            return [body_of(response, self._profile)]
+            return [body_of(self._reply, self._profile)]
         while not self._ended:
             try:
-                read = await (anext(self._reads[0]) if self._reads else begin(self._begun(response)))
+                read = await (anext(self._reads[0]) if self._reads else begin(self._begun()))
             except StopAsyncIteration:
                 self._ended = True
                 self._finish()
@@ -312,8 +307,8 @@ class OpenStream:
             self._finish()
         raise StopAsyncIteration
 
-    def _begun(self, response: Any) -> AsyncIterator[bytes]:
-        reads: AsyncIterator[bytes] = response.aiter_bytes()
+    def _begun(self) -> AsyncIterator[bytes]:
+        reads: AsyncIterator[bytes] = self._reply.response.aiter_bytes()
         timed = reads if self._until is None else reads_until(reads, self._until)
         self._reads = [timed] if timed is reads else [timed, reads]
         return timed
@@ -339,7 +334,7 @@ class OpenStream:
         for reads in self._reads:  # before what they read from
             if not reads.ag_running:
                 await reads.aclose()
-        await self._driver.close(self._stream)
+        await self._driver.close(self._reply.response)
 
     def __del__(self) -> None:
         abandon = getattr(self, "_abandon", None)  # not there when making this failed
@@ -363,23 +358,23 @@ def too_long(profile: Profile) -> err.APIError:
     return broken(err.DecodeError, f"answered with a body of more than {MOST:,} bytes, which is not read", profile)
 
 
-def body_of(response: Any, profile: Profile) -> Any:
+def body_of(reply: Reply, profile: Profile) -> Any:
     """Return the JSON of a whole body.
 
     Raises:
         DecodeError: If it is none, or too long.
     """
-    if is_cut(response):
+    if reply.is_cut:
         raise too_long(profile)
     try:
-        return parsed_json(response.content)
+        return parsed_json(reply.content)
     except ValueError:
-        kind = response.headers.get("content-type", "no content type")
+        kind = reply.headers.get("content-type", "no content type")
         raise err.make(
             err.DecodeError,
-            f"{profile.where} answered HTTP {response.status_code} with {in_short(kind)} instead of JSON: "
-            f"{response.text[:200]!r}. Check base_url.",
+            f"{profile.where} answered HTTP {reply.status} with {in_short(kind)} instead of JSON: "
+            f"{reply.text[:200]!r}. Check base_url.",
             host=profile.host.name,
             model=profile.model_id,
-            status_code=response.status_code,
+            status_code=reply.status,
         ) from None

@@ -1,10 +1,9 @@
-"""Turns errors of the SDK and its HTTP library into ours, with no reference to the original."""
+"""Turns refusals of a host, and errors of the HTTP library, into our errors, with no reference to the original."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
-from typing import Any, Literal, NoReturn, TypeAlias
+from typing import Any, Literal, NoReturn, Self, TypeAlias
 
 from pydantic_core import from_json
 
@@ -17,6 +16,7 @@ from kimi_core.settings import Settings
 from kimi_core.transport.deadlines import DeadlineError, SilenceError
 from kimi_core.transport.redaction import Redactor
 from kimi_core.transport.redirects import leads_to
+from kimi_core.transport.reply import Reply
 
 _GONE = (400, 404)
 """How hosts answer to an uploaded file that is there no more; the next call uploads it again."""
@@ -41,7 +41,7 @@ _PAST: dict[Phase, str] = {
 
 
 class Translation:
-    """A context in which errors of the SDK become ours, and ours lose any keys and headers that the host echoed."""
+    """A context in which errors of the HTTP library become ours, and ours lose keys and headers that were echoed."""
 
     def __init__(self, settings: Settings, headers: Mapping[str, Any], profile: Profile, phase: Phase) -> None:
         self._settings = settings
@@ -49,8 +49,8 @@ class Translation:
         self._profile = profile
         self._phase = phase
 
-    def __enter__(self) -> None:
-        pass
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, err.APIError):
@@ -58,13 +58,18 @@ class Translation:
         elif isinstance(error, Exception) and not isinstance(error, err.KimiError):
             translated = _translate(error, self._profile, self._phase)
             if translated is not None:
-                if translated.status_code in _GONE:
-                    UPLOADED.drop(lambda id: id in f"{translated} {translated.body}")
-                _raise_alone(Redactor(self._settings, self._headers).error(translated, error))
+                _raise_alone(Redactor(self._settings, self._headers).error(translated, _request_of(error)))
+
+    def refusal(self, reply: Reply) -> err.APIError:
+        """Return the error for an answer with an error's status."""
+        refused = _of_status(reply, self._profile)
+        if refused.status_code in _GONE:
+            UPLOADED.drop(lambda id: id in f"{refused} {refused.body}")
+        return Redactor(self._settings, self._headers).error(refused, reply.response.request, reply)
 
 
 def _raise_alone(error: err.APIError) -> NoReturn:
-    """Raise an error without the SDK's as its context: that one's text, request and response may hold the key."""
+    """Raise an error without the library's as its context: that one's text and request may hold the key."""
     try:
         raise error
     finally:
@@ -72,13 +77,10 @@ def _raise_alone(error: err.APIError) -> NoReturn:
 
 
 def _translate(error: Exception, profile: Profile, phase: Phase) -> err.APIError | None:
-    openai = sys.modules["openai"]
-    if isinstance(error, openai.APIStatusError):
-        return _of_status(error, profile)
     original = _of_aiohttp(error)
     if original is not None and not isinstance(original, TimeoutError):
         return _unreached(original, profile, phase)
-    if isinstance(error, openai.APITimeoutError | SilenceError) or _is_http(error, "TimeoutException"):
+    if isinstance(error, SilenceError) or _is_http(error, "TimeoutException"):
         late = broken(err.APITimeoutError, _LATE[phase], profile)
         late.is_retryable = profile.host.timeouts.retry
         return late
@@ -88,8 +90,8 @@ def _translate(error: Exception, profile: Profile, phase: Phase) -> err.APIError
         return past
     if phase == "stream" and isinstance(error, ValueError):
         return broken(err.StreamError, f"sent a frame that is not JSON: {in_short(error)}", profile)
-    if isinstance(error, openai.APIConnectionError) or _is_http(error, "RequestError"):
-        return _unreached(error.__cause__ or error, profile, phase)
+    if _is_http(error, "RequestError"):
+        return _unreached(error, profile, phase)
     return None
 
 
@@ -101,20 +103,27 @@ def _unreached(error: BaseException, profile: Profile, phase: Phase) -> err.APIE
 def _of_aiohttp(error: BaseException | None) -> BaseException | None:
     """Return aiohttp's own error behind this one.
 
-    What stands between it and the SDK lets some through, and takes a connection that was closed for a timeout.
+    What stands between it and the HTTP library lets some through, and takes a connection that was closed for a timeout.
     """
     while error is not None and not type(error).__module__.startswith("aiohttp."):
         error = error.__cause__
     return error
 
 
-def _of_status(error: Any, profile: Profile) -> err.APIError:
-    target = leads_to(error.response)
+def _of_status(reply: Reply, profile: Profile) -> err.APIError:
+    address = str(reply.response.request.url)
+    target = leads_to(reply.response)
     if target is not None:
-        return redirected(error.status_code, str(error.response.request.url), target, profile)
-    # The SDK unwraps {"error": …}; specs speak of the whole body.
-    address = str(error.request.url)
-    return error_from_status(error.status_code, _body(error), error.response.headers, profile, address=address)
+        return redirected(reply.status, address, target, profile)
+    return error_from_status(reply.status, _body(reply), reply.headers, profile, address=address)
+
+
+def _request_of(error: Exception) -> Any:
+    """Return the request that failed, where the library's error has it."""
+    try:
+        return getattr(error, "request", None)
+    except RuntimeError:  # its property raises where it was not set
+        return None
 
 
 def broken(kind: type[err.APIError], what: str, profile: Profile) -> err.APIError:
@@ -124,12 +133,12 @@ def broken(kind: type[err.APIError], what: str, profile: Profile) -> err.APIErro
 
 
 def _is_http(error: Exception, name: str) -> bool:
-    """Return whether this is the HTTP library's own error of that name (openai 2.x lets it through mid-stream)."""
+    """Return whether this is an error of that name of the HTTP library, be it ours or that of the user's client."""
     return any(c.__name__ == name and c.__module__.startswith("httpx") for c in type(error).__mro__)
 
 
-def _body(error: Any) -> Any:
+def _body(reply: Reply) -> Any:
     try:
-        return from_json(error.response.content)
+        return from_json(reply.content)
     except ValueError:
-        return error.response.text
+        return reply.text

@@ -1,9 +1,8 @@
-"""Sends requests to hosts: the openai SDK, used at the level of bytes and dicts.
+"""Sends requests to hosts, with the HTTP library that the openai SDK uses.
 
-The SDK brings connection pools, authentication, timeouts and the error classes that users know.
-Its typed models are not used: they cost ten times what the rest of a chunk does. It is imported when the first
-call is made. Retrying is done here alone (the SDK's own is off), because only a host's spec distinguishes the
-meanings of a 429.
+The library brings connections, their pools and their timeouts. The SDK's own way of a request is not gone: it takes
+nearly as long as the library's, and all that it decides (headers, retries, what an error means) is decided here, from
+the host's spec.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from kimi_core.transport.drivers import Driver
 from kimi_core.transport.file_lines import FileLines, Take
 from kimi_core.transport.redaction import Redactor
 from kimi_core.transport.redirects import followed
-from kimi_core.transport.reply import is_cut, is_whole
+from kimi_core.transport.reply import Reply
 from kimi_core.transport.stream import OpenStream, body_of, too_long
 from kimi_core.transport.translation import Translation, broken
 
@@ -81,10 +80,10 @@ class Transport:
 
         async def begun() -> OpenStream:
             began = time.monotonic()
-            stream = await self._once(call, profile)
-            if is_whole(stream.response):
-                _received(stream.response, call, profile, self.settings)
-            opened = OpenStream(stream, call, self.settings, profile, self.driver)
+            reply = await self._once(call, profile)
+            if not reply.is_stream:
+                _received(reply, call, profile, self.settings)
+            opened = OpenStream(reply, call, self.settings, profile, self.driver)
             if self.settings.attempt_deadline is not None:
                 opened.end_at(began, self.settings.attempt_deadline)
             if turn is not None:
@@ -101,12 +100,12 @@ class Transport:
     async def read(self, path: str, profile: Profile) -> tuple[bytes, Mapping[str, str]]:
         """Get a body that need not be JSON; return its bytes with the response's headers."""
         call = Call(method="get", path=path)
-        response = await retry.call(
+        reply = await retry.call(
             self.driver, self.settings.max_retries, lambda: self._once(call, profile), lambda: profile.where
         )
-        if is_cut(response):
+        if reply.is_cut:
             raise too_long(profile)
-        return response.content, response.headers
+        return reply.content, reply.headers
 
     async def read_lines(self, path: str, profile: Profile, take: Take, most: int) -> None:
         """Get a file of lines, of any length, and hand each to `take`, once; no more of them than `most`."""
@@ -114,12 +113,12 @@ class Transport:
         lines = FileLines(take, most, profile)
 
         async def attempt() -> None:
-            stream = await self._once(call, profile)
+            reply = await self._once(call, profile)
             try:
                 with Translation(self.settings, call.headers, profile, "send"):
-                    await lines.read(stream.response, self.driver)
+                    await lines.read(reply, self.driver)
             finally:
-                await self.driver.close(stream)
+                await self.driver.close(reply.response)
 
         await retry.call(self.driver, self.settings.max_retries, attempt, lambda: profile.where)
 
@@ -147,29 +146,31 @@ class Transport:
         require_key(self.settings)
         return self.settings
 
-    async def _once(self, call: Call, profile: Profile) -> Any:
+    async def _once(self, call: Call, profile: Profile) -> Reply:
         settings = self._ready
         if settings.budget is not None and call.path == profile.host.endpoints.chat:
             settings.budget.step(profile)
         address = _address(settings.base_url, call.path)
         redirects = 0
-        with Translation(settings, call.headers, profile, "begin" if call.stream else "send"):
+        with Translation(settings, call.headers, profile, "begin" if call.stream else "send") as translation:
             while True:
-                given = arguments(call, settings, profile, sync=self.driver.sync)
-                ask = partial(self.driver.ask, settings, call.method, address, given)
-                try:
-                    deadline = settings.attempt_deadline
-                    return await (ask() if deadline is None else self.driver.within(deadline, ask))
-                except Exception as error:
-                    address = followed(error, redirects)
-                    redirects += 1
+                given = arguments(call, settings, profile)
+                ask = partial(self.driver.ask, settings, call.method, address, given, stream=call.stream)
+                deadline = settings.attempt_deadline
+                reply = await (ask() if deadline is None else self.driver.within(deadline, ask))
+                if reply.response.is_success:
+                    return reply
+                target = followed(reply.response, redirects)
+                if target is None:
+                    raise translation.refusal(reply)
+                address, redirects = target, redirects + 1
 
 
 @lru_cache(maxsize=256)
 def _address(base_url: str, path: str) -> str:
-    """Return a whole address: the SDK would parse the two and join them anew for each request.
+    """Return a whole address.
 
-    Without a path it is the `base_url` as it stands; the SDK would put a slash behind it. An endpoint elsewhere has a
+    Without a path it is the `base_url` as it stands. An endpoint elsewhere has a
     whole address of its own, from its beginning: what a host calls a file can stand further behind, and is no address.
     """
     if not path or path.startswith(("https://", "http://")):
@@ -195,15 +196,15 @@ def _posted(wire: WireRequest, options: Options, *, stream: bool = False) -> Cal
     return Call(method="post", path=wire.path, content=content, headers=headers, stream=stream)
 
 
-def _received(response: Any, call: Call, profile: Profile, settings: Settings) -> tuple[Any, Mapping[str, str]]:
+def _received(reply: Reply, call: Call, profile: Profile, settings: Settings) -> tuple[Any, Mapping[str, str]]:
     """Return a whole body and its headers; raise an error that came with HTTP 200, so that it can be retried."""
     with Translation(settings, call.headers, profile, "send"):
-        body = body_of(response, profile)
+        body = body_of(reply, profile)
         if call.path != profile.host.endpoints.chat:  # not an answer of a model, whose text would stay as it is
-            return Redactor(settings, call.headers).clean(body), response.headers
+            return Redactor(settings, call.headers).clean(body), reply.headers
         if isinstance(body, dict) and not body.get("choices") and _failed(body):
-            raise error_in_body(body, response.headers, profile)
-        return body, response.headers
+            raise error_in_body(body, reply.headers, profile)
+        return body, reply.headers
 
 
 def _failed(body: Mapping[str, Any]) -> bool:

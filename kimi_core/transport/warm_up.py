@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from importlib import import_module
 from typing import Final
 
 from kimi_core.codecs import codec
-from kimi_core.transport import clients
+from kimi_core.transport.clients import AGENT
 from kimi_core.transport.transport import Transport
 
 PATIENCE: Final = 10.0
@@ -24,9 +25,9 @@ async def connect(transport: Transport) -> bool:
     settings, driver = transport.settings, transport.driver
     try:
         codec(settings.host.codec)
-        clients.stream_class(sync=driver.sync)
-        http = (await driver.client(settings))._client
-        request = http.build_request("HEAD", settings.base_url, timeout=PATIENCE)
+        import_module("openai")  # the first error would import it
+        http = await driver.client(settings)
+        request = http.build_request("HEAD", settings.base_url, headers=AGENT, timeout=PATIENCE)
         await driver.result(http.send(request, auth=None, follow_redirects=False))
     except Exception as error:  # the first call says what is wrong, where somebody waits for it
         _log.debug("no connection to %s ahead of the first call: %s", settings.host.name, type(error).__name__)

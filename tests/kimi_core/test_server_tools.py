@@ -569,7 +569,7 @@ def test_closing_the_stream_closes_the_connection_that_is_open(kimi: LocalKimi) 
     events = client.stream(ask("Go.", DATE))
     next(event for event in events if isinstance(event, TextDelta))
     events.close()
-    pool = clients.client(client.settings)._client._transport._pool  # type: ignore[attr-defined]
+    pool = clients.client(client.settings)._transport._pool  # type: ignore[attr-defined]
     assert all(connection.is_idle() or connection.is_closed() for connection in pool.connections)
 
 
@@ -583,7 +583,7 @@ def test_closing_an_async_stream_closes_the_connection_that_is_open(kimi: LocalK
             if isinstance(event, TextDelta):
                 break
         await events.aclose()
-        pool = (await clients.async_client(client.settings))._client._transport._pool  # type: ignore[attr-defined]
+        pool = (await clients.async_client(client.settings))._transport._pool  # type: ignore[attr-defined]
         assert all(connection.is_idle() or connection.is_closed() for connection in pool.connections)
 
     asyncio.run(main())

@@ -208,11 +208,25 @@ def test_a_frame_that_is_not_json_is_named_although_the_host_says_done(kimi: Loc
     assert caught.value.partial.text == "Half"
 
 
-def test_a_client_sends_its_own_timeouts_whatever_others_of_the_same_length_sent(kimi: LocalKimi) -> None:
-    """`20` and `20.0` are the same number and two headers."""
-    for silence in (21.0, 21, 21.0):
-        [*client(kimi, chunk_timeout=silence).stream(HELLO)]
-    assert [r.headers["x-stainless-read-timeout"] for r in kimi.requests] == ["21.0", "21", "21.0"]
+@pytest.mark.parametrize(
+    ("given", "whole", "streamed"),
+    [
+        ({}, (10, 3600, 3600, 3600), (10, 900, 3600, 3600)),
+        ({"timeout": 20}, (20, 20, 20, 20), (20, 20, 20, 20)),
+        ({"timeout": 20, "chunk_timeout": 5}, (20, 20, 20, 20), (20, 5, 20, 20)),
+        ({"timeout": openai.Timeout(60, read=2)}, (60, 2, 60, 60), (60, 2, 60, 60)),
+        ({"timeout": openai.Timeout(60, read=2), "chunk_timeout": 3}, (60, 2, 60, 60), (60, 3, 60, 60)),
+    ],
+)
+def test_each_step_of_a_request_has_its_timeout(kimi: LocalKimi, given: Any, whole: Any, streamed: Any) -> None:
+    seen: list[dict[str, float]] = []
+    hooks = {"request": [lambda request: seen.append(request.extensions["timeout"])]}
+    with openai.DefaultHttpxClient(event_hooks=hooks) as http:
+        made = client(kimi, http_client=http, **given)
+        made.complete(HELLO)
+        [*made.stream(HELLO)]
+    steps = ("connect", "read", "write", "pool")
+    assert [tuple(timeouts[step] for step in steps) for timeouts in seen] == [whole, streamed]
 
 
 def test_one_object_serves_many_event_loops(kimi: LocalKimi) -> None:
@@ -237,12 +251,12 @@ def test_clients_of_blocking_calls_are_closed_with_the_program(
 ) -> None:
     from kimi_core.transport import clients
 
-    monkeypatch.setattr(sdk, "_clients", OrderedDict())
+    monkeypatch.setattr(clients, "_clients", OrderedDict())
     with openai.DefaultHttpxClient() as own:
         for chosen in ({}, {"http_client": own}):
             KimiClient(base_url=kimi.base_url, api_key=kimi.api_key, **chosen).complete(HELLO)
         clients._close_all()
-        assert [client.is_closed() for client in clients._clients.values()] == [
+        assert [client.is_closed for client in clients._clients.values()] == [
             True,
             False,
         ]  # whose own it is closes it
@@ -321,7 +335,7 @@ def test_a_stream_that_nobody_begins_gives_its_connection_back(kimi: LocalKimi) 
     made = client(kimi, timeout=3)
     events = made.stream(HELLO)
     events.close()
-    pool = clients.client(made.settings)._client._transport._pool
+    pool = clients.client(made.settings)._transport._pool
     assert all(connection.is_idle() or connection.is_closed() for connection in pool.connections)
 
 

@@ -33,16 +33,6 @@ class _Calls:
         sys.setprofile(None)
 
 
-def test_the_typed_path_of_the_sdk_is_never_entered(model: ChatKimi) -> None:
-    with _Calls("openai._utils._transform", "openai.types", "openai._models") as entered:
-        model.invoke("Hello")
-        list(model.stream("Hello"))
-    assert not {
-        name for name in entered if name.endswith(("maybe_transform", "_transform_recursive", "construct_type"))
-    }
-    assert not {name for name in entered if name.startswith("openai.types")}
-
-
 def test_chunks_are_not_validated_one_by_one(model: ChatKimi, kimi: LocalKimi) -> None:
     kimi.enqueue(text=" word" * 400)
     made: list[str] = []
