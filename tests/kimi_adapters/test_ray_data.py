@@ -51,4 +51,4 @@ def test_documents_that_are_ingested_twice_are_in_the_store_once(tmp_path: Path)
     for _ in range(2):
         done = subprocess.run(command, capture_output=True, text=True, timeout=140, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert done.stdout.endswith("40 in the store\n")
+        assert "; 40 in the store\n" in done.stdout  # Ray may have something to say behind it
