@@ -34,15 +34,21 @@ class LeftOutPart(TextPart):
     """Tells the model of something in a tool's result, or in another model's turn, that cannot be sent."""
 
 
+class _Media:
+    """A part with an address: it has `_is_strict` when that is a `data:` URL with nothing to change or escape in it."""
+
+    __slots__ = ("_is_strict",)
+
+
 @dataclass(frozen=True, slots=True)
-class ImagePart:
+class ImagePart(_Media):
     """A picture: a `data:` URL, an `ms://<file id>` reference or (where the host takes it) an http URL."""
 
     url: str
 
 
 @dataclass(frozen=True, slots=True)
-class VideoPart:
+class VideoPart(_Media):
     """A video: a `data:` URL, an `ms://<file id>` reference or (where the host takes it) an http URL."""
 
     url: str

@@ -22,8 +22,9 @@ from llama_index.core.base.llms.types import ChatMessage, TextBlock, ThinkingBlo
 from pydantic_core import to_json
 
 from kimi_adapters.local_server import LocalKimi
-from kimi_core import KimiClient, Message, Reasoning, Request, ToolCall
+from kimi_core import ImagePart, KimiClient, Message, Reasoning, Request, TextPart, ToolCall
 from kimi_core.codecs import messages as wire_messages
+from kimi_core.media import data_urls, parts
 from kimi_core.remembered import Remembered
 from kimi_core.request import history
 from kimi_core.transport import transport
@@ -264,6 +265,46 @@ def test_what_cannot_be_joined_is_written_as_a_whole(text: str) -> None:
     messages = [Message("user", "Hi"), Message("assistant", text), Message("user", "So?")]
     sent = {body_of(messages) for _ in range(3)}
     assert sent == {body_of(copy.deepcopy(messages))}
+
+
+PICTURE, LONG_PICTURE = ("data:image/png;base64," + "iVBORw0KGgoA" * times for times in (1, 9_000))
+TEXT = st.text(max_size=9) | st.sampled_from(['"content":null', '"url":""}}', "\ud83d", "x" * 110_000])
+PARTS = st.lists(
+    st.builds(TextPart, TEXT) | st.builds(ImagePart, st.sampled_from([PICTURE, LONG_PICTURE])), min_size=1, max_size=4
+).map(tuple)
+ASKED = st.builds(Message, st.just("user"), PARTS | TEXT.filter(bool), name=st.none() | st.just("Ada"))
+
+
+@given(st.lists(ASKED, min_size=1, max_size=4), st.booleans())
+def test_a_body_with_long_pictures_is_to_the_letter_as_it_would_be_without_a_shorter_way(
+    asked: list[Message], with_tools: bool
+) -> None:
+    if with_tools:
+        call, result = (
+            ToolCall("1", "look", "{}"),
+            (TextPart("a"), ImagePart("data:image/png;base64," + "iVBORw0KGgoA" * 9_000)),
+        )
+        asked = [*asked, Message("assistant", "", Reasoning("Hm."), (call,)), Message("tool", result, tool_call_id="1")]
+    for _ in range(3):
+        _, wire = CLIENT.pipeline.prepare(Request(messages=asked, model="kimi-k2.6"))
+        assert transport.json_bytes(wire.body, wire.written) == transport.json_bytes(wire.body)
+
+
+def test_a_long_picture_is_looked_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+    real = data_urls._is_strict
+    monkeypatch.setattr(data_urls, "_is_strict", lambda url, begin=0: looked.append(begin) or real(url, begin))
+    asked = [Message("user", (TextPart("What?"), ImagePart(LONG_PICTURE)))]
+    assert len({body_of(parts.normalized(asked)) for _ in range(3)}) == 1
+    assert len(looked) == 1
+
+
+def test_a_long_picture_is_not_written_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[bytes] = []
+    monkeypatch.setattr(wire_messages, "to_json", lambda value: written.append(to_json(value)) or written[-1])
+    body = body_of(parts.normalized([Message("user", (TextPart("What?"), ImagePart(LONG_PICTURE)))]))
+    assert len(body) > len(LONG_PICTURE)
+    assert sum(map(len, written)) < 1_000
 
 
 def test_what_prepare_shows_may_be_changed_without_being_sent() -> None:

@@ -11,7 +11,8 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from io import BytesIO
+from typing import Any, Final, TypeAlias
 
 from pydantic_core import to_json
 
@@ -38,6 +39,12 @@ from kimi_core.types import (
 
 LONGEST: Final = 1_000_000
 """Most characters of a message whose JSON is kept, and most that are joined without being kept: both cost a copy."""
+_LONG: Final = 100_000
+"""Characters from which on a `data:` URL is put into the body as it is, not looked through for what to escape."""
+_SLICE: Final = 1 << 17
+
+Pieces: TypeAlias = tuple[bytes | str, ...]
+"""A JSON text; a `str` in it is a long `data:` URL of the user's, which is encoded when the body is put together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +57,7 @@ class Written:
     """
 
     messages: list[JsonObject]
-    texts: list[bytes | None]
+    texts: list[bytes | Pieces | None]
 
 
 class MessageEncoder:
@@ -81,11 +88,12 @@ class MessageEncoder:
         encoders = {"assistant": self._assistant, "tool": self._tool}
         renames = bool(self.names or self.arguments)
         objects: list[JsonObject] = []
-        texts: list[bytes | None] = []
+        texts: list[bytes | Pieces | None] = []
         new: list[Message] = []
+        has_long = False
         for message in messages:
             kept = getattr(message, "_written", None)
-            text: bytes | None = None
+            text: bytes | Pieces | None = None
             is_ordinary = not renames or self._is_ordinary(message)
             if kept is not None and kept[0] == manner and is_ordinary:
                 _, made, text = kept
@@ -98,11 +106,13 @@ class MessageEncoder:
                 special = message.partial or message.steps or (message.reasoning and message.reasoning.details)
                 if is_ordinary and not can_change and not special:
                     object.__setattr__(message, "_written", (manner, made, None))
+                elif type(message.content) is tuple and (text := _in_pieces(message.content, made)) is not None:
+                    has_long = True
             objects.append(made)
             texts.append(text)
             if text is None:
                 new.append(message)
-        pays = len(new) * 2 < len(texts) and sum(map(_size, new)) <= LONGEST
+        pays = has_long or (len(new) * 2 < len(texts) and sum(map(_size, new)) <= LONGEST)
         return Written(objects, texts if pays else [])
 
     def _is_ordinary(self, message: Message) -> bool:
@@ -206,13 +216,62 @@ def json_bytes(body: Any, written: Written | None = None) -> bytes:
 
 def _joined(body: JsonObject, written: Written) -> bytes:
     """Return the JSON of a body whose messages were written before."""
-    items = list(body.items())
-    at = [key for key, _ in items].index("messages")
+    before, behind = _around(body, "messages")
+    pieces: list[bytes | str] = [before, b"["]
+    is_long = False
+    for text, made in zip(written.texts, written.messages, strict=True):
+        if type(text) is tuple:
+            pieces += text
+            is_long = True
+        else:
+            pieces.append(text if isinstance(text, bytes) else b"," + to_json(made))
+    pieces[2] = pieces[2][1:]  # the comma before the first
+    pieces += (b"]", behind)
+    return _written_out(pieces) if is_long else b"".join(pieces)  # type: ignore[arg-type]
+
+
+def _around(value: JsonObject, key: str) -> tuple[bytes, bytes]:
+    """Return the JSON of an object up to the value of a key, and from behind it on."""
+    items = list(value.items())
+    at = [name for name, _ in items].index(key)
     before, behind = to_json(dict(items[:at])), to_json(dict(items[at + 1 :]))
-    texts = [text or b"," + to_json(made) for text, made in zip(written.texts, written.messages, strict=True)]
-    texts[0] = texts[0][1:]
-    begin = before[:-1] + (b"," if at else b"") + b'"messages":['
-    return b"".join((begin, *texts, b"]", b"," if len(behind) > 2 else b"", behind[1:]))
+    return before[:-1] + b'%b"%b":' % (b"," if at else b"", key.encode()), (b"," if len(behind) > 2 else b"") + behind[
+        1:
+    ]
+
+
+def _written_out(pieces: list[bytes | str]) -> bytes:
+    """Return pieces as one, of which there is no second copy at any time."""
+    made = BytesIO()
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            made.write(piece)
+        else:
+            for at in range(0, len(piece), _SLICE):
+                made.write(piece[at : at + _SLICE].encode())
+    return made.getvalue()
+
+
+def _in_pieces(parts: tuple[Part, ...], made: JsonObject) -> Pieces | None:
+    """Return the JSON of a message with long media in it, with a comma before it; None where it has none.
+
+    Such a URL is most of a body. It was looked through when it was checked, and is neither kept nor copied once more.
+    """
+    if not any(hasattr(part, "_is_strict") and len(part.url) >= _LONG for part in parts):  # type: ignore[union-attr]
+        return None
+    with suppress(ValueError):  # half a character: such a body goes another way as a whole
+        before, behind = _around(made, "content")
+        pieces: list[bytes | str] = [b"," + before]
+        for i, (part, written) in enumerate(zip(parts, made["content"], strict=True)):
+            pieces.append(b"," if i else b"[")
+            if isinstance(part, ImagePart | VideoPart) and hasattr(part, "_is_strict"):
+                kind = written["type"]
+                head = to_json({**written, kind: {**written[kind], "url": ""}})
+                pieces += (head[:-3], part.url, head[-3:])
+            else:
+                pieces.append(to_json(written))
+        return *pieces, b"]", behind
+    return None
 
 
 # ------------------------------------------------------------------------------------------------------- parts
@@ -270,7 +329,7 @@ def media_url(kind: str, url: str, profile: Profile) -> str:
             f"{profile.where} takes no {kind} (it takes: {', '.join(sorted(profile.media)) or 'text only'}). "
             f"Use a model and host that do, or overrides={{{', '.join(lacking)}}} if you know that it does."
         )
-    scheme = url.partition(":")[0].lower()
+    scheme = url[:100].partition(":")[0].lower()  # a `data:` URL may be long, and is not copied for this
     scheme = "http" if scheme == "https" else scheme
     if scheme not in profile.host.media.urls:
         raise UnsupportedError(

@@ -192,6 +192,11 @@ def normalized(url: str, kind: Kind) -> str:
 _USUAL: Final = re.compile(r"data:([a-z]+/[a-z0-9]+);base64,")
 
 
+def is_usual(url: str) -> bool:
+    """Return whether an address that `normalized` returned is a `data:` URL in which JSON has nothing to escape."""
+    return _USUAL.match(url) is not None
+
+
 def _is_as_sent(url: str, kind: Kind) -> bool:
     """Return whether a `data:` URL is already as hosts take it. Nearly all are, and none of them is copied for that."""
     usual = _USUAL.match(url)

@@ -52,6 +52,10 @@ def _part(part: Part) -> Part:
     if isinstance(part, DocumentPart):
         return documents.normalized(part)
     if isinstance(part, ImagePart | VideoPart):
+        if hasattr(part, "_is_strict"):
+            return part
         url = data_urls.normalized(part.url, "image" if isinstance(part, ImagePart) else "video")
-        return part if url is part.url else replace(part, url=url)
+        part = part if url is part.url else replace(part, url=url)
+        if data_urls.is_usual(url):
+            object.__setattr__(part, "_is_strict", True)
     return part
