@@ -97,46 +97,93 @@ class Clients:
             LLAMA_INDEX: lambda: [self.llm.chat(native) for _ in range(50)],
         }
 
-    def at_once(self, **options: Any) -> dict[str, Callable[[], float]]:
-        """Make a hundred calls at once; each returns the seconds, without making the client."""
+    def in_loop(self, times: int, at_once: int, **options: Any) -> dict[str, Callable[[], float]]:
+        """Make calls in an event loop, so many at once; each returns the seconds, without making the client."""
         chat = ChatKimi(base_url=self.url, api_key="k", **options)
         llm = KimiLLM(base_url=self.url, api_key="k", **options)
         native = [li.ChatMessage(role="user", content="[[short]]")]
+        chat_floor, llm_floor = floors(self.url, self.body("short"))
 
-        async def twice(call: Callable[[], Any]) -> float:
-            for _ in range(2):
-                start = time.process_time()
-                await asyncio.gather(*(call() for _ in range(100)))
+        async def repeated(call: Callable[[], Any]) -> float:
+            await call()
+            start = time.process_time()
+            for _ in range(times):
+                if at_once == 1:
+                    await call()
+                else:
+                    await asyncio.gather(*(call() for _ in range(at_once)))
             return time.process_time() - start
 
         async def sdk() -> float:
             async with AsyncOpenAI(base_url=self.url, api_key="k") as client:
                 create: Any = client.chat.completions.create
-                return await twice(lambda: create(model=MODEL, messages=self.said("short")))
+                return await repeated(lambda: create(model=MODEL, messages=self.said("short")))
 
-        return {
+        async def floor(host: Any, call: Callable[[], Any]) -> float:
+            async with host.opened():
+                return await repeated(call)
+
+        made = {
             SDK: lambda: asyncio.run(sdk()),
-            LANGCHAIN: lambda: asyncio.run(twice(lambda: chat.ainvoke("[[short]]"))),
-            LLAMA_INDEX: lambda: asyncio.run(twice(lambda: llm.achat(native))),
+            LANGCHAIN: lambda: asyncio.run(repeated(lambda: chat.ainvoke("[[short]]"))),
+            LLAMA_INDEX: lambda: asyncio.run(repeated(lambda: llm.achat(native))),
         }
+        if not options:
+            made[LANGCHAIN_FLOOR] = lambda: asyncio.run(floor(chat_floor.host, lambda: chat_floor.ainvoke("[[short]]")))
+            made[LLAMA_INDEX_FLOOR] = lambda: asyncio.run(floor(llm_floor.host, lambda: llm_floor.achat(native)))
+        return made
 
     def streamed(self, what: str) -> dict[str, Work]:
         native = [li.ChatMessage(role="user", content=f"[[{what}]]")]
+        chat, llm = floors(self.url, self.body(what, stream=True))
         return {
             SDK: lambda: [None for _ in self.create(model=MODEL, messages=self.said(what), stream=True)],
             LANGCHAIN: lambda: [None for _ in self.chat.stream(f"[[{what}]]")],
             LLAMA_INDEX: lambda: [None for _ in self.llm.stream_chat(native)],
+            LANGCHAIN_FLOOR: lambda: [None for _ in chat.stream(f"[[{what}]]")],
+            LLAMA_INDEX_FLOOR: lambda: [None for _ in llm.stream_chat(native)],
+        }
+
+    def streamed_in_loop(self, what: str) -> dict[str, Callable[[], float]]:
+        """Iterate over a stream in an event loop; each returns the seconds, without making the client."""
+        native = [li.ChatMessage(role="user", content=f"[[{what}]]")]
+        chat, llm = floors(self.url, self.body(what, stream=True))
+
+        async def iterated(stream: Callable[[], Any]) -> float:
+            for _ in range(2):  # the first one makes the client
+                start = time.process_time()
+                events = stream()
+                async for _ in await events if asyncio.iscoroutine(events) else events:
+                    pass
+            return time.process_time() - start
+
+        async def sdk() -> float:
+            async with AsyncOpenAI(base_url=self.url, api_key="k") as client:
+                create: Any = client.chat.completions.create
+                return await iterated(lambda: create(model=MODEL, messages=self.said(what), stream=True))
+
+        async def floor(host: Any, stream: Callable[[], Any]) -> float:
+            async with host.opened():
+                return await iterated(stream)
+
+        return {
+            SDK: lambda: asyncio.run(sdk()),
+            LANGCHAIN: lambda: asyncio.run(iterated(lambda: self.chat.astream(f"[[{what}]]"))),
+            LLAMA_INDEX: lambda: asyncio.run(iterated(lambda: self.llm.astream_chat(native))),
+            LANGCHAIN_FLOOR: lambda: asyncio.run(floor(chat.host, lambda: chat.astream(f"[[{what}]]"))),
+            LLAMA_INDEX_FLOOR: lambda: asyncio.run(floor(llm.host, lambda: llm.astream_chat(native))),
         }
 
     def summed(self, what: str) -> dict[str, Work]:
-        def total() -> Any:
-            chunks = self.chat.stream(f"[[{what}]]")
+        def total(model: Any) -> Any:
+            chunks = model.stream(f"[[{what}]]")
             full = next(chunks)
             for chunk in chunks:
                 full += chunk
             return full
 
-        return {**self.streamed(what), LANGCHAIN: total}
+        chat, _ = floors(self.url, self.body(what, stream=True))
+        return {**self.streamed(what), LANGCHAIN: lambda: total(self.chat), LANGCHAIN_FLOOR: lambda: total(chat)}
 
     def history(self, turns: int) -> dict[str, Work]:
         """Take an agent's step: the same messages again, and two new ones."""
@@ -256,6 +303,7 @@ def measured(url: str) -> dict[str, dict[str, float]]:
         "50 short calls": clients.short,
         "a stream of 2,000 deltas, iterated": lambda: clients.streamed("stream"),
         "the same stream, summed with `+`": lambda: clients.summed("stream"),
+        "a stream of 500 deltas, a read of the network for each": lambda: clients.streamed("live"),
         "a tool call with 100 kB of arguments, iterated": lambda: clients.streamed("arguments"),
         "the same call, summed with `+`": lambda: clients.summed("arguments"),
         "a step after 100 tool turns": lambda: clients.history(100),
@@ -265,8 +313,10 @@ def measured(url: str) -> dict[str, dict[str, float]]:
         "50 structured answers by a tool": clients.structured,
     }
     took = {name: best({client: partial(cpu, work) for client, work in make().items()}) for name, make in plain.items()}
-    took["100 calls at once in an event loop"] = best(clients.at_once())
-    took['the same with `async_transport="aiohttp"`'] = best(clients.at_once(async_transport="aiohttp"))
+    took["50 short calls in an event loop, one after another"] = best(clients.in_loop(50, 1))
+    took["200 in an event loop, 100 at once"] = best(clients.in_loop(2, 100))
+    took['the same with `async_transport="aiohttp"`'] = best(clients.in_loop(2, 100, async_transport="aiohttp"))
+    took["a stream of 500 deltas in an event loop, a read for each"] = best(clients.streamed_in_loop("live"))
     took["the first answer of a process, without Python's and the framework's own import"] = first_answer(url)
     return took
 

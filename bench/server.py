@@ -1,7 +1,8 @@
 """A host that costs as little as possible: answers are made once and sent as ready bytes.
 
-What is wanted is written in the request: `[[short]]`, `[[stream]]`, `[[arguments]]`, `[[person]]`. Streams come as
-hosts send them, one HTTP chunk an event, of which the network delivers many at a time.
+What is wanted is written in the request: `[[short]]`, `[[stream]]`, `[[live]]`, `[[arguments]]`, `[[person]]`. Streams
+come as hosts send them, one HTTP chunk an event, of which the network delivers many at a time; those of a live one are
+sent a millisecond apart.
 """
 
 from __future__ import annotations
@@ -41,12 +42,14 @@ def call(arguments: str, name: str | None = None) -> dict[str, object]:
     return {"index": 0, **first, "function": {**({"name": name} if name else {}), "arguments": arguments}}
 
 
+LIVE: list[dict[str, object]] = [{"role": "assistant", "content": ""}, *({"content": " words"} for _ in range(500))]
 THOUGHTS: list[dict[str, object]] = [{"reasoning_content": " thinking"}] * (DELTAS * 3 // 4)
 WORDS: list[dict[str, object]] = [{"content": " words"}] * (DELTAS // 4)
 ARGUMENTS = ['{"lines": [', *[PIECE] * 1000, '"end"]}']
 ANSWERS = {
     b"short": whole({"content": "Hello."}, "stop"),
     b"stream": stream([{"role": "assistant", "content": ""}, *THOUGHTS, *WORDS], "stop"),
+    b"live": stream(LIVE, "stop"),
     b"arguments": stream(
         [
             {"role": "assistant", "reasoning_content": "I write it.", "tool_calls": [call("", "write")]},
@@ -73,10 +76,20 @@ class Host(asyncio.Protocol):
             self.whole = end + 4 + (int(length[1]) if length else 0)
         if self.whole and len(self.came) >= self.whole:
             wanted = WANTED.search(self.came, 0, 10_000)
-            answer = ANSWERS[bytes(wanted[1]) if wanted else b"short"]
+            name = bytes(wanted[1]) if wanted else b"short"
             self.came.clear()
             self.whole = 0
-            self.transport.write(answer)
+            if name == b"live":
+                self.sending = asyncio.ensure_future(self.send(ANSWERS[name].split(b"\n\n\r\n")))
+            else:
+                self.transport.write(ANSWERS[name])
+
+    async def send(self, chunks: list[bytes]) -> None:
+        """Send chunks one by one."""
+        for chunk in chunks[:-1]:
+            self.transport.write(chunk + b"\n\n\r\n")
+            await asyncio.sleep(0.001)
+        self.transport.write(chunks[-1])
 
 
 async def main() -> None:
