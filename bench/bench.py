@@ -144,8 +144,10 @@ class Clients:
             LLAMA_INDEX_FLOOR: lambda: [None for _ in llm.stream_chat(native)],
         }
 
-    def streamed_in_loop(self, what: str) -> dict[str, Callable[[], float]]:
+    def streamed_in_loop(self, what: str, **options: Any) -> dict[str, Callable[[], float]]:
         """Iterate over a stream in an event loop; each returns the seconds, without making the client."""
+        own = ChatKimi(base_url=self.url, api_key="k", **options)
+        own_llm = KimiLLM(base_url=self.url, api_key="k", **options)
         native = [li.ChatMessage(role="user", content=f"[[{what}]]")]
         chat, llm = floors(self.url, self.body(what, stream=True))
 
@@ -166,13 +168,15 @@ class Clients:
             async with host.opened():
                 return await iterated(stream)
 
-        return {
+        made = {
             SDK: lambda: asyncio.run(sdk()),
-            LANGCHAIN: lambda: asyncio.run(iterated(lambda: self.chat.astream(f"[[{what}]]"))),
-            LLAMA_INDEX: lambda: asyncio.run(iterated(lambda: self.llm.astream_chat(native))),
-            LANGCHAIN_FLOOR: lambda: asyncio.run(floor(chat.host, lambda: chat.astream(f"[[{what}]]"))),
-            LLAMA_INDEX_FLOOR: lambda: asyncio.run(floor(llm.host, lambda: llm.astream_chat(native))),
+            LANGCHAIN: lambda: asyncio.run(iterated(lambda: own.astream(f"[[{what}]]"))),
+            LLAMA_INDEX: lambda: asyncio.run(iterated(lambda: own_llm.astream_chat(native))),
         }
+        if not options:
+            made[LANGCHAIN_FLOOR] = lambda: asyncio.run(floor(chat.host, lambda: chat.astream(f"[[{what}]]")))
+            made[LLAMA_INDEX_FLOOR] = lambda: asyncio.run(floor(llm.host, lambda: llm.astream_chat(native)))
+        return made
 
     def summed(self, what: str) -> dict[str, Work]:
         def total(model: Any) -> Any:
@@ -317,6 +321,9 @@ def measured(url: str) -> dict[str, dict[str, float]]:
     took["200 in an event loop, 100 at once"] = best(clients.in_loop(2, 100))
     took['the same with `async_transport="aiohttp"`'] = best(clients.in_loop(2, 100, async_transport="aiohttp"))
     took["a stream of 500 deltas in an event loop, a read for each"] = best(clients.streamed_in_loop("live"))
+    took['that stream with `async_transport="aiohttp"`'] = best(
+        clients.streamed_in_loop("live", async_transport="aiohttp")
+    )
     took["the first answer of a process, without Python's and the framework's own import"] = first_answer(url)
     return took
 

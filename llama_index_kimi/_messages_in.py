@@ -377,7 +377,7 @@ def _document(block: DocumentBlock) -> Iterable[Part]:
 def _data_url(data: Any, mime: str | None) -> str:
     """Return a file as a `data:` URL. Bytes of a block are in base64 already; the core looks at what they are."""
     if isinstance(data, bytes):
-        return f"data:{mime or ''};base64,{data.decode('ascii', 'replace')}"
+        return data_urls.with_base64(data, mime or "")
     data.seek(0)
     return data_urls.to_data_url(bytes(data.read()), mime or "")
 

@@ -54,7 +54,7 @@ def by_llama_index() -> Callable[[], Any]:
 
 # The body itself, and what the framework hands over as bytes and is sent as text.
 @pytest.mark.parametrize(
-    ("make", "most"), [(by_langchain, 1.3), (by_llama_index, 2.3)], ids=["langchain", "llama_index"]
+    ("make", "most"), [(by_langchain, 1.2), (by_llama_index, 2.2)], ids=["langchain", "llama_index"]
 )
 def test_a_picture_is_copied_no_more_often_than_needed(
     make: Callable[[], Callable[[], Any]], most: float, monkeypatch: pytest.MonkeyPatch

@@ -137,7 +137,26 @@ def guess_mime(name: str | PathLike[str]) -> str | None:
 
 def to_data_url(data: bytes, mime: str) -> str:
     """Return the bytes as a `data:` URL."""
-    return f"data:{mime};base64,{b2a_base64(data, newline=False).decode('ascii')}"
+    url = f"data:{mime};base64,"
+    for at in range(0, len(data), _SLICE):  # see `with_base64`
+        url += b2a_base64(data[at : at + _SLICE], newline=False).decode("ascii")
+    return url
+
+
+def with_base64(encoded: bytes, mime: str) -> str:
+    """Return bytes that are in base64 as a `data:` URL; what is no ASCII in them is replaced.
+
+    It is put together slice by slice: CPython lengthens a text that nobody else holds where it stands. So there is one
+    copy of it, which takes a fraction of the time that two take.
+    """
+    url = f"data:{mime};base64,"
+    for at in range(0, len(encoded), _SLICE):
+        url += encoded[at : at + _SLICE].decode("ascii", "replace")
+    return url
+
+
+_SLICE: Final = 3 << 16
+"""Bytes; a multiple of three, of which base64 makes four."""
 
 
 def check_address(url: str) -> None:

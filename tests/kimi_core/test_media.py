@@ -159,7 +159,7 @@ def test_ten_megabytes_are_held_once_beside_their_url():
     url = load(data, "image")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 2.1 * len(url)
+    assert peak < 1.2 * len(url)
 
 
 # --- loading ----------------------------------------------------------------------------------------------------
