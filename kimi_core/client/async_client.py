@@ -72,10 +72,11 @@ class AsyncKimiClient(BaseClient):
         """See `KimiClient.complete`. Requests for several answers are tasks; when one fails, the rest is cancelled."""
         request = self._begun(request)
         with Attempts(pace, on_retry) as made:
-            do = partial(self._complete_one, request)
+            answer = self._with_served_tools if request.tools and is_hosted(request) else self._complete
+            do = partial(answer, request)
             if (request.options.n or 1) > 1:
-                do = partial(self._several, request, self._complete_one, pace)
-            response = await self._within(request, do)
+                do = partial(self._several, request, answer, pace)
+            response = await (do() if request.until is None else self._within(request, do))
         if not (made.failed or made.waited):
             return response
         return replace(response, retries=tuple(made.failed), limits_waited=round(made.waited, 3))
@@ -138,9 +139,8 @@ class AsyncKimiClient(BaseClient):
             self.pipeline.prepare(request)
         return request
 
-    async def _complete_one(self, request: Request) -> Response:
-        if not (request.tools and is_hosted(request)):
-            return await self._complete(request)
+    async def _with_served_tools(self, request: Request) -> Response:
+        """Return an answer in whose course the client runs tools of the host."""
         from kimi_core.client.tool_loop import events_of, run
 
         loop = await self._tool_loop(request)

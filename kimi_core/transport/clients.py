@@ -15,7 +15,7 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module, metadata
 from typing import Any, TypeAlias
 
@@ -47,6 +47,12 @@ def library() -> Any:
     except metadata.PackageNotFoundError:  # a program that was put into one file may lack it
         version = import_module("openai").__version__
     return import_module("httpx2" if int(version.partition(".")[0]) > 2 else "httpx")
+
+
+@lru_cache(maxsize=256)
+def parsed(kind: Callable[[str], Any], address: str) -> Any:
+    """Return an address as a client's library has it: to parse it anew takes as long as to write the request."""
+    return kind(address)
 
 
 def client(settings: Settings) -> Any:

@@ -143,7 +143,7 @@ class Asyncio:
     ) -> Reply:
         """See `Driver.ask`."""
         http = await clients.async_client(settings)
-        request = http.build_request(method, address, **given)
+        request = http.build_request(method, clients.parsed(http.base_url.__class__, address), **given)
         response = await http.send(request, stream=True, follow_redirects=False)
         reply = Reply(response, http)
         if stream and reply.is_stream:
@@ -280,7 +280,7 @@ class Blocking:
         if WORK.get():
             refuse_left()
         http = clients.client(settings)
-        request = http.build_request(method, address, **given)
+        request = http.build_request(method, clients.parsed(http.base_url.__class__, address), **given)
         response = http.send(request, stream=True, follow_redirects=False)
         reply = Reply(response, http)
         if stream and reply.is_stream:
