@@ -29,20 +29,21 @@ def _written(raw: bytes, dialect: Any, what: str) -> WireSchema:
     return WireSchema(to_json(names.schema), names if names.originals else None)
 
 
-def _for_host(value: Mapping[str, Any], profile: Profile, what: str, label: str) -> WireSchema:
+def _for_host(value: Mapping[str, Any], profile: Profile, what: str, name: str) -> WireSchema:
     try:
         return _written(schema.as_json(value), profile.host.structured.schema, what)
     except schema.SchemaError as error:
+        label = f"{'tool' if what == 'tool' else 'the output'} {quoted(name)}"
         raise MessageError(f"The schema of {label} cannot be expressed for {profile.where}: {error}") from error
 
 
-def wire_schema(value: Mapping[str, Any], profile: Profile, what: str, label: str) -> Any:
-    """Return a schema in the host's dialect; `what` is `tool` or `output`.
+def wire_schema(value: Mapping[str, Any], profile: Profile, what: str, name: str) -> Any:
+    """Return a schema in the host's dialect; `what` is `tool` or `output`, `name` what that is called.
 
     Raises:
         MessageError: If the schema cannot be expressed in the dialect; the error names what it is the schema of.
     """
-    return from_json(_for_host(value, profile, what, label).text)
+    return from_json(_for_host(value, profile, what, name).text)
 
 
 class RequestSchemas(NamedTuple):
@@ -69,14 +70,12 @@ def request_schemas(request: Request, profile: Profile) -> RequestSchemas:
         MessageError: If one cannot be expressed in the dialect; the error names what it is the schema of.
     """
     tools = [
-        None
-        if tool.type == "builtin_function"
-        else _for_host(tool.parameters or {}, profile, "tool", f"tool {quoted(tool.name)}")
+        None if tool.type == "builtin_function" else _for_host(tool.parameters or {}, profile, "tool", tool.name)
         for tool in request.tools
     ]
     given = zip(request.tools, tools, strict=True)
     arguments = {tool.name: shape.names for tool, shape in given if shape is not None and shape.names}
     written: WireSchema | None = None
     if (output := request.output) is not None and output.method != "json_object":
-        written = _for_host(output.schema or {}, profile, "output", f"the output {quoted(output.name)}")
+        written = _for_host(output.schema or {}, profile, "output", output.name)
     return RequestSchemas(tools, arguments, written)

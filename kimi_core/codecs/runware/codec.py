@@ -133,8 +133,7 @@ def _task(request: Request, profile: Profile, renamed: Mapping[str, str], *, str
     }
     task |= {name: value for name, value in given.items() if value or value == 0}
     if request.output is not None:
-        label = f"the output {quoted(request.output.name)}"
-        task["jsonSchema"] = wire_schema(request.output.schema or {}, profile, "output", label)
+        task["jsonSchema"] = wire_schema(request.output.schema or {}, profile, "output", request.output.name)
     return task
 
 
@@ -163,7 +162,7 @@ def _tool(tool: Tool, renamed: Mapping[str, str], profile: Profile) -> JsonObjec
     sent: JsonObject = {"type": "function", "name": renamed.get(tool.name, tool.name)}
     if tool.description:
         sent["description"] = tool.description
-    return {**sent, "schema": wire_schema(tool.parameters or {}, profile, "tool", f"tool {quoted(tool.name)}")}
+    return {**sent, "schema": wire_schema(tool.parameters or {}, profile, "tool", tool.name)}
 
 
 def _tool_choice(choice: ToolChoice, renamed: Mapping[str, str]) -> JsonObject:
