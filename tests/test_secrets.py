@@ -35,6 +35,7 @@ from kimi_core import (
     Request,
     make_settings,
 )
+from kimi_core.transport.clients import library
 
 CANARY = "sk-canary-9f3b1c77e5d24a60"
 HEADER = "Bearer-canary-4c1d"
@@ -356,6 +357,28 @@ def test_nothing_of_the_sdk_hangs_on_an_error(driver: Driver, kimi: LocalKimi) -
     for frame in frames:
         if frame.f_globals["__name__"].startswith(("kimi_core", "langchain_kimi", "llama_index_kimi")):
             assert CANARY not in repr(frame.f_locals)
+
+
+@in_every_mode
+def test_not_in_the_frames_of_an_error_of_the_users_own_client(driver: Driver, kimi: LocalKimi) -> None:
+    """Tools that report a traceback, and rich, show what its frames hold."""
+
+    def broken(request: Any) -> Any:
+        raise RuntimeError("This transport is broken.")
+
+    async def broken_too(request: Any) -> Any:
+        broken(request)
+
+    own = {
+        "http_client": library().Client(transport=library().MockTransport(broken)),
+        "http_async_client": library().AsyncClient(transport=library().MockTransport(broken_too)),
+    }
+    model = driver.make(api_key=CANARY, base_url=kimi.base_url, default_headers={"X-Gateway-Token": HEADER}, **own)
+    with pytest.raises(RuntimeError, match="is broken") as caught:
+        driver.ask(model, "Hello")
+    held = [repr(frame.f_locals) for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+    assert len(held) > 10, "the frames of the call are there"
+    assert not [text for text in held if CANARY in text or HEADER in text]
 
 
 def test_what_is_no_secret_stays_in_an_error(framework: Driver, kimi: LocalKimi) -> None:

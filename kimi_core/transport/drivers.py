@@ -58,7 +58,7 @@ class Driver(Protocol):
         """Return the HTTP client for these settings."""
 
     async def ask(
-        self, settings: Settings, method: str, address: str, given: Mapping[str, Any], *, stream: bool
+        self, settings: Settings, method: str, address: str, given: Callable[[], Mapping[str, Any]], *, stream: bool
     ) -> Reply:
         """Send a request with the HTTP client for these settings; return the answer, read unless it is a stream.
 
@@ -69,7 +69,8 @@ class Driver(Protocol):
             settings: Choose the client.
             method: `post`, …
             address: The whole address.
-            given: What else the client's `build_request` takes.
+            given: Returns what else the client's `build_request` takes. The key is in it, so no frame keeps it: tools
+                that show a traceback show what its frames hold.
             stream: Whether a stream is asked for.
         """
 
@@ -139,11 +140,11 @@ class Asyncio:
         return await clients.async_client(settings)
 
     async def ask(
-        self, settings: Settings, method: str, address: str, given: Mapping[str, Any], *, stream: bool
+        self, settings: Settings, method: str, address: str, given: Callable[[], Mapping[str, Any]], *, stream: bool
     ) -> Reply:
         """See `Driver.ask`."""
         http = await clients.async_client(settings)
-        request = http.build_request(method, clients.parsed(http.base_url.__class__, address), **given)
+        request = http.build_request(method, clients.parsed(http.base_url.__class__, address), **given())
         response = await http.send(request, stream=True, follow_redirects=False)
         reply = Reply(response, http)
         if stream and reply.is_stream:
@@ -274,13 +275,13 @@ class Blocking:
         return clients.client(settings)
 
     async def ask(
-        self, settings: Settings, method: str, address: str, given: Mapping[str, Any], *, stream: bool
+        self, settings: Settings, method: str, address: str, given: Callable[[], Mapping[str, Any]], *, stream: bool
     ) -> Reply:
         """See `Driver.ask`. A thread that was left behind sends nothing more."""
         if WORK.get():
             refuse_left()
         http = clients.client(settings)
-        request = http.build_request(method, clients.parsed(http.base_url.__class__, address), **given)
+        request = http.build_request(method, clients.parsed(http.base_url.__class__, address), **given())
         response = http.send(request, stream=True, follow_redirects=False)
         reply = Reply(response, http)
         if stream and reply.is_stream:

@@ -154,7 +154,7 @@ class Transport:
         redirects = 0
         with Translation(settings, call.headers, profile, "begin" if call.stream else "send") as translation:
             while True:
-                given = arguments(call, settings, profile)
+                given = partial(arguments, call, settings, profile)
                 ask = partial(self.driver.ask, settings, call.method, address, given, stream=call.stream)
                 deadline = settings.attempt_deadline
                 reply = await (ask() if deadline is None else self.driver.within(deadline, ask))
