@@ -12,7 +12,7 @@ import pytest
 from drivers import Driver
 from file_server import FileServer
 
-from kimi_core import APIStatusError, AsyncKimiClient, KimiClient, Message, Request
+from kimi_core import APIError, APIStatusError, AsyncKimiClient, KimiClient, Message, Request
 from kimi_core.hosts.addresses import is_same_origin, shown
 from kimi_core.hosts.registry import HOSTS
 
@@ -125,6 +125,14 @@ def test_one_that_would_make_a_get_of_a_post_is_not_followed(driver: Driver, hos
     with pytest.raises(APIStatusError, match="takes 307 or 308"):
         driver.ask(driver.make(**words(host)), "Hello")
     assert host.asked("/v1/moved") == 0
+
+
+@pytest.mark.parametrize("location", ["//:99/", "//:99999999/there", "http://[::1", "http://", "http:///there"])
+def test_one_to_an_address_that_is_none_is_an_error_of_ours(driver: Driver, host: FileServer, location: str) -> None:
+    host.add(CHAT, status=307, headers={"Location": location})
+    with pytest.raises(APIError) as caught:
+        driver.ask(driver.make(**words(host)), "Hello")
+    assert caught.value.__context__ is None
 
 
 def test_a_circle_of_redirects_ends(driver: Driver, host: FileServer) -> None:

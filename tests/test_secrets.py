@@ -123,15 +123,16 @@ HOW: dict[str, Any] = {
     "an error in the stream": {"sse": [{"error": {"message": ECHO}}]},
     "a frame that is not JSON": {"sse": [f"data: {{{CANARY}\n\n"]},
 }
+NOWHERE = {"unreachable": "http://127.0.0.1:9/v1", "a name that cannot be looked up": f"http://{'a' * 64}.test/v1"}
 
 
 @in_every_mode
-@pytest.mark.parametrize("how", [*HOW, "unreachable"])
+@pytest.mark.parametrize("how", [*HOW, *NOWHERE])
 def test_not_in_errors_or_what_hangs_on_them(driver: Driver, how: str) -> None:
     with LocalKimi(api_key=CANARY) as kimi:
         base_url = kimi.base_url
-        if how == "unreachable":
-            base_url = "http://127.0.0.1:9/v1"
+        if how in NOWHERE:
+            base_url = NOWHERE[how]
         else:
             kimi.enqueue(**HOW[how])
         with pytest.raises(APIError) as caught:

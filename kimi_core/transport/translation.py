@@ -56,7 +56,8 @@ class Translation:
         if isinstance(error, err.APIError):
             Redactor(self._settings, self._headers).scrub(error)
         elif isinstance(error, Exception) and not isinstance(error, err.KimiError):
-            translated = _translate(error, self._profile, self._phase)
+            has_own = self._settings.http_client is not None or self._settings.http_async_client is not None
+            translated = _translate(error, self._profile, self._phase, has_own=has_own)
             if translated is not None:
                 _raise_alone(Redactor(self._settings, self._headers).error(translated, _request_of(error)))
 
@@ -76,7 +77,12 @@ def _raise_alone(error: err.APIError) -> NoReturn:
         error.__context__ = None
 
 
-def _translate(error: Exception, profile: Profile, phase: Phase) -> err.APIError | None:
+def _translate(error: Exception, profile: Profile, phase: Phase, *, has_own: bool) -> err.APIError | None:
+    """Return our error in place of another; None for one of the user's own code.
+
+    The library lets a ValueError through where a name is none that can be looked up, or an address that a redirect
+    leads to has no name. With a client of the user's own it may as well be of the code in that.
+    """
     original = _of_aiohttp(error)
     if original is not None and not isinstance(original, TimeoutError):
         return _unreached(original, profile, phase)
@@ -90,7 +96,7 @@ def _translate(error: Exception, profile: Profile, phase: Phase) -> err.APIError
         return past
     if phase == "stream" and isinstance(error, ValueError):
         return broken(err.StreamError, f"sent a frame that is not JSON: {in_short(error)}", profile)
-    if _is_http(error, "RequestError"):
+    if _is_http(error, "RequestError") or (isinstance(error, ValueError) and not has_own):
         return _unreached(error, profile, phase)
     return None
 
