@@ -63,9 +63,18 @@ def test_what_silence_comes_to_is_what_the_table_says(framework: str) -> None:
 def judge(driver: Driver, asked: Iterable[Fault]) -> None:
     begin = 0 if driver in PAIRWISE else 1
     faults = {fault.name: fault for fault in [fault for fault in asked if expected(driver, fault)][begin::2]}
+    wanted = {name: expected(driver, fault) for name, fault in faults.items()}
+    came = outcomes(driver, faults)
+    # A second attempt may take a connection that the server has closed after another fault, before that is noticed: it is
+    # never received. So what differs is asked for once more, by itself.
+    for name in [name for name in faults if came[name] != wanted[name]]:
+        came |= outcomes(driver, {name: faults[name]})
+    assert came == wanted
+
+
+def outcomes(driver: Driver, faults: Mapping[str, Fault]) -> dict[str, Cell]:
     with faulty_server({str(n): fault for n, fault in enumerate(faults.values())}) as server:
-        came = Asking(driver, server).all(faults.values())
-    assert dict(zip(faults, came, strict=True)) == {name: expected(driver, fault) for name, fault in faults.items()}
+        return dict(zip(faults, Asking(driver, server).all(faults.values()), strict=True))
 
 
 def expected(driver: Driver, fault: Fault) -> Cell | None:
