@@ -235,9 +235,8 @@ def _around(value: JsonObject, key: str) -> tuple[bytes, bytes]:
     items = list(value.items())
     at = [name for name, _ in items].index(key)
     before, behind = to_json(dict(items[:at])), to_json(dict(items[at + 1 :]))
-    return before[:-1] + b'%b"%b":' % (b"," if at else b"", key.encode()), (b"," if len(behind) > 2 else b"") + behind[
-        1:
-    ]
+    begin = before[:-1] + (b"," if at else b"") + to_json(key) + b":"
+    return begin, (b"," if len(behind) > 2 else b"") + behind[1:]
 
 
 def _written_out(pieces: list[bytes | str]) -> bytes:
